@@ -1,0 +1,36 @@
+//! Chance: the one place that asks the system for random bytes.
+
+/// Random bytes as lower-case hex digits, two for each byte.
+pub fn hex<const BYTES: usize>() -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(BYTES * 2);
+    for byte in bytes::<BYTES>() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// Random bytes. If the system has none to give (it always has once it is up), the bytes are
+/// derived from the process id and a counter, so that ids stay distinct; keys are never made so.
+#[allow(clippy::disallowed_methods, reason = "this is the room for chance")]
+pub fn bytes<const BYTES: usize>() -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    if getrandom::getrandom(&mut bytes).is_err() {
+        distinct(&mut bytes);
+    }
+    bytes
+}
+
+fn distinct(bytes: &mut [u8]) {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let seed = (u64::from(std::process::id()) << 32) ^ COUNT.fetch_add(1, Ordering::Relaxed);
+    for (byte, from) in bytes
+        .iter_mut()
+        .rev()
+        .zip(seed.to_le_bytes().into_iter().cycle())
+    {
+        *byte = from;
+    }
+}

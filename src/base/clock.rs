@@ -1,0 +1,65 @@
+//! Time: the one place that reads a clock. Everything else is given instants.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Now, for measuring.
+#[allow(clippy::disallowed_methods, reason = "this is the room for time")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Now, as the wall shows it.
+#[allow(clippy::disallowed_methods, reason = "this is the room for time")]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Rests this thread. For the rare place where there is nothing to wait for, such as an accept
+/// that failed because the process has no file descriptors left.
+#[allow(clippy::disallowed_methods, reason = "this is the room for time")]
+pub fn rest(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Seconds since 1970 of a wall time; 0 before it.
+pub fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// `2026-11-21T10:15:30.123Z`, the form used in logs and files (RFC 3339).
+pub fn rfc3339(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let nanos = i128::try_from(since.as_nanos()).unwrap_or(0);
+    let Ok(at) = time::OffsetDateTime::from_unix_timestamp_nanos(nanos) else {
+        return "1970-01-01T00:00:00.000Z".to_owned();
+    };
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second, milli) = at.to_hms_milli();
+    let month = u8::from(month);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}
+
+/// How long until an HTTP date (RFC 9110, 5.6.7); `None` when it is not one or is past.
+pub fn until_http_date(text: &str, now: SystemTime) -> Option<Duration> {
+    httpdate::parse_http_date(text)
+        .ok()?
+        .duration_since(now)
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_and_read() {
+        let at = UNIX_EPOCH + Duration::from_millis(1_794_999_330_123);
+        assert_eq!(rfc3339(at), "2026-11-18T10:15:30.123Z");
+        assert_eq!(rfc3339(UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
+        assert_eq!(unix_seconds(at), 1_794_999_330);
+        let date = "Wed, 18 Nov 2026 10:15:40 GMT";
+        assert_eq!(until_http_date(date, at), Some(Duration::from_millis(9877)));
+        assert_eq!(until_http_date("soon", at), None);
+    }
+}

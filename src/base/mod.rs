@@ -1,0 +1,8 @@
+//! Floor 0: words and tools that know nothing of what is built on them.
+
+pub mod chance;
+pub mod clock;
+pub mod env;
+pub mod id;
+pub mod os;
+pub mod secret;

@@ -1,0 +1,3 @@
+//! Floor 1: the neutral words between the four protocols.
+
+pub mod response;

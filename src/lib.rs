@@ -1,0 +1,10 @@
+//! llmgate: a small proxy between coding agents and LLM providers.
+//!
+//! One crate, nine floors, bottom first: a module uses its own folder and the floors below it.
+//! Start reading at [`gateway`]: it tells the story of one request.
+
+pub mod base;
+pub mod config;
+pub mod ir;
+pub mod policy;
+pub mod protocol;
