@@ -57,18 +57,12 @@ impl Class {
 
     /// The class's name.
     pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(_, class)| *class == self)
-            .map_or("", |(name, _)| name)
+        Self::NAMES.iter().find(|(_, class)| *class == self).map_or("", |(name, _)| name)
     }
 
     /// The class of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, class)| *class)
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, class)| *class)
     }
 }
 

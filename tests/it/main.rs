@@ -1,0 +1,2 @@
+//! The tests that stand outside: files, sockets, processes.
+#![cfg(test)]
