@@ -8,3 +8,5 @@ pub mod config;
 pub mod ir;
 pub mod policy;
 pub mod protocol;
+pub mod translate;
+pub mod upstream;

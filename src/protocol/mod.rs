@@ -121,6 +121,17 @@ pub trait Codec: Sync {
         None
     }
 
+    /// Do clients of this protocol take SSE comments?
+    fn takes_comments(&self) -> bool {
+        true
+    }
+
+    /// A request without the client's attribution block, if it has one: the member to replace and
+    /// its new JSON text.
+    fn without_attribution(&self, _text: &str, _members: &Members) -> Option<(&'static str, String)> {
+        None
+    }
+
     /// What a request asks for.
     ///
     /// # Errors

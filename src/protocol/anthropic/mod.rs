@@ -76,6 +76,10 @@ impl Codec for Anthropic {
         &["max_tokens"]
     }
 
+    fn without_attribution(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
+        tap::without_attribution(text, members)
+    }
+
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {
         tap::request(text, members)
     }

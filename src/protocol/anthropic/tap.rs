@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::base::json::Members;
+use crate::base::json::{Members, elements};
 use crate::ir::response::Usage;
 use crate::protocol::error;
 use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
@@ -24,6 +24,24 @@ fn session(text: &str, members: &Members) -> Option<String> {
     let parsed: Option<Value> = serde_json::from_str(&user).ok();
     let session = parsed.and_then(|value| value.get("session_id")?.as_str().map(str::to_owned));
     session.or(Some(user))
+}
+
+/// Claude Code's first system block varies with each run; it is of use to Anthropic alone and
+/// spoils the prompt cache of everyone else (SPEC 8.8).
+pub(super) fn without_attribution(text: &str, members: &Members) -> Option<(&'static str, String)> {
+    const MARK: &str = "x-anthropic-billing-header:";
+    let system = members.get(text, "system")?;
+    if !system.contains(MARK) {
+        return None;
+    }
+    let blocks = elements(system).ok()?;
+    let first = system.get(blocks.first()?.clone())?;
+    let said = Members::read(first).ok()?.string(first, "text")?;
+    if !said.trim_start().starts_with(MARK) {
+        return None;
+    }
+    let rest = blocks.get(1).and_then(|second| system.get(second.start..)).unwrap_or("]");
+    Some(("system", format!("[{rest}")))
 }
 
 pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {

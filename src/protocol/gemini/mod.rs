@@ -85,6 +85,10 @@ impl Codec for Gemini {
         &["generationConfig.maxOutputTokens"]
     }
 
+    fn takes_comments(&self) -> bool {
+        false
+    }
+
     fn tap_request(&self, _text: &str, _members: &Members) -> Result<Ask, AskError> {
         // Model and stream are in the path.
         Ok(Ask { wants_usage: true, ..Ask::default() })
