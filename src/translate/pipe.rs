@@ -78,9 +78,10 @@ impl StreamPipe {
             Err(_) => Err(PipeError::FrameTooLong),
             Ok(None) => Ok(None),
             Ok(Some(frame)) => {
-                let step =
-                    Step { codec: self.codec, options: &self.options, renamed: self.renamed.as_deref() };
-                step.take(&frame, &mut self.facts, &mut self.begun, out).map(Some)
+                let step = Step { codec: self.codec, options: &self.options, name: self.renamed.as_deref() };
+                let kind = step.take(&frame, self.begun, &mut self.facts, out)?;
+                self.begun |= kind != Kind::Beat;
+                Ok(Some(kind))
             }
         }
     }
@@ -91,14 +92,9 @@ impl StreamPipe {
     /// As [`StreamPipe::pull`]; but an unfinished last frame only makes the stream truncated.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> StreamEnd {
         if let Some(frame) = self.reader.rest() {
-            let step = Step {
-                codec: self.codec,
-                options: &self.options,
-                renamed: self.renamed.as_deref(),
-                begun: self.begun,
-            };
+            let step = Step { codec: self.codec, options: &self.options, name: self.renamed.as_deref() };
             let mark = out.len();
-            match step.take(&frame, &mut self.facts, out) {
+            match step.take(&frame, self.begun, &mut self.facts, out) {
                 Ok(Kind::Beat) | Err(_) => out.truncate(mark),
                 Ok(_) => {
                     self.begun = true;
@@ -139,12 +135,17 @@ impl StreamPipe {
 struct Step<'a> {
     codec: &'static dyn Codec,
     options: &'a Options,
-    renamed: Option<&'a str>,
-    begun: bool,
+    name: Option<&'a str>,
 }
 
 impl Step<'_> {
-    fn take(&self, frame: &Frame<'_>, facts: &mut Facts, out: &mut Vec<u8>) -> Result<Kind, PipeError> {
+    fn take(
+        &self,
+        frame: &Frame<'_>,
+        begun: bool,
+        facts: &mut Facts,
+        out: &mut Vec<u8>,
+    ) -> Result<Kind, PipeError> {
         let Some(text) = frame.text() else {
             self.write_comment(frame, out);
             return Ok(Kind::Beat);
@@ -156,7 +157,15 @@ impl Step<'_> {
             Kind::Beat if !self.codec.takes_comments() => return Ok(Kind::Beat),
             _ => {}
         }
-        self.write(frame, &text, &seen, out);
+        let data = self.named(&text, &seen);
+        match (self.options.framing, data) {
+            (Framing::Events, None) => out.extend_from_slice(frame.raw),
+            (Framing::Events, Some(data)) => frame.write_with_data(&data, out),
+            (Framing::Array, data) => {
+                out.extend_from_slice(if begun { b",\n" } else { b"[" });
+                out.extend_from_slice(data.as_deref().unwrap_or(&text).as_bytes());
+            }
+        }
         Ok(seen.kind)
     }
 
@@ -167,19 +176,11 @@ impl Step<'_> {
         }
     }
 
-    fn write(&self, frame: &Frame<'_>, text: &str, seen: &Seen, out: &mut Vec<u8>) {
-        let data = self.renamed.zip(seen.model.clone()).and_then(|(name, range)| {
-            let (before, after) = (text.get(..range.start)?, text.get(range.end..)?);
-            (text.get(range) != Some(name)).then(|| [before, name, after].concat())
-        });
-        match (self.options.framing, data) {
-            (Framing::Events, None) => out.extend_from_slice(frame.raw),
-            (Framing::Events, Some(data)) => frame.write_with_data(&data, out),
-            (Framing::Array, data) => {
-                out.extend_from_slice(if self.begun { b",\n" } else { b"[" });
-                out.extend_from_slice(data.as_deref().unwrap_or(text).as_bytes());
-            }
-        }
+    /// The data with the client's name for the model, where it is another one.
+    fn named(&self, text: &str, seen: &Seen) -> Option<String> {
+        let (name, range) = (self.name?, seen.model.clone()?);
+        let (before, after) = (text.get(..range.start)?, text.get(range.end..)?);
+        (text.get(range)? != name).then(|| [before, name, after].concat())
     }
 }
 
