@@ -5,8 +5,11 @@
 
 pub mod base;
 pub mod config;
+pub mod gateway;
 pub mod ir;
+pub mod observe;
 pub mod policy;
 pub mod protocol;
+pub mod route;
 pub mod translate;
 pub mod upstream;

@@ -80,11 +80,17 @@ pub trait Codec: Sync {
     /// The body of an error answer.
     fn error_body(&self, fault: &Fault, request_id: &str) -> String;
 
+    /// The header in which this protocol's clients look for the id of a request.
+    fn request_id_header(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What ends a stream that fails: the frames of the error, in this protocol's stream.
     fn error_frames(&self, fault: &Fault, stage: &Stage<'_>) -> String;
 
-    /// A sign of life that every client of this protocol takes for nothing else.
-    fn keepalive(&self, stage: &Stage<'_>) -> &'static str;
+    /// A sign of life that every client of this protocol takes for nothing else; `running` when
+    /// events were sent, else the head alone.
+    fn keepalive(&self, running: bool) -> &'static str;
 
     /// The list of models in this protocol's shape.
     fn model_list(&self, cards: &[ModelCard], query: &ListQuery) -> String;

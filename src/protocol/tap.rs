@@ -40,7 +40,7 @@ impl fmt::Display for AskError {
 pub struct Facts {
     /// Its token counts.
     pub usage: Usage,
-    /// Did the provider say that the answer is at its end (SPEC 8.11, terminal event)?
+    /// Was the end told to the client: the terminal event of SPEC 8.11, or an error that ends it?
     pub finished: bool,
     /// Did it end before it was complete: a limit or a filter?
     pub incomplete: bool,

@@ -23,9 +23,9 @@ impl Framing {
     }
 
     /// A sign of life. Inside an array white space means nothing to any reader.
-    pub fn keepalive(self, codec: &dyn Codec, stage: &Stage<'_>) -> &'static str {
+    pub fn keepalive(self, codec: &dyn Codec, running: bool) -> &'static str {
         match self {
-            Self::Events => codec.keepalive(stage),
+            Self::Events => codec.keepalive(running),
             Self::Array => "\n",
         }
     }

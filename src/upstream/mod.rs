@@ -60,7 +60,7 @@ pub struct Incoming {
     pub status: u16,
     headers: ureq::http::HeaderMap,
     body: ureq::BodyReader<'static>,
-    _watch: watch::Guard,
+    watch: watch::Guard,
 }
 
 impl Agent {
@@ -111,7 +111,7 @@ pub fn send(agent: &Agent, call: &Call<'_>, hook: &Rc<dyn Hook>) -> Result<Incom
             status: parts.status.as_u16(),
             headers: parts.headers,
             body: body.into_with_config().limit(u64::MAX).reader(),
-            _watch: watch,
+            watch,
         }
     })
 }
@@ -133,6 +133,11 @@ impl Incoming {
     /// All headers whose values are text.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+    }
+
+    /// From now on silence in the body may only last this long.
+    pub fn hurry(&mut self, limit: Duration) {
+        self.watch.hurry(limit);
     }
 
     /// Reads what has come of the body, at least one byte; 0 at its end.

@@ -88,6 +88,14 @@ impl Guard {
         });
     }
 
+    /// From now on silence in the body may only last this long.
+    pub(super) fn hurry(&self, limit: Duration) {
+        tell(|watch| {
+            watch.patience.idle = watch.patience.idle.min(limit);
+            watch.enter(Phase::Body, watch.patience.idle);
+        });
+    }
+
     /// The head has come; what is waited for now is the body.
     pub(super) fn body_begins(&self) {
         tell(|watch| watch.enter(Phase::Body, watch.patience.idle));

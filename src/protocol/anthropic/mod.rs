@@ -44,12 +44,16 @@ impl Codec for Anthropic {
             .to_string()
     }
 
+    fn request_id_header(&self) -> Option<&'static str> {
+        Some("request-id")
+    }
+
     fn error_frames(&self, fault: &Fault, stage: &Stage<'_>) -> String {
         format!("event: error\ndata: {}\n\n", self.error_body(fault, stage.request_id))
     }
 
-    fn keepalive(&self, stage: &Stage<'_>) -> &'static str {
-        if stage.running { "event: ping\ndata: {\"type\": \"ping\"}\n\n" } else { ": keepalive\n\n" }
+    fn keepalive(&self, running: bool) -> &'static str {
+        if running { "event: ping\ndata: {\"type\": \"ping\"}\n\n" } else { ": keepalive\n\n" }
     }
 
     fn model_list(&self, cards: &[ModelCard], query: &ListQuery) -> String {

@@ -89,6 +89,7 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
         "ping" => Seen::plain(Kind::Beat),
         "error" => {
             facts.error = Some(error::read(text));
+            facts.finished = true;
             Seen::plain(Kind::Failure)
         }
         _ => Seen::plain(Kind::Unknown),

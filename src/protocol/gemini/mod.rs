@@ -52,7 +52,7 @@ impl Codec for Gemini {
     }
 
     /// Gemini CLI and google-genai for Python break on comments; an empty part is none to them.
-    fn keepalive(&self, _stage: &Stage<'_>) -> &'static str {
+    fn keepalive(&self, _running: bool) -> &'static str {
         "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},\"index\":0}]}\n\n"
     }
 

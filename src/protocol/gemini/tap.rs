@@ -20,6 +20,7 @@ pub(super) fn frame(text: &str, facts: &mut Facts) -> Seen {
     };
     if members.has(text, "error") {
         facts.error = Some(error::read(text));
+        facts.finished = true;
         return Seen::plain(Kind::Failure);
     }
     let usage = members.get(text, "usageMetadata").and_then(usage);

@@ -36,7 +36,7 @@ impl Codec for OpenaiChat {
         format!("data: {}\n\n", openai::error_body(fault))
     }
 
-    fn keepalive(&self, _stage: &Stage<'_>) -> &'static str {
+    fn keepalive(&self, _running: bool) -> &'static str {
         ": keepalive\n\n"
     }
 

@@ -42,6 +42,7 @@ fn chunk(text: &str, facts: &mut Facts) -> Seen {
     };
     if members.has(text, "error") {
         facts.error = Some(error::read(text));
+        facts.finished = true;
         return Seen::plain(Kind::Failure);
     }
     let usage = members.get(text, "usage").and_then(usage);

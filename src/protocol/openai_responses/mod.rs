@@ -61,8 +61,8 @@ impl Codec for OpenaiResponses {
 
     /// Any event resets Codex's timer of 300 s, a comment does not; before the first event only a
     /// comment is allowed.
-    fn keepalive(&self, stage: &Stage<'_>) -> &'static str {
-        if stage.running { "event: keepalive\ndata: {\"type\":\"keepalive\"}\n\n" } else { ": keepalive\n\n" }
+    fn keepalive(&self, running: bool) -> &'static str {
+        if running { "event: keepalive\ndata: {\"type\":\"keepalive\"}\n\n" } else { ": keepalive\n\n" }
     }
 
     fn model_list(&self, cards: &[ModelCard], query: &ListQuery) -> String {

@@ -54,7 +54,10 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
             facts.incomplete = true;
             Kind::Last
         }
-        "response.failed" => Kind::Failure,
+        "response.failed" => {
+            facts.finished = true;
+            Kind::Failure
+        }
         "error" => Kind::Failure,
         "keepalive" | "ping" => Kind::Beat,
         name if name.starts_with("response.") => Kind::Content,
