@@ -1,2 +1,4 @@
 //! The tests that stand outside: files, sockets, processes.
 #![cfg(test)]
+
+mod config;
