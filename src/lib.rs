@@ -8,3 +8,4 @@ pub mod config;
 pub mod ir;
 pub mod policy;
 pub mod protocol;
+pub mod server;

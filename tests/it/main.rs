@@ -1,0 +1,5 @@
+//! The whole from outside, in one test binary.
+
+#![cfg(test)]
+
+mod server;
