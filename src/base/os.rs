@@ -158,7 +158,7 @@ mod tests {
         server.peek(&mut [0; 1]).unwrap();
         assert_eq!(peek(&server), Peek::Bytes);
         let mut byte = [0; 1];
-        std::io::Read::read_exact(&mut &server, &mut byte).unwrap();
+        io::Read::read_exact(&mut &server, &mut byte).unwrap();
         drop(client);
         server.peek(&mut [0; 1]).unwrap();
         assert_eq!(peek(&server), Peek::Gone);

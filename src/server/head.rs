@@ -10,8 +10,10 @@ use std::ops::Range;
 use httparse::Status;
 
 pub use self::headers::Headers;
+use self::target::Target;
 
 mod headers;
+mod target;
 
 /// A head may have so many bytes; more is 431.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -202,10 +204,12 @@ fn refusal(error: httparse::Error, bytes: &[u8]) -> Refusal {
     }
 }
 
+/// Is the request line whole, with a version of HTTP that we do not speak?
 fn names_a_version(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| *byte == b'\r').next();
-    let last = line.and_then(|line| line.rsplit(|byte| *byte == b' ').next());
-    let number = last.and_then(|last| last.strip_prefix(b"HTTP/"));
+    let mut words = line.unwrap_or_default().split(|byte| *byte == b' ');
+    let version = words.nth(2).filter(|_| words.next().is_none());
+    let number = version.and_then(|version| version.strip_prefix(b"HTTP/"));
     number.is_some_and(|number| {
         number.first().is_some_and(u8::is_ascii_digit)
             && number.iter().all(|b| b.is_ascii_digit() || *b == b'.')
@@ -239,53 +243,6 @@ impl Method {
             Self::Other(name) => name,
         }
     }
-}
-
-/// A request target, taken apart (RFC 9112, 3.2).
-struct Target<'a> {
-    /// Of an absolute form.
-    host: Option<&'a str>,
-    path: &'a str,
-    query: Option<&'a str>,
-}
-
-impl<'a> Target<'a> {
-    fn of(text: &'a str, method: &Method) -> Result<Self, Refusal> {
-        let (host, rest) = match text.split_once("://") {
-            Some((scheme, rest)) if is_http(scheme) => {
-                let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-                let (host, rest) = rest.split_at_checked(end).unwrap_or((rest, ""));
-                if host.is_empty() {
-                    return Err(Refusal::BadRequest("the request target names no host"));
-                }
-                (Some(host), rest)
-            }
-            _ => (None, text),
-        };
-        let (path, query) = rest
-            .split_once('?')
-            .map_or((rest, None), |(path, query)| (path, Some(query)));
-        let path = if host.is_some() && path.is_empty() {
-            "/"
-        } else {
-            path
-        };
-        let special = match method {
-            Method::Options => path == "*",
-            Method::Other(name) => name == "CONNECT",
-            _ => false,
-        };
-        if !path.starts_with('/') && !special {
-            return Err(Refusal::BadRequest(
-                "the request target does not begin with /",
-            ));
-        }
-        Ok(Self { host, path, query })
-    }
-}
-
-fn is_http(scheme: &str) -> bool {
-    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
 fn headers(

@@ -85,6 +85,23 @@ impl Handler for Script {
                     .unwrap();
             }
             "/no-content" => reply.whole(204, &[], b"").unwrap(),
+            _ if self.mishap(request, body, &mut reply) => {}
+            _ => {
+                let _ = reply.whole(200, &[], name.as_bytes());
+            }
+        }
+    }
+
+    fn refuse(&self, path: Option<&str>, status: u16, message: &str, reply: &mut Reply) {
+        let text = format!("{}: {message}", path.unwrap_or("-"));
+        let _ = reply.whole(status, &[], text.as_bytes());
+    }
+}
+
+impl Script {
+    /// What goes wrong on purpose; `false` when the path names nothing of it.
+    fn mishap(&self, request: &Head, body: &mut BodyReader<'_>, reply: &mut Reply) -> bool {
+        match request.path.as_str() {
             "/panic" => panic!("on purpose"),
             "/panic-held" => {
                 reply.start(200, &[]).unwrap();
@@ -125,15 +142,9 @@ impl Handler for Script {
                 };
                 self.told.send(Told::Wrote(met)).unwrap();
             }
-            _ => {
-                let _ = reply.whole(200, &[], name.as_bytes());
-            }
+            _ => return false,
         }
-    }
-
-    fn refuse(&self, path: Option<&str>, status: u16, message: &str, reply: &mut Reply) {
-        let text = format!("{}: {message}", path.unwrap_or("-"));
-        let _ = reply.whole(status, &[], text.as_bytes());
+        true
     }
 }
 

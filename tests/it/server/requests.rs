@@ -199,7 +199,10 @@ fn a_refused_head_is_answered_and_ends_the_connection() {
             text.contains(&format!("\r\n\r\n{path}: ")),
             "{head:?}: {text:?}"
         );
-        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{head:?}: {text:?}");
+        assert_eq!(
+            text.matches("content-length: ").count(),
+            1,
+            "{head:?}: {text:?}"
+        );
     }
-    assert_eq!(server.connect().get("/b").status, 200);
 }
