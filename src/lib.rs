@@ -11,5 +11,6 @@ pub mod observe;
 pub mod policy;
 pub mod protocol;
 pub mod route;
+pub mod server;
 pub mod translate;
 pub mod upstream;
