@@ -4,6 +4,7 @@
 //! Start reading at [`gateway`]: it tells the story of one request.
 
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod gateway;
 pub mod ir;

@@ -90,14 +90,7 @@ impl std::error::Error for ConfigErrors {}
 impl ConfigError {
     /// An error about the whole file or environment.
     pub(super) fn whole(problem: Problem) -> Self {
-        Self {
-            path: String::new(),
-            in_file: true,
-            place: None,
-            problem,
-            value: None,
-            nearest: None,
-        }
+        Self { path: String::new(), in_file: true, place: None, problem, value: None, nearest: None }
     }
 }
 
@@ -129,10 +122,9 @@ impl fmt::Display for Problem {
             Self::DuplicateKey => f.write_str("this key stands here twice: remove one"),
             Self::UnknownKey => f.write_str("unknown key"),
             Self::Missing(takes) => write!(f, "missing: set it to {takes}"),
-            Self::UnsetVariable(name) => write!(
-                f,
-                "the environment variable {name} is not set: set it, or write ${{{name}:-default}}"
-            ),
+            Self::UnsetVariable(name) => {
+                write!(f, "the environment variable {name} is not set: set it, or write ${{{name}:-default}}")
+            }
             Self::Refuse(reason) => f.write_str(reason),
             Self::NoProvider => f.write_str(super::vendors::NO_PROVIDER),
         }
@@ -155,29 +147,17 @@ pub(super) struct Spot {
 impl Spot {
     /// The place of a key that holds others.
     pub(super) fn of(path: &str, at: Option<usize>) -> Self {
-        Self {
-            path: path.to_owned(),
-            at,
-            ..Self::default()
-        }
+        Self { path: path.to_owned(), at, ..Self::default() }
     }
 
     /// The environment as a whole.
     pub(super) fn outside_whole() -> Self {
-        Self {
-            outside: true,
-            ..Self::default()
-        }
+        Self { outside: true, ..Self::default() }
     }
 
     /// A variable or a flag.
     pub(super) fn outside(name: &str, value: &str) -> Self {
-        Self {
-            path: name.to_owned(),
-            shown: Some(format!("{value:?}")),
-            outside: true,
-            at: None,
-        }
+        Self { path: name.to_owned(), shown: Some(format!("{value:?}")), outside: true, at: None }
     }
 }
 
@@ -198,12 +178,7 @@ impl Errors {
     }
 
     /// The same, with the name that may have been meant.
-    pub(super) fn refuse_near(
-        &mut self,
-        spot: &Spot,
-        reason: impl Into<String>,
-        nearest: Option<&str>,
-    ) {
+    pub(super) fn refuse_near(&mut self, spot: &Spot, reason: impl Into<String>, nearest: Option<&str>) {
         let problem = Problem::Refuse(reason.into());
         self.push(spot, problem, nearest);
     }
@@ -228,9 +203,7 @@ impl Errors {
 
     /// Was something already said about this key or one below it?
     pub(super) fn has_about(&self, path: &str) -> bool {
-        self.list
-            .iter()
-            .any(|(_, error)| error.path.starts_with(path))
+        self.list.iter().any(|(_, error)| error.path.starts_with(path))
     }
 
     /// Ends the reading: nothing, or all errors in the order of the file.
@@ -249,10 +222,7 @@ impl Errors {
             error.value = error.value.map(clean);
             error
         });
-        Err(ConfigErrors {
-            file: file.map(Path::to_owned),
-            list: list.collect(),
-        })
+        Err(ConfigErrors { file: file.map(Path::to_owned), list: list.collect() })
     }
 }
 
@@ -260,9 +230,7 @@ impl Errors {
 /// stands before its value.
 fn key_begins(text: &str, at: usize, error: &ConfigError) -> usize {
     let key = error.path.rsplit('.').next().unwrap_or("");
-    let before = text
-        .get(..at)
-        .filter(|_| error.problem == Problem::UnknownKey);
+    let before = text.get(..at).filter(|_| error.problem == Problem::UnknownKey);
     before.and_then(|text| text.rfind(key)).unwrap_or(at)
 }
 
@@ -274,10 +242,7 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn new(text: &'a str) -> Self {
-        Self {
-            chars: text.char_indices().peekable(),
-            place: Place { line: 1, column: 1 },
-        }
+        Self { chars: text.char_indices().peekable(), place: Place { line: 1, column: 1 } }
     }
 
     fn of(&mut self, at: usize) -> Place {

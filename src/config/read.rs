@@ -130,12 +130,7 @@ pub(super) fn entries<'a, T: Read>(
 }
 
 /// Notes a key that does not exist.
-pub(super) fn unknown_key(
-    key: &str,
-    node: &Node,
-    section: &str,
-    known: &[&str],
-) -> (Spot, Option<String>) {
+pub(super) fn unknown_key(key: &str, node: &Node, section: &str, known: &[&str]) -> (Spot, Option<String>) {
     let spot = Spot::of(&join(section, key), node.at);
     (spot, nearest(key, known.iter().copied()).map(str::to_owned))
 }
@@ -145,15 +140,10 @@ pub(super) fn spot(node: &Node, path: &str) -> Spot {
     let shown = match &node.kind {
         Kind::Bool(value) => Some(value.to_string()),
         Kind::Number(number) => Some(number.to_string()),
-        Kind::Text(text, written) => {
-            Some(format!("{:?}", harmless(written.as_ref().unwrap_or(text))))
-        }
+        Kind::Text(text, written) => Some(format!("{:?}", harmless(written.as_ref().unwrap_or(text)))),
         Kind::Null | Kind::List(_) | Kind::Map(_) | Kind::Broken => None,
     };
-    Spot {
-        shown: shown.filter(|_| !holds_secret(path)),
-        ..Spot::of(path, node.at)
-    }
+    Spot { shown: shown.filter(|_| !holds_secret(path)), ..Spot::of(path, node.at) }
 }
 
 /// Is this a key whose value is never shown?
@@ -270,12 +260,7 @@ scalar! {
 fn text(node: &Node) -> Option<&str> {
     match &node.kind {
         Kind::Text(text, _) => Some(text),
-        Kind::Null
-        | Kind::Bool(_)
-        | Kind::Number(_)
-        | Kind::List(_)
-        | Kind::Map(_)
-        | Kind::Broken => None,
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::List(_) | Kind::Map(_) | Kind::Broken => None,
     }
 }
 
@@ -380,10 +365,7 @@ impl<T: Read> Read for Entries<T> {
             Entry {
                 name: name.clone(),
                 value: T::read(node, &path, errors),
-                spot: Spot {
-                    shown: None,
-                    ..spot(node, &path)
-                },
+                spot: Spot { shown: None, ..spot(node, &path) },
             }
         });
         Some(Self(read.collect()))

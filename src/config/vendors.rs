@@ -107,13 +107,7 @@ pub const VENDORS: [Vendor; 8] = [
         protocols: &[Protocol::OpenaiChat],
         base_url: "https://api.mistral.ai/v1",
         host: "api.mistral.ai",
-        patterns: &[
-            "mistral-*",
-            "codestral-*",
-            "devstral-*",
-            "magistral-*",
-            "ministral-*",
-        ],
+        patterns: &["mistral-*", "codestral-*", "devstral-*", "magistral-*", "ministral-*"],
         limit_field: Some(LimitField::MaxTokens),
         reasoning_field: Some(ReasoningField::None),
         defaults: &["devstral-*"],
@@ -146,9 +140,7 @@ or start with --local to use Ollama on this machine";
 
 /// The vendor at a host.
 pub fn at_host(host: &str) -> Option<&'static Vendor> {
-    VENDORS
-        .iter()
-        .find(|vendor| vendor.host.eq_ignore_ascii_case(host))
+    VENDORS.iter().find(|vendor| vendor.host.eq_ignore_ascii_case(host))
 }
 
 /// The name of the output limit that a host's Chat server wants for a model. A known host decides;
@@ -173,16 +165,10 @@ fn limit_field_by_name(model: &str) -> LimitField {
         digits.parse::<u32>().ok()
     };
     // Azure writes gpt-3.5 as gpt-35.
-    let new_gpt = name
-        .strip_prefix("gpt-")
-        .and_then(leading_number)
-        .is_some_and(|number| number >= 5 && number != 35);
+    let new_gpt =
+        name.strip_prefix("gpt-").and_then(leading_number).is_some_and(|number| number >= 5 && number != 35);
     let o_series = name.strip_prefix('o').and_then(leading_number).is_some();
-    if new_gpt || o_series {
-        LimitField::MaxCompletionTokens
-    } else {
-        LimitField::MaxTokens
-    }
+    if new_gpt || o_series { LimitField::MaxCompletionTokens } else { LimitField::MaxTokens }
 }
 
 /// The configuration that the environment alone makes, in the form of a file, with the variables
@@ -228,26 +214,16 @@ pub(super) fn from_environment(
         // Every name goes to the only provider (SPEC 5.2).
         models.clear();
     }
-    Some((
-        json!({"version": 1, "providers": providers, "models": models}),
-        variables,
-    ))
+    Some((json!({"version": 1, "providers": providers, "models": models}), variables))
 }
 
 fn ollama(env: &Env, errors: &mut Errors) -> Option<Value> {
     const PORT: u16 = 11434;
     let given = env.var("OLLAMA_HOST").unwrap_or("127.0.0.1");
-    let address = if given.contains("://") {
-        given.to_owned()
-    } else {
-        format!("http://{given}")
-    };
+    let address = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
     let Ok(read) = url::Url::parse(&address) else {
         let spot = Spot::outside("OLLAMA_HOST", given);
-        errors.refuse(
-            &spot,
-            "must be a host, host:port or URL such as 127.0.0.1:11434",
-        );
+        errors.refuse(&spot, "must be a host, host:port or URL such as 127.0.0.1:11434");
         return None;
     };
     let host = match read.host {
@@ -274,18 +250,11 @@ fn preset(env: &Env, errors: &mut Errors) -> Preset {
     const KEY: &str = "PRESET_ENDPOINT_API_KEY";
     const SIDES: [(&str, &str, &str); 2] = [
         ("openai", "openai-chat", "PRESET_OPENAI_ENDPOINT_BASE_URL"),
-        (
-            "anthropic",
-            "anthropic",
-            "PRESET_ANTHROPIC_ENDPOINT_BASE_URL",
-        ),
+        ("anthropic", "anthropic", "PRESET_ANTHROPIC_ENDPOINT_BASE_URL"),
     ];
     let urls = SIDES.map(|(_, _, variable)| env.var(variable));
     let has_url = urls.iter().any(Option::is_some);
-    let mut missing: Vec<_> = [MODEL, KEY]
-        .into_iter()
-        .filter(|v| env.var(v).is_none())
-        .collect();
+    let mut missing: Vec<_> = [MODEL, KEY].into_iter().filter(|v| env.var(v).is_none()).collect();
     if missing.len() == 2 && !has_url {
         return Preset::Absent;
     }
@@ -297,15 +266,8 @@ fn preset(env: &Env, errors: &mut Errors) -> Preset {
             .chain(SIDES.map(|(_, _, variable)| variable))
             .filter(|variable| env.var(variable).is_some())
             .collect();
-        let spot = Spot {
-            path: set.join(", "),
-            outside: true,
-            ..Spot::default()
-        };
-        let reason = format!(
-            "set, but the preset also needs {}: set it",
-            missing.join(" and ")
-        );
+        let spot = Spot { path: set.join(", "), outside: true, ..Spot::default() };
+        let reason = format!("set, but the preset also needs {}: set it", missing.join(" and "));
         errors.refuse(&spot, reason);
         return Preset::Partial;
     };
@@ -322,16 +284,10 @@ fn preset(env: &Env, errors: &mut Errors) -> Preset {
     let only = providers.keys().next().filter(|_| providers.len() == 1);
     let aliases = SIDES.map(|(side, _, _)| {
         let provider = only.cloned().unwrap_or_else(|| format!("preset-{side}"));
-        (
-            format!("preset-{side}-compatible"),
-            Value::from(format!("{provider}/{model}")),
-        )
+        (format!("preset-{side}-compatible"), Value::from(format!("{provider}/{model}")))
     });
     let models: Map<String, Value> = aliases.into_iter().collect();
-    Preset::Whole(
-        json!({"version": 1, "providers": providers, "models": models}),
-        variables,
-    )
+    Preset::Whole(json!({"version": 1, "providers": providers, "models": models}), variables)
 }
 
 #[cfg(test)]
@@ -358,10 +314,7 @@ mod tests {
             assert_eq!(limit_field(host, &model), field, "{host} {model}");
         }
         assert_eq!(reasoning_field("openrouter.ai"), ReasoningField::Reasoning);
-        assert_eq!(
-            reasoning_field("localhost"),
-            ReasoningField::ReasoningContent
-        );
+        assert_eq!(reasoning_field("localhost"), ReasoningField::ReasoningContent);
     }
 
     #[test]

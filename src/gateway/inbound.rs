@@ -1,6 +1,5 @@
 //! A request as the gateway takes it: looked at once, never decoded on the native lane.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::base::clock;
@@ -60,8 +59,6 @@ pub struct Envelope {
     pub credential: Option<Secret>,
     /// The session as a header names it.
     pub session: Option<String>,
-    /// The client's address.
-    pub peer: SocketAddr,
     /// See [`Inbound::tell_all`].
     pub tell_all: bool,
 }

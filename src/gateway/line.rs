@@ -77,7 +77,8 @@ impl Headers {
         self.0.iter().any(|(known, _)| known == name)
     }
 
-    fn borrowed(&self) -> Vec<(&str, &str)> {
+    /// Names and values, borrowed.
+    pub fn borrowed(&self) -> Vec<(&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value.as_str())).collect()
     }
 }

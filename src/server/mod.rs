@@ -10,15 +10,149 @@
 //! before it is there; whatever is in doubt about the frame of a request ends the connection, so
 //! that body bytes are never taken for a next request.
 
-use std::time::Duration;
-
+pub mod access;
+pub mod admin;
 pub mod body;
 pub mod connection;
+pub mod endpoint;
 pub mod head;
 mod inlet;
 pub mod listener;
+pub mod models;
+pub mod reload;
 pub mod reply;
+pub mod site;
 pub mod slots;
+pub mod watch;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use crate::base::env::Env;
+use crate::base::os;
+use crate::config::{Config, Overrides};
+use crate::gateway::live::Live;
+use crate::upstream::Failure;
+use listener::{Listener, Running};
+use reload::Reloader;
+use site::{Door, Entrance, Site};
+
+/// After the time for draining, running requests have this long to tell their clients so.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A server at work.
+pub struct Server {
+    site: Arc<Site>,
+    doors: Vec<Running>,
+    stop: Receiver<()>,
+}
+
+/// Why a server does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    Listen(String, io::Error),
+    /// A proxy's address or the file with private roots cannot be used.
+    Upstream(Failure),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: {error}. Choose another with --listen, or port 0 for any"
+                )
+            }
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Upstream(failure) => write!(f, "{failure}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The variables of the process.
+    pub env: Env,
+    /// What the command line says about single values.
+    pub overrides: Overrides,
+    /// Is the configuration's file looked at by itself?
+    pub watch: bool,
+}
+
+impl Server {
+    /// Binds, and answers from then on.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(config: Config, setup: Setup) -> Result<Self, StartError> {
+        os::raise_file_limit();
+        let (ask, stop) = crossbeam_channel::bounded(1);
+        let main = bind(&config.listen)?;
+        let admin = config.access.admin_listen.map(|address| bind(&address.to_string())).transpose()?;
+        let connections = config.limits.connections;
+        let reloader = Reloader::new(&config, setup.env.clone(), setup.overrides, setup.watch);
+        let live = Live::new(Arc::new(config), &setup.env, None).map_err(StartError::Upstream)?;
+        let site = Arc::new(Site::new(live, reloader, ask));
+        let door = if admin.is_some() { Door::Data } else { Door::All };
+        let mut doors = Vec::new();
+        for (listener, door) in std::iter::once((main, door)).chain(admin.map(|admin| (admin, Door::Admin))) {
+            let entrance = Arc::new(Entrance::new(Arc::clone(&site), door));
+            let address = format!("{:?}", listener.addresses());
+            let running = listener.start(entrance, connections, Timings::default());
+            doors.push(running.map_err(|error| StartError::Listen(address, error))?);
+        }
+        Ok(Self { site, doors, stop })
+    }
+
+    /// Where it listens for clients.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.doors.first().map(Running::addresses).unwrap_or_default()
+    }
+
+    /// What requests use now.
+    pub fn live(&self) -> Arc<Live> {
+        self.site.live()
+    }
+
+    /// Told when somebody asks the process to stop (`POST /admin/stop`).
+    pub fn stop_asked(&self) -> &Receiver<()> {
+        &self.stop
+    }
+
+    /// Refuses what is new, waits for what runs, `timeouts.drain` long; then tells the clients of
+    /// what still runs that it ends.
+    pub fn drain(&self) {
+        self.site.draining.store(true, Ordering::Relaxed);
+        self.site.slots.stop();
+        for door in &self.doors {
+            door.stop();
+        }
+        let live = self.site.live();
+        let limit = live.config().timeouts.drain;
+        if !self.doors.iter().all(|door| door.wait_quiet(limit)) {
+            log::warn!("requests still run after {limit:?}: they end now");
+            live.cut_off();
+            self.doors.iter().for_each(|door| {
+                door.wait_quiet(FAREWELL);
+            });
+        }
+    }
+}
+
+fn bind(address: &str) -> Result<Listener, StartError> {
+    Listener::bind(address).map_err(|error| StartError::Listen(address.to_owned(), error))
+}
 
 /// Bounds of waiting on a client's socket. The default is SPEC 7.2; tests make them short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -91,10 +91,7 @@ impl Slots {
         let waiter = Arc::new(Waiter::default());
         state.waiting.push_back(Arc::clone(&waiter));
         // Below, the state's lock is let go before the place is: the place takes it when it drops.
-        let place = Place {
-            gate: Arc::clone(&self.0),
-            waiter,
-        };
+        let place = Place { gate: Arc::clone(&self.0), waiter };
         drop(state);
         loop {
             let mut state = self.0.state.lock();
@@ -181,9 +178,7 @@ impl Drop for Place {
         if self.is_granted() {
             state.release();
         } else {
-            state
-                .waiting
-                .retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+            state.waiting.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
         }
     }
 }

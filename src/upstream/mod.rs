@@ -7,6 +7,7 @@
 mod connect;
 mod failure;
 mod outgoing_proxy;
+pub mod probe;
 mod tls;
 mod transport;
 mod watch;

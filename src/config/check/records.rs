@@ -58,16 +58,9 @@ fn hook(written: raw::Hook, errors: &mut Errors) -> Option<UsageHook> {
     let url = filled(written.url, errors)?;
     let is_http = |url: Url<'_>| ["http", "https"].contains(&url.scheme);
     if !Url::parse(&url.value).is_ok_and(is_http) {
-        errors.refuse(
-            &url.spot,
-            "must be an http or https URL, such as https://example.com/usage",
-        );
+        errors.refuse(&url.spot, "must be an http or https URL, such as https://example.com/usage");
     }
-    Some(UsageHook {
-        url: url.value,
-        authorization: written.authorization.value(),
-        timeout,
-    })
+    Some(UsageHook { url: url.value, authorization: written.authorization.value(), timeout })
 }
 
 pub(super) fn trace(written: raw::Trace, errors: &mut Errors) -> Trace {
@@ -75,9 +68,7 @@ pub(super) fn trace(written: raw::Trace, errors: &mut Errors) -> Trace {
     let max_text = written.max_text.value();
     Trace {
         file: path(written.file, errors),
-        max_text: max_text.map_or(default.max_text, |n| {
-            usize::try_from(n).unwrap_or(usize::MAX)
-        }),
+        max_text: max_text.map_or(default.max_text, |n| usize::try_from(n).unwrap_or(usize::MAX)),
     }
 }
 

@@ -131,10 +131,7 @@ mod tests {
         assert_eq!(of(&[0x20, 7]), Some(7));
         assert_eq!(of(&[0x60, 1, 1]), Some(513));
         assert_eq!(of(&[0xa3, 9, 9, 9, 9, 0, 0, 1, 0]), Some(65536));
-        assert_eq!(
-            of(&[0xe0, 255, 255, 255, 255, 255, 255, 255, 255]),
-            Some(u64::MAX)
-        );
+        assert_eq!(of(&[0xe0, 255, 255, 255, 255, 255, 255, 255, 255]), Some(u64::MAX));
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[0x20]), None);
         assert_eq!(window(b"hello world"), None);

@@ -1,0 +1,267 @@
+//! Who may do what, from where (SPEC 10.1 to 10.3). Pure: a head and an address in, a verdict out.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::base::secret::Secret;
+use crate::config::{ClientAuth, Config};
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::percent_decoded;
+use crate::server::endpoint::Endpoint;
+use crate::server::head::{Head, Method};
+
+/// Headers that may carry a client's key.
+const KEY_HEADERS: [&str; 6] =
+    ["authorization", "x-api-key", "api-key", "openai-api-key", "anthropic-api-key", "x-goog-api-key"];
+
+/// A client that asks for something.
+#[derive(Clone, Copy)]
+pub struct Visitor<'a> {
+    /// What it sent.
+    pub head: &'a Head,
+    /// Its address.
+    pub peer: SocketAddr,
+}
+
+/// May this visitor use this endpoint? Returns its credential, if it has one.
+///
+/// # Errors
+/// It may not: 401 or 403.
+pub fn check(config: &Config, endpoint: &Endpoint, visitor: Visitor<'_>) -> Result<Option<Secret>, Fault> {
+    let allowed = &config.access.allowed_ips;
+    if !allowed.is_empty() && !allowed.iter().any(|network| network.contains(visitor.peer.ip())) {
+        return Err(forbidden("This address is not among `access.allowed_ips`."));
+    }
+    let credential = visitor.credential();
+    if endpoint.is_public() {
+        return Ok(credential);
+    }
+    if endpoint.is_local() {
+        visitor.check_local()?;
+    } else if config.client_auth == ClientAuth::None {
+        visitor.check_open(&config.access.cors_origins)?;
+    }
+    if visitor.holds_key(config) {
+        Ok(credential)
+    } else {
+        let message =
+            "A valid key is needed: send it as `Authorization: Bearer KEY`, `x-api-key` or `x-goog-api-key`.";
+        Err(Fault::new(FaultKind::ClientKey, message))
+    }
+}
+
+impl Visitor<'_> {
+    /// Does it have a key where one is needed?
+    pub fn holds_key(&self, config: &Config) -> bool {
+        match &config.client_auth {
+            ClientAuth::None => true,
+            ClientAuth::ClientKey => self.credential().is_some(),
+            ClientAuth::ProxyKey(keys) => {
+                // No early end: the time must not tell which key it was.
+                let offered = self.credentials();
+                offered
+                    .iter()
+                    .fold(false, |known, key| keys.iter().fold(known, |known, valid| known | (key == valid)))
+            }
+        }
+    }
+
+    /// Are the peer and the `Host` it asked for on this machine?
+    pub fn is_local(&self) -> bool {
+        is_loopback(self.peer.ip()) && self.head.headers.first("host").is_some_and(is_loopback_host)
+    }
+
+    /// The first credential there is.
+    fn credential(&self) -> Option<Secret> {
+        self.credentials().into_iter().next()
+    }
+
+    fn credentials(&self) -> Vec<Secret> {
+        let in_headers = KEY_HEADERS.iter().filter_map(|name| self.head.headers.first(name));
+        let bare = in_headers.map(|value| {
+            let (scheme, rest) = value.split_at_checked(7).unwrap_or(("", value));
+            let value = if scheme.eq_ignore_ascii_case("bearer ") { rest } else { value };
+            Secret::new(value.trim())
+        });
+        let in_query = crate::gateway::inbound::parameter(self.head.query.as_deref(), "key");
+        let in_query = in_query.map(|key| Secret::new(&percent_decoded(key)));
+        bare.chain(in_query).filter(|key| !key.expose().is_empty()).collect()
+    }
+
+    /// Without keys any web page could spend the user's: the `Host` must be this machine, and a page
+    /// must be a listed one.
+    fn check_open(&self, origins: &[String]) -> Result<(), Fault> {
+        if !self.head.headers.first("host").is_none_or(is_loopback_host) {
+            return Err(forbidden("Without `client_auth` the Host must be a loopback address."));
+        }
+        match self.head.headers.first("origin") {
+            Some(origin) if !origins.iter().any(|known| known == origin) => {
+                Err(forbidden("This Origin is not among `access.cors_origins`."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_local(&self) -> Result<(), Fault> {
+        let headers = &self.head.headers;
+        let came_through =
+            |name: &str| matches!(name, "forwarded" | "x-real-ip") || name.starts_with("x-forwarded-");
+        if !self.is_local() || headers.iter().any(|(name, _)| came_through(name)) {
+            return Err(forbidden("This endpoint answers this machine only."));
+        }
+        let own = headers.first("host").map(|host| format!("http://{host}"));
+        if headers.first("origin").is_some_and(|origin| Some(origin) != own.as_deref()) {
+            return Err(forbidden("This endpoint answers no web page but its own."));
+        }
+        if self.head.method == Method::Post && headers.first("x-llmgate-admin") != Some("1") {
+            return Err(forbidden("This endpoint wants the header `x-llmgate-admin: 1`."));
+        }
+        Ok(())
+    }
+}
+
+/// Headers for a page of a listed origin (Fetch standard, CORS protocol).
+pub fn cors(config: &Config, head: &Head) -> Vec<(&'static str, String)> {
+    let origin =
+        head.headers.first("origin").filter(|origin| config.access.cors_origins.iter().any(|o| o == origin));
+    match origin {
+        Some(origin) => {
+            vec![("access-control-allow-origin", origin.to_owned()), ("vary", "origin".to_owned())]
+        }
+        None => Vec::new(),
+    }
+}
+
+/// The answer to a preflight of a listed origin, else `None`.
+pub fn preflight(config: &Config, head: &Head) -> Option<Vec<(&'static str, String)>> {
+    let asked = head.headers.first("access-control-request-method");
+    if head.method != Method::Options || asked.is_none() {
+        return None;
+    }
+    let mut headers = cors(config, head);
+    if headers.is_empty() {
+        return None;
+    }
+    let wanted = head.headers.first("access-control-request-headers").unwrap_or("*");
+    headers.push(("access-control-allow-methods", "GET, POST, OPTIONS".to_owned()));
+    headers.push(("access-control-allow-headers", wanted.to_owned()));
+    headers.push(("access-control-max-age", "600".to_owned()));
+    Some(headers)
+}
+
+fn forbidden(message: &str) -> Fault {
+    Fault::new(FaultKind::Forbidden, message)
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// Is a `Host` value this machine, whatever its port?
+fn is_loopback_host(host: &str) -> bool {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::base::env::Env;
+    use crate::config::{Overrides, from_text};
+    use crate::server::head::parse;
+
+    fn config(more: &str) -> Config {
+        let text = format!(
+            "version: 1\nproviders: {{p: {{protocol: anthropic, base_url: 'https://api.anthropic.com/v1'}}}}\n{more}"
+        );
+        from_text(&text, Path::new("test.yaml"), &Env::default(), &Overrides::default()).unwrap()
+    }
+
+    #[track_caller]
+    fn check_status(more: &str, request: &str, status: Option<u16>) {
+        check_from("127.0.0.1:5", more, request, status);
+    }
+
+    #[track_caller]
+    fn check_from(peer: &str, more: &str, request: &str, status: Option<u16>) {
+        let text = format!("{}\r\n\r\n", request.replace('\n', "\r\n"));
+        let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
+        let visitor = Visitor { head: &head, peer: peer.parse().unwrap() };
+        let verdict = check(&config(more), &Endpoint::of(&head.path), visitor);
+        assert_eq!(verdict.err().map(|fault| fault.status), status, "{more} {request}");
+    }
+
+    const KEYED: &str = "client_auth: {mode: proxy_key, keys: [key-0123456789]}";
+
+    #[test]
+    fn any_form_of_a_valid_key_is_taken() {
+        for line in [
+            "authorization: Bearer key-0123456789",
+            "Authorization: bearer key-0123456789",
+            "authorization: key-0123456789",
+            "x-api-key: key-0123456789",
+            "api-key: key-0123456789",
+            "openai-api-key: key-0123456789",
+            "anthropic-api-key: key-0123456789",
+            "x-goog-api-key: key-0123456789",
+            "authorization: Bearer wrong\nx-api-key: key-0123456789",
+        ] {
+            check_status(KEYED, &format!("POST /v1/messages HTTP/1.1\nhost: x\n{line}"), None);
+        }
+        check_status(
+            KEYED,
+            "POST /v1beta/models/m:generateContent?key=key-0123456789 HTTP/1.1\nhost: x",
+            None,
+        );
+        check_status(KEYED, "POST /v1/messages HTTP/1.1\nhost: x\nx-api-key: key-012345678", Some(401));
+        check_status(KEYED, "POST /v1/messages HTTP/1.1\nhost: x", Some(401));
+        check_status(KEYED, "GET /v1/models HTTP/1.1\nhost: x", Some(401));
+        check_status(KEYED, "GET /health HTTP/1.1\nhost: x", None);
+        check_status("client_auth: {mode: client_key}", "POST /v1/messages HTTP/1.1\nhost: x", Some(401));
+    }
+
+    #[test]
+    fn without_keys_no_web_page_can_call() {
+        check_status("", "POST /v1/messages HTTP/1.1\nhost: localhost:8080", None);
+        check_status("", "POST /v1/messages HTTP/1.1\nhost: [::1]:8080", None);
+        check_status("", "POST /v1/messages HTTP/1.1\nhost: evil.example", Some(403));
+        check_status("", "POST /v1/messages HTTP/1.1\nhost: 127.0.0.1.evil.example", Some(403));
+        check_status(
+            "",
+            "POST /v1/messages HTTP/1.1\nhost: 127.0.0.1\norigin: https://evil.example",
+            Some(403),
+        );
+        let listed = "access: {cors_origins: ['https://ours.example']}";
+        check_status(
+            listed,
+            "POST /v1/messages HTTP/1.1\nhost: 127.0.0.1\norigin: https://ours.example",
+            None,
+        );
+    }
+
+    #[test]
+    fn only_listed_addresses_may_call() {
+        let some = "access: {allowed_ips: [10.0.0.0/8]}";
+        check_from("10.1.2.3:5", some, "GET /health HTTP/1.1\nhost: x", None);
+        check_from("127.0.0.1:5", some, "GET /health HTTP/1.1\nhost: x", Some(403));
+    }
+
+    #[test]
+    fn local_endpoints_answer_this_machine_only() {
+        let state = "GET /admin/state HTTP/1.1\nhost: 127.0.0.1:8080";
+        check_status("", state, None);
+        check_from("10.0.0.1:5", "", state, Some(403));
+        check_status("", "GET /admin/state HTTP/1.1\nhost: example.com", Some(403));
+        check_status("", &format!("{state}\nx-forwarded-for: 1.2.3.4"), Some(403));
+        check_status("", &format!("{state}\norigin: https://evil.example"), Some(403));
+        check_status("", &format!("{state}\norigin: http://127.0.0.1:8080"), None);
+        check_status("", "POST /admin/stop HTTP/1.1\nhost: 127.0.0.1", Some(403));
+        check_status("", "POST /admin/stop HTTP/1.1\nhost: 127.0.0.1\nx-llmgate-admin: 1", None);
+        check_status(KEYED, state, Some(401));
+        check_status(KEYED, &format!("{state}\nx-api-key: key-0123456789"), None);
+    }
+}

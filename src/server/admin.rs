@@ -1,0 +1,51 @@
+//! Health, probes and operation (SPEC 3.5).
+
+use serde_json::json;
+
+use crate::config::{Config, show};
+use crate::gateway::live::Live;
+use crate::server::site::Site;
+
+/// `/health`: `ok` while serving. With providers for whoever may know; as long as there is no
+/// circuit breaker every circuit is closed.
+pub fn health(config: &Config, tells_providers: bool) -> String {
+    if !tells_providers {
+        return "{\"status\":\"ok\"}".to_owned();
+    }
+    let mut providers = json!({});
+    for provider in &config.providers {
+        providers[provider.name.as_str()] = json!({
+            "enabled": provider.enabled, "circuit_state": "closed",
+            "circuit_failures": 0, "circuit_cooldown_until": null,
+        });
+    }
+    json!({"status": "ok", "providers": providers}).to_string()
+}
+
+/// `/ready`: not while no target is enabled or the process drains.
+pub fn ready(config: &Config, draining: bool) -> (u16, String) {
+    let enabled = config.providers.iter().any(|provider| provider.enabled);
+    match (draining, enabled) {
+        (true, _) => (503, "{\"status\":\"draining\"}".to_owned()),
+        (false, false) => (503, "{\"status\":\"no target is enabled\"}".to_owned()),
+        (false, true) => (200, "{\"status\":\"ready\"}".to_owned()),
+    }
+}
+
+/// What clients look for before they begin.
+pub fn hello() -> String {
+    json!({"name": "llmgate", "version": env!("CARGO_PKG_VERSION")}).to_string()
+}
+
+/// `/admin/state`: the configuration in force, secrets masked.
+pub fn state(live: &Live) -> String {
+    json!({"revision": live.revision, "config": show::masked(live.config())}).to_string()
+}
+
+/// `/admin/reload`: the new revision, or 400 with all errors.
+pub fn reload(site: &Site) -> (u16, String) {
+    match site.reloader.reload(site) {
+        Ok(revision) => (200, json!({"revision": revision}).to_string()),
+        Err(errors) => (400, json!({"errors": errors.lines().collect::<Vec<_>>()}).to_string()),
+    }
+}

@@ -1,0 +1,200 @@
+//! (path) -> endpoint, derived from every codec (SPEC 3). The query never takes part.
+
+use crate::protocol::{Action, Protocol, percent_decoded};
+use crate::server::head::Method;
+
+/// What a path means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// An answer.
+    Generate {
+        /// The protocol of the path.
+        protocol: Protocol,
+        /// The model in the path.
+        model: Option<String>,
+        /// Whether the path asks for a stream.
+        stream: Option<bool>,
+    },
+    /// A path of a protocol that this version does not serve.
+    Later(Protocol),
+    /// A model list, or one entry of it.
+    Models {
+        /// The protocol of the prefix; `None` on a bare path, where headers decide.
+        protocol: Option<Protocol>,
+        /// The entry.
+        id: Option<String>,
+    },
+    /// `/health`.
+    Health,
+    /// `/ready`.
+    Ready,
+    /// What clients look for before they begin.
+    Hello,
+    /// `/admin/state`.
+    State,
+    /// `/admin/reload`.
+    Reload,
+    /// `/admin/stop`.
+    Stop,
+    /// Nothing. The protocol of the prefix.
+    Unknown(Protocol),
+}
+
+/// The supported paths, for the message of a 404.
+pub const SUPPORTED: &str = "POST /v1/chat/completions, /v1/responses, /v1/messages, \
+    /v1beta/models/{model}:generateContent, :streamGenerateContent; GET /v1/models, /health, /ready";
+
+/// The prefixes that several protocols share.
+const BARE: [&str; 2] = ["/v1", ""];
+
+impl Endpoint {
+    /// What a path means; a final slash is ignored.
+    pub fn of(path: &str) -> Self {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        match path {
+            "/health" | "/healthz" => Self::Health,
+            "/ready" | "/readyz" => Self::Ready,
+            "" | "/anthropic" | "/openai" | "/api/hello" | "/anthropic/api/hello" => Self::Hello,
+            "/admin/state" => Self::State,
+            "/admin/reload" => Self::Reload,
+            "/admin/stop" => Self::Stop,
+            _ => {
+                generation(path).or_else(|| models(path)).unwrap_or_else(|| Self::Unknown(protocol_of(path)))
+            }
+        }
+    }
+
+    /// The methods it takes, as the value of `allow`.
+    pub fn allow(&self) -> &'static str {
+        match self {
+            Self::Generate { .. } | Self::Later(_) | Self::Reload | Self::Stop => "POST",
+            Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::State => "GET, HEAD",
+            Self::Unknown(_) => "",
+        }
+    }
+
+    /// Does it take this method?
+    pub fn takes(&self, method: &Method) -> bool {
+        self.allow().is_empty() || self.allow().split(", ").any(|allowed| allowed == method.as_str())
+    }
+
+    /// The protocol in whose shape errors are told.
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Generate { protocol, .. } | Self::Later(protocol) | Self::Unknown(protocol) => *protocol,
+            Self::Models { protocol, .. } => protocol.unwrap_or(Protocol::OpenaiChat),
+            Self::Health | Self::Ready | Self::Hello | Self::State | Self::Reload | Self::Stop => {
+                Protocol::OpenaiChat
+            }
+        }
+    }
+
+    /// Is it one of the local endpoints (SPEC 10.3)?
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::State | Self::Reload | Self::Stop)
+    }
+
+    /// Is it open to everybody?
+    pub fn is_public(&self) -> bool {
+        matches!(self, Self::Health | Self::Ready | Self::Hello | Self::Unknown(_))
+    }
+}
+
+/// Is this a path of Responses, where Codex tries a WebSocket first?
+pub fn is_responses(path: &str) -> bool {
+    let prefixes = Protocol::OpenaiResponses.codec().prefixes();
+    prefixes.iter().any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("/responses")))
+}
+
+fn generation(path: &str) -> Option<Endpoint> {
+    Protocol::ALL.into_iter().find_map(|protocol| {
+        let codec = protocol.codec();
+        let action = codec.prefixes().iter().find_map(|prefix| codec.action(path.strip_prefix(prefix)?))?;
+        Some(match action {
+            Action::Generate { model, stream } => Endpoint::Generate { protocol, model, stream },
+            Action::Count { .. } | Action::Compact => Endpoint::Later(protocol),
+        })
+    })
+}
+
+fn models(path: &str) -> Option<Endpoint> {
+    let own = Protocol::ALL.into_iter().flat_map(|protocol| {
+        let prefixes = protocol.codec().prefixes().iter().filter(|prefix| !BARE.contains(prefix));
+        prefixes.map(move |prefix| (*prefix, Some(protocol)))
+    });
+    own.chain(BARE.map(|prefix| (prefix, None))).find_map(|(prefix, protocol)| {
+        let rest = path.strip_prefix(prefix)?.strip_prefix("/models")?;
+        let id = match rest {
+            "" => None,
+            _ => Some(percent_decoded(rest.strip_prefix('/')?).into_owned()),
+        };
+        Some(Endpoint::Models { protocol, id })
+    })
+}
+
+/// The protocol that a path's beginning belongs to; other paths use Chat's shape.
+fn protocol_of(path: &str) -> Protocol {
+    let owns = |protocol: &Protocol| {
+        let mut prefixes = protocol.codec().prefixes().iter().filter(|prefix| !BARE.contains(prefix));
+        prefixes.any(|prefix| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    Protocol::ALL.into_iter().find(owns).unwrap_or(Protocol::OpenaiChat)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generate(protocol: Protocol, model: Option<&str>, stream: Option<bool>) -> Endpoint {
+        Endpoint::Generate { protocol, model: model.map(str::to_owned), stream }
+    }
+
+    #[test]
+    fn every_generation_path_is_known() {
+        for prefix in ["/v1", "", "/openai/v1", "/openai"] {
+            let chat = Endpoint::of(&format!("{prefix}/chat/completions"));
+            assert_eq!(chat, generate(Protocol::OpenaiChat, None, None));
+            let responses = Endpoint::of(&format!("{prefix}/responses/"));
+            assert_eq!(responses, generate(Protocol::OpenaiResponses, None, None));
+        }
+        for prefix in ["/v1", "", "/anthropic/v1", "/anthropic"] {
+            assert_eq!(
+                Endpoint::of(&format!("{prefix}/messages")),
+                generate(Protocol::Anthropic, None, None)
+            );
+        }
+        for prefix in ["/gemini/v1beta", "/gemini/v1", "/google/v1beta", "/google/v1", "/v1beta", "/v1"] {
+            let stream = Endpoint::of(&format!("{prefix}/models/a%2Fb/c:d:streamGenerateContent"));
+            assert_eq!(stream, generate(Protocol::Gemini, Some("a/b/c:d"), Some(true)));
+            let whole = Endpoint::of(&format!("{prefix}/models/m:generateContent"));
+            assert_eq!(whole, generate(Protocol::Gemini, Some("m"), Some(false)));
+        }
+    }
+
+    #[test]
+    fn model_lists_have_the_protocol_of_their_prefix() {
+        let models = |path: &str| match Endpoint::of(path) {
+            Endpoint::Models { protocol, id } => (protocol, id),
+            other => panic!("{path}: {other:?}"),
+        };
+        assert_eq!(models("/v1/models"), (None, None));
+        assert_eq!(models("/models/a/b"), (None, Some("a/b".into())));
+        assert_eq!(models("/anthropic/v1/models").0, Some(Protocol::Anthropic));
+        assert_eq!(models("/v1beta/models/m"), (Some(Protocol::Gemini), Some("m".into())));
+        assert_eq!(models("/openai/v1/models").0, Some(Protocol::OpenaiChat));
+    }
+
+    #[test]
+    fn other_paths_are_unknown_in_the_protocol_of_their_prefix() {
+        assert_eq!(Endpoint::of("/anthropic/v1/files"), Endpoint::Unknown(Protocol::Anthropic));
+        assert_eq!(Endpoint::of("/v1beta/files"), Endpoint::Unknown(Protocol::Gemini));
+        assert_eq!(Endpoint::of("/anthropically"), Endpoint::Unknown(Protocol::OpenaiChat));
+        assert_eq!(Endpoint::of("/v1/messages/count_tokens"), Endpoint::Later(Protocol::Anthropic));
+        assert_eq!(Endpoint::of("/"), Endpoint::Hello);
+        assert!(
+            is_responses("/v1/responses") && is_responses("/responses/x") && !is_responses("/v1/messages")
+        );
+    }
+}

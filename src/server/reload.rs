@@ -1,0 +1,85 @@
+//! file -> load, check, swap. A bad file changes nothing and is shown; a request keeps what it
+//! began with.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::base::env::Env;
+use crate::config::{self, Config, Overrides, Source};
+use crate::gateway::live::Live;
+use crate::server::site::Site;
+use crate::server::watch::FileWatch;
+
+/// How the configuration is loaded anew.
+pub struct Reloader {
+    env: Env,
+    overrides: Overrides,
+    source: Source,
+    watch: Option<FileWatch>,
+    /// One reload at a time.
+    turn: Mutex<()>,
+    last_error: Mutex<Option<String>>,
+}
+
+impl Reloader {
+    /// Loads from where `config` came from; `watch` says whether its file is looked at by itself.
+    pub fn new(config: &Config, env: Env, overrides: Overrides, watch: bool) -> Self {
+        let source = config.source.clone();
+        let watch = match &source {
+            Source::File(path) if watch => Some(FileWatch::new(path)),
+            Source::File(_) | Source::Environment(_) => None,
+        };
+        Self { env, overrides, source, watch, turn: Mutex::new(()), last_error: Mutex::new(None) }
+    }
+
+    /// Why the last reload changed nothing, if it did not.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
+    }
+
+    /// Reloads when the file has changed.
+    pub fn look(&self, site: &Site) {
+        if self.watch.as_ref().is_some_and(FileWatch::has_changed) {
+            // The error is kept and logged there.
+            let _ = self.reload(site);
+        }
+    }
+
+    /// Loads, checks and swaps; returns the new revision.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, one line each; nothing was changed.
+    pub fn reload(&self, site: &Site) -> Result<u64, String> {
+        let _turn = self.turn.lock();
+        let result = self.load(&site.live()).map(|live| site.replace(live));
+        match result {
+            Ok(live) => {
+                *self.last_error.lock() = None;
+                log::info!("configuration reloaded: revision {}", live.revision);
+                Ok(live.revision)
+            }
+            Err(error) => {
+                log::error!("configuration not reloaded, the old one stays: {error}");
+                *self.last_error.lock() = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn load(&self, before: &Live) -> Result<Live, String> {
+        let path = match &self.source {
+            Source::File(path) => Some(path.as_path()),
+            Source::Environment(_) => None,
+        };
+        let config = match path {
+            Some(path) => config::load(Some(path), &self.env, &self.overrides),
+            None => config::from_environment(&self.env, &self.overrides),
+        };
+        let config = config.map_err(|errors| errors.to_string())?;
+        if config.listen != before.config().listen {
+            log::warn!("`listen` has changed to {}: that needs a restart", config.listen);
+        }
+        Live::new(Arc::new(config), &self.env, Some(before)).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,372 @@
+//! What answers requests: from a head to the endpoint's answer.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::base::id::RequestId;
+use crate::config::{ClientAuth, Config, ResponseHeaders};
+use crate::gateway;
+use crate::gateway::headers::is_forwarded;
+use crate::gateway::inbound::{Envelope, Inbound};
+use crate::gateway::line::Client;
+use crate::gateway::live::Live;
+use crate::gateway::trouble::Trouble;
+use crate::protocol::Protocol;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::server::access::{self, Visitor};
+use crate::server::admin;
+use crate::server::body::{BodyError, BodyReader};
+use crate::server::connection::Handler;
+use crate::server::endpoint::{self, Endpoint};
+use crate::server::head::{Head, Method};
+use crate::server::models;
+use crate::server::reload::Reloader;
+use crate::server::reply::Reply;
+use crate::server::slots::{Refuse, Slots};
+
+/// Headers that name a session, best first (SPEC 5.5).
+const SESSION_HEADERS: [&str; 5] =
+    ["x-llmgate-session", "x-claude-code-session-id", "session-id", "x-session-affinity", "x-session-id"];
+
+/// Everything behind the doors.
+pub struct Site {
+    live: RwLock<Arc<Live>>,
+    /// Generations that run and wait.
+    pub slots: Slots,
+    /// How the configuration is loaded anew.
+    pub reloader: Reloader,
+    /// No new generations.
+    pub draining: AtomicBool,
+    stop: Mutex<Option<crossbeam_channel::Sender<()>>>,
+}
+
+/// One way in: all endpoints, all but the local ones, or the local ones alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Every endpoint.
+    All,
+    /// All but the local ones, which have a door of their own.
+    Data,
+    /// The local ones alone (`access.admin_listen`).
+    Admin,
+}
+
+/// The site as seen through one door.
+pub struct Entrance {
+    site: Arc<Site>,
+    door: Door,
+}
+
+impl Site {
+    /// A site; `stop` is told when it is asked to stop.
+    pub fn new(live: Live, reloader: Reloader, stop: crossbeam_channel::Sender<()>) -> Self {
+        let limits = live.config().limits;
+        Self {
+            live: RwLock::new(Arc::new(live)),
+            slots: Slots::new(limits.requests, limits.queue),
+            reloader,
+            draining: AtomicBool::new(false),
+            stop: Mutex::new(Some(stop)),
+        }
+    }
+
+    /// What requests use now.
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read())
+    }
+
+    /// From now on requests use this; those that run keep what they have.
+    pub fn replace(&self, live: Live) -> Arc<Live> {
+        let limits = live.config().limits;
+        self.slots.resize(limits.requests, limits.queue);
+        let live = Arc::new(live);
+        *self.live.write() = Arc::clone(&live);
+        live
+    }
+
+    /// Asks the process to stop; asked again, nothing more happens.
+    pub fn ask_to_stop(&self) {
+        if let Some(stop) = self.stop.lock().take() {
+            // Nobody listens when it is stopping already.
+            let _ = stop.try_send(());
+        }
+    }
+}
+
+impl Entrance {
+    /// The site through a door.
+    pub fn new(site: Arc<Site>, door: Door) -> Self {
+        Self { site, door }
+    }
+
+    fn endpoint(&self, path: &str) -> Endpoint {
+        let endpoint = Endpoint::of(path);
+        let hidden = match self.door {
+            Door::All => false,
+            Door::Data => endpoint.is_local(),
+            Door::Admin => !endpoint.is_local() && !endpoint.is_public(),
+        };
+        if hidden { Endpoint::Unknown(endpoint.protocol()) } else { endpoint }
+    }
+}
+
+impl Handler for Entrance {
+    fn handle(&self, head: &Head, peer: SocketAddr, body: &mut BodyReader<'_>, reply: &Rc<RefCell<Reply>>) {
+        self.site.reloader.look(&self.site);
+        let live = self.site.live();
+        let endpoint = self.endpoint(&head.path);
+        let visit = Visit {
+            site: &self.site,
+            live: &live,
+            head,
+            visitor: Visitor { head, peer },
+            guest: Rc::new(RefCell::new(Guest {
+                reply: Rc::clone(reply),
+                cors: access::cors(live.config(), head),
+            })),
+            id: RequestId::random(),
+        };
+        if let Some(headers) = access::preflight(live.config(), head) {
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            // A client that cannot be written to has left.
+            let _ = reply.borrow_mut().whole(204, &headers, b"");
+            return;
+        }
+        if let Err(fault) = visit.serve(&endpoint, body) {
+            visit.refuse(endpoint.protocol(), fault);
+        }
+    }
+
+    fn refuse(&self, path: Option<&str>, status: u16, message: &str, reply: &mut Reply) {
+        let protocol = path.map_or(Protocol::OpenaiChat, |path| self.endpoint(path).protocol());
+        let kind = match status {
+            408 => FaultKind::Stalled,
+            413 => FaultKind::TooLarge,
+            415 => FaultKind::Encoding,
+            503 => FaultKind::Busy,
+            500 => FaultKind::Internal,
+            _ => FaultKind::BadRequest,
+        };
+        let fault = Fault::new(kind, message).with_status(status);
+        let (status, headers, body) = Trouble::own(fault).answer(protocol.codec(), &RequestId::random());
+        // A client that cannot be written to has left.
+        let _ = reply.whole(status, &headers.borrowed(), body.as_bytes());
+    }
+}
+
+/// One request and what it may use.
+struct Visit<'a> {
+    site: &'a Site,
+    live: &'a Live,
+    head: &'a Head,
+    visitor: Visitor<'a>,
+    guest: Rc<RefCell<Guest>>,
+    id: RequestId,
+}
+
+impl Visit<'_> {
+    fn serve(&self, endpoint: &Endpoint, body: &mut BodyReader<'_>) -> Result<(), Fault> {
+        let config = self.live.config();
+        if self.is_upgrade() {
+            return Err(self.upgrade());
+        }
+        let credential = access::check(config, endpoint, self.visitor)?;
+        if !endpoint.takes(&self.head.method) {
+            let message = format!("{} takes {} only.", self.head.path, endpoint.allow());
+            self.guest.borrow_mut().cors.push(("allow", endpoint.allow().to_owned()));
+            return Err(Fault::new(FaultKind::Method, message));
+        }
+        match endpoint {
+            Endpoint::Generate { protocol, model, stream } => {
+                let envelope = Envelope {
+                    protocol: *protocol,
+                    model: model.clone(),
+                    stream: *stream,
+                    headers: forwarded(self.head),
+                    query: self.head.query.clone(),
+                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    session: SESSION_HEADERS
+                        .iter()
+                        .find_map(|name| self.head.headers.first(name))
+                        .map(str::to_owned),
+                    tell_all: tells_all(config),
+                };
+                self.generate(envelope, body)
+            }
+            Endpoint::Models { protocol, id } => {
+                let body = models::answer(config, self.head, *protocol, id.as_deref())?;
+                self.json(200, &body);
+                Ok(())
+            }
+            Endpoint::Later(_) | Endpoint::Unknown(_) => Err(self.unknown()),
+            Endpoint::Health => {
+                let tells = self.visitor.is_local()
+                    || (config.client_auth != ClientAuth::None && self.visitor.holds_key(config));
+                self.json(200, &admin::health(config, tells));
+                Ok(())
+            }
+            Endpoint::Ready => {
+                let (status, body) = admin::ready(config, self.site.draining.load(Ordering::Relaxed));
+                self.json(status, &body);
+                Ok(())
+            }
+            Endpoint::Hello => {
+                self.json(200, &admin::hello());
+                Ok(())
+            }
+            Endpoint::State => {
+                self.json(200, &admin::state(self.live));
+                Ok(())
+            }
+            Endpoint::Reload => {
+                let (status, body) = admin::reload(self.site);
+                self.json(status, &body);
+                Ok(())
+            }
+            Endpoint::Stop => {
+                self.json(202, "{\"status\":\"stopping\"}");
+                self.site.ask_to_stop();
+                Ok(())
+            }
+        }
+    }
+
+    fn generate(&self, envelope: Envelope, body: &mut BodyReader<'_>) -> Result<(), Fault> {
+        let limit = self.live.config().limits.request_body;
+        let body = body.read_all(limit).map_err(|error| body_fault(&error, limit))?;
+        let inbound = Inbound::read(envelope, self.id.clone(), body)?;
+        if self.site.draining.load(Ordering::Relaxed) {
+            return Err(busy("llmgate is stopping."));
+        }
+        let still_there = || !self.guest.borrow().is_gone();
+        let _slot = match self.site.slots.take(still_there) {
+            Ok(slot) => slot,
+            Err(Refuse::Busy) => {
+                return Err(busy("Too many requests wait already (`limits.requests`, `limits.queue`)."));
+            }
+            Err(Refuse::Stopping) => return Err(busy("llmgate is stopping.")),
+            // There is nobody left to answer.
+            Err(Refuse::Gone) => return Ok(()),
+        };
+        gateway::answer(self.live, &inbound, Rc::clone(&self.guest) as Rc<RefCell<dyn Client>>);
+        Ok(())
+    }
+
+    fn json(&self, status: u16, body: &str) {
+        let headers = [("content-type", "application/json"), ("x-llmgate-request-id", self.id.as_str())];
+        // A client that cannot be written to has left.
+        let _ = self.guest.borrow_mut().whole(status, &headers, body.as_bytes());
+    }
+
+    fn refuse(&self, protocol: Protocol, fault: Fault) {
+        log::info!(
+            "{} {} {} {}: {}",
+            self.id,
+            self.visitor.peer.ip(),
+            self.head.method.as_str(),
+            fault.status,
+            crate::observe::log::harmless(&fault.message)
+        );
+        let (status, headers, body) = Trouble::own(fault).answer(protocol.codec(), &self.id);
+        // A client that cannot be written to has left.
+        let _ = self.guest.borrow_mut().whole(status, &headers.borrowed(), body.as_bytes());
+    }
+
+    fn is_upgrade(&self) -> bool {
+        let upgrade = self.head.headers.first("upgrade");
+        self.head.method == Method::Get
+            && upgrade.is_some_and(|kind| kind.eq_ignore_ascii_case("websocket"))
+            && endpoint::is_responses(&self.head.path)
+    }
+
+    /// Codex tries a WebSocket first; at any other status than 426 it tries six times more.
+    fn upgrade(&self) -> Fault {
+        let guest = self.guest.borrow();
+        guest.reply.borrow_mut().close_after();
+        Fault::new(FaultKind::Endpoint, "WebSockets are not spoken here; POST the request instead.")
+            .with_status(426)
+    }
+
+    fn unknown(&self) -> Fault {
+        let message = format!("{} is not served here. Supported: {}.", self.head.path, endpoint::SUPPORTED);
+        Fault::new(FaultKind::Endpoint, message)
+    }
+}
+
+/// The client's side of an answer, with the headers that every answer to it carries.
+struct Guest {
+    reply: Rc<RefCell<Reply>>,
+    cors: Vec<(&'static str, String)>,
+}
+
+impl Guest {
+    fn with_own<'h>(&'h self, headers: &[(&'h str, &'h str)]) -> Vec<(&'h str, &'h str)> {
+        let own = self.cors.iter().map(|(name, value)| (*name, value.as_str()));
+        headers.iter().copied().chain(own).collect()
+    }
+}
+
+impl Client for Guest {
+    fn is_gone(&self) -> bool {
+        self.reply.borrow().is_gone()
+    }
+
+    fn whole(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+        self.reply.borrow_mut().whole(status, &self.with_own(headers), body)
+    }
+
+    fn start(&mut self, status: u16, headers: &[(&str, &str)]) -> io::Result<()> {
+        self.reply.borrow_mut().start(status, &self.with_own(headers))
+    }
+
+    fn bytes(&mut self, part: &[u8]) {
+        self.reply.borrow_mut().bytes(part);
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.reply.borrow_mut().flush()
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.reply.borrow_mut().end()
+    }
+}
+
+fn forwarded(head: &Head) -> Vec<(String, String)> {
+    let passes = head.headers.iter().filter(|(name, _)| is_forwarded(name));
+    passes.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// `auto`: all on loopback, few elsewhere (SPEC 11.2).
+fn tells_all(config: &Config) -> bool {
+    match config.response_headers {
+        ResponseHeaders::All => true,
+        ResponseHeaders::IdOnly => false,
+        ResponseHeaders::Auto => config.listens_on_loopback(),
+    }
+}
+
+fn body_fault(error: &BodyError, limit: usize) -> Fault {
+    let kind = match error.status() {
+        408 => FaultKind::Stalled,
+        413 => FaultKind::TooLarge,
+        415 => FaultKind::Encoding,
+        _ => FaultKind::BadRequest,
+    };
+    let message = match kind {
+        FaultKind::TooLarge => format!("The body is larger than `limits.request_body` ({limit} bytes)."),
+        _ => error.message(),
+    };
+    Fault::new(kind, message)
+}
+
+fn busy(message: &str) -> Fault {
+    Fault::new(FaultKind::Busy, message).with_retry_after(Some(1))
+}
