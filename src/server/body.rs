@@ -14,8 +14,10 @@ use crate::server::reply::{Exchange, Rest};
 use self::coding::Coding;
 use self::frame::Frame;
 
+mod blocks;
 mod coding;
 mod frame;
+mod fse;
 
 /// No more than this is set aside for a body because its length was declared.
 const BELIEVED: u64 = 1024 * 1024;

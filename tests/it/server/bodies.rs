@@ -26,6 +26,20 @@ fn zstd_bomb(log: u8, blocks: usize) -> Vec<u8> {
     frame
 }
 
+/// A zstd frame of one block: 24 KB that a decoder would make 1.5 GB of.
+fn zstd_block_bomb() -> Vec<u8> {
+    let count: u32 = 12_000;
+    let mut block = (count << 4 | 0b1101).to_le_bytes()[..3].to_vec();
+    block.push(b'x');
+    block.extend([128 + (count >> 8) as u8, count as u8]);
+    block.extend([0b0101_0100, 1, 0, 52]);
+    block.extend(vec![0xff; 2 * count as usize]);
+    block.push(1);
+    let header = (block.len() as u32) << 3 | 0b101;
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0, 0];
+    [&frame, &header.to_le_bytes()[..3], &block].concat()
+}
+
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     writer.write_all(content).unwrap();
@@ -145,6 +159,7 @@ fn broken_compression_is_no_body() {
         (ZSTD, b"hello".to_vec()),
         (ZSTD, zstd_whole[..zstd_whole.len() - 1].to_vec()),
         (ZSTD, [zstd_whole.as_slice(), b"tail"].concat()),
+        (ZSTD, zstd_block_bomb()),
         (ZSTD, [&zstd_whole[..9], &[0xff; 60]].concat()),
     ] {
         let mut client = server.connect();
