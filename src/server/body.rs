@@ -7,12 +7,11 @@ use std::io::{self, Read, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
+use self::coding::Coding;
+use self::frame::Frame;
 use crate::server::head::{Framing, Head};
 use crate::server::inlet::Inlet;
 use crate::server::reply::{Exchange, Rest};
-
-use self::coding::Coding;
-use self::frame::Frame;
 
 mod blocks;
 mod coding;
