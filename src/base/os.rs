@@ -40,22 +40,14 @@ pub fn peek(socket: &TcpStream) -> Peek {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Peek::Quiet,
         Err(_) => Peek::Gone,
     };
-    if socket.set_nonblocking(false).is_err() {
-        Peek::Gone
-    } else {
-        seen
-    }
+    if socket.set_nonblocking(false).is_err() { Peek::Gone } else { seen }
 }
 
 /// Binds an address and listens with a backlog of `backlog` connections; std asks for 128 only.
 #[cfg(unix)]
 pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     use rustix::net::{AddressFamily, SocketType, bind, ipproto, listen, socket, sockopt};
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket(family, SocketType::STREAM, Some(ipproto::TCP))?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
@@ -125,10 +117,7 @@ pub fn reset_on_close(_socket: &TcpStream) -> io::Result<()> {
 pub fn raise_file_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,

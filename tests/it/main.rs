@@ -1,5 +1,5 @@
-//! The whole from outside, in one test binary.
-
+//! The tests that stand outside: files, sockets, processes.
 #![cfg(test)]
 
+mod config;
 mod server;

@@ -1,0 +1,214 @@
+//! Who may reach the proxy, and where it listens (SPEC 10.1 to 10.3).
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Outside, from_variable};
+use crate::base::secret::Secret;
+use crate::config::errors::{Errors, Spot};
+use crate::config::raw::{self, AuthMode};
+use crate::config::read::{At, Field};
+use crate::config::url::{self, Url};
+use crate::config::{Access, ClientAuth, Network};
+
+const LISTEN: &str = "127.0.0.1:8080";
+
+/// Where to listen: flag, variable, file, `PORT`, default; with the place it was read from.
+pub(super) fn listen(
+    field: &Field<String>,
+    outside: Outside<'_>,
+    errors: &mut Errors,
+) -> (String, Spot) {
+    let env = outside.env;
+    let port = env.var("PORT");
+    let (text, spot) = if let Some(flag) = &outside.overrides.listen {
+        (flag.clone(), Spot::outside("--listen", flag))
+    } else if let Some(text) = env.var("LLMGATE_LISTEN") {
+        (text.to_owned(), Spot::outside("LLMGATE_LISTEN", text))
+    } else if let Some(at) = field.given() {
+        (at.value.clone(), at.spot.clone())
+    } else if let Some(port) = port {
+        (format!("127.0.0.1:{port}"), Spot::outside("PORT", port))
+    } else {
+        (LISTEN.to_owned(), Spot::of("listen", None))
+    };
+    match url::host_and_port(&text) {
+        Ok((_, Some(_))) => (text, spot),
+        Ok(_) | Err(_) => {
+            errors.refuse(
+                &spot,
+                "must be host:port, such as 127.0.0.1:8080 or [::1]:0",
+            );
+            (LISTEN.to_owned(), spot)
+        }
+    }
+}
+
+/// Who may use it; `None` when that cannot be told.
+pub(super) fn client_auth(
+    field: Field<raw::ClientAuth>,
+    outside: Outside<'_>,
+    errors: &mut Errors,
+) -> Option<ClientAuth> {
+    let broken = matches!(field, Field::Broken);
+    let written = field.or_default();
+    let broken = broken || matches!(written.mode, Field::Broken);
+    // Buckets of client keys come later; what is written is checked now.
+    super::bucket::buckets(written.buckets.or_default(), errors);
+
+    let variable = from_variable::<AuthMode>("LLMGATE_AUTH_MODE", outside.env, errors);
+    let extra = outside.env.var("LLMGATE_KEY");
+    let spot = match (variable, written.mode.given()) {
+        (Some(mode), _) => Spot::outside("LLMGATE_AUTH_MODE", crate::config::Words::word(mode)),
+        (None, Some(at)) => at.spot.clone(),
+        (None, None) => Spot::of("client_auth.mode", None),
+    };
+    let unsaid = if extra.is_some() {
+        AuthMode::ProxyKey
+    } else {
+        AuthMode::None
+    };
+    let mode = variable.unwrap_or_else(|| written.mode.or(unsaid));
+    let mut keys = keys(written.keys.or_default(), errors);
+    if let Some(key) = extra {
+        let key = Secret::new(key);
+        let at = Spot::outside("LLMGATE_KEY", "");
+        check_key(&key, &Spot { shown: None, ..at }, errors);
+        errors.secrets.push(key.clone());
+        keys.push(key);
+    }
+    let auth = match mode {
+        AuthMode::None => {
+            if !keys.is_empty() {
+                errors.warnings.push(
+                    "client_auth.mode is none: client keys are given but not asked for".to_owned(),
+                );
+            }
+            ClientAuth::None
+        }
+        AuthMode::ProxyKey => {
+            if keys.is_empty() && !errors.has_about("client_auth") {
+                let reason =
+                    "proxy_key needs a key: add one to client_auth.keys or set LLMGATE_KEY";
+                errors.refuse(&spot, reason);
+            }
+            ClientAuth::ProxyKey(keys)
+        }
+        AuthMode::ClientKey => ClientAuth::ClientKey,
+    };
+    if outside.overrides.require_auth && auth == ClientAuth::None && !broken {
+        let reason = "--require-auth refuses none: use proxy_key or client_key";
+        errors.refuse(&spot, reason);
+    }
+    (!broken).then_some(auth)
+}
+
+fn keys(list: Vec<At<Secret>>, errors: &mut Errors) -> Vec<Secret> {
+    for at in &list {
+        check_key(&at.value, &at.spot, errors);
+    }
+    list.into_iter().map(|at| at.value).collect()
+}
+
+/// A key travels in a header: it may hold visible ASCII only.
+pub(super) fn check_key(key: &Secret, spot: &Spot, errors: &mut Errors) {
+    if key.expose().is_empty() {
+        errors.refuse(spot, "this key is empty: remove it or fill it");
+    } else if !key
+        .expose()
+        .chars()
+        .all(|c| c.is_ascii_graphic() || c == ' ')
+    {
+        let reason = "this key holds a character that no header can carry, such as a line break";
+        errors.refuse(spot, reason);
+    }
+}
+
+/// An address that others reach must ask for a key (SPEC 10.2).
+pub(super) fn exposure(spot: &Spot, listen: &str, auth: Option<&ClientAuth>, errors: &mut Errors) {
+    if auth == Some(&ClientAuth::None) && !listens_on_loopback(listen) {
+        let reason = "an address that is not loopback needs client_auth.mode proxy_key or \
+                      client_key: without it anyone could spend your keys";
+        errors.refuse(spot, reason);
+    }
+}
+
+pub(super) fn test_mode(field: Field<bool>, listen: &str, errors: &mut Errors) -> bool {
+    if let Some(at) = field.given().filter(|at| at.value)
+        && !listens_on_loopback(listen)
+    {
+        let reason = format!("needs a loopback `listen`, but that is {listen}");
+        errors.refuse(&at.spot, reason);
+    }
+    field.or(false)
+}
+
+/// Does this `host:port` mean this machine only?
+pub(in crate::config) fn listens_on_loopback(listen: &str) -> bool {
+    url::host_and_port(listen).is_ok_and(|(host, _)| url::is_loopback(host))
+}
+
+pub(super) fn access(written: raw::Access, errors: &mut Errors) -> Access {
+    let networks = written.allowed_ips.or_default().into_iter();
+    let allowed_ips = networks.filter_map(|at| network(&at, errors)).collect();
+    let origins = written.cors_origins.or_default();
+    for at in &origins {
+        origin(at, errors);
+    }
+    Access {
+        allowed_ips,
+        cors_origins: origins.into_iter().map(|at| at.value).collect(),
+        admin_listen: written
+            .admin_listen
+            .given()
+            .and_then(|at| admin_listen(at, errors)),
+    }
+}
+
+fn network(at: &At<String>, errors: &mut Errors) -> Option<Network> {
+    let network = parse_network(&at.value);
+    if network.is_none() {
+        let reason = "must be an address or a range, such as 10.0.0.7 or 10.0.0.0/8";
+        errors.refuse(&at.spot, reason);
+    }
+    network
+}
+
+fn parse_network(text: &str) -> Option<Network> {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let bits = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = match prefix {
+        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok()?,
+        Some(_) => return None,
+        None => bits,
+    };
+    (prefix <= bits).then_some(Network { address, prefix })
+}
+
+fn origin(at: &At<String>, errors: &mut Errors) {
+    if at.value.contains('*') {
+        errors.refuse(
+            &at.spot,
+            "origins are exact: name each one, `*` is not allowed",
+        );
+        return;
+    }
+    let exact =
+        Url::parse(&at.value).is_ok_and(|url| url.path.is_empty() && !at.value.ends_with('/'));
+    if !exact {
+        let reason = "must be scheme://host or scheme://host:port, such as http://localhost:3000";
+        errors.refuse(&at.spot, reason);
+    }
+}
+
+fn admin_listen(at: &At<String>, errors: &mut Errors) -> Option<SocketAddr> {
+    let address: Option<SocketAddr> = at.value.parse().ok();
+    if address.is_none_or(|address| !address.ip().to_canonical().is_loopback()) {
+        let reason = "must be a loopback address with a port, such as 127.0.0.1:8081";
+        errors.refuse(&at.spot, reason);
+    }
+    address
+}

@@ -1,0 +1,238 @@
+//! Providers and what is known of their models.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::base::id::{ModelName, ProviderName};
+use crate::base::secret::Secret;
+use crate::protocol::Protocol;
+use crate::protocol::dialect::{LimitField, ReasoningField, ReasoningStyle};
+
+/// One upstream account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provider {
+    /// Its name.
+    pub name: ProviderName,
+    /// What it speaks; the client's own protocol if listed, else the first.
+    pub protocols: Vec<Protocol>,
+    /// Where, with the version segment and without a final slash.
+    pub base_url: String,
+    /// Its key, if it wants one.
+    pub key: Option<ProviderKey>,
+    /// How the key is sent.
+    pub auth: AuthForm,
+    /// Switch 1 of 3.
+    pub enabled: bool,
+    /// How it is reached.
+    pub proxy: ProxyChoice,
+    /// SPEC 10.5.
+    pub passthrough: bool,
+    /// Headers added to every call; they win over all others.
+    pub headers: Vec<(String, String)>,
+    /// Its own bounds of waiting; the general ones filled in.
+    pub timeouts: ProviderTimeouts,
+    /// What is known of its models; one that is not here is unknown and allowed.
+    pub models: Vec<ModelSpec>,
+    /// SPEC 7.4.
+    pub buckets: Vec<Bucket>,
+}
+
+/// A provider's key and where it came from, so that an error can name the variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderKey {
+    /// The key.
+    pub secret: Secret,
+    /// The environment variable it came from, if it did.
+    pub variable: Option<String>,
+}
+
+/// How a key is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthForm {
+    /// As the protocol wants it.
+    Auto,
+    /// `Authorization: Bearer KEY`.
+    Bearer,
+    /// `x-api-key: KEY`.
+    XApiKey,
+    /// `x-goog-api-key: KEY`.
+    XGoogApiKey,
+    /// Not at all.
+    None,
+}
+
+/// How a provider is reached. Loopback never goes through a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyChoice {
+    /// As `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    Environment,
+    /// Directly.
+    Direct,
+    /// Through this proxy, `http://host:port` or `socks5://host:port`.
+    Through(Secret),
+}
+
+/// Bounds of waiting for one provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderTimeouts {
+    /// See [`Timeouts::connect`].
+    pub connect: Duration,
+    /// See [`Timeouts::first_byte`].
+    pub first_byte: Duration,
+    /// See [`Timeouts::buffered`].
+    pub buffered: Duration,
+    /// See [`Timeouts::stream_idle`].
+    pub stream_idle: Duration,
+}
+
+/// What is known of one model. `None` is unknown, and unknown is allowed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelSpec {
+    /// Its name at the provider.
+    pub name: ModelName,
+    /// Tokens that fit into it.
+    pub context: Option<u64>,
+    /// Tokens it can write.
+    pub max_output: Option<u64>,
+    /// What it takes as input.
+    pub input: Option<Vec<Modality>>,
+    /// What it can do with tools.
+    pub tools: ToolAbility,
+    /// How it is asked to reason.
+    pub reasoning: Option<ReasoningStyle>,
+    /// What it costs.
+    pub price: Option<Price>,
+    /// Fields written into every body, by dotted path.
+    pub set: Vec<(String, Value)>,
+    /// Fields removed from every body, by dotted path.
+    pub drop: Vec<String>,
+    /// Can it stream?
+    pub stream: Option<bool>,
+    /// Name of the output limit in Chat requests.
+    pub limit_field: Option<LimitField>,
+    /// Where a Chat server puts reasoning.
+    pub reasoning_field: Option<ReasoningField>,
+    /// For the estimate of input tokens.
+    pub chars_per_token: Option<f64>,
+    /// Are cache marks made for it (SPEC 8.8)?
+    pub cache: CacheMarks,
+    /// Is Claude Code's attribution block removed (SPEC 8.8)?
+    pub strip_billing: StripBilling,
+}
+
+/// What a model takes as input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Modality {
+    /// Text.
+    Text,
+    /// Images inside the request.
+    Image,
+    /// Images by URL.
+    ImageUrl,
+    /// PDF documents.
+    Pdf,
+    /// Audio.
+    Audio,
+}
+
+/// What a model can do with tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolAbility {
+    /// Not said.
+    Unknown,
+    /// Nothing.
+    None,
+    /// Call them.
+    Some {
+        /// Several in one turn?
+        parallel: Option<bool>,
+        /// The vendor's own web search?
+        search: Option<bool>,
+        /// How `apply_patch` is offered.
+        apply_patch: Option<ApplyPatch>,
+    },
+}
+
+/// How `apply_patch` is offered to a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplyPatch {
+    /// As a free-form tool.
+    Freeform,
+    /// As a function.
+    Function,
+}
+
+/// USD per million tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Price {
+    /// Uncached input.
+    pub input: f64,
+    /// Output.
+    pub output: f64,
+    /// Input read from the cache; missing means the input price.
+    pub cache_read: Option<f64>,
+    /// Input written to the cache; missing means the input price.
+    pub cache_write: Option<f64>,
+}
+
+/// Are cache marks made for a model?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheMarks {
+    /// Where they help.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// Is Claude Code's attribution block removed?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StripBilling {
+    /// For all hosts but Anthropic's own.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A limit of requests or tokens in a window (SPEC 7.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name, unique in its provider.
+    pub name: String,
+    /// The models it counts; `None` is all.
+    pub models: Option<Vec<ModelName>>,
+    /// Requests in a window.
+    pub requests: Option<u64>,
+    /// Input tokens in a window.
+    pub tokens: Option<u64>,
+    /// The window.
+    pub window: Window,
+}
+
+/// A window aligned to UTC: so many of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How many.
+    pub count: u32,
+    /// Of what.
+    pub unit: WindowUnit,
+}
+
+/// The unit of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowUnit {
+    /// Seconds.
+    Second,
+    /// Minutes.
+    Minute,
+    /// Hours.
+    Hour,
+    /// Days.
+    Day,
+    /// Weeks, from Monday.
+    Week,
+    /// Calendar months.
+    Month,
+}

@@ -1,0 +1,84 @@
+//! The words a configuration uses for choices, one table a type: what is read is what is shown.
+
+use super::{
+    ApplyPatch, AuthForm, CacheMarks, Compat, LogLevel, Modality, ResponseHeaders, RetriedFailures,
+    Store, Strategy, StripBilling, UnknownModel,
+};
+use crate::policy::class::Class;
+use crate::protocol::Protocol;
+use crate::protocol::dialect::{LimitField, ReasoningField, ReasoningStyle};
+
+/// A choice between words.
+pub trait Words: Copy + PartialEq + 'static {
+    /// Each word with its meaning; of two words for one meaning the first is shown.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// The choice of that word.
+    fn named(word: &str) -> Option<Self> {
+        let found = Self::WORDS.iter().find(|(known, _)| *known == word);
+        found.map(|(_, choice)| *choice)
+    }
+
+    /// The word of this choice.
+    fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(_, choice)| *choice == self);
+        found.map_or("", |(word, _)| word)
+    }
+}
+
+macro_rules! words {
+    ($($type:ident { $($word:literal = $choice:ident),+ $(,)? })+) => {$(
+        impl Words for $type {
+            const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$choice)),+];
+        }
+    )+};
+}
+
+words! {
+    UnknownModel { "error" = Refuse, "default" = UseDefault }
+    Compat { "max" = Max, "strict" = Strict }
+    ResponseHeaders { "auto" = Auto, "true" = All, "false" = IdOnly }
+    RetriedFailures { "off" = Ignore, "log" = Log, "on" = Count }
+    Protocol {
+        "openai-chat" = OpenaiChat, "openai-responses" = OpenaiResponses,
+        "anthropic" = Anthropic, "gemini" = Gemini,
+    }
+    AuthForm {
+        "auto" = Auto, "bearer" = Bearer, "x-api-key" = XApiKey,
+        "x-goog-api-key" = XGoogApiKey, "none" = None,
+    }
+    Modality {
+        "text" = Text, "image" = Image, "image_url" = ImageUrl, "pdf" = Pdf, "audio" = Audio,
+    }
+    ApplyPatch { "freeform" = Freeform, "function" = Function }
+    ReasoningStyle { "none" = None, "effort" = Effort, "budget" = Budget }
+    LimitField { "max_tokens" = MaxTokens, "max_completion_tokens" = MaxCompletionTokens }
+    ReasoningField {
+        "reasoning_content" = ReasoningContent, "reasoning" = Reasoning, "none" = None,
+    }
+    CacheMarks { "auto" = Auto, "off" = Off }
+    StripBilling { "auto" = Auto, "true" = Always, "false" = Never }
+    Strategy {
+        "auto" = QuotaAware, "ordered" = Ordered, "random" = Random,
+        "round-robin" = RoundRobin, "weighted-rr" = WeightedRoundRobin,
+        "quota-aware-weighted-rr" = QuotaAware,
+    }
+    LogLevel { "debug" = Debug, "info" = Info, "warn" = Warn, "error" = Error }
+    Store { "memory" = Memory, "file" = File, "redis" = Redis }
+}
+
+impl Words for Class {
+    const WORDS: &'static [(&'static str, Self)] = &Self::NAMES;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protocol_has_its_own_name() {
+        for protocol in Protocol::ALL {
+            assert_eq!(protocol.word(), protocol.name());
+        }
+    }
+}
