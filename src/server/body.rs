@@ -49,12 +49,7 @@ pub enum BodyError {
 }
 
 impl<'a> BodyReader<'a> {
-    pub(super) fn new(
-        inlet: &'a mut Inlet,
-        exchange: Rc<Exchange>,
-        head: &Head,
-        stall: Duration,
-    ) -> Self {
+    pub(super) fn new(inlet: &'a mut Inlet, exchange: Rc<Exchange>, head: &Head, stall: Duration) -> Self {
         Self {
             inlet,
             exchange,
@@ -115,9 +110,7 @@ impl<'a> BodyReader<'a> {
             return Ok(());
         }
         let mut socket = self.inlet.socket();
-        socket
-            .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-            .map_err(|_| BodyError::Short)
+        socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").map_err(|_| BodyError::Short)
     }
 }
 
@@ -154,9 +147,7 @@ impl BodyError {
     /// What is wrong, for people.
     pub fn message(&self) -> String {
         match self {
-            Self::TooLarge => {
-                "the request body is larger than limits.request_body allows".to_owned()
-            }
+            Self::TooLarge => "the request body is larger than limits.request_body allows".to_owned(),
             Self::Encoding(name) => {
                 format!("content-encoding `{name}` is not known; send identity, gzip or zstd")
             }
@@ -178,11 +169,7 @@ impl From<&io::Error> for BodyError {
 }
 
 /// Reads until the end, at most `limit` bytes.
-fn read_within(
-    mut source: impl Read,
-    limit: usize,
-    mut into: Vec<u8>,
-) -> Result<Vec<u8>, ReadError> {
+fn read_within(mut source: impl Read, limit: usize, mut into: Vec<u8>) -> Result<Vec<u8>, ReadError> {
     let most = as_u64(limit).saturating_add(1);
     source.by_ref().take(most).read_to_end(&mut into)?;
     if into.len() > limit {

@@ -37,13 +37,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers one request. It must end the reply (or abort it); one that was not begun is answered
     /// with 500, one that was begun and not ended is cut. A panic is caught and ends this
     /// connection only.
-    fn handle(
-        &self,
-        request: &Head,
-        peer: SocketAddr,
-        body: &mut BodyReader<'_>,
-        reply: &Rc<RefCell<Reply>>,
-    );
+    fn handle(&self, request: &Head, peer: SocketAddr, body: &mut BodyReader<'_>, reply: &Rc<RefCell<Reply>>);
 
     /// Answers where no `handle` did: bytes that are no request, a body error that `handle` left
     /// alone, too many connections (503; `retry-after: 1` is added), a panic. In the protocol of
@@ -87,9 +81,7 @@ impl Service {
     /// Waits until no request is in hand; `false` when that took too long.
     pub(super) fn wait_quiet(&self, limit: Duration) -> bool {
         let mut requests = self.requests.lock();
-        let wait = self
-            .quiet
-            .wait_while_for(&mut requests, |count| *count > 0, limit);
+        let wait = self.quiet.wait_while_for(&mut requests, |count| *count > 0, limit);
         !wait.timed_out()
     }
 }
@@ -120,12 +112,7 @@ pub(super) fn serve(socket: TcpStream, peer: SocketAddr, service: &Service) {
         return;
     }
     let socket = Arc::new(socket);
-    let mut connection = Connection {
-        inlet: Inlet::new(Arc::clone(&socket)),
-        socket,
-        peer,
-        service,
-    };
+    let mut connection = Connection { inlet: Inlet::new(Arc::clone(&socket)), socket, peer, service };
     loop {
         let after = match connection.next_head() {
             Came::Head(head) => connection.answer(&head),
@@ -148,12 +135,7 @@ pub(super) fn turn_away(socket: TcpStream, service: &Service) {
     let socket = Arc::new(socket);
     let mut reply = Reply::refusing(Arc::clone(&socket), exchange(Rest::Ahead));
     reply.say_busy();
-    refuse(
-        service,
-        None,
-        (503, "too many connections to this proxy"),
-        &mut reply,
-    );
+    refuse(service, None, (503, "too many connections to this proxy"), &mut reply);
     linger(&socket, &service.timings);
 }
 
@@ -248,9 +230,7 @@ impl Connection<'_> {
         }));
         let failure = match handled {
             Err(_) => Some((500, "the proxy failed; its log says more".to_owned())),
-            Ok(()) => body
-                .failure()
-                .map(|failure| (failure.status(), failure.message())),
+            Ok(()) => body.failure().map(|failure| (failure.status(), failure.message())),
         };
         // Nobody holds a borrow here, unless a handler forgot one on purpose.
         let Ok(mut reply) = reply.try_borrow_mut() else {
@@ -269,8 +249,7 @@ impl Connection<'_> {
         if !reply.is_unsent() {
             return reply.abort();
         }
-        let (status, message) =
-            failure.unwrap_or_else(|| (500, "the proxy gave no answer".to_owned()));
+        let (status, message) = failure.unwrap_or_else(|| (500, "the proxy gave no answer".to_owned()));
         refuse(self.service, Some(path), (status, &message), reply);
     }
 
@@ -296,19 +275,12 @@ impl Connection<'_> {
         let path = head::path_of(self.inlet.waiting());
         let what = (refusal.status(), refusal.message());
         refuse(self.service, path, what, &mut reply);
-        if reply.is_broken() {
-            After::Close
-        } else {
-            After::Linger
-        }
+        if reply.is_broken() { After::Close } else { After::Linger }
     }
 }
 
 fn exchange(rest: Rest) -> Rc<Exchange> {
-    Rc::new(Exchange {
-        rest: Cell::new(rest),
-        answered: Cell::new(false),
-    })
+    Rc::new(Exchange { rest: Cell::new(rest), answered: Cell::new(false) })
 }
 
 /// Lets the handler refuse, and cuts what it does not end.

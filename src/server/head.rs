@@ -276,9 +276,7 @@ fn is_host(name: &str) -> bool {
 fn check_host(headers: &Headers, version: Version) -> Result<(), Refusal> {
     let mut hosts = headers.all("host");
     match (hosts.next(), hosts.next()) {
-        (None, _) if version == Version::Http11 => {
-            Err(Refusal::BadRequest("there is no Host header"))
-        }
+        (None, _) if version == Version::Http11 => Err(Refusal::BadRequest("there is no Host header")),
         (_, Some(_)) => Err(Refusal::BadRequest("there are two Host headers")),
         (Some(host), None) if host.contains([' ', '\t', ',', '/', '@', '?', '#']) => {
             Err(Refusal::BadRequest("the Host header is not a host"))

@@ -23,13 +23,7 @@ pub(super) struct Inlet {
 
 impl Inlet {
     pub(super) fn new(socket: Arc<TcpStream>) -> Self {
-        Self {
-            socket,
-            room: Vec::new(),
-            start: 0,
-            end: 0,
-            timeout: None,
-        }
+        Self { socket, room: Vec::new(), start: 0, end: 0, timeout: None }
     }
 
     /// The socket, for what goes the other way.
@@ -107,9 +101,7 @@ fn receive(mut socket: &TcpStream, out: &mut [u8]) -> io::Result<usize> {
         return match socket.read(out) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             // Unix says so when a read timeout is over.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(io::ErrorKind::TimedOut.into())
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
             met => met,
         };
     }

@@ -229,14 +229,11 @@ impl Pool {
         let (outside, waiting) = bounded(TURNED_AWAY);
         let ours = Arc::clone(&service);
         // One at a time: who is over the limit may wait a little for the 503, the loop may not.
-        thread::Builder::new()
-            .name("full".to_owned())
-            .stack_size(STACK)
-            .spawn(move || {
-                for socket in waiting {
-                    connection::turn_away(socket, &ours);
-                }
-            })?;
+        thread::Builder::new().name("full".to_owned()).stack_size(STACK).spawn(move || {
+            for socket in waiting {
+                connection::turn_away(socket, &ours);
+            }
+        })?;
         Ok(Arc::new(Self {
             service,
             door,
@@ -252,11 +249,7 @@ impl Pool {
         let Some(ticket) = self.ticket() else {
             return self.turn_away(socket);
         };
-        let visitor = Visitor {
-            socket,
-            peer,
-            _ticket: ticket,
-        };
+        let visitor = Visitor { socket, peer, _ticket: ticket };
         let Err(refused) = self.door.try_send(visitor) else {
             return;
         };
@@ -268,9 +261,7 @@ impl Pool {
     fn ticket(self: &Arc<Self>) -> Option<Ticket> {
         let most = self.most.load(Ordering::Relaxed);
         let more = |open: usize| (open < most).then_some(open + 1);
-        let counted = self
-            .open
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let counted = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         counted.ok().map(|_| Ticket(Arc::clone(self)))
     }
 
@@ -285,14 +276,11 @@ impl Pool {
         let parcel = Arc::new(Mutex::new(Some(visitor)));
         let theirs = Arc::clone(&parcel);
         let pool = Arc::clone(self);
-        let made = thread::Builder::new()
-            .name("client".to_owned())
-            .stack_size(STACK)
-            .spawn(move || {
-                let first = theirs.lock().take();
-                drop(theirs);
-                pool.work(first);
-            });
+        let made = thread::Builder::new().name("client".to_owned()).stack_size(STACK).spawn(move || {
+            let first = theirs.lock().take();
+            drop(theirs);
+            pool.work(first);
+        });
         let Err(error) = made else {
             return Ok(());
         };
@@ -305,11 +293,7 @@ impl Pool {
     fn work(&self, first: Option<Visitor>) {
         let mut next = first;
         while let Some(visitor) = next.take().or_else(|| self.wait()) {
-            let Visitor {
-                socket,
-                peer,
-                _ticket,
-            } = visitor;
+            let Visitor { socket, peer, _ticket } = visitor;
             let serve = || connection::serve(socket, peer, &self.service);
             if catch_unwind(AssertUnwindSafe(serve)).is_err() {
                 log::error!("a connection from {peer} ended in a panic");
@@ -326,9 +310,7 @@ impl Pool {
             }
             let warm = if self.service.is_stopping() { 0 } else { WARM };
             let less = |idle: usize| (idle > warm).then(|| idle - 1);
-            let left = self
-                .idle
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            let left = self.idle.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
             if left.is_ok() {
                 return None;
             }

@@ -96,12 +96,7 @@ impl Reply {
             (_, Version::Http10) => Body::Plain,
             (_, Version::Http11) => Body::Chunks,
         };
-        Self {
-            version: head.version,
-            body,
-            keep_alive: head.keep_alive,
-            ..Self::refusing(socket, exchange)
-        }
+        Self { version: head.version, body, keep_alive: head.keep_alive, ..Self::refusing(socket, exchange) }
     }
 
     /// An answer to bytes that are no request; the connection ends with it.
@@ -133,11 +128,7 @@ impl Reply {
             line(&mut self.head, "content-length", &length.to_string());
         }
         self.close_head();
-        let body = if has_body && self.body != Body::None {
-            body
-        } else {
-            b""
-        };
+        let body = if has_body && self.body != Body::None { body } else { b"" };
         let head = std::mem::take(&mut self.head);
         self.send(&head, body, State::Ended)
     }

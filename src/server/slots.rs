@@ -91,10 +91,7 @@ impl Slots {
         }
         let waiter = Arc::new(Waiter::default());
         state.waiting.push_back(Arc::clone(&waiter));
-        let place = Place {
-            gate: Arc::clone(&self.0),
-            waiter,
-        };
+        let place = Place { gate: Arc::clone(&self.0), waiter };
         // A place takes the lock when it drops, so on every way out below the lock goes first.
         drop(state);
         loop {
@@ -182,9 +179,7 @@ impl Drop for Place {
         if self.is_granted() {
             state.release();
         } else {
-            state
-                .waiting
-                .retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+            state.waiting.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
         }
     }
 }

@@ -70,19 +70,9 @@ impl Handler for Script {
             }
             "/silent" => {}
             "/headers" => {
-                let evil = [
-                    ("x-a", "a\r\nx-b: c\0\u{7f}\t\u{fc}"),
-                    ("x c", "d"),
-                    ("", "e"),
-                ];
+                let evil = [("x-a", "a\r\nx-b: c\0\u{7f}\t\u{fc}"), ("x c", "d"), ("", "e")];
                 let ours = [("Content-Length", "7"), ("Connection", "x")];
-                reply
-                    .whole(
-                        200,
-                        &[evil, [ours[0], ours[1], ("x-d", "")]].concat(),
-                        b"ok",
-                    )
-                    .unwrap();
+                reply.whole(200, &[evil, [ours[0], ours[1], ("x-d", "")]].concat(), b"ok").unwrap();
             }
             "/no-content" => reply.whole(204, &[], b"").unwrap(),
             _ if self.mishap(request, body, &mut reply) => {}
@@ -149,9 +139,7 @@ impl Script {
 }
 
 fn stream(reply: &mut Reply) {
-    reply
-        .start(200, &[("content-type", "text/event-stream")])
-        .unwrap();
+    reply.start(200, &[("content-type", "text/event-stream")]).unwrap();
     assert!(reply.is_started() && !reply.is_ended());
     for part in ["a", "b", "c"] {
         reply.bytes(part.as_bytes());
@@ -173,19 +161,10 @@ struct Server {
 fn server_with(connections: usize, timings: Timings) -> Server {
     let (told_to, told) = unbounded();
     let (gate, waits) = unbounded();
-    let handler = Script {
-        told: told_to,
-        gate: waits,
-    };
+    let handler = Script { told: told_to, gate: waits };
     let listener = Listener::bind("127.0.0.1:0").unwrap();
-    let running = listener
-        .start(Arc::new(handler), connections, timings)
-        .unwrap();
-    Server {
-        running,
-        told,
-        gate,
-    }
+    let running = listener.start(Arc::new(handler), connections, timings).unwrap();
+    Server { running, told, gate }
 }
 
 fn server() -> Server {
@@ -196,9 +175,7 @@ impl Server {
     fn connect(&self) -> Client {
         let socket = TcpStream::connect(self.running.addresses()[0]).unwrap();
         // Only so that a bug fails instead of hanging.
-        socket
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         Client(socket)
     }
 
@@ -236,11 +213,7 @@ impl Client {
         let mut byte = [0];
         while !text.ends_with(end.as_bytes()) {
             let count = self.0.read(&mut byte).unwrap();
-            assert!(
-                count > 0,
-                "closed after {:?}",
-                String::from_utf8_lossy(&text)
-            );
+            assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&text));
             text.push(byte[0]);
         }
         String::from_utf8(text).unwrap()
@@ -270,8 +243,7 @@ impl Client {
 
 fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let head =
-        format!("POST {path} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {length}\r\n\r\n");
+    let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 

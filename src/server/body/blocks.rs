@@ -11,24 +11,19 @@ use crate::server::body::fse::{Backward, Table};
 /// A block has at most so many bytes, before and after (RFC 8878, 3.1.1.2.4).
 const MAX_BLOCK: usize = 128 * 1024;
 /// Sequence codes (RFC 8878, 3.1.1.3.2.1.1): extra bits of literal lengths from code 16 on,
-const LITERAL_BITS: [u8; 20] = [
-    1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
-];
+const LITERAL_BITS: [u8; 20] = [1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
 /// and of match lengths from code 32 on, where the values of the codes before end.
-const MATCH_BITS: [u8; 21] = [
-    1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
-];
+const MATCH_BITS: [u8; 21] = [1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
 /// The default distributions (RFC 8878, 3.1.1.3.2.2), 6, 5 and 6 bits.
 const LITERAL_SHARES: [i16; 36] = [
-    4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1,
-    -1, -1, -1, -1,
+    4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1, -1, -1,
+    -1, -1,
 ];
-const OFFSET_SHARES: [i16; 29] = [
-    1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1,
-];
+const OFFSET_SHARES: [i16; 29] =
+    [1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1];
 const MATCH_SHARES: [i16; 53] = [
-    1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1,
+    1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1,
 ];
 
 /// The blocks of one frame and what follows them, as sent; a block that would expand to more than
@@ -58,34 +53,13 @@ struct Kind {
     max_code: u8,
 }
 
-const LITERALS: Kind = Kind {
-    shares: &LITERAL_SHARES,
-    bits: 6,
-    max_bits: 9,
-    max_code: 35,
-};
-const OFFSETS: Kind = Kind {
-    shares: &OFFSET_SHARES,
-    bits: 5,
-    max_bits: 8,
-    max_code: 31,
-};
-const MATCHES: Kind = Kind {
-    shares: &MATCH_SHARES,
-    bits: 6,
-    max_bits: 9,
-    max_code: 52,
-};
+const LITERALS: Kind = Kind { shares: &LITERAL_SHARES, bits: 6, max_bits: 9, max_code: 35 };
+const OFFSETS: Kind = Kind { shares: &OFFSET_SHARES, bits: 5, max_bits: 8, max_code: 31 };
+const MATCHES: Kind = Kind { shares: &MATCH_SHARES, bits: 6, max_bits: 9, max_code: 52 };
 
 impl<R: Read> Blocks<R> {
     pub(super) fn new(source: R) -> Self {
-        Self {
-            source,
-            block: Vec::new(),
-            at: 0,
-            last: false,
-            tables: Tables::default(),
-        }
+        Self { source, block: Vec::new(), at: 0, last: false, tables: Tables::default() }
     }
 
     fn next_block(&mut self) -> io::Result<()> {
@@ -103,11 +77,7 @@ impl<R: Read> Blocks<R> {
             return Err(io::Error::other("not a block"));
         }
         let stored = u64::try_from(stored).unwrap_or(u64::MAX);
-        let count = self
-            .source
-            .by_ref()
-            .take(stored)
-            .read_to_end(&mut self.block)?;
+        let count = self.source.by_ref().take(stored).read_to_end(&mut self.block)?;
         if u64::try_from(count).ok() != Some(stored) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -142,12 +112,8 @@ fn expanded(block: &[u8], tables: &mut Tables) -> Option<usize> {
     let (count, rest) = match *rest {
         [0, ..] => return Some(literals),
         [few @ 1..=127, ref rest @ ..] => (usize::from(few), rest),
-        [high @ 128..=254, low, ref rest @ ..] => {
-            ((usize::from(high) - 128) * 256 + usize::from(low), rest)
-        }
-        [255, low, high, ref rest @ ..] => {
-            (usize::from(low) + usize::from(high) * 256 + 0x7f00, rest)
-        }
+        [high @ 128..=254, low, ref rest @ ..] => ((usize::from(high) - 128) * 256 + usize::from(low), rest),
+        [255, low, high, ref rest @ ..] => (usize::from(low) + usize::from(high) * 256 + 0x7f00, rest),
         _ => return None,
     };
     let (modes, rest) = rest.split_first()?;
@@ -181,12 +147,7 @@ fn literals(block: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// Sets one table as its mode says (RFC 8878, 3.1.1.3.2.1); returns what follows its description.
-fn set_table<'a>(
-    table: &mut Option<Table>,
-    kind: &Kind,
-    mode: u8,
-    bytes: &'a [u8],
-) -> Option<&'a [u8]> {
+fn set_table<'a>(table: &mut Option<Table>, kind: &Kind, mode: u8, bytes: &'a [u8]) -> Option<&'a [u8]> {
     match mode {
         0 => {
             *table = Some(Table::of(kind.shares, kind.bits)?);
@@ -208,11 +169,8 @@ fn set_table<'a>(
 
 /// The sum of all match lengths (RFC 8878, 3.1.1.3.2.1.2); it stops when it is too large already.
 fn match_lengths(tables: &Tables, count: usize, bytes: &[u8]) -> Option<usize> {
-    let (literals, offsets, matches) = (
-        tables.literals.as_ref()?,
-        tables.offsets.as_ref()?,
-        tables.matches.as_ref()?,
-    );
+    let (literals, offsets, matches) =
+        (tables.literals.as_ref()?, tables.offsets.as_ref()?, tables.matches.as_ref()?);
     let mut bits = Backward::new(bytes)?;
     let mut literal = literals.begin(&mut bits)?;
     let mut offset = offsets.begin(&mut bits)?;

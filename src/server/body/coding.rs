@@ -133,11 +133,7 @@ fn window(header: &[u8], fields: Fields) -> Option<u64> {
     let size = rest.get(fields.dictionary..)?;
     let digits = size.get(..fields.content)?.iter().rev();
     let size = digits.fold(0, |sum: u64, digit| (sum << 8) | u64::from(*digit));
-    Some(if fields.content == 2 {
-        size + 256
-    } else {
-        size
-    })
+    Some(if fields.content == 2 { size + 256 } else { size })
 }
 
 #[cfg(test)]
@@ -155,10 +151,7 @@ mod tests {
         assert_eq!(of(&[0x20, 7]), Some(7));
         assert_eq!(of(&[0x60, 1, 1]), Some(513));
         assert_eq!(of(&[0xa3, 9, 9, 9, 9, 0, 0, 1, 0]), Some(65536));
-        assert_eq!(
-            of(&[0xe0, 255, 255, 255, 255, 255, 255, 255, 255]),
-            Some(u64::MAX)
-        );
+        assert_eq!(of(&[0xe0, 255, 255, 255, 255, 255, 255, 255, 255]), Some(u64::MAX));
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[0x20]), None);
         assert_eq!(window(b"hello world", Fields::of(b'o')), None);

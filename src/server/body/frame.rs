@@ -47,12 +47,7 @@ impl<'a> Frame<'a> {
             Framing::Length(length) => State::Bytes(length),
             Framing::Chunked => State::Size,
         };
-        Self {
-            inlet,
-            stall,
-            state,
-            trailers: 0,
-        }
+        Self { inlet, stall, state, trailers: 0 }
     }
 
     /// Why reading stopped, if the frame is to blame.
@@ -197,26 +192,12 @@ mod tests {
 
     #[test]
     fn a_size_line_is_hex_and_perhaps_an_extension() {
-        for (line, number) in [
-            ("0", 0),
-            ("1aF", 0x1af),
-            ("005;name=\"a;b\"", 5),
-            ("5 ;x", 5),
-            ("ffffffffffffffff", u64::MAX),
-        ] {
+        for (line, number) in
+            [("0", 0), ("1aF", 0x1af), ("005;name=\"a;b\"", 5), ("5 ;x", 5), ("ffffffffffffffff", u64::MAX)]
+        {
             assert_eq!(size(line.as_bytes()), Ok(number), "{line}");
         }
-        for line in [
-            "",
-            "+5",
-            "-1",
-            "0x5",
-            "5 5",
-            " 5",
-            "g",
-            "10000000000000000",
-            ";a",
-        ] {
+        for line in ["", "+5", "-1", "0x5", "5 5", " 5", "g", "10000000000000000", ";a"] {
             assert!(size(line.as_bytes()).is_err(), "{line}");
         }
     }

@@ -46,10 +46,7 @@ impl Table {
                 }
             }
         }
-        let mut next: Vec<u64> = shares
-            .iter()
-            .map(|share| u64::from(share.unsigned_abs()))
-            .collect();
+        let mut next: Vec<u64> = shares.iter().map(|share| u64::from(share.unsigned_abs())).collect();
         for cell in &mut cells {
             let state = next.get_mut(usize::from(cell.code))?;
             let top = u8::try_from(state.checked_ilog2()?).ok()?;
@@ -62,14 +59,8 @@ impl Table {
 
     /// The table of one code only; it takes no bits.
     pub(super) fn of_one(code: u8) -> Self {
-        let cell = Cell {
-            code,
-            ..Cell::default()
-        };
-        Self {
-            cells: vec![cell],
-            log: 0,
-        }
+        let cell = Cell { code, ..Cell::default() };
+        Self { cells: vec![cell], log: 0 }
     }
 
     /// Reads the description of a table (4.1.1); returns what follows it.

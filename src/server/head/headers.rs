@@ -11,10 +11,7 @@ pub struct Headers {
 impl Headers {
     /// None yet, with room for so many bytes and headers.
     pub(super) fn with_room(bytes: usize, headers: usize) -> Self {
-        Self {
-            text: String::with_capacity(bytes),
-            marks: Vec::with_capacity(headers),
-        }
+        Self { text: String::with_capacity(bytes), marks: Vec::with_capacity(headers) }
     }
 
     /// Adds one; white space around the value is no part of it (RFC 9112, 5.1).
@@ -31,16 +28,12 @@ impl Headers {
 
     /// The first value of a header; the name in lower case.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// Every value of a header, in order; the name in lower case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.iter()
-            .filter(move |(known, _)| *known == name)
-            .map(|(_, value)| value)
+        self.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// Every name and value, in the order sent.
@@ -52,8 +45,6 @@ impl Headers {
 
     /// Is a word among the comma-separated words of a header, letter case aside?
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.all(name)
-            .flat_map(|value| value.split(','))
-            .any(|word| word.trim().eq_ignore_ascii_case(token))
+        self.all(name).flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case(token))
     }
 }

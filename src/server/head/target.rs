@@ -23,23 +23,15 @@ impl<'a> Target<'a> {
             }
             _ => (None, text),
         };
-        let (path, query) = rest
-            .split_once('?')
-            .map_or((rest, None), |(path, query)| (path, Some(query)));
-        let path = if host.is_some() && path.is_empty() {
-            "/"
-        } else {
-            path
-        };
+        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        let path = if host.is_some() && path.is_empty() { "/" } else { path };
         let special = match method {
             Method::Options => path == "*",
             Method::Other(name) => name == "CONNECT",
             _ => false,
         };
         if !path.starts_with('/') && !special {
-            return Err(Refusal::BadRequest(
-                "the request target does not begin with /",
-            ));
+            return Err(Refusal::BadRequest("the request target does not begin with /"));
         }
         Ok(Self { host, path, query })
     }

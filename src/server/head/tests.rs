@@ -36,10 +36,7 @@ fn a_head_is_taken_apart() {
     assert_eq!(head.headers.first("x-b"), Some(""));
     assert_eq!(head.headers.first("x-c"), None);
     let names: Vec<_> = head.headers.iter().map(|(name, _)| name).collect();
-    assert_eq!(
-        names,
-        ["host", "x-a", "x-b", "x-a", "content-length", "expect"]
-    );
+    assert_eq!(names, ["host", "x-a", "x-b", "x-a", "content-length", "expect"]);
 }
 
 #[test]
@@ -85,34 +82,14 @@ fn the_frame_of_a_body_is_read() {
     for (headers, framing, expects) in [
         ("", Framing::None, false),
         ("Expect: 100-continue\r\n", Framing::None, false),
-        (
-            "Content-Length: 0\r\nExpect: 100-continue\r\n",
-            Framing::Length(0),
-            false,
-        ),
+        ("Content-Length: 0\r\nExpect: 100-continue\r\n", Framing::Length(0), false),
         ("Content-Length: 007\r\n", Framing::Length(7), false),
-        (
-            "Content-Length: 7\r\ncontent-length: 7\r\n",
-            Framing::Length(7),
-            false,
-        ),
-        (
-            "Content-Length: 18446744073709551615\r\n",
-            Framing::Length(u64::MAX),
-            false,
-        ),
-        (
-            "Transfer-Encoding: Chunked\r\nExpect: 100-continue\r\n",
-            Framing::Chunked,
-            true,
-        ),
+        ("Content-Length: 7\r\ncontent-length: 7\r\n", Framing::Length(7), false),
+        ("Content-Length: 18446744073709551615\r\n", Framing::Length(u64::MAX), false),
+        ("Transfer-Encoding: Chunked\r\nExpect: 100-continue\r\n", Framing::Chunked, true),
     ] {
         let head = head(&format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
-        assert_eq!(
-            (head.framing, head.expects_continue),
-            (framing, expects),
-            "{headers:?}"
-        );
+        assert_eq!((head.framing, head.expects_continue), (framing, expects), "{headers:?}");
     }
     let old = "POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
     assert!(!head(old).expects_continue);
@@ -157,48 +134,43 @@ const BAD_LINES: &[(u16, &[u8])] = &[
 
 /// Headers, with the status of the refusal.
 const BAD_HEADERS: &[(u16, &[u8])] = &[
-        // Headers.
-        (400, b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
-        (400, b"GET / HTTP/1.1\r\nHost: a\r\nX\t: b\r\n\r\n"),
-        (400, b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n"),
-        (400, b"GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"),
-        (400, b"GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n"),
-        (400, b"GET / HTTP/1.1\r\nHost: a\r\nX: \xff\r\n\r\n"),
-        (400, b"GET / HTTP/1.1\r\nHost: a\r\nX\xc3\xbc: b\r\n\r\n"),
-        // Host.
-        (400, b"GET / HTTP/1.1\r\n\r\n"),
-        (400, b"GET http://a/ HTTP/1.1\r\nX: a\r\nHost: a\r\nHost: a\r\n\r\n"),
-        (400, b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
-        (400, b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),
-        (400, b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"),
-        // Frames.
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3 3\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: abc\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n"),
-        (400, b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    // Headers.
+    (400, b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a\r\nX\t: b\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a\r\nX: \xff\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a\r\nX\xc3\xbc: b\r\n\r\n"),
+    // Host.
+    (400, b"GET / HTTP/1.1\r\n\r\n"),
+    (400, b"GET http://a/ HTTP/1.1\r\nX: a\r\nHost: a\r\nHost: a\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
+    (400, b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"),
+    // Frames.
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3 3\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: abc\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    (400, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n"),
+    (400, b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
 ];
 
 #[test]
 fn what_is_in_doubt_is_refused() {
     for (wanted, bytes) in BAD_LINES.iter().chain(BAD_HEADERS) {
-        assert_eq!(
-            status(bytes),
-            *wanted,
-            "{:?}",
-            String::from_utf8_lossy(bytes)
-        );
+        assert_eq!(status(bytes), *wanted, "{:?}", String::from_utf8_lossy(bytes));
     }
 }
 
@@ -255,10 +227,7 @@ fn any_cut_and_any_changed_byte_is_an_answer_and_no_panic() {
 
 #[test]
 fn a_refused_request_still_shows_its_path() {
-    assert_eq!(
-        path_of(b"POST /v1/messages?x HTTP/2.0\r\n\r\n"),
-        Some("/v1/messages")
-    );
+    assert_eq!(path_of(b"POST /v1/messages?x HTTP/2.0\r\n\r\n"), Some("/v1/messages"));
     assert_eq!(path_of(b"\r\nGET /a"), Some("/a"));
     assert_eq!(path_of(b"PRI * HTTP/2.0\r\n"), None);
     assert_eq!(path_of(b"\x16\x03\x01"), None);

@@ -21,18 +21,12 @@ impl Handler for Hello {
 }
 
 fn timings() -> Timings {
-    Timings {
-        accept_rest: Duration::from_millis(1),
-        worker: Duration::from_millis(20),
-        ..Timings::default()
-    }
+    Timings { accept_rest: Duration::from_millis(1), worker: Duration::from_millis(20), ..Timings::default() }
 }
 
 fn ask(address: SocketAddr) -> String {
     let mut client = TcpStream::connect(address).unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     answer

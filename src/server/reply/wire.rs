@@ -50,12 +50,7 @@ pub(super) fn line(head: &mut Vec<u8>, name: &str, value: &str) {
 
 /// Is it a header that the frame of the answer decides?
 pub(super) fn is_ours(name: &str) -> bool {
-    let ours = [
-        "connection",
-        "content-length",
-        "keep-alive",
-        "transfer-encoding",
-    ];
+    let ours = ["connection", "content-length", "keep-alive", "transfer-encoding"];
     ours.iter().any(|our| name.eq_ignore_ascii_case(our))
 }
 

@@ -21,10 +21,7 @@ fn a_burst_of_streams_is_served_at_once() {
     for client in &mut clients {
         client.until("5\r\nfirst\r\n");
     }
-    assert_eq!(
-        (server.running.connections(), server.running.requests()),
-        (60, 60)
-    );
+    assert_eq!((server.running.connections(), server.running.requests()), (60, 60));
     for _ in &clients {
         server.gate.send(()).unwrap();
     }
@@ -71,11 +68,7 @@ fn too_many_connections_are_turned_away() {
     while server.running.connections() > 1 {
         thread::yield_now();
     }
-    assert!(
-        server
-            .say(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
-            .starts_with("HTTP/1.1 503 ")
-    );
+    assert!(server.say(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 503 "));
 }
 
 #[test]
@@ -157,10 +150,7 @@ fn an_idle_connection_is_closed_without_a_word() {
 fn a_slow_head_is_cut_off_however_it_drips() {
     let server = server_with(10, short(|timings| timings.head = SOON));
     let text = server.say(b"GET /slow HTTP/1.1\r\nHo");
-    assert!(
-        text.starts_with("HTTP/1.1 408 ") && text.contains("\r\n\r\n/slow: "),
-        "{text}"
-    );
+    assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("\r\n\r\n/slow: "), "{text}");
 
     let client = server.connect();
     let mut writer = client.0.try_clone().unwrap();

@@ -29,11 +29,7 @@ fn pipelined_requests_are_answered_in_order() {
         all.extend(CHUNKED.bytes());
         all.extend(b"3\r\nchu\r\n2\r\nnk\r\n0\r\n\r\n");
         // Its body is not read, but lies in the buffer.
-        all.extend(post(
-            "/early",
-            "",
-            b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
-        ));
+        all.extend(post("/early", "", b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"));
     }
     client.send(&all[..4000]);
     client.0.shutdown(Shutdown::Write).unwrap();
@@ -90,10 +86,7 @@ fn a_stream_is_one_chunk_for_each_flush() {
         assert!(head.contains("\r\ntransfer-encoding: chunked\r\n"));
         assert!(!head.contains("content-length"));
         let chunks = client.until("0\r\n\r\n");
-        assert_eq!(
-            chunks,
-            "2\r\na!\r\n2\r\nb!\r\n2\r\nc!\r\n3\r\nend\r\n0\r\n\r\n"
-        );
+        assert_eq!(chunks, "2\r\na!\r\n2\r\nb!\r\n2\r\nc!\r\n3\r\nend\r\n0\r\n\r\n");
     }
 }
 
@@ -102,11 +95,7 @@ fn head_is_answered_without_a_body() {
     let server = server();
     let mut client = server.connect();
     client.send(b"HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert!(
-        client
-            .until("\r\n\r\n")
-            .contains("\r\ncontent-length: 7\r\n")
-    );
+    assert!(client.until("\r\n\r\n").contains("\r\ncontent-length: 7\r\n"));
     client.send(b"HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n");
     client.until("\r\n\r\n");
     assert_eq!(client.get("/b").body, "GET /b");
@@ -147,42 +136,19 @@ fn empty_lines_before_a_request_are_skipped() {
 fn a_refused_head_is_answered_and_ends_the_connection() {
     let server = server();
     let large = format!("GET /a HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(70_000));
-    let many = format!(
-        "GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n",
-        "X: y\r\n".repeat(100)
-    );
+    let many = format!("GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(100));
     let next = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
     for (status, path, head) in [
         (400, "/a", "GET /a HTTP/1.1\nHost: a\n\n"),
-        (
-            400,
-            "/a",
-            "GET /a HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n",
-        ),
+        (400, "/a", "GET /a HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n"),
         (400, "/a", "GET /a HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"),
         (400, "/a", "GET /a HTTP/1.1\r\nHost : a\r\n\r\n"),
         (400, "/a", "GET /a HTTP/1.1\r\n\r\n"),
         (400, "/a", "GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
-        (
-            400,
-            "/a",
-            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-        ),
-        (
-            400,
-            "/a",
-            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
-        ),
-        (
-            400,
-            "/a",
-            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n",
-        ),
-        (
-            400,
-            "/a",
-            "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-        ),
+        (400, "/a", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        (400, "/a", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n"),
+        (400, "/a", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n"),
+        (400, "/a", "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
         (400, "-", "garbage\r\n\r\n"),
         (431, "/a", &large),
         (431, "/a", &many),
@@ -190,19 +156,9 @@ fn a_refused_head_is_answered_and_ends_the_connection() {
         (505, "/a", "GET /a HTTP/2.0\r\nHost: a\r\n\r\n"),
     ] {
         let text = server.say(format!("{head}{next}").as_bytes());
-        assert!(
-            text.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{head:?}: {text:?}"
-        );
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{head:?}: {text:?}");
         assert!(text.contains("\r\nconnection: close\r\n"), "{head:?}");
-        assert!(
-            text.contains(&format!("\r\n\r\n{path}: ")),
-            "{head:?}: {text:?}"
-        );
-        assert_eq!(
-            text.matches("content-length: ").count(),
-            1,
-            "{head:?}: {text:?}"
-        );
+        assert!(text.contains(&format!("\r\n\r\n{path}: ")), "{head:?}: {text:?}");
+        assert_eq!(text.matches("content-length: ").count(), 1, "{head:?}: {text:?}");
     }
 }
