@@ -7,15 +7,16 @@ use std::io::{self, Read, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
+use self::coding::Coding;
+use self::frame::Frame;
 use crate::server::head::{Framing, Head};
 use crate::server::inlet::Inlet;
 use crate::server::reply::{Exchange, Rest};
 
-use self::coding::Coding;
-use self::frame::Frame;
-
+mod blocks;
 mod coding;
 mod frame;
+mod fse;
 
 /// No more than this is set aside for a body because its length was declared.
 const BELIEVED: u64 = 1024 * 1024;

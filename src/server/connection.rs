@@ -186,7 +186,13 @@ impl Connection<'_> {
                     };
                 }
             }
-            let wait = if waiting.is_empty() {
+            if scan.is_blank() {
+                // Some clients end a body with an empty line; that begins no request.
+                let lines = waiting.len();
+                self.inlet.take(lines);
+                scan = Scan::default();
+            }
+            let wait = if self.inlet.waiting().is_empty() {
                 timings.idle
             } else {
                 // The clock is asked only for a head that does not come in one piece.

@@ -148,6 +148,11 @@ impl Scan {
         self.at = bytes.len();
         Ok(None)
     }
+
+    /// Was nothing seen but whole empty lines? They may be thrown away, and a new scan begun.
+    pub fn is_blank(&self) -> bool {
+        self.at > 0 && self.at == self.head
+    }
 }
 
 /// Reads the bytes that [`Scan`] found.

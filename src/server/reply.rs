@@ -16,10 +16,9 @@ use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use self::wire::{is_ours, line, status_line, write_both};
 use crate::base::os;
 use crate::server::head::{Head, Method, Version};
-
-use self::wire::{is_ours, line, status_line, write_both};
 
 mod wire;
 
@@ -151,7 +150,7 @@ impl Reply {
         Ok(())
     }
 
-    /// Queues a part of a streamed answer.
+    /// Queues a part of a streamed answer. Outside of one, and to HEAD, nothing is queued.
     pub fn bytes(&mut self, part: &[u8]) {
         let open = matches!(self.state, State::Held | State::Streaming);
         if part.is_empty() || !open || self.body == Body::None {

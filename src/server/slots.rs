@@ -18,6 +18,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub struct Slots(Arc<Gate>);
 
 /// The right to run one generation; it returns on drop, also in a panic.
+#[must_use = "a slot is given back when it drops"]
 pub struct Slot(Arc<Gate>);
 
 /// Why there is no slot.
@@ -90,8 +91,8 @@ impl Slots {
         }
         let waiter = Arc::new(Waiter::default());
         state.waiting.push_back(Arc::clone(&waiter));
-        // Below, the state's lock is let go before the place is: the place takes it when it drops.
         let place = Place { gate: Arc::clone(&self.0), waiter };
+        // A place takes the lock when it drops, so on every way out below the lock goes first.
         drop(state);
         loop {
             let mut state = self.0.state.lock();

@@ -6,14 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
+use crate::server::body::blocks::Blocks;
 use crate::server::body::frame::Frame;
 use crate::server::body::{BodyError, ReadError, as_u64, read_within};
 use crate::server::head::Headers;
 
 /// A zstd window of this size is always taken, as RFC 8878, 3.1.1.1.2 recommends.
 const USUAL_WINDOW: u64 = 8 * 1024 * 1024;
-/// A zstd frame header has at most so many bytes (RFC 8878, 3.1.1.1), its magic number included.
-const ZSTD_HEADER: u64 = 18;
+/// How a zstd frame begins (RFC 8878, 3.1.1).
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// How a body was compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,14 +72,18 @@ fn gunzip(frame: &mut Frame<'_>, limit: usize) -> Result<Vec<u8>, ReadError> {
 /// zstd of one frame, up to the end of the frame around it.
 fn unzstd(frame: &mut Frame<'_>, limit: usize) -> Result<Vec<u8>, ReadError> {
     let mut source = BufReader::new(frame);
-    let mut header = Vec::new();
-    source.by_ref().take(ZSTD_HEADER).read_to_end(&mut header)?;
+    let mut header = vec![0; ZSTD_MAGIC.len() + 1];
+    source.read_exact(&mut header)?;
+    let fields = header.last().copied().map(Fields::of).unwrap_or_default();
+    let wanted = u64::try_from(fields.window + fields.dictionary + fields.content);
+    let wanted = wanted.unwrap_or(u64::MAX);
+    source.by_ref().take(wanted).read_to_end(&mut header)?;
     // The decoder keeps a window before it gives anything out, and it does not bound it.
-    let window = window(&header).ok_or(ReadError::Source)?;
+    let window = window(&header, fields).ok_or(ReadError::Source)?;
     if window > as_u64(limit).max(USUAL_WINDOW) {
         return Err(ReadError::TooLarge);
     }
-    let mut source = Cursor::new(header).chain(source);
+    let mut source = Cursor::new(header).chain(Blocks::new(source));
     // A hostile frame makes this decoder panic at some of its own assertions.
     let body = catch_unwind(AssertUnwindSafe(|| {
         let decoder = StreamingDecoder::new(&mut source).map_err(|_| ReadError::Source)?;
@@ -91,31 +96,44 @@ fn unzstd(frame: &mut Frame<'_>, limit: usize) -> Result<Vec<u8>, ReadError> {
     }
 }
 
-/// How many bytes the decoder must keep (RFC 8878, 3.1.1.1); `None`: this is no frame.
-fn window(header: &[u8]) -> Option<u64> {
-    let rest = header.strip_prefix(&[0x28, 0xb5, 0x2f, 0xfd])?;
-    let (descriptor, rest) = rest.split_first()?;
-    if descriptor & 0x20 == 0 {
+/// How many bytes each field of a zstd frame header has (RFC 8878, 3.1.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fields {
+    window: usize,
+    dictionary: usize,
+    content: usize,
+}
+
+impl Fields {
+    fn of(descriptor: u8) -> Self {
+        let single_segment = descriptor & 0x20 != 0;
+        Self {
+            window: usize::from(!single_segment),
+            dictionary: match descriptor & 3 {
+                3 => 4,
+                bytes => usize::from(bytes),
+            },
+            content: match descriptor >> 6 {
+                0 => usize::from(single_segment),
+                log => 1 << log,
+            },
+        }
+    }
+}
+
+/// How many bytes the decoder must keep (RFC 8878, 3.1.1.1.2); `None`: this is no frame.
+fn window(header: &[u8], fields: Fields) -> Option<u64> {
+    let rest = header.strip_prefix(&ZSTD_MAGIC)?.get(1..)?;
+    if fields.window == 1 {
         let window = *rest.first()?;
         let base = 1_u64 << (10 + (window >> 3));
         return Some(base + base / 8 * u64::from(window & 7));
     }
     // A single segment: the window is the content.
-    let dictionary = match descriptor & 3 {
-        3 => 4,
-        bytes => usize::from(bytes),
-    };
-    let size = rest.get(dictionary..)?;
-    let little_end = |bytes: usize| {
-        let digits = size.get(..bytes)?.iter().rev();
-        Some(digits.fold(0, |sum: u64, digit| (sum << 8) | u64::from(*digit)))
-    };
-    match descriptor >> 6 {
-        0 => little_end(1),
-        1 => little_end(2).map(|size| size + 256),
-        2 => little_end(4),
-        _ => little_end(8),
-    }
+    let size = rest.get(fields.dictionary..)?;
+    let digits = size.get(..fields.content)?.iter().rev();
+    let size = digits.fold(0, |sum: u64, digit| (sum << 8) | u64::from(*digit));
+    Some(if fields.content == 2 { size + 256 } else { size })
 }
 
 #[cfg(test)]
@@ -124,8 +142,10 @@ mod tests {
 
     #[test]
     fn a_window_is_read_from_the_frame_header() {
-        let magic = [0x28, 0xb5, 0x2f, 0xfd];
-        let of = |tail: &[u8]| window(&[&magic, tail].concat());
+        let of = |tail: &[u8]| {
+            let fields = tail.first().copied().map(Fields::of)?;
+            window(&[&ZSTD_MAGIC, tail].concat(), fields)
+        };
         assert_eq!(of(&[0x00, 0x00]), Some(1024));
         assert_eq!(of(&[0x00, 0xf8]), Some(1 << 41));
         assert_eq!(of(&[0x20, 7]), Some(7));
@@ -134,6 +154,6 @@ mod tests {
         assert_eq!(of(&[0xe0, 255, 255, 255, 255, 255, 255, 255, 255]), Some(u64::MAX));
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[0x20]), None);
-        assert_eq!(window(b"hello world"), None);
+        assert_eq!(window(b"hello world", Fields::of(b'o')), None);
     }
 }
