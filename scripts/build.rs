@@ -9,7 +9,10 @@ fn main() {
     let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     println!("cargo:rustc-env=LLMGATE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
-    println!("cargo:rustc-env=LLMGATE_RUSTC={}", said(&compiler, &["--version"]).as_deref().unwrap_or("unknown"));
+    println!(
+        "cargo:rustc-env=LLMGATE_RUSTC={}",
+        said(&compiler, &["--version"]).as_deref().unwrap_or("unknown")
+    );
 }
 
 /// The first line that a command prints, when it succeeds.

@@ -1,8 +1,8 @@
 //! Health, probes and operation (SPEC 3.5).
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::config::{Config, show};
+use crate::config::{Config, Provider, show};
 use crate::gateway::live::Live;
 use crate::server::site::Site;
 
@@ -12,13 +12,14 @@ pub fn health(config: &Config, tells_providers: bool) -> String {
     if !tells_providers {
         return "{\"status\":\"ok\"}".to_owned();
     }
-    let mut providers = json!({});
-    for provider in &config.providers {
-        providers[provider.name.as_str()] = json!({
+    let circuit = |provider: &Provider| {
+        json!({
             "enabled": provider.enabled, "circuit_state": "closed",
             "circuit_failures": 0, "circuit_cooldown_until": null,
-        });
-    }
+        })
+    };
+    let providers: Map<String, Value> =
+        config.providers.iter().map(|provider| (provider.name.to_string(), circuit(provider))).collect();
     json!({"status": "ok", "providers": providers}).to_string()
 }
 

@@ -189,14 +189,8 @@ impl Visit<'_> {
                     protocol: *protocol,
                     model: model.clone(),
                     stream: *stream,
-                    headers: forwarded(self.head),
-                    query: self.head.query.clone(),
                     credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
-                    session: SESSION_HEADERS
-                        .iter()
-                        .find_map(|name| self.head.headers.first(name))
-                        .map(str::to_owned),
-                    tell_all: tells_all(config),
+                    ..self.envelope(*protocol)
                 };
                 self.generate(envelope, body)
             }
@@ -235,6 +229,21 @@ impl Visit<'_> {
                 self.site.ask_to_stop();
                 Ok(())
             }
+        }
+    }
+
+    fn envelope(&self, protocol: Protocol) -> Envelope {
+        let headers = &self.head.headers;
+        let forwarded = headers.iter().filter(|(name, _)| is_forwarded(name));
+        Envelope {
+            protocol,
+            model: None,
+            stream: None,
+            headers: forwarded.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            query: self.head.query.clone(),
+            credential: None,
+            session: SESSION_HEADERS.iter().find_map(|name| headers.first(name)).map(str::to_owned),
+            tell_all: tells_all(self.live.config()),
         }
     }
 
@@ -337,11 +346,6 @@ impl Client for Guest {
     fn end(&mut self) -> io::Result<()> {
         self.reply.borrow_mut().end()
     }
-}
-
-fn forwarded(head: &Head) -> Vec<(String, String)> {
-    let passes = head.headers.iter().filter(|(name, _)| is_forwarded(name));
-    passes.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// `auto`: all on loopback, few elsewhere (SPEC 11.2).
