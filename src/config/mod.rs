@@ -28,6 +28,7 @@ mod units;
 mod url;
 pub mod vendors;
 mod words;
+mod zero;
 
 /// What the command line says about single values; it wins over everything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,7 +139,7 @@ fn from_file(path: &Path, env: &Env, overrides: &Overrides) -> Result<Config, Co
 
 fn from_environment(env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
     let mut errors = Errors::default();
-    let made = vendors::from_environment(env, overrides, &mut errors);
+    let made = zero::file(env, overrides, &mut errors);
     let outside = check::Outside { env, overrides };
     let config = made.and_then(|(file, variables)| {
         let root = raw::Root::read(&Node::from(file), "", &mut errors)?;

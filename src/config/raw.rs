@@ -313,6 +313,7 @@ macro_rules! two_forms {
     })+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
+        #[allow(clippy::large_enum_variant, reason = "few, and gone once checked")]
         pub(super) enum $name {
             $($variant($type),)+
         }
