@@ -59,7 +59,8 @@ pub fn load(
         return from_file(&path, env, overrides);
     }
     match env.config_dir().map(|dir| dir.join("config.yaml")) {
-        Some(path) if path.exists() => from_file(&path, env, overrides),
+        // A file that may be there but cannot be looked at is an error, not an absence.
+        Some(path) if path.try_exists().unwrap_or(true) => from_file(&path, env, overrides),
         Some(_) | None => from_environment(env, overrides),
     }
 }

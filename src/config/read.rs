@@ -108,7 +108,15 @@ pub(super) fn join(path: &str, key: &str) -> String {
 
 /// Notes a value of the wrong type.
 pub(super) fn wrong<T: Read>(node: &Node, path: &str, errors: &mut Errors) -> Option<T> {
-    errors.refuse(&spot(node, path), format!("must be {}", T::takes()));
+    let takes = T::takes();
+    // A number or a switch in quotes is a text.
+    let bare = node.number().is_some() || node.switch().is_some();
+    let hint = if bare && takes == String::takes() {
+        ": put it in quotes"
+    } else {
+        ""
+    };
+    errors.refuse(&spot(node, path), format!("must be {takes}{hint}"));
     None
 }
 
@@ -136,7 +144,10 @@ pub(super) fn unknown_key(
     section: &str,
     known: &[&str],
 ) -> (Spot, Option<String>) {
-    let spot = Spot::of(&join(section, key), node.at);
+    let spot = Spot {
+        key: Some(key.to_owned()),
+        ..Spot::of(&join(section, key), node.at)
+    };
     (spot, nearest(key, known.iter().copied()).map(str::to_owned))
 }
 
@@ -195,11 +206,10 @@ impl<T: Words> Read for T {
     }
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let word = match &node.kind {
-            Kind::Text(text, _) => text.as_str(),
-            Kind::Bool(true) => "true",
-            Kind::Bool(false) => "false",
-            Kind::Null | Kind::Number(_) | Kind::List(_) | Kind::Map(_) | Kind::Broken => "",
+        let word = match node.switch() {
+            Some(true) => "true",
+            Some(false) => "false",
+            None => node.text().unwrap_or(""),
         };
         let choice = T::named(word);
         if choice.is_none() {
@@ -237,51 +247,33 @@ pub(super) struct Anything(pub(super) Value);
 
 // A number or a switch may come out of `${}`, which gives a text.
 scalar! {
-    bool: "true or false", |node| match &node.kind {
-        Kind::Bool(value) => Some(*value),
-        Kind::Text(text, Some(_)) => text.parse().ok(),
-        _ => None,
+    bool: "true or false", |node| node.switch().or_else(|| node.expanded()?.parse().ok());
+    u64: "a whole number, 0 or more", |node| whole(node);
+    u32: "a whole number from 0 to 4294967295", |node| u32::try_from(whole(node)?).ok();
+    f64: "a number", |node| match node.number() {
+        Some(number) => number.as_f64(),
+        None => node.expanded()?.parse().ok().filter(|number: &f64| number.is_finite()),
     };
-    u64: "a whole number, 0 or more", |node| match &node.kind {
-        Kind::Number(number) => number.as_u64(),
-        Kind::Text(text, Some(_)) => text.parse().ok(),
-        _ => None,
+    String: "a text", |node| node.text().map(str::to_owned);
+    Duration: "a duration such as 250ms, 10s, 5m, 1h or 15d", |node| match node.text() {
+        Some(text) => units::duration(text),
+        None => (whole(node)? == 0).then_some(Duration::ZERO),
     };
-    u32: "a whole number, 0 or more, at most 4294967295", |node| match &node.kind {
-        Kind::Number(number) => u32::try_from(number.as_u64()?).ok(),
-        Kind::Text(text, Some(_)) => text.parse().ok(),
-        _ => None,
-    };
-    f64: "a number", |node| match &node.kind {
-        Kind::Number(number) => number.as_f64(),
-        Kind::Text(text, Some(_)) => text.parse().ok().filter(|number: &f64| number.is_finite()),
-        _ => None,
-    };
-    String: "a text (put it in quotes)", |node| text(node).map(str::to_owned);
-    Duration: "a duration such as 250ms, 10s, 5m, 1h or 15d", |node| match &node.kind {
-        Kind::Number(number) if number.as_u64() == Some(0) => Some(Duration::ZERO),
-        _ => units::duration(text(node)?),
-    };
-    Size: "a size such as 64KiB or 32MiB", |node| units::size(text(node)?).map(Size);
-    Window: "a window such as 1m, 5h, 1d, 1w or 1mo", |node| units::window(text(node)?);
+    Size: "a size such as 64KiB or 32MiB", |node| units::size(node.text()?).map(Size);
+    Window: "a window such as 1m, 5h, 1d, 1w or 1mo", |node| units::window(node.text()?);
     Anything: "any value", |node| Some(Anything(node.to_value()));
 }
 
-fn text(node: &Node) -> Option<&str> {
-    match &node.kind {
-        Kind::Text(text, _) => Some(text),
-        Kind::Null
-        | Kind::Bool(_)
-        | Kind::Number(_)
-        | Kind::List(_)
-        | Kind::Map(_)
-        | Kind::Broken => None,
+fn whole(node: &Node) -> Option<u64> {
+    match node.number() {
+        Some(number) => number.as_u64(),
+        None => node.expanded()?.parse().ok(),
     }
 }
 
 impl Read for Secret {
     fn takes() -> String {
-        "a text (put it in quotes)".to_owned()
+        String::takes()
     }
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
@@ -304,14 +296,12 @@ impl Read for Key {
     }
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let variable = match &node.kind {
-            Kind::Text(_, Some(written)) => written
-                .strip_prefix("${")
-                .and_then(|rest| rest.strip_suffix('}'))
-                .filter(|name| is_variable(name))
-                .map(str::to_owned),
-            _ => None,
-        };
+        let variable = node
+            .written()
+            .and_then(|text| text.strip_prefix("${")?.strip_suffix('}'))
+            .map(|inside| inside.split_once(":-").map_or(inside, |(name, _)| name))
+            .filter(|name| is_variable(name))
+            .map(str::to_owned);
         let secret = Secret::read(node, path, errors)?;
         Some(Self { secret, variable })
     }
@@ -330,7 +320,7 @@ impl<T: Read> Read for Vec<At<T>> {
         for (i, node) in items.iter().enumerate() {
             let path = format!("{path}[{i}]");
             if matches!(node.kind, Kind::Null) {
-                errors.refuse(&spot(node, &path), format!("must be {}", T::takes()));
+                wrong::<T>(node, &path, errors);
             }
             if let Field::Given(at) = Field::read(node, &path, errors) {
                 list.push(at);
@@ -381,8 +371,8 @@ impl<T: Read> Read for Entries<T> {
                 name: name.clone(),
                 value: T::read(node, &path, errors),
                 spot: Spot {
-                    shown: None,
-                    ..spot(node, &path)
+                    key: Some(name.clone()),
+                    ..Spot::of(&path, node.at)
                 },
             }
         });

@@ -51,6 +51,7 @@ fn route(entry: Entry<raw::Alias>, names: &Names<'_>, errors: &mut Errors) -> Op
         raw::Alias::Short(text) => {
             let spot = Spot {
                 shown: Some(format!("{text:?}")),
+                key: None,
                 ..entry.spot
             };
             let to = to(&At { value: text, spot }, names, errors);
