@@ -5,6 +5,12 @@
 
 pub mod base;
 pub mod config;
+pub mod gateway;
 pub mod ir;
+pub mod observe;
 pub mod policy;
 pub mod protocol;
+pub mod route;
+pub mod server;
+pub mod translate;
+pub mod upstream;

@@ -26,11 +26,7 @@ fn distinct(bytes: &mut [u8]) {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let seed = (u64::from(std::process::id()) << 32) ^ COUNT.fetch_add(1, Ordering::Relaxed);
-    for (byte, from) in bytes
-        .iter_mut()
-        .rev()
-        .zip(seed.to_le_bytes().into_iter().cycle())
-    {
+    for (byte, from) in bytes.iter_mut().rev().zip(seed.to_le_bytes().into_iter().cycle()) {
         *byte = from;
     }
 }

@@ -9,10 +9,7 @@ pub struct Env(BTreeMap<String, String>);
 
 impl Env {
     /// The variables of this process; those that are not UTF-8 are left out.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "this is the room for the environment"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "this is the room for the environment")]
     pub fn of_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -22,20 +19,12 @@ impl Env {
 
     /// Made of pairs, for tests.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-        )
+        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     /// The value of a variable that is set and not empty.
     pub fn var(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Where the user's configuration lives: `$XDG_CONFIG_HOME/llmgate`, else `~/.config/llmgate`.
@@ -49,10 +38,7 @@ impl Env {
     }
 
     fn dir(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        let base = self
-            .var(variable)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute());
+        let base = self.var(variable).map(PathBuf::from).filter(|path| path.is_absolute());
         let base = base.or_else(|| Some(PathBuf::from(self.var("HOME")?).join(below_home)))?;
         Some(base.join("llmgate"))
     }
@@ -67,9 +53,6 @@ mod tests {
         let env = Env::of([("A", ""), ("HOME", "/h"), ("XDG_STATE_HOME", "relative")]);
         assert_eq!(env.var("A"), None);
         assert_eq!(env.config_dir(), Some(PathBuf::from("/h/.config/llmgate")));
-        assert_eq!(
-            env.state_dir(),
-            Some(PathBuf::from("/h/.local/state/llmgate"))
-        );
+        assert_eq!(env.state_dir(), Some(PathBuf::from("/h/.local/state/llmgate")));
     }
 }

@@ -56,10 +56,7 @@ impl Alias {
     pub fn parse(text: &str) -> Option<Self> {
         let stem = text.strip_suffix('*').unwrap_or(text);
         let fits = |c: char| c.is_ascii_alphanumeric() || "._:/@-".contains(c);
-        let starts_well = stem
-            .chars()
-            .next()
-            .map_or(text == "*", |c| c.is_ascii_alphanumeric());
+        let starts_well = stem.chars().next().map_or(text == "*", |c| c.is_ascii_alphanumeric());
         (starts_well && stem.chars().all(fits)).then(|| Self(text.into()))
     }
 
@@ -78,8 +75,7 @@ impl ModelName {
     /// May this name stand in a path on a provider's host? A segment `.` or `..` or a control
     /// character would choose another path with the proxy's key (SPEC 8.1).
     pub fn is_safe_in_path(&self) -> bool {
-        !self.0.chars().any(char::is_control)
-            && !self.0.split(['/', '\\']).any(|s| s == "." || s == "..")
+        !self.0.chars().any(char::is_control) && !self.0.split(['/', '\\']).any(|s| s == "." || s == "..")
     }
 }
 
@@ -112,10 +108,7 @@ impl TargetId {
     /// Reads `provider/model` or `provider:model`, split at the first separator.
     pub fn parse(text: &str) -> Option<Self> {
         let (provider, model) = text.split_once(['/', ':'])?;
-        Some(Self {
-            provider: ProviderName::parse(provider)?,
-            model: ModelName::parse(model)?,
-        })
+        Some(Self { provider: ProviderName::parse(provider)?, model: ModelName::parse(model)? })
     }
 }
 
@@ -133,19 +126,16 @@ impl fmt::Debug for TargetId {
 
 /// A hash that is the same in every run and on every machine (FNV-1a, 64 bits).
 pub fn stable_hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The known name nearest to a mistyped one, if any is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(1) + 1;
     let ranked = known.into_iter().map(|name| (distance(word, name), name));
-    ranked
-        .filter(|(d, _)| *d <= limit)
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, name)| name)
+    ranked.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, name)| name)
 }
 
 /// How many characters must be changed, added or removed (Levenshtein), letter case aside.
@@ -157,9 +147,7 @@ pub fn distance(a: &str, b: &str) -> usize {
         let mut left = i + 1;
         for (cell, y) in row.iter_mut().skip(1).zip(&b) {
             let above = *cell;
-            *cell = (diagonal + usize::from(x != *y))
-                .min(above + 1)
-                .min(left + 1);
+            *cell = (diagonal + usize::from(x != *y)).min(above + 1).min(left + 1);
             diagonal = above;
             left = *cell;
         }
@@ -189,14 +177,8 @@ mod tests {
     #[test]
     fn a_target_is_split_at_the_first_separator() {
         let target = TargetId::parse("openrouter/openai/gpt-5").unwrap();
-        assert_eq!(
-            (target.provider.as_str(), target.model.as_str()),
-            ("openrouter", "openai/gpt-5")
-        );
-        assert_eq!(
-            TargetId::parse("ollama:qwen:7b").unwrap().model.as_str(),
-            "qwen:7b"
-        );
+        assert_eq!((target.provider.as_str(), target.model.as_str()), ("openrouter", "openai/gpt-5"));
+        assert_eq!(TargetId::parse("ollama:qwen:7b").unwrap().model.as_str(), "qwen:7b");
         assert!(TargetId::parse("ollama").is_none() && TargetId::parse("ollama/").is_none());
     }
 
@@ -213,10 +195,6 @@ mod tests {
         for bad in ["../x", "a/..", ".", "a\\..\\b", "a\nb"] {
             assert!(!ModelName::parse(bad).unwrap().is_safe_in_path(), "{bad:?}");
         }
-        assert!(
-            ModelName::parse("openai/gpt-5..x")
-                .unwrap()
-                .is_safe_in_path()
-        );
+        assert!(ModelName::parse("openai/gpt-5..x").unwrap().is_safe_in_path());
     }
 }

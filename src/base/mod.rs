@@ -4,5 +4,8 @@ pub mod chance;
 pub mod clock;
 pub mod env;
 pub mod id;
+pub mod json;
 pub mod os;
 pub mod secret;
+pub mod splice;
+pub mod sse;

@@ -40,22 +40,14 @@ pub fn peek(socket: &TcpStream) -> Peek {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Peek::Quiet,
         Err(_) => Peek::Gone,
     };
-    if socket.set_nonblocking(false).is_err() {
-        Peek::Gone
-    } else {
-        seen
-    }
+    if socket.set_nonblocking(false).is_err() { Peek::Gone } else { seen }
 }
 
 /// Binds an address and listens with a backlog of `backlog` connections; std asks for 128 only.
 #[cfg(unix)]
 pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     use rustix::net::{AddressFamily, SocketType, bind, ipproto, listen, socket, sockopt};
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket(family, SocketType::STREAM, Some(ipproto::TCP))?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
@@ -73,15 +65,59 @@ pub fn listen(address: SocketAddr, _backlog: i32) -> io::Result<TcpListener> {
     TcpListener::bind(address)
 }
 
+/// Is this the error of an address that this machine does not have, such as `::1` without IPv6?
+pub fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, Unsupported};
+    matches!(error.kind(), AddrNotAvailable | Unsupported) || is_foreign_family(error)
+}
+
+#[cfg(unix)]
+fn is_foreign_family(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_foreign_family(_error: &io::Error) -> bool {
+    false
+}
+
+/// Ends listening, so that an `accept` that waits in another thread returns. Linux does it by a
+/// shutdown; elsewhere a connection of our own wakes the other thread.
+pub fn stop_listening(listener: &TcpListener) {
+    // Neither can fail in a way that something could be done about.
+    #[cfg(unix)]
+    let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+    let Ok(mut address) = listener.local_addr() else {
+        return;
+    };
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let _ = TcpStream::connect_timeout(&address, std::time::Duration::from_secs(1));
+}
+
+/// Makes the coming close of a socket a reset, which the other side cannot take for a proper end.
+#[cfg(unix)]
+pub fn reset_on_close(socket: &TcpStream) -> io::Result<()> {
+    let at_once = Some(std::time::Duration::ZERO);
+    Ok(rustix::net::sockopt::set_socket_linger(socket, at_once)?)
+}
+
+/// Makes the coming close of a socket a reset; not possible here.
+#[cfg(not(unix))]
+pub fn reset_on_close(_socket: &TcpStream) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Raises the soft limit of open files to the hard one; returns the limit in force, if known.
 #[cfg(unix)]
 pub fn raise_file_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
@@ -111,7 +147,7 @@ mod tests {
         server.peek(&mut [0; 1]).unwrap();
         assert_eq!(peek(&server), Peek::Bytes);
         let mut byte = [0; 1];
-        std::io::Read::read_exact(&mut &server, &mut byte).unwrap();
+        io::Read::read_exact(&mut &server, &mut byte).unwrap();
         drop(client);
         server.peek(&mut [0; 1]).unwrap();
         assert_eq!(peek(&server), Peek::Gone);

@@ -57,18 +57,12 @@ impl Class {
 
     /// The class's name.
     pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(_, class)| *class == self)
-            .map_or("", |(name, _)| name)
+        Self::NAMES.iter().find(|(_, class)| *class == self).map_or("", |(name, _)| name)
     }
 
     /// The class of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, class)| *class)
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, class)| *class)
     }
 }
 
@@ -92,4 +86,171 @@ pub struct ClassRule {
     pub text: Option<String>,
     /// The class it gives.
     pub class: Class,
+}
+
+/// What an upstream error tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evidence<'a> {
+    /// The HTTP status, or the one that an error inside a stream stands for; 0 when neither is known.
+    pub status: u16,
+    /// Its `code`.
+    pub code: Option<&'a str>,
+    /// Its `type`, or Google's `status`.
+    pub kind: Option<&'a str>,
+    /// The body.
+    pub body: &'a str,
+    /// Its own text.
+    pub message: &'a str,
+    /// Did Google tell when to come back (`RetryInfo`)?
+    pub tells_delay: bool,
+    /// Does a quota of Google's count by day?
+    pub per_day: bool,
+}
+
+/// Only so much of a body is searched.
+const SCANNED_CHARACTERS: usize = 4096;
+/// A moderation's words count when they lead the message.
+const LEADING_CHARACTERS: usize = 120;
+
+const CONTEXT_WORDS: [&str; 12] = [
+    "context_length_exceeded",
+    "context length",
+    "context window",
+    "maximum context",
+    "context limit",
+    "prompt is too long",
+    "input is too long",
+    "input length",
+    "too many tokens",
+    "token count exceeds",
+    "exceeds the maximum number of tokens",
+    "reduce the length",
+];
+const QUOTA_CODES: [&str; 2] = ["insufficient_quota", "credit balance"];
+const QUOTA_WORDS: [&str; 3] = ["billing", "exceeded your current quota", "spending limit"];
+const KEY_WORDS: [&str; 6] = ["api key", "api_key", "api-key", "credential", "authenticat", "unauthorized"];
+const POLICY_WORDS: [&str; 5] =
+    ["content_policy", "content_filter", "moderation", "safety", "usage policies"];
+
+/// The class of an upstream error: own rules first, then the table of SPEC 6.1 in its order.
+pub fn classify(evidence: &Evidence<'_>, rules: &[ClassRule]) -> Class {
+    let body: String = evidence.body.chars().take(SCANNED_CHARACTERS).collect::<String>().to_lowercase();
+    let own = rules.iter().find(|rule| rule.matches(evidence.status, &body));
+    own.map_or_else(|| by_table(evidence, &body), |rule| rule.class)
+}
+
+impl ClassRule {
+    fn matches(&self, status: u16, lower_body: &str) -> bool {
+        let status_fits = match self.status {
+            StatusPattern::Exactly(wanted) => status == wanted,
+            StatusPattern::Hundred(hundred) => status / 100 == hundred,
+            StatusPattern::Any => true,
+        };
+        status_fits && self.text.as_ref().is_none_or(|text| lower_body.contains(&text.to_lowercase()))
+    }
+}
+
+fn by_table(evidence: &Evidence<'_>, body: &str) -> Class {
+    let status = evidence.status;
+    let says = |words: &[&str]| words.iter().any(|word| body.contains(word));
+    if matches!(status, 400 | 413 | 422) && says(&CONTEXT_WORDS) {
+        return Class::Context;
+    }
+    if is_quota(evidence, &says) {
+        return Class::Quota;
+    }
+    let is_missing_model = evidence.code == Some("model_not_found");
+    match status {
+        429 => Class::RateLimit,
+        401 => Class::Auth,
+        400 if says(&["api_key_invalid", "incorrect api key"]) => Class::Auth,
+        400 | 403 if is_missing_model => Class::NotFound,
+        400 | 403 if is_policy(evidence) => Class::Policy,
+        403 if says(&KEY_WORDS) => Class::Auth,
+        403 => Class::Forbidden,
+        404 | 410 => Class::NotFound,
+        413 => Class::TooLarge,
+        408 | 409 => Class::Transient,
+        400..=499 => Class::BadRequest,
+        200..=399 if status >= 300 => Class::BadUpstream,
+        // 5xx, and an error inside a stream that tells nothing of its kind.
+        _ => Class::Transient,
+    }
+}
+
+fn is_quota(evidence: &Evidence<'_>, says: &dyn Fn(&[&str]) -> bool) -> bool {
+    let worded = match evidence.status {
+        402 => true,
+        400 => says(&QUOTA_CODES),
+        403 | 429 => says(&QUOTA_CODES) || says(&QUOTA_WORDS),
+        _ => false,
+    };
+    // Gemini writes these words into every 429; only a quota by day does not come back soon.
+    worded && (!evidence.tells_delay || evidence.per_day)
+}
+
+fn is_policy(evidence: &Evidence<'_>) -> bool {
+    let leading: String =
+        evidence.message.chars().take(LEADING_CHARACTERS).collect::<String>().to_lowercase();
+    let places = [evidence.code.unwrap_or_default(), evidence.kind.unwrap_or_default(), &leading];
+    places.iter().any(|place| POLICY_WORDS.iter().any(|word| place.to_lowercase().contains(word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(status: u16, body: &str, class: Class) {
+        let code = ["model_not_found", "content_filter"].into_iter().find(|code| body.contains(code));
+        let tells_delay = body.contains("RetryInfo");
+        let per_day = body.contains("PerDay");
+        let evidence =
+            Evidence { status, body, message: body, code, tells_delay, per_day, ..Evidence::default() };
+        assert_eq!(classify(&evidence, &[]), class, "{status} {body}");
+    }
+
+    #[test]
+    fn the_table_is_read_in_its_order() {
+        check(400, "prompt is too long: 210000 tokens > 200000 maximum", Class::Context);
+        check(413, "maximum context length", Class::Context);
+        check(413, "request too large", Class::TooLarge);
+        check(402, "pay", Class::Quota);
+        check(400, "Your credit balance is too low to access the API", Class::Quota);
+        check(400, "billing address is missing", Class::BadRequest);
+        check(429, "You exceeded your current quota", Class::Quota);
+        check(429, "You exceeded your current quota RetryInfo", Class::RateLimit);
+        check(429, "You exceeded your current quota RetryInfo PerDay", Class::Quota);
+        check(429, "slow down", Class::RateLimit);
+        check(401, "no", Class::Auth);
+        check(403, "Your API key has no access", Class::Auth);
+        check(400, "API_KEY_INVALID", Class::Auth);
+        check(403, "region", Class::Forbidden);
+        check(403, "model_not_found", Class::NotFound);
+        check(400, "content_filter", Class::Policy);
+        check(403, "Rejected by our safety system", Class::Policy);
+        check(404, "x", Class::NotFound);
+        check(410, "x", Class::NotFound);
+        check(422, "x", Class::BadRequest);
+        check(418, "x", Class::BadRequest);
+        check(408, "x", Class::Transient);
+        check(529, "x", Class::Transient);
+        check(302, "x", Class::BadUpstream);
+        check(0, "an error event without a kind", Class::Transient);
+    }
+
+    #[test]
+    fn own_rules_come_first() {
+        let rule = |status, text: &str, class| ClassRule { status, text: Some(text.into()), class };
+        let rules = [
+            rule(StatusPattern::Hundred(4), "Daily Free Tier", Class::Quota),
+            rule(StatusPattern::Exactly(500), "", Class::RateLimit),
+            rule(StatusPattern::Any, "odd", Class::NotFound),
+        ];
+        let class = |status, body| classify(&Evidence { status, body, ..Evidence::default() }, &rules);
+        assert_eq!(class(429, "daily free tier is over"), Class::Quota);
+        assert_eq!(class(500, "x"), Class::RateLimit);
+        assert_eq!(class(503, "odd"), Class::NotFound);
+        assert_eq!(class(503, "x"), Class::Transient);
+    }
 }

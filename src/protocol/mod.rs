@@ -1,43 +1,240 @@
 //! Floor 2: the four languages, one table of codecs.
+//!
+//! A codec knows one vendor's wire: paths, credentials, shapes of errors and model lists, and what
+//! lies where in a request, an answer or a stream. Nobody outside this folder matches on
+//! [`Protocol`]; whoever wants something of a protocol asks its [`Codec`].
 
+pub mod anthropic;
 pub mod dialect;
+pub mod error;
+pub mod fault;
+pub mod gemini;
+pub mod listing;
+mod openai;
+pub mod openai_chat;
+pub mod openai_responses;
+pub mod tap;
 
-/// One of the four languages spoken on both sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Protocol {
+use std::borrow::Cow;
+
+use crate::base::json::Members;
+use fault::Fault;
+use listing::{ListQuery, ModelCard};
+use tap::{Ask, AskError, Facts, Seen};
+
+macro_rules! protocols {
+    ($($(#[$doc:meta])* $name:ident => $codec:expr),+ $(,)?) => {
+        /// One of the four languages spoken on both sides.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Protocol { $($(#[$doc])* $name),+ }
+
+        impl Protocol {
+            /// All of them.
+            pub const ALL: [Self; 4] = [$(Self::$name),+];
+
+            /// What knows this protocol's wire.
+            pub fn codec(self) -> &'static dyn Codec {
+                match self { $(Self::$name => &$codec),+ }
+            }
+        }
+    };
+}
+
+protocols! {
     /// OpenAI Chat Completions.
-    OpenaiChat,
+    OpenaiChat => openai_chat::CODEC,
     /// OpenAI Responses.
-    OpenaiResponses,
+    OpenaiResponses => openai_responses::CODEC,
     /// Anthropic Messages.
-    Anthropic,
+    Anthropic => anthropic::CODEC,
     /// Google Gemini generateContent.
-    Gemini,
+    Gemini => gemini::CODEC,
 }
 
 impl Protocol {
-    /// All four.
-    pub const ALL: [Self; 4] = [
-        Self::OpenaiChat,
-        Self::OpenaiResponses,
-        Self::Anthropic,
-        Self::Gemini,
-    ];
-
     /// The name in configurations, logs and headers.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::OpenaiChat => "openai-chat",
-            Self::OpenaiResponses => "openai-responses",
-            Self::Anthropic => "anthropic",
-            Self::Gemini => "gemini",
-        }
+        self.codec().name()
     }
 
     /// The protocol of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|protocol| protocol.name() == name)
+        Self::ALL.into_iter().find(|protocol| protocol.name() == name)
+    }
+}
+
+/// One vendor's wire.
+pub trait Codec: Sync {
+    /// The protocol's name in configurations, logs and headers.
+    fn name(&self) -> &'static str;
+
+    // Towards clients.
+
+    /// The paths under which clients find it, longest first; one of them is the empty one where
+    /// the protocol's paths are unmistakable.
+    fn prefixes(&self) -> &'static [&'static str];
+
+    /// What a path below a prefix means.
+    fn action(&self, below_prefix: &str) -> Option<Action>;
+
+    /// The body of an error answer.
+    fn error_body(&self, fault: &Fault, request_id: &str) -> String;
+
+    /// The header in which this protocol's clients look for the id of a request.
+    fn request_id_header(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What ends a stream that fails: the frames of the error, in this protocol's stream.
+    fn error_frames(&self, fault: &Fault, stage: &Stage<'_>) -> String;
+
+    /// A sign of life that every client of this protocol takes for nothing else; `running` when
+    /// events were sent, else the head alone.
+    fn keepalive(&self, running: bool) -> &'static str;
+
+    /// The list of models in this protocol's shape.
+    fn model_list(&self, cards: &[ModelCard], query: &ListQuery) -> String;
+
+    /// One model in this protocol's shape.
+    fn model_entry(&self, card: &ModelCard) -> String;
+
+    // Towards providers.
+
+    /// The header that carries a key, and its value.
+    fn credential(&self, key: &str) -> (&'static str, String);
+
+    /// The path and query below the provider's base URL for a generation.
+    fn upstream_path(&self, model: &str, stream: bool) -> String;
+
+    /// A header that the provider demands, when the client sent none.
+    fn required_header(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    // The native lane: what lies where.
+
+    /// The member of a request that names the model; `None` when the path does.
+    fn model_field(&self) -> Option<&'static str> {
+        Some("model")
+    }
+
+    /// The members of a request that limit its output tokens, as dotted paths.
+    fn limit_fields(&self) -> &'static [&'static str];
+
+    /// The values to set in a request so that a stream of this protocol tells its usage: a dotted
+    /// path and JSON text each.
+    fn ask_for_usage(&self, _ask: &Ask) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Do clients of this protocol take SSE comments?
+    fn takes_comments(&self) -> bool {
+        true
+    }
+
+    /// A request without the client's attribution block, if it has one: the member to replace and
+    /// its new JSON text.
+    fn without_attribution(&self, _text: &str, _members: &Members) -> Option<(&'static str, String)> {
+        None
+    }
+
+    /// What a request asks for.
+    ///
+    /// # Errors
+    /// A member that must be read has another type than it can have.
+    fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError>;
+
+    /// What a whole answer tells.
+    fn tap_whole(&self, text: &str, facts: &mut Facts) -> Seen;
+
+    /// What one frame of a stream tells.
+    fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen;
+}
+
+/// What a client wants of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// An answer. The model and whether it is streamed, where the path says so.
+    Generate {
+        /// The model's name, percent-decoded.
+        model: Option<String>,
+        /// Is a stream wanted?
+        stream: Option<bool>,
+    },
+    /// A count of input tokens.
+    Count {
+        /// The model's name, percent-decoded.
+        model: Option<String>,
+    },
+    /// A shortened conversation (Responses).
+    Compact,
+}
+
+/// How far a stream towards a client has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'a> {
+    /// Were events sent, or the head alone?
+    pub running: bool,
+    /// The model's name as it was asked for.
+    pub model: &'a str,
+    /// The id of the request.
+    pub request_id: &'a str,
+    /// Seconds since 1970, for the fields that want a time.
+    pub created: u64,
+    /// What the answer told so far.
+    pub facts: &'a Facts,
+}
+
+/// Undoes percent-encoding; what is not UTF-8 then, or badly encoded, stays as it is.
+pub fn percent_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let decoded = hex.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(decoded.unwrap_or(byte));
+        rest = if decoded.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// A model's name in an upstream path: percent-encoded but for `/` (SPEC 8.1).
+pub fn percent_encoded(name: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protocol_is_found_by_its_name() {
+        for protocol in Protocol::ALL {
+            assert_eq!(Protocol::named(protocol.name()), Some(protocol));
+        }
+        assert_eq!(Protocol::named("grpc"), None);
+    }
+
+    #[test]
+    fn names_go_into_paths_and_come_out_again() {
+        for name in ["gpt-5", "openai/gpt-5:free", "ä b?#%", "a%2Fb"] {
+            assert_eq!(percent_decoded(&percent_encoded(name)), name);
+        }
+        assert_eq!(percent_encoded("a/b:c d"), "a/b%3Ac%20d");
+        assert_eq!(percent_decoded("100%"), "100%");
+        assert_eq!(percent_decoded("%zz%41"), "%zzA");
     }
 }

@@ -1,4 +1,5 @@
-//! The integration tests, one binary.
+//! The tests that stand outside: files, sockets, processes.
 #![cfg(test)]
 
 mod config;
+mod server;

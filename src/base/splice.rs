@@ -1,0 +1,232 @@
+//! Replaces, adds or removes single JSON values by their path; every other byte stays as it was.
+
+use serde_json::Error;
+
+use crate::base::json::{Members, quoted};
+
+/// One change of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The names that lead to the value, outermost first.
+    pub path: Vec<String>,
+    /// What happens to it.
+    pub change: Change,
+}
+
+/// What happens to a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It becomes this JSON text; it is added when it is not there, with the objects around it.
+    Set(String),
+    /// It goes, with its name.
+    Remove,
+}
+
+impl Edit {
+    /// Sets the value at a path to a JSON text.
+    pub fn set(path: &[&str], json: String) -> Self {
+        Self { path: path.iter().map(|name| (*name).to_owned()).collect(), change: Change::Set(json) }
+    }
+
+    /// Sets the value at a dotted path (`reasoning.summary`).
+    pub fn set_dotted(path: &str, json: String) -> Self {
+        Self { path: path.split('.').map(str::to_owned).collect(), change: Change::Set(json) }
+    }
+
+    /// Removes the value at a dotted path.
+    pub fn remove_dotted(path: &str) -> Self {
+        Self { path: path.split('.').map(str::to_owned).collect(), change: Change::Remove }
+    }
+}
+
+/// The object `text` with all edits made. Of two edits of one value the later one counts.
+///
+/// # Errors
+/// The text is no JSON object.
+pub fn apply(text: &str, edits: &[Edit]) -> Result<String, Error> {
+    apply_known(text, &Members::read(text)?, edits)
+}
+
+/// The same for an object that was read before.
+///
+/// # Errors
+/// An object on the way to an edited value is none; that cannot be, since it was read before.
+pub fn apply_known(text: &str, members: &Members, edits: &[Edit]) -> Result<String, Error> {
+    let edits: Vec<Step<'_>> =
+        edits.iter().map(|edit| Step { path: &edit.path, change: &edit.change }).collect();
+    let added: usize = edits.iter().map(Step::length).sum();
+    let mut out = String::with_capacity(text.len() + added);
+    object(text, members, &edits, &mut out)?;
+    Ok(out)
+}
+
+/// What is left of an edit on the way down.
+struct Step<'a> {
+    path: &'a [String],
+    change: &'a Change,
+}
+
+impl Step<'_> {
+    fn length(&self) -> usize {
+        let names: usize = self.path.iter().map(|name| name.len() + 6).sum();
+        names + if let Change::Set(json) = self.change { json.len() } else { 0 }
+    }
+}
+
+/// Writes an object anew: each kept member with the bytes before it, then the added ones.
+fn object(text: &str, members: &Members, edits: &[Step<'_>], out: &mut String) -> Result<(), Error> {
+    let mut at = 0;
+    let mut first = true;
+    let mut opened = false;
+    for (name, value) in members.iter(text) {
+        let lead = text.get(at..value.start).unwrap_or_default();
+        at = value.end;
+        // Before the key stand white space and one `{` or `,`.
+        let (before, key) = lead.split_at(lead.find('"').unwrap_or(lead.len()));
+        if !opened {
+            opened = true;
+            out.push_str(before);
+        }
+        let mine: Vec<Step<'_>> = below(edits, name);
+        if let Some(Change::Remove) =
+            mine.iter().rev().find(|step| step.path.is_empty()).map(|step| step.change)
+        {
+            continue;
+        }
+        if !first {
+            out.push_str(if before.contains(',') { before } else { "," });
+        }
+        first = false;
+        out.push_str(key);
+        member(text.get(value).unwrap_or_default(), &mine, out)?;
+    }
+    let tail = text.get(at..).unwrap_or_default();
+    let (open, close) = tail.split_at(tail.rfind('}').unwrap_or(tail.len()));
+    if !opened {
+        out.push_str(open);
+    }
+    for edit in edits {
+        let Some((name, rest)) = edit.path.split_first() else {
+            continue;
+        };
+        let known = members.iter(text).any(|(known, _)| known == name);
+        if let (false, Change::Set(json)) = (known, edit.change) {
+            let separator = if first { "" } else { "," };
+            first = false;
+            out.push_str(separator);
+            out.push_str(&quoted(name));
+            out.push(':');
+            nested(rest, json, out);
+        }
+    }
+    if opened {
+        out.push_str(open);
+    }
+    out.push_str(close);
+    Ok(())
+}
+
+/// The edits of the member `name`, one step down.
+fn below<'a>(edits: &[Step<'a>], name: &str) -> Vec<Step<'a>> {
+    let step = |edit: &Step<'a>| {
+        let (head, rest) = edit.path.split_first()?;
+        (head == name).then_some(Step { path: rest, change: edit.change })
+    };
+    edits.iter().filter_map(step).collect()
+}
+
+fn member(value: &str, edits: &[Step<'_>], out: &mut String) -> Result<(), Error> {
+    let whole = edits.iter().rev().find(|step| step.path.is_empty());
+    if let Some(Change::Set(json)) = whole.map(|step| step.change) {
+        out.push_str(json);
+        return Ok(());
+    }
+    if edits.is_empty() {
+        out.push_str(value);
+        return Ok(());
+    }
+    match Members::read(value) {
+        Ok(members) => object(value, &members, edits, out),
+        // What is no object gives way to one when something is to be set in it.
+        Err(_) => {
+            let set = edits.iter().rev().find_map(|step| match step.change {
+                Change::Set(json) => Some((step.path, json)),
+                Change::Remove => None,
+            });
+            match set {
+                Some((path, json)) => nested(path, json, out),
+                None => out.push_str(value),
+            }
+            Ok(())
+        }
+    }
+}
+
+fn nested(path: &[String], json: &str, out: &mut String) {
+    for name in path {
+        out.push('{');
+        out.push_str(&quoted(name));
+        out.push(':');
+    }
+    out.push_str(json);
+    out.extend(path.iter().map(|_| '}'));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, edits: &[Edit], expected: &str) {
+        assert_eq!(apply(text, edits).unwrap(), expected);
+    }
+
+    fn set(path: &str, json: &str) -> Edit {
+        Edit::set_dotted(path, json.to_owned())
+    }
+
+    #[test]
+    fn a_value_is_replaced_and_every_other_byte_stays() {
+        let text = "{ \"a\" : 1 ,\n\t\"model\": \"x\", \"z\":[ 1,2 ] }";
+        check(text, &[set("model", "\"y\"")], "{ \"a\" : 1 ,\n\t\"model\": \"y\", \"z\":[ 1,2 ] }");
+        check(text, &[], text);
+    }
+
+    #[test]
+    fn a_missing_value_is_added_at_the_end() {
+        check("{}", &[set("a", "1")], "{\"a\":1}");
+        check("{ }", &[set("a.b", "1")], "{ \"a\":{\"b\":1}}");
+        check("{\"x\":0 }", &[set("a", "1"), set("b", "2")], "{\"x\":0,\"a\":1,\"b\":2 }");
+    }
+
+    #[test]
+    fn nested_values_are_reached() {
+        check(
+            "{\"o\":{\"k\":1, \"l\":2}}",
+            &[set("o.k", "9"), set("o.m", "3")],
+            "{\"o\":{\"k\":9, \"l\":2,\"m\":3}}",
+        );
+        check("{\"o\":null}", &[set("o.k", "9")], "{\"o\":{\"k\":9}}");
+        check("{\"o\":null}", &[Edit::remove_dotted("o.k")], "{\"o\":null}");
+    }
+
+    #[test]
+    fn values_are_removed_with_their_commas() {
+        let text = "{\"a\":1, \"b\":2, \"c\":3}";
+        check(text, &[Edit::remove_dotted("a")], "{\"b\":2, \"c\":3}");
+        check(text, &[Edit::remove_dotted("b")], "{\"a\":1, \"c\":3}");
+        check(text, &[Edit::remove_dotted("c")], "{\"a\":1, \"b\":2}");
+        let all: Vec<Edit> = ["a", "b", "c"].map(Edit::remove_dotted).to_vec();
+        check(text, &all, "{}");
+        check(
+            text,
+            &[Edit::remove_dotted("a"), Edit::remove_dotted("b"), set("d", "4")],
+            "{\"c\":3,\"d\":4}",
+        );
+    }
+
+    #[test]
+    fn names_given_twice_all_change() {
+        check("{\"m\":1,\"m\":2}", &[set("m", "3")], "{\"m\":3,\"m\":3}");
+    }
+}

@@ -1,0 +1,288 @@
+//! Server-sent events: bytes to frames, for any split of the input.
+//!
+//! Reads as WHATWG HTML 9.2.6 says: lines end with LF, CRLF or CR; a blank line ends a frame;
+//! `data:` lines are joined by LF; a line that begins with a colon is a comment. The reader keeps
+//! the bytes of each frame, so that a frame can be relayed exactly as it came.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Cuts a byte stream into frames.
+#[derive(Debug)]
+pub struct FrameReader {
+    buffer: Vec<u8>,
+    /// Where the frame that is being read begins.
+    start: usize,
+    /// Where its current line begins.
+    line: usize,
+    /// How far that line was searched for its end.
+    searched: usize,
+    /// The last frame ended with a CR; an LF that follows belongs to it.
+    after_cr: bool,
+    limit: usize,
+}
+
+/// A frame longer than the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameTooLong;
+
+/// One frame, blank line included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Its bytes as they came.
+    pub raw: &'a [u8],
+    /// The last `event:` field.
+    pub event: Option<&'a [u8]>,
+    /// The `data:` fields.
+    pub data: Data<'a>,
+}
+
+/// The data of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data<'a> {
+    /// There is none: a comment, a lone `event:`, a blank line.
+    None,
+    /// One line, and where it lies in the frame's bytes.
+    Line(&'a [u8], Range<usize>),
+    /// Several lines, joined by LF.
+    Joined(Vec<u8>),
+}
+
+impl<'a> Frame<'a> {
+    /// The data as text; bytes that are no UTF-8 become U+FFFD. `None` when there is no data.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        match &self.data {
+            Data::None => None,
+            Data::Line(line, _) => Some(String::from_utf8_lossy(line)),
+            Data::Joined(lines) => Some(String::from_utf8_lossy(lines)),
+        }
+    }
+
+    /// The event's name; one that is no UTF-8 counts as none.
+    pub fn event_name(&self) -> Option<&'a str> {
+        self.event.and_then(|name| std::str::from_utf8(name).ok())
+    }
+
+    /// Writes the frame with other data, all else as it came.
+    pub fn write_with_data(&self, data: &str, out: &mut Vec<u8>) {
+        if let Data::Line(_, place) = &self.data {
+            out.extend_from_slice(self.raw.get(..place.start).unwrap_or_default());
+            out.extend_from_slice(data.as_bytes());
+            out.extend_from_slice(self.raw.get(place.end..).unwrap_or_default());
+            return;
+        }
+        if let Some(event) = self.event_name() {
+            out.extend_from_slice(b"event: ");
+            out.extend_from_slice(event.as_bytes());
+            out.push(b'\n');
+        }
+        write_data(data, out);
+    }
+}
+
+/// Writes a frame: `event:` when there is a name, then the data, then a blank line.
+pub fn write(event: Option<&str>, data: &str, out: &mut Vec<u8>) {
+    if let Some(event) = event {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(event.as_bytes());
+        out.push(b'\n');
+    }
+    write_data(data, out);
+}
+
+fn write_data(data: &str, out: &mut Vec<u8>) {
+    for line in data.split('\n') {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line.as_bytes());
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+}
+
+impl FrameReader {
+    /// A reader that refuses frames of more than `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { buffer: Vec::new(), start: 0, line: 0, searched: 0, after_cr: false, limit }
+    }
+
+    /// Takes bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.line -= self.start;
+            self.searched -= self.start;
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole frame, if there is one.
+    ///
+    /// # Errors
+    /// The frame is longer than the limit. The reader is of no more use then.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameTooLong> {
+        let end = self.find_end();
+        if end.unwrap_or(self.buffer.len()) - self.start > self.limit {
+            return Err(FrameTooLong);
+        }
+        let Some(end) = end else { return Ok(None) };
+        let raw = self.start..end;
+        self.start = end;
+        self.line = end;
+        self.searched = end;
+        Ok(Some(parse(self.buffer.get(raw).unwrap_or_default())))
+    }
+
+    /// What is left at the end of the input: a frame without its blank line.
+    pub fn rest(&mut self) -> Option<Frame<'_>> {
+        let raw = self.start..self.buffer.len();
+        self.start = self.buffer.len();
+        self.line = self.start;
+        self.searched = self.start;
+        (!raw.is_empty()).then(|| parse(self.buffer.get(raw).unwrap_or_default()))
+    }
+
+    /// Where the current frame ends, when its blank line is there.
+    fn find_end(&mut self) -> Option<usize> {
+        if self.after_cr && self.start == self.line {
+            if *self.buffer.get(self.start)? == b'\n' {
+                self.line += 1;
+                self.searched = self.line;
+            }
+            self.after_cr = false;
+        }
+        loop {
+            let unread = self.buffer.get(self.searched..)?;
+            let Some(found) = unread.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+                self.searched = self.buffer.len();
+                return None;
+            };
+            let at = self.searched + found;
+            let blank = at == self.line;
+            let is_cr = self.buffer.get(at) == Some(&b'\r');
+            let next = match (is_cr, self.buffer.get(at + 1)) {
+                (false, _) => at + 1,
+                (true, Some(b'\n')) => at + 2,
+                (true, Some(_)) => at + 1,
+                // A lone CR is the last byte: it ends a blank line; otherwise wait for its LF.
+                (true, None) if blank => {
+                    self.after_cr = true;
+                    at + 1
+                }
+                (true, None) => {
+                    self.searched = at;
+                    return None;
+                }
+            };
+            if blank {
+                return Some(next);
+            }
+            self.line = next;
+            self.searched = next;
+        }
+    }
+}
+
+/// Reads the fields of a frame.
+fn parse(raw: &[u8]) -> Frame<'_> {
+    let mut frame = Frame { raw, event: None, data: Data::None };
+    let mut at = if raw.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+        let line = rest.get(..length).unwrap_or_default();
+        if let Some(value) = field(line, b"data") {
+            let start = at + line.len() - value.len();
+            frame.data = match frame.data {
+                Data::None => Data::Line(value, start..start + value.len()),
+                Data::Line(first, _) => Data::Joined([first, value].join(&b'\n')),
+                Data::Joined(mut lines) => {
+                    lines.push(b'\n');
+                    lines.extend_from_slice(value);
+                    Data::Joined(lines)
+                }
+            };
+        } else if let Some(value) = field(line, b"event") {
+            frame.event = Some(value);
+        }
+        at += length + 1;
+    }
+    frame
+}
+
+/// The value of a field line, one space after the colon left out.
+fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let rest = line.strip_prefix(name)?;
+    if rest.is_empty() {
+        return Some(rest);
+    }
+    let value = rest.strip_prefix(b":")?;
+    Some(value.strip_prefix(b" ").unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Seen = (Vec<u8>, Option<String>, Option<String>);
+
+    fn read(input: &[u8], step: usize) -> Vec<Seen> {
+        let mut reader = FrameReader::new(1000);
+        let mut seen = Vec::new();
+        let keep = |frame: Frame<'_>| {
+            let event = frame.event_name().map(str::to_owned);
+            (frame.raw.to_vec(), event, frame.text().map(Cow::into_owned))
+        };
+        for part in input.chunks(step) {
+            reader.push(part);
+            while let Some(frame) = reader.next_frame().unwrap() {
+                seen.push(keep(frame));
+            }
+        }
+        seen.extend(reader.rest().map(keep));
+        seen
+    }
+
+    #[test]
+    fn any_split_and_any_line_end_give_the_same_frames() {
+        let lf = "event: a\ndata: {\"x\": \"ä\"}\n\n: note\n\ndata:1\ndata: 2\n\ndata: last";
+        for (name, text) in
+            [("lf", lf.to_owned()), ("crlf", lf.replace('\n', "\r\n")), ("cr", lf.replace('\n', "\r"))]
+        {
+            for step in 1..=text.len() {
+                let seen = read(text.as_bytes(), step);
+                let facts: Vec<_> =
+                    seen.iter().filter(|f| f.2.is_some()).map(|f| (f.1.as_deref(), f.2.as_deref())).collect();
+                let expected =
+                    [(Some("a"), Some("{\"x\": \"ä\"}")), (None, Some("1\n2")), (None, Some("last"))];
+                assert_eq!(facts, expected, "{name} {step}");
+                let raw: Vec<u8> = seen.iter().flat_map(|f| f.0.clone()).collect();
+                assert_eq!(raw, text.as_bytes(), "{name} {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_that_ends_with_cr_is_not_kept_waiting() {
+        let mut reader = FrameReader::new(100);
+        reader.push(b"data: 1\r\r");
+        assert_eq!(reader.next_frame().unwrap().unwrap().text().unwrap(), "1");
+        reader.push(b"\ndata: 2\n\n");
+        assert_eq!(reader.next_frame().unwrap().unwrap().text().unwrap(), "2");
+    }
+
+    #[test]
+    fn data_is_replaced_in_its_place() {
+        let mut reader = FrameReader::new(100);
+        reader.push(b"id: 7\r\ndata:old\r\n\r\n");
+        let mut out = Vec::new();
+        reader.next_frame().unwrap().unwrap().write_with_data("new", &mut out);
+        assert_eq!(out, b"id: 7\r\ndata:new\r\n\r\n");
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_is_refused_early() {
+        let mut reader = FrameReader::new(10);
+        reader.push(b"data: 12345678");
+        assert_eq!(reader.next_frame(), Err(FrameTooLong));
+    }
+}

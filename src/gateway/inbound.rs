@@ -1,0 +1,133 @@
+//! A request as the gateway takes it: looked at once, never decoded on the native lane.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::base::clock;
+use crate::base::id::RequestId;
+use crate::base::json::Members;
+use crate::base::secret::Secret;
+use crate::protocol::Protocol;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::tap::Ask;
+use crate::translate::framing::Framing;
+
+/// A request for a generation.
+#[derive(Debug)]
+pub struct Inbound {
+    /// Its id.
+    pub id: RequestId,
+    /// When it came.
+    pub since: Instant,
+    /// The client's protocol.
+    pub protocol: Protocol,
+    /// The model's name as it was asked for.
+    pub asked: Option<String>,
+    /// What its body asks for; `stream` as the path says where it does.
+    pub ask: Ask,
+    /// The body.
+    pub text: String,
+    /// The body's members.
+    pub members: Members,
+    /// Headers that may go upstream (SPEC 8.1); names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The query, without the client's key.
+    pub query: Option<String>,
+    /// The client's credential, in `client_key` mode.
+    pub credential: Option<Secret>,
+    /// How a stream is framed towards the client.
+    pub framing: Framing,
+    /// The session as a header names it, else as the body does.
+    pub session: Option<String>,
+    /// Does the answer carry all `x-llmgate-` headers?
+    pub tell_all: bool,
+}
+
+/// What the path and the head of a request say.
+#[derive(Debug)]
+pub struct Envelope {
+    /// The client's protocol.
+    pub protocol: Protocol,
+    /// The model in the path.
+    pub model: Option<String>,
+    /// Whether the path asks for a stream.
+    pub stream: Option<bool>,
+    /// See [`Inbound::headers`].
+    pub headers: Vec<(String, String)>,
+    /// The query as it came.
+    pub query: Option<String>,
+    /// See [`Inbound::credential`].
+    pub credential: Option<Secret>,
+    /// The session as a header names it.
+    pub session: Option<String>,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// See [`Inbound::tell_all`].
+    pub tell_all: bool,
+}
+
+impl Inbound {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// The body is no UTF-8, no JSON object, or a member of it is not what it must be.
+    pub fn read(envelope: Envelope, id: RequestId, body: Vec<u8>) -> Result<Self, Fault> {
+        let bad = |message: String| Fault::new(FaultKind::BadRequest, message);
+        let text = String::from_utf8(body).map_err(|error| bad(format!("The body is no UTF-8: {error}.")))?;
+        let members =
+            Members::read(&text).map_err(|error| bad(format!("The body is no JSON object: {error}.")))?;
+        let codec = envelope.protocol.codec();
+        let mut ask =
+            codec.tap_request(&text, &members).map_err(|error| bad(format!("In the body, {error}.")))?;
+        ask.stream = envelope.stream.unwrap_or(ask.stream);
+        let events =
+            codec.model_field().is_some() || parameter(envelope.query.as_deref(), "alt") == Some("sse");
+        Ok(Self {
+            id,
+            since: clock::now(),
+            protocol: envelope.protocol,
+            asked: envelope.model.or_else(|| ask.model.clone()),
+            session: envelope.session.or_else(|| ask.session.clone()),
+            ask,
+            text,
+            members,
+            headers: envelope.headers,
+            query: envelope.query.as_deref().and_then(forwarded_query),
+            credential: envelope.credential,
+            framing: if events { Framing::Events } else { Framing::Array },
+            tell_all: envelope.tell_all,
+        })
+    }
+}
+
+/// The value of a query parameter, as it is written.
+pub fn parameter<'q>(query: Option<&'q str>, name: &str) -> Option<&'q str> {
+    query?.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == name).then_some(value)
+    })
+}
+
+/// The client's query as it goes upstream: without its key and our own parameters. `alt` is ours
+/// to choose.
+fn forwarded_query(query: &str) -> Option<String> {
+    let own = ["key", "llm_proxy_test_mode", "alt"];
+    let kept = |pair: &&str| !pair.is_empty() && !own.contains(&pair.split('=').next().unwrap_or_default());
+    let kept: Vec<&str> = query.split('&').filter(kept).collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_goes_on_without_the_clients_key() {
+        assert_eq!(
+            forwarded_query("beta=true&key=secret&alt=sse&llm_proxy_test_mode=x"),
+            Some("beta=true".into())
+        );
+        assert_eq!(forwarded_query("key=secret"), None);
+        assert_eq!(parameter(Some("a=1&alt=sse"), "alt"), Some("sse"));
+    }
+}

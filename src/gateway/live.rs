@@ -1,0 +1,111 @@
+//! Everything a request may use: the routes, the providers' connections, the known secrets.
+//! Replaced whole by a reload; what did not change is carried over.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::base::env::Env;
+use crate::base::id::ProviderName;
+use crate::base::secret::{Secret, mask_known};
+use crate::config::{Config, Provider, ProxyChoice};
+use crate::route::snapshot::Snapshot;
+use crate::upstream::{Agent, Failure, ProxySettings, Tls};
+
+/// Everything a request may use.
+pub struct Live {
+    /// The routes.
+    pub snapshot: Snapshot,
+    /// Which configuration this is; counts up with each reload.
+    pub revision: u64,
+    agents: HashMap<ProviderName, Connections>,
+    secrets: Vec<Secret>,
+    tls: Tls,
+    roots: Vec<PathBuf>,
+    cut_off: Arc<AtomicBool>,
+}
+
+struct Connections {
+    agent: Agent,
+    /// What the agent was made for.
+    base_url: String,
+    proxy: ProxyChoice,
+}
+
+impl Live {
+    /// Makes it of a configuration; `before` is what it replaces.
+    ///
+    /// # Errors
+    /// A proxy's address or the file with private roots cannot be used.
+    pub fn new(config: Arc<Config>, env: &Env, before: Option<&Self>) -> Result<Self, Failure> {
+        let roots: Vec<PathBuf> =
+            config.ca_file.clone().into_iter().chain(env.var("SSL_CERT_FILE").map(PathBuf::from)).collect();
+        let kept = before.filter(|before| before.roots == roots);
+        let tls = kept.map_or_else(|| Tls::new(roots.clone()), |before| before.tls.clone());
+        tls.check()?;
+        let mut agents = HashMap::new();
+        for provider in &config.providers {
+            let known = kept.and_then(|before| before.agents.get(&provider.name));
+            let agent = match known.filter(|known| known.fits(provider)) {
+                Some(known) => known.agent.clone(),
+                None => Agent::new(&provider.base_url, &proxy_settings(provider, env), &tls)?,
+            };
+            let base_url = provider.base_url.clone();
+            agents.insert(
+                provider.name.clone(),
+                Connections { agent, base_url, proxy: provider.proxy.clone() },
+            );
+        }
+        let mut secrets = config.secrets();
+        secrets.extend(ProxySettings::Environment(env.clone()).secrets());
+        Ok(Self {
+            snapshot: Snapshot::new(config),
+            revision: before.map_or(1, |before| before.revision + 1),
+            agents,
+            secrets,
+            tls,
+            roots,
+            cut_off: before.map_or_else(Arc::default, |before| Arc::clone(&before.cut_off)),
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.snapshot.config
+    }
+
+    /// The connections of a provider.
+    pub fn agent(&self, provider: &ProviderName) -> Option<&Agent> {
+        self.agents.get(provider).map(|connections| &connections.agent)
+    }
+
+    /// A text of others with every known secret masked.
+    pub fn masked(&self, text: &str) -> String {
+        mask_known(text, &self.secrets).into_owned()
+    }
+
+    /// Running requests are to end now, with an error to their clients.
+    pub fn cut_off(&self) {
+        self.cut_off.store(true, Ordering::Relaxed);
+    }
+
+    /// The switch that [`Live::cut_off`] turns.
+    pub fn cut_off_switch(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.cut_off)
+    }
+}
+
+impl Connections {
+    fn fits(&self, provider: &Provider) -> bool {
+        self.base_url == provider.base_url && self.proxy == provider.proxy
+    }
+}
+
+fn proxy_settings(provider: &Provider, env: &Env) -> ProxySettings {
+    match &provider.proxy {
+        ProxyChoice::Environment => ProxySettings::Environment(env.clone()),
+        ProxyChoice::Direct => ProxySettings::Direct,
+        ProxyChoice::Through(address) => ProxySettings::Through(address.clone()),
+    }
+}

@@ -1,0 +1,99 @@
+//! Floor 5: the story of one request. START READING HERE.
+//!
+//! [`answer`] is the whole of it: the plan says which target may serve the request, [`attempt`]
+//! calls it, [`relay`] moves its bytes to the client, and [`record`] tells afterwards what
+//! happened. Whatever goes wrong on the way is a [`Trouble`], and [`Line::fail`] is the one place
+//! where a client is told of one.
+
+pub mod attempt;
+pub mod headers;
+pub mod inbound;
+pub mod line;
+pub mod live;
+pub mod record;
+pub mod relay;
+pub mod trouble;
+
+use std::rc::Rc;
+
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::route::plan::{Candidate, Plan, Skip};
+use crate::route::snapshot::Unresolved;
+use crate::upstream::Hook;
+use inbound::Inbound;
+use line::{Line, SharedClient};
+use live::Live;
+use record::Story;
+use relay::Relay;
+use trouble::Trouble;
+
+/// Answers one request: from its whole body to the last byte of the answer and the log line.
+pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
+    let line = Rc::new(Line::new(live, inbound, client));
+    let mut story = Story::begin(inbound);
+    if let Err(trouble) = serve(live, inbound, &line, &mut story) {
+        story.fails(&trouble);
+        line.fail(&trouble, story.facts());
+    }
+    story.end(&line);
+}
+
+fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> Result<(), Trouble> {
+    let plan =
+        live.snapshot.plan(inbound.asked.as_deref(), inbound.protocol).map_err(|name| unknown(&name))?;
+    log::debug!("{} plan: {plan:?}", inbound.id);
+    story.plans(&plan);
+    let candidate = first(&plan, inbound)?;
+    let outgoing = attempt::prepare(live, inbound, candidate)?;
+    let hook: Rc<dyn Hook> = Rc::clone(line) as Rc<dyn Hook>;
+    let incoming = attempt::call(live, &outgoing, &hook, story)?;
+    let headers = headers::of_answer(inbound, story, &outgoing, &incoming);
+    let relay = Relay { live, outgoing: &outgoing, line, headers };
+    if inbound.ask.stream { relay.stream(incoming, story) } else { relay.whole(incoming, story) }
+}
+
+/// The target to call, or why there is none.
+fn first<'p>(plan: &'p Plan<'p>, inbound: &Inbound) -> Result<&'p Candidate<'p>, Trouble> {
+    let Some(candidate) = plan.candidates.first() else { return Err(none_left(plan, inbound)) };
+    if !candidate.target.model.is_safe_in_path() {
+        let message = format!("The model name {:?} cannot stand in a path.", candidate.target.model.as_str());
+        return Err(Trouble::own(Fault::new(FaultKind::ModelNotFound, message)));
+    }
+    Ok(candidate)
+}
+
+fn none_left(plan: &Plan<'_>, inbound: &Inbound) -> Trouble {
+    let others: Vec<String> = plan
+        .skipped
+        .iter()
+        .filter(|(_, why)| *why == Skip::Protocol)
+        .map(|(target, _)| target.to_string())
+        .collect();
+    let fault = if others.is_empty() {
+        let message = "Every target of this model is disabled. Enable one in the configuration.";
+        Fault::new(FaultKind::Degraded, message).with_retry_after(Some(60))
+    } else {
+        let message = format!(
+            "No target of this model speaks {}: {} would need translation, which this version does not do yet. \
+             Add a target whose provider speaks {0}.",
+            inbound.protocol.name(),
+            others.join(", "),
+        );
+        Fault::new(FaultKind::Capability, message)
+    };
+    Trouble::own(fault)
+}
+
+fn unknown(unresolved: &Unresolved) -> Trouble {
+    let near = if unresolved.nearest.is_empty() {
+        String::new()
+    } else {
+        format!(" Known names like it: {}.", unresolved.nearest.join(", "))
+    };
+    let message = if unresolved.name.is_empty() {
+        format!("The request names no model, and there is no `default_model`.{near}")
+    } else {
+        format!("The model {:?} leads to no target.{near}", unresolved.name)
+    };
+    Trouble::own(Fault::new(FaultKind::ModelNotFound, message))
+}

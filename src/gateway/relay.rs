@@ -1,0 +1,223 @@
+//! From upstream to the client: a whole answer, or a stream event by event; the commit point.
+//!
+//! Before the first good event nothing of a stream is sent: the events that only open it are kept,
+//! at most 16 of them, and an error among them is a real status. From then on every event goes
+//! out as it comes (SPEC 6.6).
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::gateway::attempt::{self, Outgoing};
+use crate::gateway::line::{Headers, Line};
+use crate::gateway::live::Live;
+use crate::gateway::record::Story;
+use crate::gateway::trouble::Trouble;
+use crate::policy::class::Class;
+use crate::protocol::error::ProviderError;
+use crate::protocol::tap::{Facts, Kind};
+use crate::translate::pipe::{self, PipeError, StreamEnd, StreamPipe};
+use crate::upstream::{Failure, Incoming, Phase};
+
+/// Events that only open a stream are kept, up to this many.
+const HELD_FRAMES: usize = 16;
+/// After the last event a provider has this long to end its answer, so that the connection can be
+/// used again.
+const AFTER_LAST: Duration = Duration::from_secs(1);
+/// After the regular end of the answer it has this long for what may follow.
+const AFTER_END: Duration = Duration::from_secs(15);
+const READ_BYTES: usize = 8 * 1024;
+
+/// An answer on its way from a target to the client.
+pub struct Relay<'a> {
+    /// Everything a request may use.
+    pub live: &'a Live,
+    /// What was sent.
+    pub outgoing: &'a Outgoing<'a>,
+    /// Where it goes.
+    pub line: &'a Rc<Line>,
+    /// What it begins with.
+    pub headers: Headers,
+}
+
+impl Relay<'_> {
+    /// Relays a whole answer.
+    ///
+    /// # Errors
+    /// It broke, is too long, is none, or is an error.
+    pub fn whole(mut self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
+        if is_events(&incoming) {
+            return Err(self.bad("answered with a stream, though none was asked for"));
+        }
+        let limit = self.outgoing.response_body;
+        let (body, complete) =
+            attempt::read_up_to(&mut incoming, limit).map_err(|error| self.failed(&error))?;
+        if !complete {
+            return Err(self.bad("sent an answer longer than `limits.response_body`"));
+        }
+        let text = match String::from_utf8(body) {
+            Ok(text) if !text.trim().is_empty() => text,
+            Ok(_) => return Err(self.bad("sent an empty answer")),
+            Err(_) => return Err(self.bad("sent an answer that is no text")),
+        };
+        let mut facts = Facts::default();
+        let seen = self.outgoing.codec.tap_whole(&text, &mut facts);
+        match seen.kind {
+            Kind::Broken => return Err(self.bad("sent an answer that is no JSON of its protocol")),
+            Kind::Failure => return Err(self.told(&facts, &text)),
+            _ => {}
+        }
+        let renamed = pipe::whole(&text, &seen, self.outgoing.options.rename.as_deref());
+        story.learns(&facts);
+        story.tells_usage(&mut self.headers);
+        self.headers.push("content-type", incoming.header("content-type").unwrap_or("application/json"));
+        let body = renamed.as_deref().unwrap_or(&text);
+        self.line
+            .whole(incoming.status, &self.headers, body.as_bytes())
+            .map_err(|stop| self.failed(&Failure::Stopped(stop)))
+    }
+
+    /// Relays a stream.
+    ///
+    /// # Errors
+    /// It broke, ended early, is none, or told an error before the commit point.
+    pub fn stream(self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
+        if is_not_events(&incoming) {
+            return self.instead_of_stream(incoming);
+        }
+        let mut pipe = StreamPipe::new(self.outgoing.codec, self.outgoing.options.clone());
+        let result = self.pump(&mut incoming, &mut pipe);
+        story.learns(pipe.facts());
+        result
+    }
+
+    fn pump(&self, incoming: &mut Incoming, pipe: &mut StreamPipe) -> Result<(), Trouble> {
+        let mut part = vec![0_u8; READ_BYTES];
+        let mut out = Vec::new();
+        let mut held = 0;
+        let mut heard = false;
+        loop {
+            let count = match incoming.read(&mut part) {
+                Ok(count) => count,
+                // Only the end of the connection was still awaited.
+                Err(Failure::Late(Phase::Body)) if pipe.facts().finished => 0,
+                Err(failure) => return Err(self.failed(&failure)),
+            };
+            if count == 0 {
+                break;
+            }
+            heard = true;
+            pipe.push(part.get(..count).unwrap_or_default());
+            while let Some(kind) = self.next(pipe, &mut out, &mut held)? {
+                match kind {
+                    Kind::Last => incoming.hurry(AFTER_LAST),
+                    Kind::End => incoming.hurry(AFTER_END),
+                    _ => {}
+                }
+            }
+            if self.line.is_committed() && !out.is_empty() {
+                self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
+                out.clear();
+            }
+        }
+        self.end(pipe, out, heard)
+    }
+
+    /// Takes the next event: its bytes are kept in `out`, and the line is committed when it is time.
+    fn next(
+        &self,
+        pipe: &mut StreamPipe,
+        out: &mut Vec<u8>,
+        held: &mut usize,
+    ) -> Result<Option<Kind>, Trouble> {
+        let mark = out.len();
+        let kind = match pipe.pull(out) {
+            Ok(Some(kind)) => kind,
+            Ok(None) => return Ok(None),
+            Err(PipeError::BrokenFrame) => {
+                return Err(self.bad("sent an event that is not what its protocol says"));
+            }
+            Err(PipeError::FrameTooLong) => {
+                return Err(self.bad("sent an event longer than `limits.sse_frame`"));
+            }
+        };
+        if self.line.is_committed() {
+            return Ok(Some(kind));
+        }
+        match kind {
+            Kind::Beat => out.truncate(mark),
+            Kind::Failure => return Err(self.told(pipe.facts(), "")),
+            Kind::Opening | Kind::Unknown if *held < HELD_FRAMES => *held += 1,
+            _ => self.commit()?,
+        }
+        Ok(Some(kind))
+    }
+
+    fn end(&self, pipe: &mut StreamPipe, mut out: Vec<u8>, heard: bool) -> Result<(), Trouble> {
+        let end = pipe.finish(&mut out);
+        match end {
+            StreamEnd::Truncated if !heard => return Err(self.bad("sent an empty answer")),
+            StreamEnd::Truncated => {
+                if self.line.is_committed() {
+                    // What did come goes out before the error.
+                    self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
+                }
+                let what = "the stream ended before the answer was complete";
+                return Err(Trouble::bad_answer(Class::Cut, &self.outgoing.target, what));
+            }
+            StreamEnd::Failed if !self.line.is_committed() => return Err(self.told(pipe.facts(), "")),
+            StreamEnd::Failed | StreamEnd::Finished => {}
+        }
+        self.commit()?;
+        pipe.close(&mut out);
+        if end == StreamEnd::Failed && !pipe.facts().finished {
+            self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
+            return Err(self.told(pipe.facts(), ""));
+        }
+        self.line.finish(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))
+    }
+
+    fn commit(&self) -> Result<(), Trouble> {
+        self.line.commit(&self.headers).map_err(|stop| self.failed(&Failure::Stopped(stop)))
+    }
+
+    /// A streamed request was answered with something that is no stream: an error, or nothing we
+    /// can use.
+    fn instead_of_stream(&self, mut incoming: Incoming) -> Result<(), Trouble> {
+        let limit = self.live.config().limits.error_body;
+        let (body, _) = attempt::read_up_to(&mut incoming, limit).map_err(|error| self.failed(&error))?;
+        let text = String::from_utf8_lossy(&body);
+        let mut facts = Facts::default();
+        if self.outgoing.codec.tap_whole(&text, &mut facts).kind == Kind::Failure {
+            return Err(self.told(&facts, &text));
+        }
+        let kind = incoming.header("content-type").unwrap_or("nothing");
+        Err(self.bad(&format!("answered a streamed request with {kind} instead of events")))
+    }
+
+    /// The provider told an error inside its answer.
+    fn told(&self, facts: &Facts, body: &str) -> Trouble {
+        let error = facts.error.clone().unwrap_or_default();
+        let masked = ProviderError { message: self.live.masked(&error.message), ..error };
+        let report = self.outgoing.report(self.live, masked.status.unwrap_or(0), None);
+        let searched = if body.is_empty() { &masked.message } else { body };
+        Trouble::of_provider(&masked, searched, &report)
+    }
+
+    fn bad(&self, what: &str) -> Trouble {
+        Trouble::bad_answer(Class::BadUpstream, &self.outgoing.target, what)
+    }
+
+    fn failed(&self, failure: &Failure) -> Trouble {
+        Trouble::of_failure(failure, &self.outgoing.target)
+    }
+}
+
+fn is_events(incoming: &Incoming) -> bool {
+    incoming.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
+}
+
+/// A server that does not name its kind may still stream; one that names JSON or a page does not.
+fn is_not_events(incoming: &Incoming) -> bool {
+    let kind = incoming.header("content-type").unwrap_or_default();
+    kind.starts_with("application/json") || kind.starts_with("text/html")
+}

@@ -1,0 +1,196 @@
+//! Trouble: whatever keeps a request from its answer, and how its client is told.
+
+use crate::base::id::{RequestId, TargetId};
+use crate::gateway::line::Headers;
+use crate::policy::class::{Class, ClassRule, Evidence, classify};
+use crate::protocol::Codec;
+use crate::protocol::error::ProviderError;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::upstream::{Failure, Stop};
+
+/// Whatever keeps a request from its answer.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// The class, when a target is the cause.
+    pub class: Option<Class>,
+    /// What the client is told.
+    pub fault: Fault,
+    /// The provider's own answer, which a client of the same protocol gets as it came.
+    native: Option<NativeError>,
+}
+
+/// A provider's error answer.
+#[derive(Clone, Debug)]
+pub struct NativeError {
+    /// Its status.
+    pub status: u16,
+    /// Its headers that a client may see.
+    pub headers: Headers,
+    /// Its body, secrets masked.
+    pub body: String,
+}
+
+/// Only so much of an upstream's own text is quoted.
+const QUOTED_BYTES: usize = 2048;
+
+impl Trouble {
+    /// Something went wrong here.
+    pub fn own(fault: Fault) -> Self {
+        Self { class: None, fault, native: None }
+    }
+
+    /// A call to a target failed.
+    pub fn of_failure(failure: &Failure, target: &TargetId) -> Self {
+        let class = failure.class();
+        let kind = match class {
+            Class::Timeout => FaultKind::Timeout,
+            Class::Network => FaultKind::Network,
+            Class::BadUpstream => FaultKind::BadUpstream,
+            // A client that left is told nothing; the end of the process is told as what it is.
+            Class::Gone => FaultKind::Degraded,
+            _ => FaultKind::Cut,
+        };
+        let advice = match failure {
+            Failure::Unreachable(_) => " Check its `base_url`, the network and `proxy`.",
+            _ => "",
+        };
+        let fault = Fault::new(kind, format!("{target}: {failure}.{advice}"));
+        let retry = matches!(failure, Failure::Stopped(Stop::Shutdown)).then_some(1);
+        Self { class: Some(class), fault: fault.with_retry_after(retry), native: None }
+    }
+
+    /// What a target sent is no answer, or no whole one.
+    pub fn bad_answer(class: Class, target: &TargetId, what: &str) -> Self {
+        let kind = if class == Class::Cut { FaultKind::Cut } else { FaultKind::BadUpstream };
+        Self { class: Some(class), fault: Fault::new(kind, format!("{target}: {what}.")), native: None }
+    }
+
+    /// A target answered with an error, as a status or inside its answer. `body` is the text that
+    /// classification searches.
+    pub fn of_provider(error: &ProviderError, body: &str, report: &Report<'_>) -> Self {
+        let evidence = Evidence {
+            status: report.status,
+            code: error.code.as_deref(),
+            kind: error.kind.as_deref(),
+            body,
+            message: &error.message,
+            tells_delay: error.retry_delay.is_some(),
+            per_day: error.per_day,
+        };
+        let class = classify(&evidence, report.rules);
+        let retry_after = report.retry_after.max(error.retry_delay);
+        let fault = fault_of(class, report, &error.message).with_retry_after(retry_after);
+        Self { class: Some(class), fault, native: None }
+    }
+
+    /// The same, with the answer that a client of the same protocol gets as it came.
+    #[must_use]
+    pub fn with_native(mut self, native: NativeError) -> Self {
+        self.native = Some(native);
+        self
+    }
+
+    /// Has the client left, so that there is nobody to tell?
+    pub fn is_gone(&self) -> bool {
+        self.class == Some(Class::Gone) && self.fault.retry_after.is_none()
+    }
+
+    /// Status, headers and body of the error answer.
+    pub fn answer(&self, codec: &dyn Codec, id: &RequestId) -> (u16, Headers, String) {
+        if let Some(native) = &self.native {
+            let mut headers = native.headers.clone();
+            add_ids(&mut headers, codec, id);
+            return (native.status, headers, native.body.clone());
+        }
+        let mut headers = Headers::default();
+        headers.push("content-type", "application/json");
+        add_ids(&mut headers, codec, id);
+        if let Some(seconds) = self.fault.retry_after {
+            headers.push("retry-after", seconds.to_string());
+        }
+        if let Some(advice) = self.fault.should_retry() {
+            headers.push("x-should-retry", advice);
+        }
+        (self.fault.status, headers, codec.error_body(&self.fault, id.as_str()))
+    }
+}
+
+/// What is known of an upstream error besides its text.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The target.
+    pub target: &'a TargetId,
+    /// The HTTP status, or the one that an error inside an answer stands for; 0 when unknown.
+    pub status: u16,
+    /// Seconds of `retry-after`.
+    pub retry_after: Option<u64>,
+    /// Own rules.
+    pub rules: &'a [ClassRule],
+    /// Was the client's own key used?
+    pub client_key: bool,
+    /// The variable that holds the proxy's key.
+    pub key_variable: Option<&'a str>,
+}
+
+fn add_ids(headers: &mut Headers, codec: &dyn Codec, id: &RequestId) {
+    headers.push("x-llmgate-request-id", id.as_str());
+    if let Some(name) = codec.request_id_header().filter(|name| !headers.has(name)) {
+        headers.push(name, id.as_str());
+    }
+}
+
+fn fault_of(class: Class, report: &Report<'_>, message: &str) -> Fault {
+    let said = quote(message);
+    let target = report.target;
+    let status = if report.status >= 400 { report.status } else { 500 };
+    match class {
+        Class::Auth if report.client_key => {
+            Fault::new(FaultKind::ClientKey, format!("{target}: {said}")).with_status(status)
+        }
+        Class::Auth => {
+            let variable = report.key_variable.map_or_else(String::new, |name| format!(" ({name})"));
+            let message = format!(
+                "{target} refused the proxy's key: {said} Check the `api_key` of provider {}{variable}.",
+                target.provider
+            );
+            Fault::new(FaultKind::UpstreamAuth, message)
+        }
+        Class::Transient if matches!(status, 503 | 529) => {
+            Fault::new(FaultKind::Overloaded, format!("{target}: {said}")).with_status(status)
+        }
+        Class::Transient => Fault::new(FaultKind::Transient, format!("{target}: {said}")).with_status(status),
+        Class::Forbidden => Fault::new(FaultKind::Forbidden, format!("{target}: {said}")).with_status(status),
+        Class::BadRequest | Class::NotFound | Class::Policy => {
+            Fault::new(kind_of(class), format!("{target}: {said}")).with_status(status)
+        }
+        _ => Fault::new(kind_of(class), format!("{target}: {said}")),
+    }
+}
+
+fn kind_of(class: Class) -> FaultKind {
+    match class {
+        Class::Context => FaultKind::Context,
+        Class::Quota => FaultKind::Quota,
+        Class::RateLimit => FaultKind::RateLimit,
+        Class::Auth => FaultKind::UpstreamAuth,
+        Class::Forbidden => FaultKind::Forbidden,
+        Class::Policy => FaultKind::Policy,
+        Class::NotFound => FaultKind::ModelNotFound,
+        Class::TooLarge => FaultKind::TooLarge,
+        Class::BadRequest => FaultKind::BadRequest,
+        Class::Transient => FaultKind::Transient,
+        Class::Network => FaultKind::Network,
+        Class::Timeout => FaultKind::Timeout,
+        Class::BadUpstream => FaultKind::BadUpstream,
+        Class::Cut | Class::Gone => FaultKind::Cut,
+    }
+}
+
+/// At most 2 KiB of a text, cut between characters.
+fn quote(text: &str) -> &str {
+    let mut end = text.len().min(QUOTED_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}

@@ -1,0 +1,4 @@
+//! Floor 4: what is told about requests afterwards.
+
+pub mod log;
+pub mod record;

@@ -1,0 +1,66 @@
+//! What happened to one request, told once; every reader of this floor is given it.
+
+use std::time::Duration;
+
+use crate::base::id::{RequestId, TargetId};
+use crate::ir::response::Usage;
+use crate::policy::class::Class;
+use crate::protocol::Protocol;
+
+/// What happened to one request.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its id.
+    pub id: RequestId,
+    /// The session it belongs to, as the client names it.
+    pub session: Option<String>,
+    /// The client's protocol.
+    pub ingress: Protocol,
+    /// The model's name as it was asked for; empty when none was.
+    pub asked: String,
+    /// The target that served it, or was tried last.
+    pub target: Option<TargetId>,
+    /// Was it streamed?
+    pub stream: bool,
+    /// The status the client got; 499 when it left before one.
+    pub status: u16,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The class of the last failure.
+    pub class: Option<Class>,
+    /// Why it failed, in words; never what was said in it.
+    pub detail: Option<String>,
+    /// Calls to targets.
+    pub attempts: u32,
+    /// Token counts.
+    pub usage: Usage,
+    /// From the request to the first byte of the target's answer.
+    pub first_byte: Option<Duration>,
+    /// From the request to its end.
+    pub total: Duration,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a whole answer.
+    Success,
+    /// With an answer that a limit or filter ended.
+    Incomplete,
+    /// With an error.
+    Error,
+    /// The client left.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Its name in logs and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Incomplete => "incomplete",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Anthropic Messages, the language of Claude Code. <https://docs.anthropic.com/en/api/messages>
+
+mod models;
+mod tap;
+
+use serde_json::json;
+
+use crate::base::json::Members;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::listing::{ListQuery, ModelCard};
+use crate::protocol::tap::{Ask, AskError, Facts, Seen};
+use crate::protocol::{Action, Codec, Stage};
+
+/// This protocol's codec.
+pub const CODEC: Anthropic = Anthropic;
+
+/// Anthropic Messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Anthropic;
+
+impl Codec for Anthropic {
+    fn name(&self) -> &'static str {
+        "anthropic"
+    }
+
+    fn prefixes(&self) -> &'static [&'static str] {
+        &["/anthropic/v1", "/anthropic", "/v1", ""]
+    }
+
+    fn action(&self, below_prefix: &str) -> Option<Action> {
+        match below_prefix {
+            "/messages" => Some(Action::Generate { model: None, stream: None }),
+            "/messages/count_tokens" => Some(Action::Count { model: None }),
+            _ => None,
+        }
+    }
+
+    fn error_body(&self, fault: &Fault, request_id: &str) -> String {
+        let kind = match (fault.kind, fault.status) {
+            (FaultKind::Policy, 403) => "permission_error",
+            _ => fault.kind.row().anthropic,
+        };
+        json!({"type": "error", "error": {"type": kind, "message": fault.message}, "request_id": request_id})
+            .to_string()
+    }
+
+    fn request_id_header(&self) -> Option<&'static str> {
+        Some("request-id")
+    }
+
+    fn error_frames(&self, fault: &Fault, stage: &Stage<'_>) -> String {
+        format!("event: error\ndata: {}\n\n", self.error_body(fault, stage.request_id))
+    }
+
+    fn keepalive(&self, running: bool) -> &'static str {
+        if running { "event: ping\ndata: {\"type\": \"ping\"}\n\n" } else { ": keepalive\n\n" }
+    }
+
+    fn model_list(&self, cards: &[ModelCard], query: &ListQuery) -> String {
+        models::list(cards, query)
+    }
+
+    fn model_entry(&self, card: &ModelCard) -> String {
+        models::entry(card).to_string()
+    }
+
+    fn credential(&self, key: &str) -> (&'static str, String) {
+        ("x-api-key", key.to_owned())
+    }
+
+    fn upstream_path(&self, _model: &str, _stream: bool) -> String {
+        "/messages".to_owned()
+    }
+
+    fn required_header(&self) -> Option<(&'static str, &'static str)> {
+        Some(("anthropic-version", "2023-06-01"))
+    }
+
+    fn limit_fields(&self) -> &'static [&'static str] {
+        &["max_tokens"]
+    }
+
+    fn without_attribution(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
+        tap::without_attribution(text, members)
+    }
+
+    fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {
+        tap::request(text, members)
+    }
+
+    fn tap_whole(&self, text: &str, facts: &mut Facts) -> Seen {
+        tap::whole(text, facts)
+    }
+
+    fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
+        tap::frame(event, text, facts)
+    }
+}

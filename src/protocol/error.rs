@@ -1,0 +1,141 @@
+//! What an upstream error says, whichever of the many shapes it comes in.
+
+use serde_json::Value;
+
+/// The facts of an upstream's error body or error event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderError {
+    /// The status the body itself states, or that its code stands for.
+    pub status: Option<u16>,
+    /// Its `code`.
+    pub code: Option<String>,
+    /// Its `type` (OpenAI, Anthropic) or `status` (Google).
+    pub kind: Option<String>,
+    /// Its own text.
+    pub message: String,
+    /// Google's `RetryInfo.retryDelay`, in seconds, rounded up.
+    pub retry_delay: Option<u64>,
+    /// Does one of Google's quota ids speak of a day?
+    pub per_day: bool,
+}
+
+/// Reads an error body: `error.message`, a text `error`, `message`, `detail`, else the body itself.
+pub fn read(body: &str) -> ProviderError {
+    match serde_json::from_str::<Value>(body) {
+        // Google answers a streamed request with an array of one.
+        Ok(Value::Array(list)) => list.first().map_or_else(ProviderError::default, of_value),
+        Ok(value) => of_value(&value),
+        Err(_) => ProviderError { message: body.trim().to_owned(), ..ProviderError::default() },
+    }
+}
+
+/// Reads a decoded error body or error event.
+pub fn of_value(value: &Value) -> ProviderError {
+    let error = value.get("error").filter(|error| !error.is_null()).unwrap_or(value);
+    let code = text(error, "code");
+    let kind = text(error, "type").filter(|kind| kind != "error").or_else(|| text(error, "status"));
+    let stated = code.as_deref().and_then(|code| code.parse().ok()).filter(|code| (400..600).contains(code));
+    let named = || [&code, &kind].into_iter().flatten().find_map(|name| status_of(name));
+    let message = text(error, "message")
+        .or_else(|| error.as_str().map(str::to_owned))
+        .or_else(|| text(value, "message"))
+        .or_else(|| text(value, "detail"))
+        .unwrap_or_else(|| value.to_string());
+    let details = error.get("details").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    ProviderError {
+        status: stated.or_else(named),
+        code,
+        kind,
+        message,
+        retry_delay: details.iter().find_map(retry_delay),
+        per_day: details.iter().any(speaks_of_a_day),
+    }
+}
+
+fn text(value: &Value, name: &str) -> Option<String> {
+    match value.get(name)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// `{"@type": ".../google.rpc.RetryInfo", "retryDelay": "13.5s"}`
+fn retry_delay(detail: &Value) -> Option<u64> {
+    let seconds: f64 = detail.get("retryDelay")?.as_str()?.strip_suffix('s')?.parse().ok()?;
+    // Saturates: a delay is never longer than some days.
+    (seconds.is_finite() && seconds >= 0.0).then(|| seconds.ceil() as u64)
+}
+
+fn speaks_of_a_day(detail: &Value) -> bool {
+    let violations =
+        detail.get("violations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    violations
+        .iter()
+        .filter_map(|violation| violation.get("quotaId")?.as_str())
+        .any(|id| id.contains("PerDay"))
+}
+
+/// The HTTP status that an error code or type of one of the vendors stands for.
+fn status_of(name: &str) -> Option<u16> {
+    Some(match name {
+        "invalid_request_error"
+        | "INVALID_ARGUMENT"
+        | "FAILED_PRECONDITION"
+        | "invalid_prompt"
+        | "context_length_exceeded" => 400,
+        "authentication_error" | "UNAUTHENTICATED" | "invalid_api_key" => 401,
+        "billing_error" => 402,
+        "permission_error" | "PERMISSION_DENIED" => 403,
+        "not_found_error" | "NOT_FOUND" | "model_not_found" => 404,
+        "request_too_large" => 413,
+        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "RESOURCE_EXHAUSTED" => 429,
+        "api_error" | "server_error" | "INTERNAL" => 500,
+        "UNAVAILABLE" | "server_is_overloaded" | "slow_down" => 503,
+        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
+        "overloaded_error" => 529,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_gives_its_text() {
+        for (body, message) in [
+            (r#"{"error":{"message":"m","type":"t","code":null}}"#, "m"),
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#, "m"),
+            (r#"{"error":"m"}"#, "m"),
+            (r#"{"message":"m"}"#, "m"),
+            (r#"{"detail":"m"}"#, "m"),
+            (r#"[{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}]"#, "m"),
+            (" <html>m</html>\n", "<html>m</html>"),
+            (r#"{"x":1}"#, r#"{"x":1}"#),
+        ] {
+            assert_eq!(read(body).message, message, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_status_is_stated_or_stands_behind_the_code() {
+        let status = |body: &str| read(body).status;
+        assert_eq!(status(r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#), Some(503));
+        assert_eq!(
+            status(r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#),
+            Some(529)
+        );
+        assert_eq!(status(r#"{"error":{"code":"insufficient_quota","type":"x","message":"m"}}"#), Some(429));
+        assert_eq!(status(r#"{"error":{"code":"odd","message":"m"}}"#), None);
+    }
+
+    #[test]
+    fn google_tells_when_to_come_back() {
+        let body = r#"{"error":{"code":429,"message":"m","details":[
+            {"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"RequestsPerDay"}]},
+            {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"12.4s"}]}}"#;
+        let error = read(body);
+        assert_eq!((error.retry_delay, error.per_day), (Some(13), true));
+    }
+}

@@ -1,0 +1,104 @@
+//! Google Gemini generateContent, the language of Gemini CLI.
+//! <https://ai.google.dev/api/generate-content>
+
+mod models;
+mod tap;
+
+use serde_json::json;
+
+use crate::base::json::Members;
+use crate::protocol::fault::Fault;
+use crate::protocol::listing::{ListQuery, ModelCard};
+use crate::protocol::tap::{Ask, AskError, Facts, Seen};
+use crate::protocol::{Action, Codec, Stage, percent_decoded, percent_encoded};
+
+/// This protocol's codec.
+pub const CODEC: Gemini = Gemini;
+
+/// Google Gemini generateContent.
+#[derive(Clone, Copy, Debug)]
+pub struct Gemini;
+
+impl Codec for Gemini {
+    fn name(&self) -> &'static str {
+        "gemini"
+    }
+
+    /// google-genai for Python calls `/v1/models/...`.
+    fn prefixes(&self) -> &'static [&'static str] {
+        &["/gemini/v1beta", "/gemini/v1", "/google/v1beta", "/google/v1", "/v1beta", "/v1"]
+    }
+
+    fn action(&self, below_prefix: &str) -> Option<Action> {
+        let (model, verb) = below_prefix.strip_prefix("/models/")?.rsplit_once(':')?;
+        let model = Some(percent_decoded(model).into_owned()).filter(|model| !model.is_empty());
+        match verb {
+            "generateContent" => Some(Action::Generate { model, stream: Some(false) }),
+            "streamGenerateContent" => Some(Action::Generate { model, stream: Some(true) }),
+            "countTokens" => Some(Action::Count { model }),
+            _ => None,
+        }
+    }
+
+    /// google-genai reads an error inside a stream only when `error` is the first key and `code`
+    /// a number.
+    fn error_body(&self, fault: &Fault, _request_id: &str) -> String {
+        let row = fault.kind.row();
+        json!({"error": {"code": fault.status, "message": fault.message, "status": row.gemini}}).to_string()
+    }
+
+    fn error_frames(&self, fault: &Fault, stage: &Stage<'_>) -> String {
+        format!("data: {}\n\n", self.error_body(fault, stage.request_id))
+    }
+
+    /// Gemini CLI and google-genai for Python break on comments; an empty part is none to them.
+    fn keepalive(&self, _running: bool) -> &'static str {
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},\"index\":0}]}\n\n"
+    }
+
+    fn model_list(&self, cards: &[ModelCard], query: &ListQuery) -> String {
+        models::list(cards, query)
+    }
+
+    fn model_entry(&self, card: &ModelCard) -> String {
+        models::entry(card).to_string()
+    }
+
+    fn credential(&self, key: &str) -> (&'static str, String) {
+        ("x-goog-api-key", key.to_owned())
+    }
+
+    fn upstream_path(&self, model: &str, stream: bool) -> String {
+        let model = percent_encoded(model);
+        if stream {
+            format!("/models/{model}:streamGenerateContent?alt=sse")
+        } else {
+            format!("/models/{model}:generateContent")
+        }
+    }
+
+    fn model_field(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn limit_fields(&self) -> &'static [&'static str] {
+        &["generationConfig.maxOutputTokens"]
+    }
+
+    fn takes_comments(&self) -> bool {
+        false
+    }
+
+    fn tap_request(&self, _text: &str, _members: &Members) -> Result<Ask, AskError> {
+        // Model and stream are in the path.
+        Ok(Ask { wants_usage: true, ..Ask::default() })
+    }
+
+    fn tap_whole(&self, text: &str, facts: &mut Facts) -> Seen {
+        tap::whole(text, facts)
+    }
+
+    fn tap_frame(&self, _event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
+        tap::frame(text, facts)
+    }
+}

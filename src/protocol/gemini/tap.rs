@@ -1,0 +1,155 @@
+//! What lies where in Gemini answers and chunks.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::base::json::Members;
+use crate::ir::response::Usage;
+use crate::protocol::error;
+use crate::protocol::tap::{Facts, Kind, Seen};
+
+pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
+    let seen = frame(text, facts);
+    facts.finished |= matches!(seen.kind, Kind::Content | Kind::Opening | Kind::End | Kind::Usage);
+    seen
+}
+
+pub(super) fn frame(text: &str, facts: &mut Facts) -> Seen {
+    let Ok(members) = Members::read(text) else {
+        return Seen::plain(Kind::Broken);
+    };
+    if members.has(text, "error") {
+        facts.error = Some(error::read(text));
+        facts.finished = true;
+        return Seen::plain(Kind::Failure);
+    }
+    let usage = members.get(text, "usageMetadata").and_then(usage);
+    if let Some(usage) = usage {
+        facts.usage = usage;
+    }
+    let blocked = members
+        .object(text, "promptFeedback")
+        .is_some_and(|(inner, feedback)| feedback.has(inner, "blockReason"));
+    let candidates = members.get(text, "candidates").map(serde_json::from_str::<Vec<Candidate<'_>>>);
+    let kind = match candidates {
+        Some(Err(_)) => Kind::Broken,
+        Some(Ok(candidates)) if !candidates.is_empty() => {
+            if candidates.iter().any(|candidate| candidate.ends(facts)) {
+                Kind::End
+            } else if candidates.iter().any(Candidate::says_something) {
+                Kind::Content
+            } else {
+                Kind::Opening
+            }
+        }
+        _ if blocked => {
+            facts.finished = true;
+            facts.incomplete = true;
+            Kind::End
+        }
+        _ if usage.is_some() => Kind::Usage,
+        _ => Kind::Unknown,
+    };
+    Seen { kind, model: members.range(text, "modelVersion") }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Candidate<'a> {
+    #[serde(borrow)]
+    content: Option<Content<'a>>,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Content<'a> {
+    #[serde(borrow)]
+    parts: Option<Vec<&'a RawValue>>,
+}
+
+impl Candidate<'_> {
+    fn ends(&self, facts: &mut Facts) -> bool {
+        let Some(reason) =
+            self.finish_reason.as_deref().filter(|reason| *reason != "FINISH_REASON_UNSPECIFIED")
+        else {
+            return false;
+        };
+        facts.finished = true;
+        facts.incomplete |= reason != "STOP";
+        true
+    }
+
+    fn says_something(&self) -> bool {
+        let parts = self.content.as_ref().and_then(|content| content.parts.as_deref()).unwrap_or_default();
+        parts.iter().any(|part| part.get() != "{}" && !is_empty_text(part.get()))
+    }
+}
+
+fn is_empty_text(part: &str) -> bool {
+    let Ok(members) = Members::read(part) else {
+        return false;
+    };
+    members.get(part, "text") == Some("\"\"") && members.iter(part).count() == 1
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireUsage {
+    prompt_token_count: Option<u64>,
+    tool_use_prompt_token_count: Option<u64>,
+    cached_content_token_count: Option<u64>,
+    candidates_token_count: Option<u64>,
+    thoughts_token_count: Option<u64>,
+}
+
+fn usage(text: &str) -> Option<Usage> {
+    let wire: WireUsage = serde_json::from_str::<Option<WireUsage>>(text).ok()??;
+    let sum = |a: Option<u64>, b: Option<u64>| {
+        (a.is_some() || b.is_some()).then(|| a.unwrap_or(0) + b.unwrap_or(0))
+    };
+    Some(Usage {
+        input: sum(wire.prompt_token_count, wire.tool_use_prompt_token_count),
+        cached: wire.cached_content_token_count,
+        cache_write: None,
+        output: sum(wire.candidates_token_count, wire.thoughts_token_count),
+        reasoning: wire.thoughts_token_count,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, kind: Kind) -> Facts {
+        let mut facts = Facts::default();
+        assert_eq!(frame(text, &mut facts).kind, kind, "{text}");
+        facts
+    }
+
+    #[test]
+    fn chunks_are_told_apart() {
+        check(
+            r#"{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0}]}"#,
+            Kind::Opening,
+        );
+        check(r#"{"candidates":[{"content":{"parts":[{"text":"x"}],"role":"model"}}]}"#, Kind::Content);
+        check(
+            r#"{"candidates":[{"content":{"parts":[{"text":"","thoughtSignature":"s"}]}}]}"#,
+            Kind::Content,
+        );
+        check(r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]}}]}"#, Kind::Content);
+        assert!(check(r#"{"candidates":[{"content":{},"finishReason":"STOP"}]}"#, Kind::End).finished);
+        assert!(check(r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#, Kind::End).incomplete);
+        check(r#"{"candidates":"x"}"#, Kind::Broken);
+        check(r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#, Kind::Failure);
+    }
+
+    #[test]
+    fn thoughts_are_output() {
+        let text = r#"{"candidates":[],"usageMetadata":{"promptTokenCount":9,"cachedContentTokenCount":4,
+            "candidatesTokenCount":5,"thoughtsTokenCount":2}}"#;
+        let usage = check(text, Kind::Usage).usage;
+        assert_eq!((usage.input, usage.output, usage.reasoning), (Some(9), Some(7), Some(2)));
+    }
+}

@@ -1,0 +1,78 @@
+//! OpenAI Chat Completions. <https://platform.openai.com/docs/api-reference/chat>
+
+mod tap;
+
+use crate::base::json::Members;
+use crate::protocol::fault::Fault;
+use crate::protocol::listing::{ListQuery, ModelCard};
+use crate::protocol::tap::{Ask, AskError, Facts, Seen};
+use crate::protocol::{Action, Codec, Stage, openai};
+
+/// This protocol's codec.
+pub const CODEC: OpenaiChat = OpenaiChat;
+
+/// OpenAI Chat Completions.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenaiChat;
+
+impl Codec for OpenaiChat {
+    fn name(&self) -> &'static str {
+        "openai-chat"
+    }
+
+    fn prefixes(&self) -> &'static [&'static str] {
+        &openai::PREFIXES
+    }
+
+    fn action(&self, below_prefix: &str) -> Option<Action> {
+        (below_prefix == "/chat/completions").then_some(Action::Generate { model: None, stream: None })
+    }
+
+    fn error_body(&self, fault: &Fault, _request_id: &str) -> String {
+        openai::error_body(fault).to_string()
+    }
+
+    fn error_frames(&self, fault: &Fault, _stage: &Stage<'_>) -> String {
+        format!("data: {}\n\n", openai::error_body(fault))
+    }
+
+    fn keepalive(&self, _running: bool) -> &'static str {
+        ": keepalive\n\n"
+    }
+
+    fn model_list(&self, cards: &[ModelCard], _query: &ListQuery) -> String {
+        openai::model_list(cards)
+    }
+
+    fn model_entry(&self, card: &ModelCard) -> String {
+        openai::entry(card).to_string()
+    }
+
+    fn credential(&self, key: &str) -> (&'static str, String) {
+        openai::credential(key)
+    }
+
+    fn upstream_path(&self, _model: &str, _stream: bool) -> String {
+        "/chat/completions".to_owned()
+    }
+
+    fn limit_fields(&self) -> &'static [&'static str] {
+        &["max_tokens", "max_completion_tokens"]
+    }
+
+    fn ask_for_usage(&self, ask: &Ask) -> Option<(&'static str, &'static str)> {
+        (ask.stream && !ask.wants_usage).then_some(("stream_options.include_usage", "true"))
+    }
+
+    fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {
+        tap::request(text, members)
+    }
+
+    fn tap_whole(&self, text: &str, facts: &mut Facts) -> Seen {
+        tap::whole(text, facts)
+    }
+
+    fn tap_frame(&self, _event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
+        tap::frame(text, facts)
+    }
+}

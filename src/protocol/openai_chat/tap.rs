@@ -1,0 +1,183 @@
+//! What lies where in Chat requests, answers and chunks.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::base::json::Members;
+use crate::ir::response::Usage;
+use crate::protocol::error;
+use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, string_field};
+
+pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
+    let options = members.object(text, "stream_options");
+    Ok(Ask {
+        model: string_field(text, members, "model")?,
+        stream: flag_field(text, members, "stream")?,
+        wants_usage: options
+            .is_some_and(|(inner, options)| options.get(inner, "include_usage") == Some("true")),
+        session: members.string(text, "prompt_cache_key"),
+    })
+}
+
+pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
+    let seen = chunk(text, facts);
+    // A whole answer is at its end, whatever its choices say.
+    if matches!(seen.kind, Kind::Content | Kind::Opening | Kind::End | Kind::Usage) {
+        facts.finished = true;
+    }
+    seen
+}
+
+pub(super) fn frame(text: &str, facts: &mut Facts) -> Seen {
+    if text.trim() == "[DONE]" {
+        facts.finished = true;
+        return Seen::plain(Kind::Last);
+    }
+    chunk(text, facts)
+}
+
+fn chunk(text: &str, facts: &mut Facts) -> Seen {
+    let Ok(members) = Members::read(text) else {
+        return Seen::plain(Kind::Broken);
+    };
+    if members.has(text, "error") {
+        facts.error = Some(error::read(text));
+        facts.finished = true;
+        return Seen::plain(Kind::Failure);
+    }
+    let usage = members.get(text, "usage").and_then(usage);
+    if let Some(usage) = usage {
+        facts.usage = usage;
+    }
+    let choices = members.get(text, "choices").map(serde_json::from_str::<Vec<Choice<'_>>>);
+    let kind = match choices {
+        Some(Ok(choices)) if choices.is_empty() && usage.is_some() => Kind::Usage,
+        Some(Ok(choices)) => {
+            choices.iter().map(|choice| choice.kind(facts)).max_by_key(rank).unwrap_or(Kind::Opening)
+        }
+        Some(Err(_)) => Kind::Broken,
+        None if usage.is_some() => Kind::Usage,
+        None => Kind::Unknown,
+    };
+    Seen { kind, model: members.range(text, "model") }
+}
+
+/// Of several choices the one that has gone farthest tells what the chunk is.
+fn rank(kind: &Kind) -> u8 {
+    match kind {
+        Kind::End => 2,
+        Kind::Content => 1,
+        _ => 0,
+    }
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    finish_reason: Option<String>,
+}
+
+impl Choice<'_> {
+    fn kind(&self, facts: &mut Facts) -> Kind {
+        if let Some(reason) = self.finish_reason.as_deref().filter(|reason| !reason.is_empty()) {
+            facts.finished = true;
+            facts.incomplete |= matches!(reason, "length" | "content_filter");
+            return Kind::End;
+        }
+        let spoken = [self.delta, self.message].into_iter().flatten().any(|part| says_something(part.get()));
+        if spoken { Kind::Content } else { Kind::Opening }
+    }
+}
+
+/// Has a delta anything but a role and empty values?
+fn says_something(delta: &str) -> bool {
+    let Ok(members) = Members::read(delta) else {
+        return false;
+    };
+    let empty = |value: &str| matches!(value, "null" | "\"\"" | "[]" | "{}");
+    members.iter(delta).any(|(name, value)| name != "role" && !delta.get(value).is_some_and(empty))
+}
+
+#[derive(Deserialize)]
+struct WireUsage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    prompt_cache_hit_tokens: Option<u64>,
+    prompt_tokens_details: Option<Details>,
+    completion_tokens_details: Option<Details>,
+}
+
+#[derive(Default, Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+}
+
+fn usage(text: &str) -> Option<Usage> {
+    let wire: WireUsage = serde_json::from_str::<Option<WireUsage>>(text).ok()??;
+    let prompt = wire.prompt_tokens_details.unwrap_or_default();
+    Some(Usage {
+        input: wire.prompt_tokens,
+        cached: prompt.cached_tokens.or(wire.prompt_cache_hit_tokens),
+        cache_write: prompt.cache_write_tokens,
+        output: wire.completion_tokens,
+        reasoning: wire.completion_tokens_details.and_then(|details| details.reasoning_tokens),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, kind: Kind) -> Facts {
+        let mut facts = Facts::default();
+        assert_eq!(frame(text, &mut facts).kind, kind, "{text}");
+        facts
+    }
+
+    #[test]
+    fn chunks_are_told_apart() {
+        check(
+            r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":"","refusal":null}}]}"#,
+            Kind::Opening,
+        );
+        check(r#"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}"#, Kind::Content);
+        check(r#"{"choices":[{"delta":{"reasoning_content":"x"}}]}"#, Kind::Content);
+        check(r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, Kind::Content);
+        assert!(check(r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, Kind::End).finished);
+        assert!(check(r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#, Kind::End).incomplete);
+        assert!(check("[DONE]", Kind::Last).finished);
+        check(r#"{"choices":[],"prompt_filter_results":[]}"#, Kind::Opening);
+        check("{\"choices\":[{\"delta\":", Kind::Broken);
+        check(r#"{"choices":3}"#, Kind::Broken);
+        check(r#"{"x":1}"#, Kind::Unknown);
+        let facts = check(r#"{"error":{"message":"m","code":503}}"#, Kind::Failure);
+        assert_eq!(facts.error.unwrap().status, Some(503));
+    }
+
+    #[test]
+    fn usage_is_read_in_both_dialects() {
+        let text = r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,
+            "prompt_cache_hit_tokens":4,"completion_tokens_details":{"reasoning_tokens":2}}}"#;
+        let usage = check(text, Kind::Usage).usage;
+        assert_eq!(
+            (usage.input, usage.cached, usage.output, usage.reasoning),
+            (Some(9), Some(4), Some(5), Some(2))
+        );
+    }
+
+    #[test]
+    fn a_request_is_asked_only_what_it_says() {
+        let read = |text: &str| request(text, &Members::read(text).unwrap());
+        let ask = read(r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#).unwrap();
+        assert!(ask.stream && ask.wants_usage && ask.model.as_deref() == Some("m"));
+        assert_eq!(read(r#"{"model":null}"#).unwrap(), Ask::default());
+        assert_eq!(read(r#"{"model":7}"#).unwrap_err().field, "model");
+        assert_eq!(read(r#"{"stream":"yes"}"#).unwrap_err().field, "stream");
+    }
+}

@@ -1,0 +1,169 @@
+//! OpenAI Responses, the language of Codex. <https://platform.openai.com/docs/api-reference/responses>
+
+mod models;
+mod tap;
+
+use serde_json::{Value, json};
+
+use crate::base::json::Members;
+use crate::base::sse;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::listing::{ListQuery, ModelCard};
+use crate::protocol::tap::{Ask, AskError, Facts, Seen};
+use crate::protocol::{Action, Codec, Stage, openai};
+
+/// This protocol's codec.
+pub const CODEC: OpenaiResponses = OpenaiResponses;
+
+/// OpenAI Responses.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenaiResponses;
+
+impl Codec for OpenaiResponses {
+    fn name(&self) -> &'static str {
+        "openai-responses"
+    }
+
+    fn prefixes(&self) -> &'static [&'static str] {
+        &openai::PREFIXES
+    }
+
+    fn action(&self, below_prefix: &str) -> Option<Action> {
+        match below_prefix {
+            "/responses" => Some(Action::Generate { model: None, stream: None }),
+            "/responses/input_tokens" => Some(Action::Count { model: None }),
+            "/responses/compact" => Some(Action::Compact),
+            _ => None,
+        }
+    }
+
+    fn error_body(&self, fault: &Fault, _request_id: &str) -> String {
+        openai::error_body(fault).to_string()
+    }
+
+    /// Codex ignores an `error` event; it wants `response.failed`, and `response.created` before
+    /// it when nothing was sent.
+    fn error_frames(&self, fault: &Fault, stage: &Stage<'_>) -> String {
+        let mut out = Vec::new();
+        let mut sequence = stage.facts.sequence;
+        let mut event = |kind: &str, response: Value| {
+            let data = json!({"type": kind, "sequence_number": sequence, "response": response});
+            sse::write(Some(kind), &data.to_string(), &mut out);
+            sequence += 1;
+        };
+        if !stage.running {
+            event("response.created", response(stage, "in_progress", Value::Null));
+        }
+        let error = json!({"code": stream_code(fault.kind), "message": stream_message(fault)});
+        event("response.failed", response(stage, "failed", error));
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    /// Any event resets Codex's timer of 300 s, a comment does not; before the first event only a
+    /// comment is allowed.
+    fn keepalive(&self, running: bool) -> &'static str {
+        if running { "event: keepalive\ndata: {\"type\":\"keepalive\"}\n\n" } else { ": keepalive\n\n" }
+    }
+
+    fn model_list(&self, cards: &[ModelCard], query: &ListQuery) -> String {
+        if query.codex { models::catalogue(cards) } else { openai::model_list(cards) }
+    }
+
+    fn model_entry(&self, card: &ModelCard) -> String {
+        openai::entry(card).to_string()
+    }
+
+    fn credential(&self, key: &str) -> (&'static str, String) {
+        openai::credential(key)
+    }
+
+    fn upstream_path(&self, _model: &str, _stream: bool) -> String {
+        "/responses".to_owned()
+    }
+
+    fn limit_fields(&self) -> &'static [&'static str] {
+        &["max_output_tokens"]
+    }
+
+    fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {
+        tap::request(text, members)
+    }
+
+    fn tap_whole(&self, text: &str, facts: &mut Facts) -> Seen {
+        tap::whole(text, facts)
+    }
+
+    fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
+        tap::frame(event, text, facts)
+    }
+}
+
+/// A response object without output; it has every field that the official SDK's type requires.
+fn response(stage: &Stage<'_>, status: &str, error: Value) -> Value {
+    let own_id = || format!("resp_{}", stage.request_id.trim_start_matches("req_"));
+    json!({
+        "id": stage.facts.id.clone().unwrap_or_else(own_id), "object": "response",
+        "created_at": stage.created, "status": status, "error": error, "incomplete_details": null,
+        "instructions": null, "metadata": {}, "model": stage.model, "output": [],
+        "parallel_tool_calls": true, "temperature": null, "tool_choice": "auto", "tools": [], "top_p": null,
+    })
+}
+
+/// Codex acts on the code alone and gives up at `server_is_overloaded` (SPEC 9.1).
+fn stream_code(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Overloaded
+        | FaultKind::Transient
+        | FaultKind::Network
+        | FaultKind::Timeout
+        | FaultKind::Cut
+        | FaultKind::BadUpstream
+        | FaultKind::Degraded
+        | FaultKind::Busy
+        | FaultKind::Internal => "server_error",
+        FaultKind::BadRequest
+        | FaultKind::UnsupportedParameter
+        | FaultKind::Capability
+        | FaultKind::Policy
+        | FaultKind::UpstreamAuth
+        | FaultKind::ModelNotFound => "invalid_prompt",
+        FaultKind::ClientKey
+        | FaultKind::Forbidden
+        | FaultKind::Context
+        | FaultKind::TooLarge
+        | FaultKind::Encoding
+        | FaultKind::Stalled
+        | FaultKind::Endpoint
+        | FaultKind::Method
+        | FaultKind::RateLimit
+        | FaultKind::Quota
+        | FaultKind::Budget => kind.row().openai_code,
+    }
+}
+
+/// Codex obeys `Please try again in Ns.` at the end of a rate limit's message.
+fn stream_message(fault: &Fault) -> String {
+    match (fault.kind, fault.retry_after) {
+        (FaultKind::RateLimit, Some(seconds)) => {
+            format!("{} Please try again in {seconds}s.", fault.message)
+        }
+        _ => fault.message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_fails_before_its_first_event_has_one_start_and_one_end() {
+        let facts = Facts::default();
+        let stage = Stage { running: false, model: "m", request_id: "req_1", created: 5, facts: &facts };
+        let fault = Fault::new(FaultKind::RateLimit, "Slow down.").with_retry_after(Some(7));
+        let frames = CODEC.error_frames(&fault, &stage);
+        let kinds: Vec<&str> = frames.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+        assert_eq!(kinds, ["response.created", "response.failed"]);
+        assert!(frames.contains("Slow down. Please try again in 7s."));
+        assert!(frames.contains("\"sequence_number\":1") && frames.contains("\"id\":\"resp_1\""));
+    }
+}

@@ -1,0 +1,63 @@
+//! Codex's model catalogue: `GET /models?client_version=...`, `model_catalog_json` (SPEC 13.4).
+
+use serde_json::{Value, json};
+
+use crate::protocol::listing::ModelCard;
+
+/// `{"models":[entry...]}`
+pub(super) fn catalogue(cards: &[ModelCard]) -> String {
+    let models: Vec<Value> = cards.iter().map(entry).collect();
+    json!({"models": models}).to_string()
+}
+
+fn entry(card: &ModelCard) -> Value {
+    let levels = ["low", "medium", "high", "xhigh"];
+    let levels: Vec<Value> =
+        levels.iter().map(|level| json!({"effort": level, "description": level})).collect();
+    let compact_at = card.context_window.map(|context| {
+        let room = context.saturating_sub(card.max_output_tokens.unwrap_or(0));
+        room * 85 / 100
+    });
+    let shown = |kind: &&str| matches!(*kind, "text" | "image");
+    let input: Vec<&str> = match &card.input {
+        Some(input) => input.iter().copied().filter(shown).collect(),
+        None => vec!["text", "image"],
+    };
+    json!({
+        "slug": card.id,
+        "display_name": card.id,
+        "supported_reasoning_levels": levels,
+        "shell_type": "shell_command",
+        "visibility": "list",
+        "supported_in_api": true,
+        "priority": 0,
+        "base_instructions": "",
+        "supports_reasoning_summaries": false,
+        "support_verbosity": false,
+        "truncation_policy": {"mode": "bytes", "limit": 10000},
+        "apply_patch_tool_type": card.apply_patch.unwrap_or("freeform"),
+        "supports_parallel_tool_calls": card.parallel_calls.unwrap_or(true),
+        "experimental_supported_tools": [],
+        "context_window": card.context_window,
+        "auto_compact_token_limit": compact_at,
+        "input_modalities": input,
+        "supports_search_tool": card.search.unwrap_or(false),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compaction_begins_before_the_context_is_full() {
+        let card = ModelCard {
+            id: "m".into(),
+            context_window: Some(200_000),
+            max_output_tokens: Some(64_000),
+            ..ModelCard::default()
+        };
+        assert_eq!(entry(&card)["auto_compact_token_limit"], 115_600);
+        assert_eq!(entry(&ModelCard::default())["context_window"], Value::Null);
+    }
+}

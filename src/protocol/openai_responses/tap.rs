@@ -1,0 +1,174 @@
+//! What lies where in Responses requests, answers and events.
+
+use serde::Deserialize;
+
+use crate::base::json::Members;
+use crate::ir::response::Usage;
+use crate::protocol::error;
+use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
+
+pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
+    Ok(Ask {
+        model: string_field(text, members, "model")?,
+        stream: flag_field(text, members, "stream")?,
+        wants_usage: true,
+        session: members.string(text, "prompt_cache_key"),
+    })
+}
+
+pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
+    let Ok(members) = Members::read(text) else {
+        return Seen::plain(Kind::Broken);
+    };
+    if members.get(text, "status") == Some("\"failed\"")
+        || (members.has(text, "error") && !members.has(text, "id"))
+    {
+        facts.error = Some(error::read(text));
+        return Seen::plain(Kind::Failure);
+    }
+    if !members.has(text, "output") {
+        return Seen::plain(Kind::Unknown);
+    }
+    response(text, &members, facts);
+    facts.finished = true;
+    facts.incomplete = members.get(text, "status") == Some("\"incomplete\"");
+    Seen { kind: Kind::Content, model: members.range(text, "model") }
+}
+
+pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
+    let Ok(members) = Members::read(text) else {
+        // Some servers end the stream as Chat does.
+        let kind = if text.trim() == "[DONE]" { Kind::Last } else { Kind::Broken };
+        return Seen::plain(kind);
+    };
+    if let Some(number) = members.number(text, "sequence_number") {
+        facts.sequence = facts.sequence.max(number + 1);
+    }
+    let named = members.string(text, "type");
+    let kind = match named.as_deref().or(event).unwrap_or_default() {
+        "response.created" | "response.in_progress" | "response.queued" => Kind::Opening,
+        "response.output_item.added" => item_kind(text, &members),
+        "response.content_part.added" | "response.reasoning_summary_part.added" => Kind::Opening,
+        "response.completed" => Kind::Last,
+        "response.incomplete" => {
+            facts.incomplete = true;
+            Kind::Last
+        }
+        "response.failed" => {
+            facts.finished = true;
+            Kind::Failure
+        }
+        "error" => Kind::Failure,
+        "keepalive" | "ping" => Kind::Beat,
+        name if name.starts_with("response.") => Kind::Content,
+        _ if members.has(text, "error") => Kind::Failure,
+        _ => Kind::Unknown,
+    };
+    if let Some((inner, object)) = members.object(text, "response") {
+        response(inner, &object, facts);
+        if kind == Kind::Failure {
+            facts.error = Some(error::read(inner));
+        }
+    } else if matches!(kind, Kind::Last) {
+        return Seen::plain(Kind::Broken);
+    }
+    if kind == Kind::Failure && facts.error.is_none() {
+        facts.error = Some(error::read(text));
+    }
+    facts.finished |= kind == Kind::Last;
+    Seen { kind, model: inner_range(text, &members, "response", "model") }
+}
+
+/// The start of reasoning or of a call is news; the start of a message is not yet.
+fn item_kind(text: &str, members: &Members) -> Kind {
+    let item = members.object(text, "item").and_then(|(inner, item)| item.string(inner, "type"));
+    if item.as_deref() == Some("message") { Kind::Opening } else { Kind::Content }
+}
+
+fn response(text: &str, members: &Members, facts: &mut Facts) {
+    if facts.id.is_none() {
+        facts.id = members.string(text, "id");
+    }
+    if let Some(usage) = members.get(text, "usage").and_then(usage) {
+        facts.usage = usage;
+    }
+}
+
+#[derive(Deserialize)]
+struct WireUsage {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    input_tokens_details: Option<Details>,
+    output_tokens_details: Option<Details>,
+}
+
+#[derive(Default, Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+}
+
+fn usage(text: &str) -> Option<Usage> {
+    let wire: WireUsage = serde_json::from_str::<Option<WireUsage>>(text).ok()??;
+    let input = wire.input_tokens_details.unwrap_or_default();
+    Some(Usage {
+        input: wire.input_tokens,
+        cached: input.cached_tokens,
+        cache_write: input.cache_write_tokens,
+        output: wire.output_tokens,
+        reasoning: wire.output_tokens_details.and_then(|details| details.reasoning_tokens),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, kind: Kind) -> Facts {
+        let mut facts = Facts::default();
+        assert_eq!(frame(None, text, &mut facts).kind, kind, "{text}");
+        facts
+    }
+
+    #[test]
+    fn events_are_told_apart() {
+        let facts = check(
+            r#"{"type":"response.created","sequence_number":0,"response":{"id":"r1","model":"m","usage":null}}"#,
+            Kind::Opening,
+        );
+        assert_eq!((facts.id.as_deref(), facts.sequence), (Some("r1"), 1));
+        check(r#"{"type":"response.output_item.added","item":{"type":"message"}}"#, Kind::Opening);
+        check(r#"{"type":"response.output_item.added","item":{"type":"function_call"}}"#, Kind::Content);
+        check(r#"{"type":"response.output_text.delta","delta":"x"}"#, Kind::Content);
+        check(r#"{"type":"keepalive","sequence_number":3}"#, Kind::Beat);
+        check(r#"{"type":"codex.rate_limits"}"#, Kind::Unknown);
+        check(r#"{"type":"response.completed"}"#, Kind::Broken);
+        let facts = check(
+            r#"{"type":"response.failed","response":{"id":"r","error":{"code":"server_error","message":"m"}}}"#,
+            Kind::Failure,
+        );
+        assert_eq!(facts.error.unwrap().status, Some(500));
+        let facts = check(
+            r#"{"type":"error","code":"rate_limit_exceeded","message":"m","param":null}"#,
+            Kind::Failure,
+        );
+        assert_eq!(facts.error.unwrap().status, Some(429));
+    }
+
+    #[test]
+    fn the_end_tells_the_usage() {
+        let text = r#"{"type":"response.incomplete","response":{"id":"r","model":"m","output":[],
+            "usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4},"output_tokens":5,
+            "output_tokens_details":{"reasoning_tokens":2}}}}"#;
+        let mut facts = Facts::default();
+        let seen = frame(None, text, &mut facts);
+        assert_eq!(&text[seen.model.unwrap()], "\"m\"");
+        assert!(facts.finished && facts.incomplete);
+        assert_eq!(
+            (facts.usage.input, facts.usage.cached, facts.usage.reasoning),
+            (Some(9), Some(4), Some(2))
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! The native lane's listening post: what a codec tells of bytes that it does not decode.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::base::json::Members;
+use crate::ir::response::Usage;
+use crate::protocol::error::ProviderError;
+
+/// What a request asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// The model's name, if the body has one that is not empty.
+    pub model: Option<String>,
+    /// Is a stream wanted?
+    pub stream: bool,
+    /// Did the client ask for a usage chunk (Chat)?
+    pub wants_usage: bool,
+    /// What the body says of the session it belongs to (SPEC 5.5).
+    pub session: Option<String>,
+}
+
+/// A member of a request that cannot be what it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskError {
+    /// The member.
+    pub field: &'static str,
+    /// What it must be.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` must be {}", self.field, self.expected)
+    }
+}
+
+/// What an answer told so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Its token counts.
+    pub usage: Usage,
+    /// Was the end told to the client: the terminal event of SPEC 8.11, or an error that ends it?
+    pub finished: bool,
+    /// Did it end before it was complete: a limit or a filter?
+    pub incomplete: bool,
+    /// An error that came inside the answer.
+    pub error: Option<ProviderError>,
+    /// The answer's id (Responses).
+    pub id: Option<String>,
+    /// The number of the next event (Responses).
+    pub sequence: u64,
+}
+
+/// What one frame, or a whole answer, is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its part in the story.
+    pub kind: Kind,
+    /// Where the model's name lies in its text, quotes included.
+    pub model: Option<Range<usize>>,
+}
+
+/// The part of a frame in the story of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The stream begins, or an empty block does: nothing that a reader would see.
+    Opening,
+    /// A sign of life.
+    Beat,
+    /// Text, reasoning, a tool call.
+    Content,
+    /// The regular end of the answer; more frames may follow.
+    End,
+    /// Nothing but token counts.
+    Usage,
+    /// Nothing comes after it.
+    Last,
+    /// An error.
+    Failure,
+    /// A frame of a type that is not known.
+    Unknown,
+    /// A known frame that is not what it must be.
+    Broken,
+}
+
+impl Seen {
+    /// A frame without a model's name.
+    pub fn plain(kind: Kind) -> Self {
+        Self { kind, model: None }
+    }
+}
+
+/// A string member, `None` when it is missing, null or empty.
+///
+/// # Errors
+/// It is something else.
+pub fn string_field(text: &str, members: &Members, field: &'static str) -> Result<Option<String>, AskError> {
+    match members.get(text, field) {
+        None | Some("null") => Ok(None),
+        Some(value) => match serde_json::from_str::<String>(value) {
+            Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+            Err(_) => Err(AskError { field, expected: "a string" }),
+        },
+    }
+}
+
+/// A boolean member, false when it is missing or null.
+///
+/// # Errors
+/// It is something else.
+pub fn flag_field(text: &str, members: &Members, field: &'static str) -> Result<bool, AskError> {
+    match members.get(text, field) {
+        None | Some("null" | "false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(AskError { field, expected: "true or false" }),
+    }
+}
+
+/// Where a member of an inner object lies in the whole text.
+pub fn inner_range(text: &str, members: &Members, outer: &str, inner: &str) -> Option<Range<usize>> {
+    let start = members.range(text, outer)?.start;
+    let (object, inside) = members.object(text, outer)?;
+    let range = inside.range(object, inner)?;
+    Some(range.start + start..range.end + start)
+}

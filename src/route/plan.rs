@@ -1,0 +1,106 @@
+//! The routing decision as data: which targets may serve a request, in order, and which may not.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::base::id::{ModelName, TargetId};
+use crate::config::{ModelSpec, Provider, Target};
+use crate::protocol::Protocol;
+use crate::route::snapshot::{Resolved, Snapshot, Unresolved};
+
+/// The targets of one request.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    /// Those that may be used, in order.
+    pub candidates: Vec<Candidate<'a>>,
+    /// Those that may not, with the reason.
+    pub skipped: Vec<(TargetId, Skip)>,
+    /// The alias that the name led to; `None` for a direct route.
+    pub alias: Option<&'a str>,
+}
+
+/// A target that a request may use.
+#[derive(Clone, Debug)]
+pub struct Candidate<'a> {
+    /// Provider and model, the asked name put in for `*`.
+    pub target: TargetId,
+    /// The provider.
+    pub provider: &'a Provider,
+    /// What is known of the model.
+    pub spec: Option<&'a ModelSpec>,
+    /// The target's own limit until the first byte.
+    pub first_byte: Option<Duration>,
+}
+
+/// Why a target is skipped; the words are those of SPEC 5.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// One of the three switches is off.
+    Disabled,
+    /// It speaks another protocol, and nothing here translates yet.
+    Protocol,
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disabled => "disabled",
+            Self::Protocol => "capability:protocol",
+        })
+    }
+}
+
+impl Snapshot {
+    /// The targets for a name, as a client of `protocol` asks for it.
+    ///
+    /// # Errors
+    /// The name leads nowhere.
+    pub fn plan(&self, asked: Option<&str>, protocol: Protocol) -> Result<Plan<'_>, Unresolved> {
+        let resolved = self.resolve(asked)?;
+        let mut plan = Plan { candidates: Vec::new(), skipped: Vec::new(), alias: None };
+        match resolved {
+            Resolved::Direct(target) => self.consider(&target, None, protocol, &mut plan),
+            Resolved::Alias(route, name) => {
+                plan.alias = Some(route.alias.as_str());
+                let mut targets: Vec<&Target> = route.targets.iter().collect();
+                targets.sort_by_key(|target| target.priority);
+                for target in targets {
+                    self.consider(&named(&target.to, &name), Some(target), protocol, &mut plan);
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    fn consider<'a>(
+        &'a self,
+        id: &TargetId,
+        as_written: Option<&Target>,
+        protocol: Protocol,
+        plan: &mut Plan<'a>,
+    ) {
+        // A target names an existing provider: the configuration was checked.
+        let Some(provider) = self.provider(&id.provider) else { return };
+        if !provider.enabled || as_written.is_some_and(|target| !target.enabled) {
+            plan.skipped.push((id.clone(), Skip::Disabled));
+        } else if !provider.protocols.contains(&protocol) {
+            plan.skipped.push((id.clone(), Skip::Protocol));
+        } else {
+            plan.candidates.push(Candidate {
+                target: id.clone(),
+                provider,
+                spec: provider.models.iter().find(|spec| spec.name == id.model),
+                first_byte: as_written.and_then(|target| target.first_byte),
+            });
+        }
+    }
+}
+
+/// `*` as a target's model is the asked name.
+fn named(target: &TargetId, asked: &ModelName) -> TargetId {
+    if target.model.as_str() == "*" {
+        TargetId { provider: target.provider.clone(), model: asked.clone() }
+    } else {
+        target.clone()
+    }
+}

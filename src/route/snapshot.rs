@@ -1,0 +1,113 @@
+//! The configuration as routes: what a name leads to (SPEC 5.2). Replaced whole by a reload.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::id::{ModelName, ProviderName, TargetId, distance};
+use crate::config::{AliasRoute, Config, Provider, UnknownModel};
+
+/// A configuration, indexed for look-ups.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The configuration itself.
+    pub config: Arc<Config>,
+    exact: HashMap<String, usize>,
+    /// Patterns by falling length of their prefix.
+    patterns: Vec<(String, usize)>,
+}
+
+/// What a name leads to.
+#[derive(Clone, Debug)]
+pub enum Resolved<'a> {
+    /// An alias, exact or by pattern; and the name that was looked up.
+    Alias(&'a AliasRoute, ModelName),
+    /// One target: asked for directly, or the only provider there is.
+    Direct(TargetId),
+}
+
+/// A name that leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// The name; empty when none was given and there is no default.
+    pub name: String,
+    /// At most three names that are like it.
+    pub nearest: Vec<String>,
+}
+
+impl Snapshot {
+    /// Indexes a configuration.
+    pub fn new(config: Arc<Config>) -> Self {
+        let mut exact = HashMap::new();
+        let mut patterns = Vec::new();
+        for (index, route) in config.models.iter().enumerate() {
+            match route.alias.pattern_prefix() {
+                Some(prefix) => patterns.push((prefix.to_owned(), index)),
+                None => {
+                    exact.insert(route.alias.as_str().to_owned(), index);
+                }
+            }
+        }
+        patterns.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Self { config, exact, patterns }
+    }
+
+    /// What a name leads to.
+    ///
+    /// # Errors
+    /// It leads nowhere, or to an alias that is disabled.
+    pub fn resolve(&self, asked: Option<&str>) -> Result<Resolved<'_>, Unresolved> {
+        let default = self.config.default_model.as_ref().map(ModelName::as_str);
+        let Some(name) = asked else {
+            let found = default.and_then(|name| self.lead(name));
+            return found.ok_or_else(|| self.unresolved(""));
+        };
+        let fallback = || match self.config.unknown_model {
+            UnknownModel::UseDefault => default.and_then(|name| self.lead(name)),
+            UnknownModel::Refuse => None,
+        };
+        self.lead(name)
+            // Claude Code marks a model's long context so.
+            .or_else(|| self.lead(name.strip_suffix("[1m]")?))
+            .or_else(fallback)
+            .ok_or_else(|| self.unresolved(name))
+    }
+
+    /// The provider of that name.
+    pub fn provider(&self, name: &ProviderName) -> Option<&Provider> {
+        self.config.providers.iter().find(|provider| provider.name == *name)
+    }
+
+    fn lead(&self, name: &str) -> Option<Resolved<'_>> {
+        let model = ModelName::parse(name)?;
+        if let Some(route) = self.route(name) {
+            return route.enabled.then_some(Resolved::Alias(route, model));
+        }
+        let direct = || {
+            let target = TargetId::parse(name).filter(|_| self.config.direct_routes)?;
+            self.provider(&target.provider).map(|_| Resolved::Direct(target))
+        };
+        direct().or_else(|| {
+            let mut enabled = self.config.providers.iter().filter(|provider| provider.enabled);
+            let (only, None) = (enabled.next()?, enabled.next()) else { return None };
+            Some(Resolved::Direct(TargetId { provider: only.name.clone(), model }))
+        })
+    }
+
+    fn route(&self, name: &str) -> Option<&AliasRoute> {
+        let by_pattern = || self.patterns.iter().find(|(prefix, _)| name.starts_with(prefix.as_str()));
+        let index = self.exact.get(name).copied().or_else(|| by_pattern().map(|(_, index)| *index))?;
+        self.config.models.get(index)
+    }
+
+    fn unresolved(&self, name: &str) -> Unresolved {
+        let aliases =
+            self.config.models.iter().filter(|route| route.enabled).map(|route| route.alias.as_str());
+        let targets = self.config.providers.iter().filter(|provider| provider.enabled).flat_map(|provider| {
+            provider.models.iter().map(move |model| format!("{}/{}", provider.name, model.name))
+        });
+        let mut known: Vec<String> = aliases.map(str::to_owned).chain(targets).collect();
+        known.sort_by_cached_key(|known| distance(name, known));
+        known.truncate(3);
+        Unresolved { name: name.to_owned(), nearest: known }
+    }
+}

@@ -1,0 +1,142 @@
+//! `Content-Encoding`: undoes gzip and zstd (RFC 9110, 8.4; SPEC 7.1).
+
+use std::io::{BufReader, Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+
+use crate::server::body::frame::Frame;
+use crate::server::body::{BodyError, ReadError, as_u64, read_within};
+use crate::server::head::Headers;
+
+/// A zstd window of this size is always taken, as RFC 8878, 3.1.1.1.2 recommends.
+const USUAL_WINDOW: u64 = 8 * 1024 * 1024;
+/// A zstd frame header has at most so many bytes (RFC 8878, 3.1.1.1), its magic number included.
+const ZSTD_HEADER: u64 = 18;
+
+/// How a body was compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+impl Coding {
+    pub(super) fn of(headers: &Headers) -> Result<Self, BodyError> {
+        let mut values = headers.all("content-encoding");
+        let value = match (values.next(), values.next()) {
+            (None, _) => return Ok(Self::Identity),
+            (Some(one), None) => one,
+            (Some(one), Some(two)) => return Err(BodyError::Encoding(format!("{one}, {two}"))),
+        };
+        match value.to_ascii_lowercase().as_str() {
+            "" | "identity" => Ok(Self::Identity),
+            "gzip" | "x-gzip" => Ok(Self::Gzip),
+            "zstd" => Ok(Self::Zstd),
+            _ => Err(BodyError::Encoding(value.to_owned())),
+        }
+    }
+
+    /// Reads a body to the end of its frame. `believed`: bytes to set aside for it.
+    pub(super) fn read(
+        self,
+        frame: &mut Frame<'_>,
+        limit: usize,
+        believed: usize,
+    ) -> Result<Vec<u8>, BodyError> {
+        let (body, what) = match self {
+            Self::Identity => {
+                let room = Vec::with_capacity(believed);
+                (read_within(&mut *frame, limit, room), "its frame")
+            }
+            Self::Gzip => (gunzip(frame, limit), "it is not gzip"),
+            Self::Zstd => (unzstd(frame, limit), "it is not zstd of one frame"),
+        };
+        body.map_err(|error| match (error, frame.failure()) {
+            (ReadError::TooLarge, _) => BodyError::TooLarge,
+            (ReadError::Source, Some(failure)) => failure,
+            (ReadError::Source, None) => BodyError::Broken(what),
+        })
+    }
+}
+
+/// gzip of one or more members, up to the end of the frame.
+fn gunzip(frame: &mut Frame<'_>, limit: usize) -> Result<Vec<u8>, ReadError> {
+    let decoder = MultiGzDecoder::new(BufReader::new(frame));
+    read_within(decoder, limit, Vec::new())
+}
+
+/// zstd of one frame, up to the end of the frame around it.
+fn unzstd(frame: &mut Frame<'_>, limit: usize) -> Result<Vec<u8>, ReadError> {
+    let mut source = BufReader::new(frame);
+    let mut header = Vec::new();
+    source.by_ref().take(ZSTD_HEADER).read_to_end(&mut header)?;
+    // The decoder keeps a window before it gives anything out, and it does not bound it.
+    let window = window(&header).ok_or(ReadError::Source)?;
+    if window > as_u64(limit).max(USUAL_WINDOW) {
+        return Err(ReadError::TooLarge);
+    }
+    let mut source = Cursor::new(header).chain(source);
+    // A hostile frame makes this decoder panic at some of its own assertions.
+    let body = catch_unwind(AssertUnwindSafe(|| {
+        let decoder = StreamingDecoder::new(&mut source).map_err(|_| ReadError::Source)?;
+        read_within(decoder, limit, Vec::new())
+    }));
+    let body = body.unwrap_or(Err(ReadError::Source))?;
+    match source.read(&mut [0])? {
+        0 => Ok(body),
+        _ => Err(ReadError::Source),
+    }
+}
+
+/// How many bytes the decoder must keep (RFC 8878, 3.1.1.1); `None`: this is no frame.
+fn window(header: &[u8]) -> Option<u64> {
+    let rest = header.strip_prefix(&[0x28, 0xb5, 0x2f, 0xfd])?;
+    let (descriptor, rest) = rest.split_first()?;
+    if descriptor & 0x20 == 0 {
+        let window = *rest.first()?;
+        let base = 1_u64 << (10 + (window >> 3));
+        return Some(base + base / 8 * u64::from(window & 7));
+    }
+    // A single segment: the window is the content.
+    let dictionary = match descriptor & 3 {
+        3 => 4,
+        bytes => usize::from(bytes),
+    };
+    let size = rest.get(dictionary..)?;
+    let little_end = |bytes: usize| {
+        let digits = size.get(..bytes)?.iter().rev();
+        Some(digits.fold(0, |sum: u64, digit| (sum << 8) | u64::from(*digit)))
+    };
+    match descriptor >> 6 {
+        0 => little_end(1),
+        1 => little_end(2).map(|size| size + 256),
+        2 => little_end(4),
+        _ => little_end(8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_read_from_the_frame_header() {
+        let magic = [0x28, 0xb5, 0x2f, 0xfd];
+        let of = |tail: &[u8]| window(&[&magic, tail].concat());
+        assert_eq!(of(&[0x00, 0x00]), Some(1024));
+        assert_eq!(of(&[0x00, 0xf8]), Some(1 << 41));
+        assert_eq!(of(&[0x20, 7]), Some(7));
+        assert_eq!(of(&[0x60, 1, 1]), Some(513));
+        assert_eq!(of(&[0xa3, 9, 9, 9, 9, 0, 0, 1, 0]), Some(65536));
+        assert_eq!(
+            of(&[0xe0, 255, 255, 255, 255, 255, 255, 255, 255]),
+            Some(u64::MAX)
+        );
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[0x20]), None);
+        assert_eq!(window(b"hello world"), None);
+    }
+}

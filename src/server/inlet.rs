@@ -1,0 +1,116 @@
+//! What came from a client and was not used yet: a small buffer before the socket.
+
+use std::io::{self, Read};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The buffer's size at rest. A small request comes in one read; a thousand connections cost 4 MiB.
+const SMALL: usize = 4 * 1024;
+/// Up to this size a buffer is kept after it grew.
+const KEPT: usize = 16 * 1024;
+
+/// A client's bytes, in order.
+pub(super) struct Inlet {
+    socket: Arc<TcpStream>,
+    room: Vec<u8>,
+    /// What waits lies in `room[start..end]`.
+    start: usize,
+    end: usize,
+    /// The read timeout in force, so that it is set only when it changes.
+    timeout: Option<Duration>,
+}
+
+impl Inlet {
+    pub(super) fn new(socket: Arc<TcpStream>) -> Self {
+        Self {
+            socket,
+            room: Vec::new(),
+            start: 0,
+            end: 0,
+            timeout: None,
+        }
+    }
+
+    /// The socket, for what goes the other way.
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// What came and was not taken.
+    pub(super) fn waiting(&self) -> &[u8] {
+        self.room.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Takes the first bytes of what waits.
+    pub(super) fn take(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Gives back the room that a large head took, if nothing waits in it.
+    pub(super) fn shrink(&mut self) {
+        if self.start == self.end && self.room.len() > KEPT {
+            self.room = Vec::new();
+        }
+    }
+
+    /// Reads once from the socket, behind what waits. 0 is the end; nothing in time is
+    /// [`io::ErrorKind::TimedOut`].
+    pub(super) fn fill(&mut self, wait: Duration) -> io::Result<usize> {
+        if self.end == self.room.len() {
+            if self.start > 0 {
+                self.room.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            } else {
+                self.room.resize((self.room.len() * 2).max(SMALL), 0);
+            }
+        }
+        self.limit(wait)?;
+        let free = self.room.get_mut(self.end..).unwrap_or_default();
+        let count = receive(&self.socket, free)?;
+        self.end += count;
+        Ok(count)
+    }
+
+    /// Reads into `out`: what waits, or else once from the socket, past the buffer.
+    pub(super) fn read(&mut self, out: &mut [u8], wait: Duration) -> io::Result<usize> {
+        let count = self.waiting().len().min(out.len());
+        if count == 0 && !out.is_empty() {
+            self.limit(wait)?;
+            return receive(&self.socket, out);
+        }
+        if let (Some(to), Some(from)) = (out.get_mut(..count), self.waiting().get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.take(count);
+        Ok(count)
+    }
+
+    fn limit(&mut self, wait: Duration) -> io::Result<()> {
+        // Zero would mean no limit at all.
+        let wait = wait.max(Duration::from_millis(1));
+        if self.timeout != Some(wait) {
+            self.socket.set_read_timeout(Some(wait))?;
+            self.timeout = Some(wait);
+        }
+        Ok(())
+    }
+}
+
+fn receive(mut socket: &TcpStream, out: &mut [u8]) -> io::Result<usize> {
+    loop {
+        return match socket.read(out) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // Unix says so when a read timeout is over.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(io::ErrorKind::TimedOut.into())
+            }
+            met => met,
+        };
+    }
+}

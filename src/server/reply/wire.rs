@@ -1,0 +1,89 @@
+//! The bytes of an answer: lines that cannot become two, and the one place that writes them.
+
+use std::io::{self, IoSlice, Write};
+use std::net::TcpStream;
+
+/// Writes both in one system call, if the system takes them at once.
+pub(super) fn write_both(mut socket: &TcpStream, first: &[u8], second: &[u8]) -> io::Result<()> {
+    let mut sent = 0;
+    while sent < first.len() + second.len() {
+        let head = first.get(sent..).unwrap_or_default();
+        let body = second.get(sent.saturating_sub(first.len())..);
+        let both = [IoSlice::new(head), IoSlice::new(body.unwrap_or_default())];
+        match socket.write_vectored(&both) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Unix says so when a write timeout is over.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Writes the first line of an answer, whatever version the client speaks (RFC 9110, 6.2).
+pub(super) fn status_line(head: &mut Vec<u8>, status: u16) {
+    // Writing into memory cannot fail.
+    let _ = write!(head, "HTTP/1.1 {status} {}\r\n", reason(status));
+}
+
+/// Writes a header line that cannot become two: a control character in a value turns into `?`, a
+/// name that is no token is left out with its value.
+pub(super) fn line(head: &mut Vec<u8>, name: &str, value: &str) {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(fits) {
+        return;
+    }
+    head.extend_from_slice(name.as_bytes());
+    head.extend_from_slice(b": ");
+    let clean = |byte: u8| match byte {
+        b'\t' => byte,
+        _ if byte.is_ascii_control() => b'?',
+        _ => byte,
+    };
+    head.extend(value.bytes().map(clean));
+    head.extend_from_slice(b"\r\n");
+}
+
+/// Is it a header that the frame of the answer decides?
+pub(super) fn is_ours(name: &str) -> bool {
+    let ours = [
+        "connection",
+        "content-length",
+        "keep-alive",
+        "transfer-encoding",
+    ];
+    ours.iter().any(|our| name.eq_ignore_ascii_case(our))
+}
+
+/// RFC 9110, 15; the text is for people only, and may be empty.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        202 => "Accepted",
+        204 => "No Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        529 => "Overloaded",
+        _ => "",
+    }
+}

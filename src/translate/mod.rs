@@ -1,0 +1,176 @@
+//! Floor 3: what goes out to a target and what comes back from it.
+//!
+//! The native lane: client and target speak the same protocol, so that bytes pass as they are but
+//! for single values that are spliced (SPEC 8.1).
+
+pub mod framing;
+pub mod pipe;
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::base::json::{Members, quoted};
+use crate::base::splice::{self, Edit};
+use crate::protocol::Codec;
+use crate::protocol::tap::Ask;
+
+/// A request body that was looked at, not decoded.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// What knows its protocol.
+    pub codec: &'static dyn Codec,
+    /// The body.
+    pub text: &'a str,
+    /// Its members.
+    pub members: &'a Members,
+    /// What it asks for.
+    pub ask: &'a Ask,
+}
+
+/// What a target wants of a request in its own protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct Wants<'a> {
+    /// The model's name at the provider.
+    pub model: &'a str,
+    /// The most output tokens it can write.
+    pub max_output: Option<u64>,
+    /// Fields to write, by dotted path.
+    pub set: &'a [(String, Value)],
+    /// Fields to remove, by dotted path.
+    pub drop: &'a [String],
+    /// Does Claude Code's attribution block go (SPEC 8.8)?
+    pub strip_attribution: bool,
+}
+
+/// The body as a target of the same protocol gets it; untouched where nothing has to change.
+pub fn outgoing<'a>(source: &Source<'a>, wants: &Wants<'_>) -> Cow<'a, str> {
+    let edits = edits(source, wants);
+    if edits.is_empty() {
+        return Cow::Borrowed(source.text);
+    }
+    // The text was read before, so that this cannot fail; if it did, it would go as it came.
+    splice::apply_known(source.text, source.members, &edits).map_or(Cow::Borrowed(source.text), Cow::Owned)
+}
+
+fn edits(source: &Source<'_>, wants: &Wants<'_>) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    if let Some(field) = source.codec.model_field()
+        && source.ask.model.as_deref() != Some(wants.model)
+    {
+        edits.push(Edit::set(&[field], quoted(wants.model)));
+    }
+    if let Some(most) = wants.max_output {
+        let too_high = |path: &&&str| number_at(source, path).is_some_and(|asked| asked > most);
+        let fields = source.codec.limit_fields().iter().filter(too_high);
+        edits.extend(fields.map(|path| Edit::set_dotted(path, most.to_string())));
+    }
+    if let Some((path, json)) = source.codec.ask_for_usage(source.ask) {
+        edits.push(Edit::set_dotted(path, json.to_owned()));
+    }
+    if wants.strip_attribution
+        && let Some((field, json)) = source.codec.without_attribution(source.text, source.members)
+    {
+        edits.push(Edit::set(&[field], json));
+    }
+    edits.extend(wants.set.iter().map(|(path, value)| Edit::set_dotted(path, value.to_string())));
+    edits.extend(wants.drop.iter().map(|path| Edit::remove_dotted(path)));
+    edits
+}
+
+/// The number at a dotted path of at most two names.
+fn number_at(source: &Source<'_>, path: &str) -> Option<u64> {
+    match path.split_once('.') {
+        None => source.members.number(source.text, path),
+        Some((outer, inner)) => {
+            let (text, members) = source.members.object(source.text, outer)?;
+            members.number(text, inner)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Protocol;
+
+    fn wants(model: &str) -> Wants<'_> {
+        Wants { model, max_output: None, set: &[], drop: &[], strip_attribution: false }
+    }
+
+    #[track_caller]
+    fn check(protocol: Protocol, text: &str, wants: &Wants<'_>, expected: &str) {
+        let members = Members::read(text).unwrap();
+        let ask = protocol.codec().tap_request(text, &members).unwrap();
+        let source = Source { codec: protocol.codec(), text, members: &members, ask: &ask };
+        assert_eq!(outgoing(&source, wants), expected);
+    }
+
+    #[test]
+    fn bytes_pass_unchanged_when_nothing_must_change() {
+        let text = "{ \"model\":\"m\",\n \"unknown\" : [1,2] , \"stream\":false}";
+        for protocol in [Protocol::OpenaiChat, Protocol::OpenaiResponses, Protocol::Anthropic] {
+            check(protocol, text, &wants("m"), text);
+        }
+        check(Protocol::Gemini, "{\"contents\": []}", &wants("other"), "{\"contents\": []}");
+    }
+
+    #[test]
+    fn the_targets_model_is_put_in() {
+        check(
+            Protocol::Anthropic,
+            "{\"a\":1, \"model\": \"x\" }",
+            &wants("y"),
+            "{\"a\":1, \"model\": \"y\" }",
+        );
+        check(Protocol::OpenaiChat, "{}", &wants("y"), "{\"model\":\"y\"}");
+    }
+
+    #[test]
+    fn a_chat_stream_is_asked_for_its_usage() {
+        let text = "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"x\":1}}";
+        let expected =
+            "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"x\":1,\"include_usage\":true}}";
+        check(Protocol::OpenaiChat, text, &wants("m"), expected);
+        check(Protocol::OpenaiChat, expected, &wants("m"), expected);
+    }
+
+    #[test]
+    fn limits_are_lowered_and_never_raised() {
+        let wants = Wants { max_output: Some(100), ..wants("m") };
+        let text = "{\"model\":\"m\",\"max_tokens\":101,\"max_completion_tokens\":99}";
+        check(Protocol::OpenaiChat, text, &wants, &text.replace("101", "100"));
+        let text = "{\"generationConfig\":{\"maxOutputTokens\":5000,\"topK\":1}}";
+        check(Protocol::Gemini, text, &wants, &text.replace("5000", "100"));
+    }
+
+    #[test]
+    fn own_fields_are_written_and_removed() {
+        let set = [("reasoning.effort".to_owned(), Value::from("low"))];
+        let drop = ["store".to_owned()];
+        let wants = Wants { set: &set, drop: &drop, ..wants("m") };
+        let text = "{\"model\":\"m\",\"store\":true,\"x\":1}";
+        check(
+            Protocol::OpenaiResponses,
+            text,
+            &wants,
+            "{\"model\":\"m\",\"x\":1,\"reasoning\":{\"effort\":\"low\"}}",
+        );
+    }
+
+    #[test]
+    fn the_attribution_block_goes_where_it_is_not_wanted() {
+        let wants = Wants { strip_attribution: true, ..wants("m") };
+        let block = "{\"type\":\"text\",\"text\":\"x-anthropic-billing-header: cc_version=2\"}";
+        let text =
+            format!("{{\"model\":\"m\",\"system\":[{block}, {{\"type\":\"text\",\"text\":\"Be.\"}}]}}");
+        check(
+            Protocol::Anthropic,
+            &text,
+            &wants,
+            "{\"model\":\"m\",\"system\":[{\"type\":\"text\",\"text\":\"Be.\"}]}",
+        );
+        let other = "{\"model\":\"m\",\"system\":\"x-anthropic-billing-header: in a string stays\"}";
+        check(Protocol::Anthropic, other, &wants, other);
+    }
+}

@@ -1,0 +1,146 @@
+//! Why a call has no answer, or no whole one: ureq's errors and our own stops as one type.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::policy::class::Class;
+use crate::upstream::Stop;
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The hook said stop.
+    Stopped(Stop),
+    /// A limit of `timeouts:` was reached.
+    Late(Phase),
+    /// The provider was not reached: name, connection, TLS, proxy. What went wrong, cause by cause.
+    Unreachable(String),
+    /// The connection broke while a head or body was awaited.
+    Broken(String),
+    /// What came is no HTTP answer.
+    NoAnswer(String),
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The connection.
+    Connect,
+    /// The head of the answer.
+    Head,
+    /// More of the body.
+    Body,
+}
+
+impl Failure {
+    /// The class of this failure (SPEC 6.1). The time for the whole request counts as a timeout,
+    /// the end of the process as a client that left: neither is the target's fault.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Stopped(Stop::Gone | Stop::Shutdown) => Class::Gone,
+            Self::Stopped(Stop::Total) | Self::Late(_) => Class::Timeout,
+            Self::Unreachable(_) => Class::Network,
+            Self::Broken(_) => Class::Cut,
+            Self::NoAnswer(_) => Class::BadUpstream,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped(Stop::Gone) => f.write_str("the client left"),
+            Self::Stopped(Stop::Shutdown) => f.write_str("llmgate is stopping"),
+            Self::Stopped(Stop::Total) => f.write_str("the request took longer than `timeouts.total`"),
+            Self::Late(Phase::Connect) => f.write_str("no connection within `timeouts.connect`"),
+            Self::Late(Phase::Head) => f.write_str("no answer within `timeouts.first_byte` (or `buffered`)"),
+            Self::Late(Phase::Body) => f.write_str("silence for longer than `timeouts.stream_idle`"),
+            Self::Unreachable(why) => write!(f, "not reached: {why}"),
+            Self::Broken(why) => write!(f, "the connection broke: {why}"),
+            Self::NoAnswer(why) => write!(f, "no HTTP answer: {why}"),
+        }
+    }
+}
+
+impl Error for Failure {}
+
+/// Our own stop, on its way through ureq as an io error.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stopped {
+    ByHook(Stop),
+    Late(Phase),
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl Error for Stopped {}
+
+/// A failure to reach the provider, on its way through ureq as an io error.
+#[derive(Debug)]
+pub(super) struct NotReached(pub(super) String);
+
+impl fmt::Display for NotReached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for NotReached {}
+
+pub(super) fn not_reached(why: impl Into<String>) -> ureq::Error {
+    ureq::Error::Io(io::Error::other(NotReached(why.into())))
+}
+
+/// Did the connection itself break, as a pooled one does that the other side closed meanwhile?
+pub(super) fn is_broken_connection(error: &ureq::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(error, ureq::Error::Io(error)
+        if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof))
+}
+
+pub(super) fn of_ureq(error: &ureq::Error) -> Failure {
+    match error {
+        ureq::Error::Io(error) => of_io(error),
+        ureq::Error::Protocol(error) => Failure::NoAnswer(error.to_string()),
+        ureq::Error::Http(error) => Failure::NoAnswer(error.to_string()),
+        other => Failure::Unreachable(chain(other)),
+    }
+}
+
+pub(super) fn of_io(error: &io::Error) -> Failure {
+    let inner = error.get_ref();
+    if let Some(stopped) = inner.and_then(|inner| inner.downcast_ref::<Stopped>()) {
+        return match stopped {
+            Stopped::ByHook(stop) => Failure::Stopped(*stop),
+            Stopped::Late(phase) => Failure::Late(*phase),
+        };
+    }
+    if let Some(NotReached(why)) = inner.and_then(|inner| inner.downcast_ref::<NotReached>()) {
+        return Failure::Unreachable(why.clone());
+    }
+    // ureq wraps its own errors in io errors when a body is read.
+    if let Some(wrapped) = inner.and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
+        return of_ureq(wrapped);
+    }
+    Failure::Broken(chain(error))
+}
+
+/// An error and its causes, outermost first, each said once.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        next = cause.source();
+    }
+    text
+}

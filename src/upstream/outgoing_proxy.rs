@@ -1,0 +1,141 @@
+//! Which proxy leads to a provider (SPEC 15): its own, the environment's, or none. Loopback is
+//! never reached through a proxy.
+
+use std::net::IpAddr;
+
+use crate::base::env::Env;
+use crate::base::secret::Secret;
+use crate::upstream::Failure;
+
+/// What was said about proxies.
+#[derive(Clone, Debug)]
+pub enum ProxySettings {
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, upper or lower case.
+    Environment(Env),
+    /// None.
+    Direct,
+    /// This one.
+    Through(Secret),
+}
+
+/// The proxy for a URL.
+///
+/// # Errors
+/// Its address is none.
+pub(super) fn choose(url: &str, settings: &ProxySettings) -> Result<Option<ureq::Proxy>, Failure> {
+    let (scheme, host, port) = parts(url);
+    if is_loopback(host) {
+        return Ok(None);
+    }
+    let address = match settings {
+        ProxySettings::Direct => None,
+        ProxySettings::Through(address) => Some(address.expose().to_owned()),
+        ProxySettings::Environment(env) => from_environment(env, scheme, host, port),
+    };
+    let Some(address) = address else { return Ok(None) };
+    let proxy =
+        ureq::Proxy::new(&address).map_err(|error| Failure::Unreachable(format!("proxy: {error}")))?;
+    Ok(Some(proxy))
+}
+
+/// Every credential in a proxy's address.
+pub(super) fn secrets(settings: &ProxySettings) -> Vec<Secret> {
+    let addresses = match settings {
+        ProxySettings::Direct => Vec::new(),
+        ProxySettings::Through(address) => vec![address.expose().to_owned()],
+        ProxySettings::Environment(env) => {
+            let names = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
+            names.iter().filter_map(|name| either_case(env, name)).map(str::to_owned).collect()
+        }
+    };
+    let password = |address: &String| {
+        let (user, _) = address.split_once("://")?.1.rsplit_once('@')?;
+        Some(Secret::new(user.split_once(':')?.1))
+    };
+    addresses.iter().filter_map(password).collect()
+}
+
+fn from_environment(env: &Env, scheme: &str, host: &str, port: Option<&str>) -> Option<String> {
+    if either_case(env, "NO_PROXY").is_some_and(|list| is_excepted(list, host, port)) {
+        return None;
+    }
+    let own = if scheme == "https" { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+    either_case(env, own).or_else(|| either_case(env, "ALL_PROXY")).map(str::to_owned)
+}
+
+fn either_case<'e>(env: &'e Env, name: &str) -> Option<&'e str> {
+    env.var(name).or_else(|| env.var(&name.to_lowercase()))
+}
+
+/// Does a list like `localhost,.corp.example,10.0.0.7:8080,*` except a host?
+fn is_excepted(list: &str, host: &str, port: Option<&str>) -> bool {
+    let host = host.to_lowercase();
+    list.split(',').map(|entry| entry.trim().to_lowercase()).filter(|entry| !entry.is_empty()).any(|entry| {
+        let (name, only_port) = match entry.rsplit_once(':') {
+            Some((name, digits)) if digits.chars().all(|c| c.is_ascii_digit()) => (name, Some(digits)),
+            _ => (entry.as_str(), None),
+        };
+        if only_port.is_some() && only_port != port {
+            return false;
+        }
+        let suffix = name.trim_start_matches("*.").trim_start_matches('.');
+        name == "*" || host == suffix || host.ends_with(&format!(".{suffix}"))
+    })
+}
+
+/// Scheme, host and port of a URL.
+fn parts(url: &str) -> (&str, &str, Option<&str>) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (scheme, host, Some(port)),
+        _ => (scheme, authority, None),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_matches(['[', ']']);
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxied(url: &str, pairs: &[(&str, &str)]) -> Option<String> {
+        let settings = ProxySettings::Environment(Env::of(pairs.iter().copied()));
+        choose(url, &settings).unwrap().map(|proxy| proxy.host().to_owned())
+    }
+
+    #[test]
+    fn the_environment_chooses_by_scheme() {
+        let pairs = [("https_proxy", "http://s:1"), ("HTTP_PROXY", "http://p:1")];
+        assert_eq!(proxied("https://api.x.ai/v1", &pairs).as_deref(), Some("s"));
+        assert_eq!(proxied("http://api.x.ai/v1", &pairs).as_deref(), Some("p"));
+        assert_eq!(proxied("https://a.b/", &[("ALL_PROXY", "http://all:1")]).as_deref(), Some("all"));
+    }
+
+    #[test]
+    fn loopback_and_exceptions_go_directly() {
+        for url in ["http://127.0.0.1:8080/v1", "http://localhost/v1", "http://[::1]:1/"] {
+            assert_eq!(proxied(url, &[("ALL_PROXY", "http://all:1")]), None, "{url}");
+        }
+        let except = |list| {
+            proxied("https://api.corp.example:8443/v1", &[("ALL_PROXY", "http://all:1"), ("NO_PROXY", list)])
+        };
+        for list in ["*", "corp.example", ".corp.example", "x,API.corp.example:8443", "*.corp.example"] {
+            assert_eq!(except(list), None, "{list}");
+        }
+        for list in ["rp.example", "api.corp.example:443", ""] {
+            assert!(except(list).is_some(), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_password_is_a_secret() {
+        let settings = ProxySettings::Through(Secret::new("http://me:pass-word@proxy:3128"));
+        assert_eq!(secrets(&settings)[0].expose(), "pass-word");
+    }
+}

@@ -1,0 +1,188 @@
+//! What watches a call while it waits: the hook, the limit of the present phase, and whether the
+//! connection had been used before.
+//!
+//! It lives in a thread-local, since ureq owns the connection and gives no way to pass it along;
+//! a call is made, and its body read, by one thread. The guard takes it away again.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::base::clock;
+use crate::upstream::Patience;
+use crate::upstream::failure::{Phase, Stopped};
+
+/// The longest time between two questions to the hook.
+pub(super) const SLICE: Duration = Duration::from_millis(250);
+
+/// Why a call is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The client left.
+    Gone,
+    /// The process ends.
+    Shutdown,
+    /// The time for the whole request is over.
+    Total,
+}
+
+/// Asked while a call waits.
+pub trait Hook {
+    /// May the call go on? Also the moment to show the client a sign of life.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn go_on(&self) -> Result<(), Stop>;
+}
+
+struct Watch {
+    hook: Rc<dyn Hook>,
+    patience: Patience,
+    phase: Phase,
+    until: Instant,
+    fresh_only: bool,
+    reused: bool,
+    heard: bool,
+}
+
+thread_local! {
+    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+}
+
+/// Takes the watch away when the call is over.
+pub(super) struct Guard(());
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        WATCH.with_borrow_mut(|watch| *watch = None);
+    }
+}
+
+/// Begins to watch a call.
+pub(super) fn begin(hook: &Rc<dyn Hook>, patience: &Patience) -> Guard {
+    let watch = Watch {
+        hook: Rc::clone(hook),
+        patience: *patience,
+        phase: Phase::Head,
+        until: clock::now() + patience.head,
+        fresh_only: false,
+        reused: false,
+        heard: false,
+    };
+    WATCH.set(Some(watch));
+    Guard(())
+}
+
+impl Guard {
+    /// Did the call go over a pooled connection that has not answered a byte?
+    pub(super) fn was_stale(&self) -> bool {
+        ask(false, |watch| watch.reused && !watch.heard)
+    }
+
+    /// From now on pooled connections count as closed.
+    pub(super) fn demand_fresh(&self) {
+        tell(|watch| {
+            watch.fresh_only = true;
+            watch.reused = false;
+        });
+    }
+
+    /// From now on silence in the body may only last this long.
+    pub(super) fn hurry(&self, limit: Duration) {
+        tell(|watch| {
+            watch.patience.idle = watch.patience.idle.min(limit);
+            watch.enter(Phase::Body, watch.patience.idle);
+        });
+    }
+
+    /// The head has come; what is waited for now is the body.
+    pub(super) fn body_begins(&self) {
+        tell(|watch| watch.enter(Phase::Body, watch.patience.idle));
+    }
+}
+
+impl Watch {
+    fn enter(&mut self, phase: Phase, limit: Duration) {
+        self.phase = phase;
+        self.until = clock::now() + limit;
+    }
+}
+
+fn tell(f: impl FnOnce(&mut Watch)) {
+    WATCH.with_borrow_mut(|watch| watch.as_mut().map(f));
+}
+
+fn ask<T>(otherwise: T, f: impl FnOnce(&Watch) -> T) -> T {
+    WATCH.with_borrow(|watch| watch.as_ref().map_or(otherwise, f))
+}
+
+/// A connection is being made.
+pub(super) fn connecting() {
+    tell(|watch| {
+        if watch.phase != Phase::Connect {
+            watch.enter(Phase::Connect, watch.patience.connect);
+        }
+    });
+}
+
+/// The connection stands.
+pub(super) fn connected() {
+    tell(|watch| watch.enter(Phase::Head, watch.patience.head));
+}
+
+/// A pooled connection is about to be used again; may it?
+pub(super) fn may_reuse() -> bool {
+    ask(true, |watch| !watch.fresh_only)
+}
+
+/// A pooled connection is used again.
+pub(super) fn reusing() {
+    tell(|watch| watch.reused = true);
+}
+
+/// Bytes came. Silence is measured anew while the body comes, not while the head does.
+pub(super) fn heard() {
+    tell(|watch| {
+        watch.heard = true;
+        if watch.phase == Phase::Body {
+            watch.until = clock::now() + watch.patience.idle;
+        }
+    });
+}
+
+/// How long the next wait may be, without asking anybody.
+pub(super) fn first_slice() -> Duration {
+    ask(SLICE, |watch| SLICE.min(watch.patience.shortest(watch.phase)))
+}
+
+/// Asked after a wait without result: how long may the next one be?
+///
+/// # Errors
+/// The hook said stop, or the limit of the phase is reached; both as an error of kind `Other`,
+/// which ureq passes on untouched.
+pub(super) fn next_slice() -> io::Result<Duration> {
+    // The hook may write to the client; the watch is not borrowed meanwhile.
+    let Some((hook, phase, until)) =
+        ask(None, |watch| Some((Rc::clone(&watch.hook), watch.phase, watch.until)))
+    else {
+        return Ok(SLICE);
+    };
+    hook.go_on().map_err(|stop| io::Error::other(Stopped::ByHook(stop)))?;
+    let left = until.saturating_duration_since(clock::now());
+    if left.is_zero() {
+        return Err(io::Error::other(Stopped::Late(phase)));
+    }
+    Ok(SLICE.min(left))
+}
+
+impl Patience {
+    fn shortest(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Connect => self.connect,
+            Phase::Head => self.head,
+            Phase::Body => self.idle,
+        }
+        .max(Duration::from_millis(1))
+    }
+}
