@@ -90,14 +90,7 @@ impl std::error::Error for ConfigErrors {}
 impl ConfigError {
     /// An error about the whole file or environment.
     pub(super) fn whole(problem: Problem) -> Self {
-        Self {
-            path: String::new(),
-            in_file: true,
-            place: None,
-            problem,
-            value: None,
-            nearest: None,
-        }
+        Self { path: String::new(), in_file: true, place: None, problem, value: None, nearest: None }
     }
 }
 
@@ -129,10 +122,9 @@ impl fmt::Display for Problem {
             Self::DuplicateKey => f.write_str("this key stands here twice: remove one"),
             Self::UnknownKey => f.write_str("unknown key"),
             Self::Missing(takes) => write!(f, "missing: set it to {takes}"),
-            Self::UnsetVariable(name) => write!(
-                f,
-                "the environment variable {name} is not set: set it, or write ${{{name}:-default}}"
-            ),
+            Self::UnsetVariable(name) => {
+                write!(f, "the environment variable {name} is not set: set it, or write ${{{name}:-default}}")
+            }
             Self::Refuse(reason) => f.write_str(reason),
             Self::NoProvider => f.write_str(super::vendors::NO_PROVIDER),
         }
@@ -157,29 +149,17 @@ pub(super) struct Spot {
 impl Spot {
     /// The place of a key that holds others.
     pub(super) fn of(path: &str, at: Option<usize>) -> Self {
-        Self {
-            path: path.to_owned(),
-            at,
-            ..Self::default()
-        }
+        Self { path: path.to_owned(), at, ..Self::default() }
     }
 
     /// The environment as a whole.
     pub(super) fn outside_whole() -> Self {
-        Self {
-            outside: true,
-            ..Self::default()
-        }
+        Self { outside: true, ..Self::default() }
     }
 
     /// A variable or a flag.
     pub(super) fn outside(name: &str, value: &str) -> Self {
-        Self {
-            path: name.to_owned(),
-            shown: Some(format!("{value:?}")),
-            outside: true,
-            ..Self::default()
-        }
+        Self { path: name.to_owned(), shown: Some(format!("{value:?}")), outside: true, ..Self::default() }
     }
 }
 
@@ -208,12 +188,7 @@ impl Errors {
     }
 
     /// The same, with the name that may have been meant.
-    pub(super) fn refuse_near(
-        &mut self,
-        spot: &Spot,
-        reason: impl Into<String>,
-        nearest: Option<&str>,
-    ) {
+    pub(super) fn refuse_near(&mut self, spot: &Spot, reason: impl Into<String>, nearest: Option<&str>) {
         let problem = Problem::Refuse(reason.into());
         self.push(spot, problem, nearest);
     }
@@ -228,11 +203,7 @@ impl Errors {
             value: spot.shown.clone(),
             nearest: nearest.map(str::to_owned),
         };
-        self.list.push(Noted {
-            at: spot.at,
-            key: spot.key.clone(),
-            error,
-        });
+        self.list.push(Noted { at: spot.at, key: spot.key.clone(), error });
     }
 
     /// Is nothing wrong so far?
@@ -242,9 +213,7 @@ impl Errors {
 
     /// Was something already said about this key or one below it?
     pub(super) fn has_about(&self, path: &str) -> bool {
-        self.list
-            .iter()
-            .any(|noted| noted.error.path.starts_with(path))
+        self.list.iter().any(|noted| noted.error.path.starts_with(path))
     }
 
     /// Ends the reading: nothing, or all errors in the order of the file.
@@ -263,10 +232,7 @@ impl Errors {
             value: noted.error.value.map(clean),
             ..noted.error
         });
-        Err(ConfigErrors {
-            file: file.map(Path::to_owned),
-            list: list.collect(),
-        })
+        Err(ConfigErrors { file: file.map(Path::to_owned), list: list.collect() })
     }
 }
 
@@ -285,10 +251,7 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn new(text: &'a str) -> Self {
-        Self {
-            chars: text.char_indices().peekable(),
-            place: Place { line: 1, column: 1 },
-        }
+        Self { chars: text.char_indices().peekable(), place: Place { line: 1, column: 1 } }
     }
 
     fn of(&mut self, at: usize) -> Place {
@@ -319,10 +282,7 @@ mod tests {
             ..Spot::default()
         };
         errors.refuse(&late, "must be a number");
-        let early = Spot {
-            key: Some("a".to_owned()),
-            ..Spot::of("a", Some(4))
-        };
+        let early = Spot { key: Some("a".to_owned()), ..Spot::of("a", Some(4)) };
         errors.push(&early, Problem::UnknownKey, Some("c"));
         errors.refuse(&Spot::outside("PORT", "x"), "must be a port");
         let told = errors.finish(Some(Path::new("f")), "äa: 1\nb: hush-hush\n");

@@ -40,9 +40,7 @@ fn hide_unexpanded(node: &mut Node) {
     match &mut node.kind {
         Kind::Text(text, None) if text.contains("${") => node.kind = Kind::Broken,
         Kind::List(items) => items.iter_mut().for_each(hide_unexpanded),
-        Kind::Map(entries) => entries
-            .iter_mut()
-            .for_each(|(_, node)| hide_unexpanded(node)),
+        Kind::Map(entries) => entries.iter_mut().for_each(|(_, node)| hide_unexpanded(node)),
         Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::Broken => {}
     }
 }
@@ -102,9 +100,7 @@ fn value<'a>(inside: &'a str, env: &'a Env) -> Result<&'a str, Problem> {
         let reason = "`${}` takes the name of a variable: letters, digits and _";
         return Err(Problem::Refuse(reason.to_owned()));
     }
-    env.var(name)
-        .or(default)
-        .ok_or_else(|| Problem::UnsetVariable(name.to_owned()))
+    env.var(name).or(default).ok_or_else(|| Problem::UnsetVariable(name.to_owned()))
 }
 
 /// Can this be the name of a variable?

@@ -17,11 +17,7 @@ pub(super) const MAX_BYTES: usize = 1 << 20;
 /// Reads one document. An empty text is [`Kind::Null`].
 pub(super) fn parse(text: &str) -> Result<Node, Fault> {
     if text.len() > MAX_BYTES {
-        return Err(Fault {
-            problem: Problem::TooLarge,
-            path: String::new(),
-            at: None,
-        });
+        return Err(Fault { problem: Problem::TooLarge, path: String::new(), at: None });
     }
     let rules = ParserConfig::new()
         .duplicate_key_policy(DuplicateKeyPolicy::Error)
@@ -124,10 +120,7 @@ impl Node {
             Kind::Number(number) => Value::Number(number.clone()),
             Kind::Text(text, _) => Value::String(text.clone()),
             Kind::List(items) => items.iter().map(Self::to_value).collect(),
-            Kind::Map(entries) => entries
-                .iter()
-                .map(|(key, node)| (key.clone(), node.to_value()))
-                .collect(),
+            Kind::Map(entries) => entries.iter().map(|(key, node)| (key.clone(), node.to_value())).collect(),
         }
     }
 }
@@ -140,12 +133,9 @@ impl From<Value> for Node {
             Value::Number(number) => Kind::Number(number),
             Value::String(text) => Kind::Text(text, None),
             Value::Array(items) => Kind::List(items.into_iter().map(Self::from).collect()),
-            Value::Object(entries) => Kind::Map(
-                entries
-                    .into_iter()
-                    .map(|(name, value)| (name, Self::from(value)))
-                    .collect(),
-            ),
+            Value::Object(entries) => {
+                Kind::Map(entries.into_iter().map(|(name, value)| (name, Self::from(value))).collect())
+            }
         };
         Self { at: None, kind }
     }
@@ -176,20 +166,14 @@ fn explain(error: &Error) -> Fault {
 
 /// A tag such as `!foo` reads as an enum to serde; the user wrote a tag.
 fn plain(message: &str) -> String {
-    message.replace(
-        "invalid type: enum, expected a value",
-        "a tag (`!name`) has no meaning here",
-    )
+    message.replace("invalid type: enum, expected a value", "a tag (`!name`) has no meaning here")
 }
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(source)?;
         let start = spanned.start;
-        Ok(Self {
-            at: (start.line() > 0).then(|| start.index()),
-            kind: spanned.value,
-        })
+        Ok(Self { at: (start.line() > 0).then(|| start.index()), kind: spanned.value })
     }
 }
 

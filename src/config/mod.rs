@@ -23,6 +23,7 @@ mod file;
 mod meant;
 mod raw;
 mod read;
+mod scalar;
 pub mod show;
 mod units;
 mod url;
@@ -47,14 +48,8 @@ pub struct Overrides {
 
 /// Loads the configuration: the named file, else that of `LLMGATE_CONFIG`, else the user's own,
 /// else what the environment alone makes (SPEC 4.1, 4.4).
-pub fn load(
-    explicit: Option<&Path>,
-    env: &Env,
-    overrides: &Overrides,
-) -> Result<Config, ConfigErrors> {
-    let named = explicit
-        .map(Path::to_owned)
-        .or_else(|| env.var("LLMGATE_CONFIG").map(PathBuf::from));
+pub fn load(explicit: Option<&Path>, env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
+    let named = explicit.map(Path::to_owned).or_else(|| env.var("LLMGATE_CONFIG").map(PathBuf::from));
     if let Some(path) = named {
         return from_file(&path, env, overrides);
     }
@@ -66,12 +61,7 @@ pub fn load(
 }
 
 /// Makes a configuration of a file's text; `path` is how errors name the file.
-pub fn from_text(
-    text: &str,
-    path: &Path,
-    env: &Env,
-    overrides: &Overrides,
-) -> Result<Config, ConfigErrors> {
+pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
     let mut errors = Errors::default();
     if overrides.local {
         let warning = "--local is not used: it makes a provider only where there is no file";
@@ -84,16 +74,13 @@ pub fn from_text(
         }
         Err(fault) => {
             errors.push(&Spot::of(&fault.path, fault.at), fault.problem, None);
-            Node {
-                at: None,
-                kind: Kind::Broken,
-            }
+            Node { at: None, kind: Kind::Broken }
         }
     };
     let source = Source::File(path.to_owned());
     let outside = check::Outside { env, overrides };
-    let config = raw::Root::read(&root, "", &mut errors)
-        .map(|root| check::check(root, source, outside, &mut errors));
+    let config =
+        raw::Root::read(&root, "", &mut errors).map(|root| check::check(root, source, outside, &mut errors));
     let warnings = std::mem::take(&mut errors.warnings);
     errors.finish(Some(path), text)?;
     match config {
@@ -129,9 +116,7 @@ fn from_file(path: &Path, env: &Env, overrides: &Overrides) -> Result<Config, Co
     let mut bytes = Vec::new();
     // One byte more than may be: enough to tell, and a device cannot fill the memory.
     let most = file::MAX_BYTES as u64 + 1;
-    file.take(most)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => from_text(text, path, env, overrides),
         Err(_) => Err(ConfigErrors::unreadable(path, "it is not UTF-8 text")),
@@ -152,17 +137,13 @@ fn from_environment(env: &Env, overrides: &Overrides) -> Result<Config, ConfigEr
         errors.push(&Spot::outside_whole(), Problem::NoProvider, None);
     }
     errors.finish(None, "")?;
-    config
-        .map(|config| Config { warnings, ..config })
-        .ok_or_else(ConfigErrors::no_provider)
+    config.map(|config| Config { warnings, ..config }).ok_or_else(ConfigErrors::no_provider)
 }
 
 impl Config {
     /// The provider of that name.
     pub fn provider(&self, name: &ProviderName) -> Option<&Provider> {
-        self.providers
-            .iter()
-            .find(|provider| provider.name == *name)
+        self.providers.iter().find(|provider| provider.name == *name)
     }
 
     /// Every secret there is, so that texts can be masked: keys of providers and clients, proxies
@@ -180,10 +161,7 @@ impl Config {
                 secrets.push(proxy.clone());
                 secrets.push(Secret::new(credentials));
             }
-            let carriers = provider
-                .headers
-                .iter()
-                .filter(|(name, _)| is_credential(name));
+            let carriers = provider.headers.iter().filter(|(name, _)| is_credential(name));
             secrets.extend(carriers.map(|(_, value)| Secret::new(value)));
         }
         let hook = self.usage.hook.iter();
@@ -200,9 +178,7 @@ impl Config {
 /// Does a header of this name carry a credential?
 fn is_credential(header: &str) -> bool {
     let header = header.to_ascii_lowercase();
-    ["auth", "cookie", "key", "secret", "token"]
-        .iter()
-        .any(|word| header.contains(word))
+    ["auth", "cookie", "key", "secret", "token"].iter().any(|word| header.contains(word))
 }
 
 impl Provider {
@@ -240,16 +216,10 @@ impl Network {
 impl ConfigErrors {
     fn unreadable(path: &Path, reason: &str) -> Self {
         let error = ConfigError::whole(Problem::Unreadable(reason.to_owned()));
-        Self {
-            file: Some(path.to_owned()),
-            list: vec![error],
-        }
+        Self { file: Some(path.to_owned()), list: vec![error] }
     }
 
     fn no_provider() -> Self {
-        Self {
-            file: None,
-            list: vec![ConfigError::whole(Problem::NoProvider)],
-        }
+        Self { file: None, list: vec![ConfigError::whole(Problem::NoProvider)] }
     }
 }

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use super::errors::{Errors, Problem};
 use super::file::{Kind, Node};
-use super::read::{
-    Anything, At, Entries, Field, Key, Read, Size, bare, entries, join, section, unknown_key, wrong,
-};
+use super::read::{At, Entries, Field, Read, bare, entries, join, section, unknown_key, wrong};
+use super::scalar::{Anything, Key, Size};
 use super::words::Words;
 use super::{
-    ApplyPatch, AuthForm, CacheMarks, Compat, LogLevel, Modality, ResponseHeaders, RetriedFailures,
-    Store, Strategy, StripBilling, UnknownModel, Window,
+    ApplyPatch, AuthForm, CacheMarks, Compat, LogLevel, Modality, ResponseHeaders, RetriedFailures, Store,
+    Strategy, StripBilling, UnknownModel, Window,
 };
 use crate::base::secret::Secret;
 use crate::policy::class::Class;
@@ -299,11 +298,8 @@ pub(super) enum AuthMode {
 }
 
 impl Words for AuthMode {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("none", Self::None),
-        ("proxy_key", Self::ProxyKey),
-        ("client_key", Self::ClientKey),
-    ];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("none", Self::None), ("proxy_key", Self::ProxyKey), ("client_key", Self::ClientKey)];
 }
 
 /// A key that may be written in two forms: a short one and a section or list.

@@ -16,9 +16,7 @@ pub fn masked(config: &Config) -> Value {
     shown.extend(bounds(config));
     shown.extend(records(config));
     let providers = config.providers.iter();
-    let providers: Map<_, _> = providers
-        .map(|it| (it.name.to_string(), provider(it)))
-        .collect();
+    let providers: Map<_, _> = providers.map(|it| (it.name.to_string(), provider(it))).collect();
     let models = config.models.iter();
     let models: Map<_, _> = models.map(|it| (it.alias.to_string(), alias(it))).collect();
     shown.insert("providers".to_owned(), providers.into());
@@ -182,11 +180,7 @@ fn provider(provider: &Provider) -> Value {
         },
     };
     let headers = provider.headers.iter().map(|(name, value)| {
-        let shown = if is_credential(name) {
-            mask(value)
-        } else {
-            value.clone()
-        };
+        let shown = if is_credential(name) { mask(value) } else { value.clone() };
         (name.clone(), Value::from(shown))
     });
     let timeouts = &provider.timeouts;
@@ -219,11 +213,7 @@ fn model(model: &ModelSpec) -> Value {
     let tools = match model.tools {
         ToolAbility::Unknown => Value::Null,
         ToolAbility::None => json!(false),
-        ToolAbility::Some {
-            parallel,
-            search,
-            apply_patch,
-        } => json!({
+        ToolAbility::Some { parallel, search, apply_patch } => json!({
             "parallel": parallel,
             "search": search,
             "apply_patch": apply_patch.map(Words::word),

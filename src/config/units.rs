@@ -43,11 +43,7 @@ pub(super) fn window(text: &str) -> Option<Window> {
         Some((unit, count)) => (digits(count)?, unit),
         None => split(text)?,
     };
-    let unit = match unit
-        .strip_suffix('s')
-        .filter(|u| u.len() > 1)
-        .unwrap_or(unit)
-    {
+    let unit = match unit.strip_suffix('s').filter(|u| u.len() > 1).unwrap_or(unit) {
         "s" | "sec" | "second" => WindowUnit::Second,
         "m" | "min" | "minute" => WindowUnit::Minute,
         "h" | "hour" => WindowUnit::Hour,
@@ -63,22 +59,13 @@ pub(super) fn window(text: &str) -> Option<Window> {
 /// A duration as [`duration`] reads it, in the largest unit that fits.
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
-    let units = [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1000, "s"),
-    ];
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     show(millis, &units, "ms")
 }
 
 /// A size as [`size`] reads it; bytes when it is no whole number of KiB.
 pub(super) fn show_size(bytes: u64) -> String {
-    show(
-        bytes.into(),
-        &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")],
-        "",
-    )
+    show(bytes.into(), &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")], "")
 }
 
 /// A window as [`window`] reads it.
@@ -112,9 +99,7 @@ fn split(text: &str) -> Option<(u64, &str)> {
 }
 
 fn digits(text: &str) -> Option<u64> {
-    text.bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| text.parse().ok())?
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]
@@ -123,12 +108,7 @@ mod tests {
 
     #[test]
     fn durations_have_a_unit_and_a_bound() {
-        let good = [
-            ("250ms", 250),
-            ("10s", 10_000),
-            ("5m", 300_000),
-            ("1h", 3_600_000),
-        ];
+        let good = [("250ms", 250), ("10s", 10_000), ("5m", 300_000), ("1h", 3_600_000)];
         for (text, millis) in good {
             let read = duration(text).unwrap();
             assert_eq!(read, Duration::from_millis(millis));
@@ -136,17 +116,7 @@ mod tests {
         }
         assert_eq!(duration("15d").map(show_duration).as_deref(), Some("15d"));
         assert_eq!(duration("0"), Some(Duration::ZERO));
-        for bad in [
-            "",
-            "10",
-            "s",
-            "-1s",
-            "1.5s",
-            "1y",
-            "367d",
-            "99999999999999999999s",
-            "1s1",
-        ] {
+        for bad in ["", "10", "s", "-1s", "1.5s", "1y", "367d", "99999999999999999999s", "1s1"] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }
@@ -175,23 +145,9 @@ mod tests {
             ("2 weeks", "2w"),
         ];
         for (text, shown) in pairs {
-            assert_eq!(
-                window(text).map(show_window).as_deref(),
-                Some(shown),
-                "{text}"
-            );
+            assert_eq!(window(text).map(show_window).as_deref(), Some(shown), "{text}");
         }
-        for bad in [
-            "",
-            "0m",
-            "m",
-            "month",
-            "month:",
-            "month:0",
-            "1y",
-            "1:m",
-            "9999999999s",
-        ] {
+        for bad in ["", "0m", "m", "month", "month:", "month:0", "1y", "1:m", "9999999999s"] {
             assert_eq!(window(bad), None, "{bad}");
         }
     }

@@ -48,12 +48,7 @@ impl<'a> Url<'a> {
             return Err(Flaw::Credentials);
         }
         let (host, port) = host_and_port(authority)?;
-        Ok(Self {
-            scheme,
-            host,
-            port,
-            path: path.trim_end_matches('/'),
-        })
+        Ok(Self { scheme, host, port, path: path.trim_end_matches('/') })
     }
 }
 
@@ -157,27 +152,13 @@ mod tests {
 
     #[test]
     fn hosts_are_near_or_far() {
-        for host in [
-            "127.0.0.1",
-            "127.9.9.9",
-            "::1",
-            "localhost",
-            "a.localhost",
-            "::ffff:127.0.0.1",
-        ] {
+        for host in ["127.0.0.1", "127.9.9.9", "::1", "localhost", "a.localhost", "::ffff:127.0.0.1"] {
             assert!(is_loopback(host), "{host}");
         }
         for host in ["0.0.0.0", "::", "localhost.example.com", "10.0.0.1"] {
             assert!(!is_loopback(host), "{host}");
         }
-        for host in [
-            "10.0.0.1",
-            "192.168.1.1",
-            "100.100.1.1",
-            "fd00::1",
-            "ollama",
-            "nas.local",
-        ] {
+        for host in ["10.0.0.1", "192.168.1.1", "100.100.1.1", "fd00::1", "ollama", "nas.local"] {
             assert!(is_private(host), "{host}");
         }
         for host in ["8.8.8.8", "api.openai.com", "2606:4700::1", "172.32.0.1"] {

@@ -102,13 +102,7 @@ pub const VENDORS: [Vendor; 8] = [
         protocols: &[Protocol::OpenaiChat],
         base_url: "https://api.mistral.ai/v1",
         host: "api.mistral.ai",
-        patterns: &[
-            "mistral-*",
-            "codestral-*",
-            "devstral-*",
-            "magistral-*",
-            "ministral-*",
-        ],
+        patterns: &["mistral-*", "codestral-*", "devstral-*", "magistral-*", "ministral-*"],
         limit_field: Some(LimitField::MaxTokens),
         reasoning_field: Some(ReasoningField::None),
         defaults: &["devstral-*"],
@@ -141,9 +135,7 @@ or start with --local to use Ollama on this machine";
 
 /// The vendor at a host.
 pub fn at_host(host: &str) -> Option<&'static Vendor> {
-    VENDORS
-        .iter()
-        .find(|vendor| vendor.host.eq_ignore_ascii_case(host))
+    VENDORS.iter().find(|vendor| vendor.host.eq_ignore_ascii_case(host))
 }
 
 /// The name of the output limit that a host's Chat server wants for a model. A known host decides;
@@ -168,16 +160,10 @@ fn limit_field_by_name(model: &str) -> LimitField {
         digits.parse::<u32>().ok()
     };
     // Azure writes gpt-3.5 as gpt-35.
-    let new_gpt = name
-        .strip_prefix("gpt-")
-        .and_then(leading_number)
-        .is_some_and(|number| number >= 5 && number != 35);
+    let new_gpt =
+        name.strip_prefix("gpt-").and_then(leading_number).is_some_and(|number| number >= 5 && number != 35);
     let o_series = name.strip_prefix('o').and_then(leading_number).is_some();
-    if new_gpt || o_series {
-        LimitField::MaxCompletionTokens
-    } else {
-        LimitField::MaxTokens
-    }
+    if new_gpt || o_series { LimitField::MaxCompletionTokens } else { LimitField::MaxTokens }
 }
 
 #[cfg(test)]
@@ -205,10 +191,7 @@ mod tests {
             assert_eq!(limit_field(host, &model), field, "{host} {model}");
         }
         assert_eq!(reasoning_field("openrouter.ai"), ReasoningField::Reasoning);
-        assert_eq!(
-            reasoning_field("localhost"),
-            ReasoningField::ReasoningContent
-        );
+        assert_eq!(reasoning_field("localhost"), ReasoningField::ReasoningContent);
     }
 
     #[test]

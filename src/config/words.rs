@@ -1,8 +1,8 @@
 //! The words a configuration uses for choices, one table a type: what is read is what is shown.
 
 use super::{
-    ApplyPatch, AuthForm, CacheMarks, Compat, LogLevel, Modality, ResponseHeaders, RetriedFailures,
-    Store, Strategy, StripBilling, UnknownModel,
+    ApplyPatch, AuthForm, CacheMarks, Compat, LogLevel, Modality, ResponseHeaders, RetriedFailures, Store,
+    Strategy, StripBilling, UnknownModel,
 };
 use crate::policy::class::Class;
 use crate::protocol::Protocol;

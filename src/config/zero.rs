@@ -10,11 +10,7 @@ use crate::base::env::Env;
 
 /// The configuration that the environment alone makes, in the form of a file, with the variables
 /// it was made of; `None` when something is missing, which is noted.
-pub(super) fn file(
-    env: &Env,
-    overrides: &Overrides,
-    errors: &mut Errors,
-) -> Option<(Value, Vec<String>)> {
+pub(super) fn file(env: &Env, overrides: &Overrides, errors: &mut Errors) -> Option<(Value, Vec<String>)> {
     match preset(env, errors) {
         Preset::Whole(config, variables) => return Some((config, variables)),
         Preset::Partial => return None,
@@ -51,26 +47,16 @@ pub(super) fn file(
         // Every name goes to the only provider (SPEC 5.2).
         models.clear();
     }
-    Some((
-        json!({"version": 1, "providers": providers, "models": models}),
-        variables,
-    ))
+    Some((json!({"version": 1, "providers": providers, "models": models}), variables))
 }
 
 fn ollama(env: &Env, errors: &mut Errors) -> Option<Value> {
     const PORT: u16 = 11434;
     let given = env.var("OLLAMA_HOST").unwrap_or("127.0.0.1");
-    let address = if given.contains("://") {
-        given.to_owned()
-    } else {
-        format!("http://{given}")
-    };
+    let address = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
     let Ok(read) = url::Url::parse(&address) else {
         let spot = Spot::outside("OLLAMA_HOST", given);
-        errors.refuse(
-            &spot,
-            "must be a host, host:port or URL such as 127.0.0.1:11434",
-        );
+        errors.refuse(&spot, "must be a host, host:port or URL such as 127.0.0.1:11434");
         return None;
     };
     let host = match read.host {
@@ -97,18 +83,13 @@ const PRESET_KEY: &str = "PRESET_ENDPOINT_API_KEY";
 /// A side of the preset: its name, its protocol, the variable of its address.
 const PRESET_SIDES: [(&str, &str, &str); 2] = [
     ("openai", "openai-chat", "PRESET_OPENAI_ENDPOINT_BASE_URL"),
-    (
-        "anthropic",
-        "anthropic",
-        "PRESET_ANTHROPIC_ENDPOINT_BASE_URL",
-    ),
+    ("anthropic", "anthropic", "PRESET_ANTHROPIC_ENDPOINT_BASE_URL"),
 ];
 
 /// The `neutral` preset: one model behind one or two addresses, each in its own protocol.
 fn preset(env: &Env, errors: &mut Errors) -> Preset {
     let is_set = |name: &&str| env.var(name).is_some();
-    let (mut set, mut missing): (Vec<_>, Vec<_>) =
-        [PRESET_MODEL, PRESET_KEY].into_iter().partition(is_set);
+    let (mut set, mut missing): (Vec<_>, Vec<_>) = [PRESET_MODEL, PRESET_KEY].into_iter().partition(is_set);
     let addresses = PRESET_SIDES.map(|(_, _, variable)| variable);
     let given: Vec<_> = addresses.into_iter().filter(is_set).collect();
     if given.is_empty() {
@@ -122,16 +103,9 @@ fn preset(env: &Env, errors: &mut Errors) -> Preset {
         let variables = set.into_iter().map(str::to_owned).collect();
         return Preset::Whole(preset_file(env, model), variables);
     }
-    let spot = Spot {
-        path: set.join(", "),
-        outside: true,
-        ..Spot::default()
-    };
+    let spot = Spot { path: set.join(", "), outside: true, ..Spot::default() };
     let missing = missing.join(" and ");
-    errors.refuse(
-        &spot,
-        format!("set, but the preset also needs {missing}: set it too"),
-    );
+    errors.refuse(&spot, format!("set, but the preset also needs {missing}: set it too"));
     Preset::Partial
 }
 
@@ -139,8 +113,7 @@ fn preset_file(env: &Env, model: &str) -> Value {
     let mut providers = Map::new();
     for (side, protocol, variable) in PRESET_SIDES {
         if let Some(base_url) = env.var(variable) {
-            let provider =
-                json!({"protocol": protocol, "base_url": base_url, "api_key_env": PRESET_KEY});
+            let provider = json!({"protocol": protocol, "base_url": base_url, "api_key_env": PRESET_KEY});
             providers.insert(format!("preset-{side}"), provider);
         }
     }

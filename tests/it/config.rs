@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use llmgate::base::env::Env;
 use llmgate::base::id::{ModelName, ProviderName};
 use llmgate::config::{
-    ClientAuth, Compat, Config, ConfigErrors, LogLevel, Overrides, ProxyChoice, Source, from_text,
-    key_paths, load, show,
+    ClientAuth, Compat, Config, ConfigErrors, LogLevel, Overrides, ProxyChoice, Source, from_text, key_paths,
+    load, show,
 };
 use llmgate::protocol::Protocol;
 
@@ -39,11 +39,7 @@ fn what_is_wrong_is_told_whole() {
         };
         assert!(!told.contains(KEY), "{} tells a key", path.display());
         for word in ["hunter2", "k-0123456789\"", "sk-0123456789"] {
-            assert!(
-                !told.contains(word),
-                "{} tells {word}:\n{told}",
-                path.display()
-            );
+            assert!(!told.contains(word), "{} tells {word}:\n{told}", path.display());
         }
         golden(&path.with_extension("errors"), &told);
     }
@@ -69,15 +65,8 @@ fn the_annotated_example_means_what_it_says() {
     let sonnet = ModelName::parse("claude-sonnet-4-5").unwrap();
     assert_eq!(anthropic.model(&sonnet).unwrap().context, Some(200_000));
     let coding = &config.models[0];
-    let targets: Vec<_> = coding
-        .targets
-        .iter()
-        .map(|t| (t.to.to_string(), t.enabled))
-        .collect();
-    assert_eq!(
-        targets[1],
-        ("openrouter/openai/gpt-5-mini".to_owned(), false)
-    );
+    let targets: Vec<_> = coding.targets.iter().map(|t| (t.to.to_string(), t.enabled)).collect();
+    assert_eq!(targets[1], ("openrouter/openai/gpt-5-mini".to_owned(), false));
     assert_eq!(targets.len(), 4);
     assert!(config.listens_on_loopback() && config.warnings.is_empty());
 }
@@ -117,22 +106,13 @@ fn flag_then_environment_then_file_then_default() {
     };
     let none = Overrides::default();
     let (some_env, no_env) = (Env::of(variables), Env::of([]));
-    assert_eq!(
-        sees(&file, &some_env, &flags),
-        ("127.0.0.1:3".to_owned(), Compat::Strict, LogLevel::Debug)
-    );
-    assert_eq!(
-        sees(&file, &some_env, &none),
-        ("127.0.0.1:2".to_owned(), Compat::Max, LogLevel::Warn)
-    );
+    assert_eq!(sees(&file, &some_env, &flags), ("127.0.0.1:3".to_owned(), Compat::Strict, LogLevel::Debug));
+    assert_eq!(sees(&file, &some_env, &none), ("127.0.0.1:2".to_owned(), Compat::Max, LogLevel::Warn));
     assert_eq!(
         sees(&file, &Env::of([("PORT", "4")]), &none),
         ("127.0.0.1:1".to_owned(), Compat::Strict, LogLevel::Error)
     );
-    assert_eq!(
-        sees(MINIMAL, &Env::of([("PORT", "4")]), &none).0,
-        "127.0.0.1:4"
-    );
+    assert_eq!(sees(MINIMAL, &Env::of([("PORT", "4")]), &none).0, "127.0.0.1:4");
     assert_eq!(sees(MINIMAL, &no_env, &none).0, "127.0.0.1:8080");
 }
 
@@ -178,21 +158,10 @@ fn a_key_in_the_environment_is_a_client_key() {
 
 #[test]
 fn require_auth_refuses_none() {
-    let flags = Overrides {
-        require_auth: true,
-        ..Overrides::default()
-    };
+    let flags = Overrides { require_auth: true, ..Overrides::default() };
     let refused = from_text(MINIMAL, Path::new("f"), &Env::of([]), &flags).unwrap_err();
     assert_eq!(refused.list[0].path, "client_auth.mode");
-    assert!(
-        from_text(
-            MINIMAL,
-            Path::new("f"),
-            &Env::of([("LLMGATE_KEY", KEY)]),
-            &flags
-        )
-        .is_ok()
-    );
+    assert!(from_text(MINIMAL, Path::new("f"), &Env::of([("LLMGATE_KEY", KEY)]), &flags).is_ok());
 }
 
 #[test]
@@ -208,21 +177,13 @@ fn a_secret_cannot_change_the_structure() {
 #[test]
 fn every_secret_is_known_for_masking() {
     let config = read(&folder("valid").join("open_with_a_key.yaml")).unwrap();
-    let secrets: Vec<_> = config
-        .secrets()
-        .iter()
-        .map(|it| it.expose().to_owned())
-        .collect();
+    let secrets: Vec<_> = config.secrets().iter().map(|it| it.expose().to_owned()).collect();
     assert!(secrets.contains(&KEY.to_owned()) && secrets.contains(&"user:word".to_owned()));
     let ProxyChoice::Through(_) = &provider(&config, "up").proxy else {
         panic!("no proxy");
     };
     let all = read(&folder("valid").join("every_key.yaml")).unwrap();
-    let secrets: Vec<_> = all
-        .secrets()
-        .iter()
-        .map(|it| it.expose().to_owned())
-        .collect();
+    let secrets: Vec<_> = all.secrets().iter().map(|it| it.expose().to_owned()).collect();
     assert_eq!(secrets, ["k-0123456789", "Bearer abcdef"]);
     assert!(!format!("{config:?}{all:?}").contains("k-0123456789"));
 }
@@ -232,11 +193,7 @@ fn ranges_hold_addresses() {
     let config = read(&folder("valid").join("open_with_a_key.yaml")).unwrap();
     let inside = |text: &str| {
         let address = text.parse().unwrap();
-        config
-            .access
-            .allowed_ips
-            .iter()
-            .any(|range| range.contains(address))
+        config.access.allowed_ips.iter().any(|range| range.contains(address))
     };
     for address in ["10.255.0.1", "::ffff:10.0.0.1", "fd12::1", "192.168.1.7"] {
         assert!(inside(address), "{address}");
@@ -254,12 +211,7 @@ fn plain_http_to_strangers_is_a_warning() {
         !config.unwrap().warnings.is_empty()
     };
     assert!(warns("http://api.example.com/v1"));
-    for near in [
-        "https://api.example.com",
-        "http://10.1.2.3",
-        "http://[::1]:1",
-        "http://ollama:1",
-    ] {
+    for near in ["https://api.example.com", "http://10.1.2.3", "http://[::1]:1", "http://ollama:1"] {
         assert!(!warns(near), "{near}");
     }
 }
@@ -267,10 +219,7 @@ fn plain_http_to_strangers_is_a_warning() {
 #[test]
 fn one_key_alone_makes_one_provider_that_takes_every_name() {
     let config = zero(&[("ANTHROPIC_API_KEY", KEY), ("OPENAI_API_KEY", "")]).unwrap();
-    assert_eq!(
-        config.source,
-        Source::Environment(vec!["ANTHROPIC_API_KEY".to_owned()])
-    );
+    assert_eq!(config.source, Source::Environment(vec!["ANTHROPIC_API_KEY".to_owned()]));
     assert_eq!(config.providers.len(), 1);
     assert!(config.models.is_empty());
     let key = config.providers[0].key.as_ref().unwrap();
@@ -289,15 +238,9 @@ fn several_keys_make_patterns() {
     let names: Vec<_> = config.providers.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["openai", "gemini", "groq"]);
     let openai = provider(&config, "openai");
-    assert_eq!(
-        openai.protocols,
-        [Protocol::OpenaiResponses, Protocol::OpenaiChat]
-    );
-    let patterns: Vec<_> = config
-        .models
-        .iter()
-        .map(|route| format!("{}: {}", route.alias, route.targets[0].to))
-        .collect();
+    assert_eq!(openai.protocols, [Protocol::OpenaiResponses, Protocol::OpenaiChat]);
+    let patterns: Vec<_> =
+        config.models.iter().map(|route| format!("{}: {}", route.alias, route.targets[0].to)).collect();
     assert_eq!(patterns.len(), 8);
     assert!(patterns.contains(&"gpt-*: openai/*".to_owned()));
     assert!(patterns.contains(&"gemma-*: gemini/*".to_owned()));
@@ -306,10 +249,7 @@ fn several_keys_make_patterns() {
 
 #[test]
 fn ollama_is_found_where_it_is_said_to_be() {
-    let local = Overrides {
-        local: true,
-        ..Overrides::default()
-    };
+    let local = Overrides { local: true, ..Overrides::default() };
     let url = |pairs: &[(&str, &str)]| {
         let config = load(None, &Env::of(pairs.iter().copied()), &local);
         config.map(|config| provider(&config, "ollama").base_url.clone())
@@ -332,33 +272,22 @@ fn ollama_is_found_where_it_is_said_to_be() {
 
 #[test]
 fn the_preset_is_whole_or_an_error() {
-    let (model, key) = (
-        ("PRESET_ENDPOINT_MODEL", "m"),
-        ("PRESET_ENDPOINT_API_KEY", KEY),
-    );
+    let (model, key) = (("PRESET_ENDPOINT_MODEL", "m"), ("PRESET_ENDPOINT_API_KEY", KEY));
     let openai = ("PRESET_OPENAI_ENDPOINT_BASE_URL", "https://a.example/v1");
     let anthropic = ("PRESET_ANTHROPIC_ENDPOINT_BASE_URL", "https://b.example/v1");
     let aliases = |config: &Config| -> Vec<String> {
         let routes = config.models.iter();
-        routes
-            .map(|route| format!("{}: {}", route.alias, route.targets[0].to))
-            .collect()
+        routes.map(|route| format!("{}: {}", route.alias, route.targets[0].to)).collect()
     };
     let both = zero(&[model, key, openai, anthropic, ("OPENAI_API_KEY", KEY)]).unwrap();
     assert_eq!(
         aliases(&both),
-        [
-            "preset-openai-compatible: preset-openai/m",
-            "preset-anthropic-compatible: preset-anthropic/m"
-        ]
+        ["preset-openai-compatible: preset-openai/m", "preset-anthropic-compatible: preset-anthropic/m"]
     );
     let one = zero(&[model, key, anthropic]).unwrap();
     assert_eq!(
         aliases(&one),
-        [
-            "preset-openai-compatible: preset-anthropic/m",
-            "preset-anthropic-compatible: preset-anthropic/m"
-        ]
+        ["preset-openai-compatible: preset-anthropic/m", "preset-anthropic-compatible: preset-anthropic/m"]
     );
     let partly = zero(&[model]).unwrap_err().to_string();
     assert_eq!(
@@ -371,10 +300,7 @@ fn the_preset_is_whole_or_an_error() {
 #[test]
 fn without_any_key_the_variables_are_listed() {
     let told = zero(&[]).unwrap_err().to_string();
-    assert!(
-        told.starts_with("no configuration file and no provider key found."),
-        "{told}"
-    );
+    assert!(told.starts_with("no configuration file and no provider key found."), "{told}");
     assert!(told.contains("\n  ANTHROPIC_API_KEY\n") && told.contains("GOOGLE_API_KEY"));
 }
 
@@ -382,20 +308,10 @@ fn without_any_key_the_variables_are_listed() {
 fn a_file_that_cannot_be_read_is_named() {
     let missing = Path::new("no/such/file.yaml");
     let told = load(Some(missing), &Env::of([]), &Overrides::default()).unwrap_err();
-    assert!(
-        told.to_string()
-            .starts_with("no/such/file.yaml: cannot be read: "),
-        "{told}"
-    );
-    let env = Env::of([
-        ("LLMGATE_CONFIG", "no/such/other.yaml"),
-        ("OPENAI_API_KEY", KEY),
-    ]);
+    assert!(told.to_string().starts_with("no/such/file.yaml: cannot be read: "), "{told}");
+    let env = Env::of([("LLMGATE_CONFIG", "no/such/other.yaml"), ("OPENAI_API_KEY", KEY)]);
     let told = load(None, &env, &Overrides::default()).unwrap_err();
-    assert!(
-        told.to_string().starts_with("no/such/other.yaml: "),
-        "{told}"
-    );
+    assert!(told.to_string().starts_with("no/such/other.yaml: "), "{told}");
 }
 
 #[test]
@@ -418,10 +334,7 @@ fn every_key_has_a_row_in_the_documentation() {
     let keys: BTreeSet<_> = key_paths().into_iter().collect();
     let missing: Vec<_> = keys.difference(&rows).collect();
     let stale: Vec<_> = rows.difference(&keys).collect();
-    assert!(
-        missing.is_empty() && stale.is_empty(),
-        "missing {missing:#?}, stale {stale:#?}"
-    );
+    assert!(missing.is_empty() && stale.is_empty(), "missing {missing:#?}, stale {stale:#?}");
 }
 
 #[test]
@@ -444,20 +357,14 @@ fn zero(pairs: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
 }
 
 fn read(path: &Path) -> Result<Config, ConfigErrors> {
-    let env = Env::of([
-        ("TEST_KEY", KEY),
-        ("ANTHROPIC_API_KEY", KEY),
-        ("OPENROUTER_API_KEY", KEY),
-    ]);
+    let env = Env::of([("TEST_KEY", KEY), ("ANTHROPIC_API_KEY", KEY), ("OPENROUTER_API_KEY", KEY)]);
     let text = std::fs::read_to_string(path).unwrap();
     let name = Path::new(path.file_name().unwrap());
     from_text(&text, name, &env, &Overrides::default())
 }
 
 fn provider<'a>(config: &'a Config, name: &str) -> &'a llmgate::config::Provider {
-    config
-        .provider(&ProviderName::parse(name).unwrap())
-        .unwrap()
+    config.provider(&ProviderName::parse(name).unwrap()).unwrap()
 }
 
 fn cases(kind: &str) -> Vec<PathBuf> {
@@ -479,10 +386,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a switch for the person who runs the tests"
-)]
+#[allow(clippy::disallowed_methods, reason = "a switch for the person who runs the tests")]
 fn golden(path: &Path, told: &str) {
     if std::env::var("UPDATE_GOLDEN").is_ok() {
         return std::fs::write(path, told).unwrap();

@@ -13,11 +13,7 @@ use crate::config::{Access, ClientAuth, Network};
 const LISTEN: &str = "127.0.0.1:8080";
 
 /// Where to listen: flag, variable, file, `PORT`, default; with the place it was read from.
-pub(super) fn listen(
-    field: &Field<String>,
-    outside: Outside<'_>,
-    errors: &mut Errors,
-) -> (String, Spot) {
+pub(super) fn listen(field: &Field<String>, outside: Outside<'_>, errors: &mut Errors) -> (String, Spot) {
     let env = outside.env;
     let port = env.var("PORT");
     let (text, spot) = if let Some(flag) = &outside.overrides.listen {
@@ -34,10 +30,7 @@ pub(super) fn listen(
     match url::host_and_port(&text) {
         Ok((_, Some(_))) => (text, spot),
         Ok(_) | Err(_) => {
-            errors.refuse(
-                &spot,
-                "must be host:port, such as 127.0.0.1:8080 or [::1]:0",
-            );
+            errors.refuse(&spot, "must be host:port, such as 127.0.0.1:8080 or [::1]:0");
             (LISTEN.to_owned(), spot)
         }
     }
@@ -62,11 +55,7 @@ pub(super) fn client_auth(
         (None, Some(at)) => at.spot.clone(),
         (None, None) => Spot::of("client_auth.mode", None),
     };
-    let unsaid = if extra.is_some() {
-        AuthMode::ProxyKey
-    } else {
-        AuthMode::None
-    };
+    let unsaid = if extra.is_some() { AuthMode::ProxyKey } else { AuthMode::None };
     let mode = variable.unwrap_or_else(|| written.mode.or(unsaid));
     let mut keys = keys(written.keys.or_default(), errors);
     if let Some(key) = extra {
@@ -79,16 +68,15 @@ pub(super) fn client_auth(
     let auth = match mode {
         AuthMode::None => {
             if !keys.is_empty() {
-                errors.warnings.push(
-                    "client_auth.mode is none: client keys are given but not asked for".to_owned(),
-                );
+                errors
+                    .warnings
+                    .push("client_auth.mode is none: client keys are given but not asked for".to_owned());
             }
             ClientAuth::None
         }
         AuthMode::ProxyKey => {
             if keys.is_empty() && !errors.has_about("client_auth") {
-                let reason =
-                    "proxy_key needs a key: add one to client_auth.keys or set LLMGATE_KEY";
+                let reason = "proxy_key needs a key: add one to client_auth.keys or set LLMGATE_KEY";
                 errors.refuse(&spot, reason);
             }
             ClientAuth::ProxyKey(keys)
@@ -113,11 +101,7 @@ fn keys(list: Vec<At<Secret>>, errors: &mut Errors) -> Vec<Secret> {
 pub(super) fn check_key(key: &Secret, spot: &Spot, errors: &mut Errors) {
     if key.expose().is_empty() {
         errors.refuse(spot, "this key is empty: remove it or fill it");
-    } else if !key
-        .expose()
-        .chars()
-        .all(|c| c.is_ascii_graphic() || c == ' ')
-    {
+    } else if !key.expose().chars().all(|c| c.is_ascii_graphic() || c == ' ') {
         let reason = "this key holds a character that no header can carry, such as a line break";
         errors.refuse(spot, reason);
     }
@@ -157,10 +141,7 @@ pub(super) fn access(written: raw::Access, errors: &mut Errors) -> Access {
     Access {
         allowed_ips,
         cors_origins: origins.into_iter().map(|at| at.value).collect(),
-        admin_listen: written
-            .admin_listen
-            .given()
-            .and_then(|at| admin_listen(at, errors)),
+        admin_listen: written.admin_listen.given().and_then(|at| admin_listen(at, errors)),
     }
 }
 
@@ -190,14 +171,10 @@ fn parse_network(text: &str) -> Option<Network> {
 
 fn origin(at: &At<String>, errors: &mut Errors) {
     if at.value.contains('*') {
-        errors.refuse(
-            &at.spot,
-            "origins are exact: name each one, `*` is not allowed",
-        );
+        errors.refuse(&at.spot, "origins are exact: name each one, `*` is not allowed");
         return;
     }
-    let exact =
-        Url::parse(&at.value).is_ok_and(|url| url.path.is_empty() && !at.value.ends_with('/'));
+    let exact = Url::parse(&at.value).is_ok_and(|url| url.path.is_empty() && !at.value.ends_with('/'));
     if !exact {
         let reason = "must be scheme://host or scheme://host:port, such as http://localhost:3000";
         errors.refuse(&at.spot, reason);

@@ -23,10 +23,7 @@ pub(super) fn models(
     errors: &mut Errors,
 ) -> Vec<AliasRoute> {
     let aliases: Vec<_> = written.0.iter().map(|entry| entry.name.clone()).collect();
-    let names = Names {
-        providers,
-        aliases: &aliases,
-    };
+    let names = Names { providers, aliases: &aliases };
     let mut routes = Vec::new();
     let mut spots = Vec::new();
     for entry in written.0 {
@@ -49,35 +46,19 @@ fn route(entry: Entry<raw::Alias>, names: &Names<'_>, errors: &mut Errors) -> Op
     }
     let written = match entry.value? {
         raw::Alias::Short(text) => {
-            let spot = Spot {
-                shown: Some(format!("{text:?}")),
-                key: None,
-                ..entry.spot
-            };
+            let spot = Spot { shown: Some(format!("{text:?}")), key: None, ..entry.spot };
             let to = to(&At { value: text, spot }, names, errors);
-            return Some(AliasRoute {
-                targets: vec![target_to(to?)],
-                ..unsaid(alias?)
-            });
+            return Some(AliasRoute { targets: vec![target_to(to?)], ..unsaid(alias?) });
         }
         raw::Alias::Long(written) => written,
     };
     let targets = written.targets.or_default();
     let fallback = written.fallback.or_default();
     if targets.is_empty() && fallback.is_empty() && !errors.has_about(&entry.spot.path) {
-        errors.refuse(
-            &entry.spot,
-            "leads nowhere: give it targets, such as [{to: provider/model}]",
-        );
+        errors.refuse(&entry.spot, "leads nowhere: give it targets, such as [{to: provider/model}]");
     }
-    let targets = targets
-        .into_iter()
-        .filter_map(|at| target(at, names, errors))
-        .collect();
-    let fallback = fallback
-        .iter()
-        .filter_map(|at| fallback::read(at, names, errors))
-        .collect();
+    let targets = targets.into_iter().filter_map(|at| target(at, names, errors)).collect();
+    let fallback = fallback.iter().filter_map(|at| fallback::read(at, names, errors)).collect();
     let route = unsaid(alias?);
     Some(AliasRoute {
         enabled: written.enabled.or(route.enabled),
@@ -117,10 +98,7 @@ fn target_to(to: TargetId) -> Target {
 }
 
 fn target(
-    At {
-        value: written,
-        spot,
-    }: At<raw::Target>,
+    At { value: written, spot }: At<raw::Target>,
     names: &Names<'_>,
     errors: &mut Errors,
 ) -> Option<Target> {
@@ -142,11 +120,7 @@ fn target(
 }
 
 fn when(field: Field<raw::When>, errors: &mut Errors) -> When {
-    let Field::Given(At {
-        value: written,
-        spot,
-    }) = field
-    else {
+    let Field::Given(At { value: written, spot }) = field else {
         return When::default();
     };
     let when = When {
@@ -197,10 +171,7 @@ fn known_provider(target: &TargetId, spot: &Spot, names: &Names<'_>, errors: &mu
 pub(super) fn whole(target: TargetId, spot: &Spot, errors: &mut Errors) -> Option<TargetId> {
     let model = target.model.as_str();
     if model.contains('*') && model != "*" {
-        errors.refuse(
-            spot,
-            "`*` stands for the whole asked name: write provider/*",
-        );
+        errors.refuse(spot, "`*` stands for the whole asked name: write provider/*");
         return None;
     }
     Some(target)

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{over_zero, some_over_zero};
 use crate::config::errors::Errors;
-use crate::config::read::{Field, Size};
+use crate::config::read::Field;
+use crate::config::scalar::Size;
 use crate::config::{Breaker, Cooldown, Limits, ProviderTimeouts, Retry, Timeouts, raw};
 
 /// What the degraded answer's text may hold, in characters.
@@ -13,17 +14,12 @@ const LONGEST_SIGNAL: usize = 256;
 pub(super) fn limits(written: raw::Limits, errors: &mut Errors) -> Limits {
     let default = Limits::default();
     let count = |value: Option<u32>, default| {
-        value.map_or(default, |value| {
-            usize::try_from(value).unwrap_or(usize::MAX)
-        })
+        value.map_or(default, |value| usize::try_from(value).unwrap_or(usize::MAX))
     };
     Limits {
         requests: count(some_over_zero(written.requests, errors), default.requests),
         queue: count(written.queue.value(), default.queue),
-        connections: count(
-            some_over_zero(written.connections, errors),
-            default.connections,
-        ),
+        connections: count(some_over_zero(written.connections, errors), default.connections),
         request_body: size(written.request_body, default.request_body, errors),
         response_body: size(written.response_body, default.response_body, errors),
         error_body: size(written.error_body, default.error_body, errors),
@@ -33,9 +29,7 @@ pub(super) fn limits(written: raw::Limits, errors: &mut Errors) -> Limits {
 
 fn size(field: Field<Size>, default: usize, errors: &mut Errors) -> usize {
     let bytes = some_over_zero(field, errors);
-    bytes.map_or(default, |Size(bytes)| {
-        usize::try_from(bytes).unwrap_or(usize::MAX)
-    })
+    bytes.map_or(default, |Size(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 pub(super) fn timeouts(written: raw::Timeouts, errors: &mut Errors) -> Timeouts {

@@ -10,37 +10,23 @@ use crate::config::{Bucket, raw};
 
 pub(super) fn buckets(written: Vec<At<raw::Bucket>>, errors: &mut Errors) -> Vec<Bucket> {
     let mut names = HashSet::new();
-    let read = written.into_iter().filter_map(
-        |At {
-             value: bucket,
-             spot,
-         }| {
-            let name = match bucket.name {
-                Field::Missing => bucket.name.required(&spot, "name", errors),
-                given => filled(given, errors),
-            };
-            if let Some(at) = name.as_ref().filter(|at| !names.insert(at.value.clone())) {
-                errors.refuse(&at.spot, "two buckets have this name: rename one");
-            }
-            if matches!(
-                (&bucket.requests, &bucket.tokens),
-                (Field::Missing, Field::Missing)
-            ) {
-                errors.refuse(&spot, "needs requests, tokens or both");
-            }
-            let window = bucket.window.required(&spot, "window", errors);
-            let models = models(bucket.models, errors);
-            let requests = some_over_zero(bucket.requests, errors);
-            let tokens = some_over_zero(bucket.tokens, errors);
-            Some(Bucket {
-                name: name?.value,
-                models,
-                requests,
-                tokens,
-                window: window?.value,
-            })
-        },
-    );
+    let read = written.into_iter().filter_map(|At { value: bucket, spot }| {
+        let name = match bucket.name {
+            Field::Missing => bucket.name.required(&spot, "name", errors),
+            given => filled(given, errors),
+        };
+        if let Some(at) = name.as_ref().filter(|at| !names.insert(at.value.clone())) {
+            errors.refuse(&at.spot, "two buckets have this name: rename one");
+        }
+        if matches!((&bucket.requests, &bucket.tokens), (Field::Missing, Field::Missing)) {
+            errors.refuse(&spot, "needs requests, tokens or both");
+        }
+        let window = bucket.window.required(&spot, "window", errors);
+        let models = models(bucket.models, errors);
+        let requests = some_over_zero(bucket.requests, errors);
+        let tokens = some_over_zero(bucket.tokens, errors);
+        Some(Bucket { name: name?.value, models, requests, tokens, window: window?.value })
+    });
     read.collect()
 }
 
@@ -62,10 +48,7 @@ fn models(field: Field<raw::BucketModels>, errors: &mut Errors) -> Option<Vec<Mo
     }
     match list.iter().find(|at| at.value == "all") {
         Some(all) if list.len() > 1 => {
-            errors.refuse(
-                &all.spot,
-                "all is not mixed with names: use one or the other",
-            );
+            errors.refuse(&all.spot, "all is not mixed with names: use one or the other");
         }
         Some(_) => return None,
         None => {}

@@ -18,12 +18,7 @@ pub(super) fn read(at: &At<String>, names: &Names<'_>, errors: &mut Errors) -> O
         return Alias::parse(&at.value).map(Fallback::Alias);
     }
     let target = TargetId::parse(&at.value);
-    let known = |target: &TargetId| {
-        names
-            .providers
-            .iter()
-            .any(|p| p == target.provider.as_str())
-    };
+    let known = |target: &TargetId| names.providers.iter().any(|p| p == target.provider.as_str());
     if let Some(target) = target.filter(known) {
         return whole(target, &at.spot, errors).map(Fallback::Target);
     }
@@ -36,11 +31,8 @@ pub(super) fn read(at: &At<String>, names: &Names<'_>, errors: &mut Errors) -> O
 /// Notes circles and chains that are too long. Each alias is looked at once: those without
 /// unsettled fallbacks are settled first; what cannot be settled leads into a circle.
 pub(super) fn chains(routes: &[AliasRoute], spots: &[Spot], errors: &mut Errors) {
-    let index: HashMap<&str, usize> = routes
-        .iter()
-        .enumerate()
-        .map(|(i, route)| (route.alias.as_str(), i))
-        .collect();
+    let index: HashMap<&str, usize> =
+        routes.iter().enumerate().map(|(i, route)| (route.alias.as_str(), i)).collect();
     let next: Vec<Vec<usize>> = routes.iter().map(|route| follow(route, &index)).collect();
     let depths = depths(&next);
     let mut told = vec![false; routes.len()];
@@ -56,10 +48,7 @@ pub(super) fn chains(routes: &[AliasRoute], spots: &[Spot], errors: &mut Errors)
                     let spot = circle.first().and_then(|i| spots.get(*i)).unwrap_or(spot);
                     let names = circle.iter().filter_map(|i| routes.get(*i));
                     let names: Vec<_> = names.map(|route| route.alias.as_str()).collect();
-                    errors.refuse(
-                        spot,
-                        format!("its fallbacks go in a circle: {}", names.join(" -> ")),
-                    );
+                    errors.refuse(spot, format!("its fallbacks go in a circle: {}", names.join(" -> ")));
                 }
             }
         }
@@ -87,9 +76,7 @@ fn depths(next: &[Vec<usize>]) -> Vec<Option<usize>> {
     let mut open: Vec<usize> = next.iter().map(Vec::len).collect();
     let mut deepest = vec![0; next.len()];
     let mut depths = vec![None; next.len()];
-    let mut settled: Vec<usize> = (0..next.len())
-        .filter(|i| open.get(*i) == Some(&0))
-        .collect();
+    let mut settled: Vec<usize> = (0..next.len()).filter(|i| open.get(*i) == Some(&0)).collect();
     while let Some(child) = settled.pop() {
         let depth = deepest.get(child).copied().unwrap_or(0);
         if let Some(slot) = depths.get_mut(child) {

@@ -33,12 +33,7 @@ pub(super) struct Outside<'a> {
 }
 
 /// Makes the configuration. It is only good when no error was noted.
-pub(super) fn check(
-    root: Root,
-    source: Source,
-    outside: Outside<'_>,
-    errors: &mut Errors,
-) -> Config {
+pub(super) fn check(root: Root, source: Source, outside: Outside<'_>, errors: &mut Errors) -> Config {
     version(root.version, errors);
     let (listen, listen_spot) = access::listen(&root.listen, outside, errors);
     let client_auth = access::client_auth(root.client_auth, outside, errors);
@@ -174,14 +169,8 @@ fn log_level(field: Field<LogLevel>, outside: Outside<'_>, errors: &mut Errors) 
 
 fn classify(rules: Vec<At<raw::ClassRule>>, errors: &mut Errors) -> Vec<ClassRule> {
     let read = rules.into_iter().filter_map(|At { value: rule, spot }| {
-        if matches!(
-            (&rule.status, &rule.r#match),
-            (Field::Missing, Field::Missing)
-        ) {
-            errors.refuse(
-                &spot,
-                "needs a status or a match: without both it takes every failure",
-            );
+        if matches!((&rule.status, &rule.r#match), (Field::Missing, Field::Missing)) {
+            errors.refuse(&spot, "needs a status or a match: without both it takes every failure");
         }
         let status = match rule.status {
             Field::Given(at) => status(&at, errors),
@@ -189,11 +178,7 @@ fn classify(rules: Vec<At<raw::ClassRule>>, errors: &mut Errors) -> Vec<ClassRul
         };
         let text = filled(rule.r#match, errors).map(|at| at.value);
         let class = rule.r#as.required(&spot, "as", errors);
-        Some(ClassRule {
-            status: status?,
-            text,
-            class: class?.value,
-        })
+        Some(ClassRule { status: status?, text, class: class?.value })
     });
     read.collect()
 }
@@ -201,9 +186,7 @@ fn classify(rules: Vec<At<raw::ClassRule>>, errors: &mut Errors) -> Vec<ClassRul
 fn status(at: &At<raw::StatusText>, errors: &mut Errors) -> Option<StatusPattern> {
     let exactly = |number: u64| {
         let status = u16::try_from(number).ok()?;
-        (100..=599)
-            .contains(&status)
-            .then_some(StatusPattern::Exactly(status))
+        (100..=599).contains(&status).then_some(StatusPattern::Exactly(status))
     };
     let pattern = match &at.value {
         raw::StatusText::Number(number) => exactly(*number),

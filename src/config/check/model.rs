@@ -20,10 +20,7 @@ fn model(entry: Entry<raw::Model>, errors: &mut Errors) -> Option<ModelSpec> {
     let input = match written.input {
         Field::Given(at) => {
             if at.value.is_empty() && !errors.has_about(&at.spot.path) {
-                errors.refuse(
-                    &at.spot,
-                    "must name what the model takes: leave it out if unknown",
-                );
+                errors.refuse(&at.spot, "must name what the model takes: leave it out if unknown");
             }
             Some(at.value.into_iter().map(|at| at.value).collect())
         }
@@ -40,10 +37,7 @@ fn model(entry: Entry<raw::Model>, errors: &mut Errors) -> Option<ModelSpec> {
         tools: tools(written.tools),
         reasoning: written.reasoning.value(),
         price: price(written.price, errors),
-        set: set
-            .into_iter()
-            .filter_map(|entry| Some((entry.name, entry.value?.0)))
-            .collect(),
+        set: set.into_iter().filter_map(|entry| Some((entry.name, entry.value?.0))).collect(),
         drop: drop.into_iter().map(|at| at.value).collect(),
         stream: written.stream.value(),
         limit_field: written.limit_field.value(),
@@ -58,10 +52,7 @@ fn model(entry: Entry<raw::Model>, errors: &mut Errors) -> Option<ModelSpec> {
 fn paths<T>(set: &[Entry<T>], drop: &[At<String>], errors: &mut Errors) {
     let mut check = |path: &str, spot: &Spot| {
         if path.split('.').any(str::is_empty) {
-            errors.refuse(
-                spot,
-                "must be a field such as store, or a path such as reasoning.summary",
-            );
+            errors.refuse(spot, "must be a field such as store, or a path such as reasoning.summary");
         }
     };
     for entry in set {
@@ -72,10 +63,7 @@ fn paths<T>(set: &[Entry<T>], drop: &[At<String>], errors: &mut Errors) {
     }
     for at in drop {
         if set.iter().any(|entry| entry.name == at.value) {
-            errors.refuse(
-                &at.spot,
-                "this field is also in `set`: keep it in one of them",
-            );
+            errors.refuse(&at.spot, "this field is also in `set`: keep it in one of them");
         }
     }
 }
@@ -84,11 +72,9 @@ fn tools(field: Field<raw::Tools>) -> ToolAbility {
     match field.value() {
         None => ToolAbility::Unknown,
         Some(raw::Tools::Switch(false)) => ToolAbility::None,
-        Some(raw::Tools::Switch(true)) => ToolAbility::Some {
-            parallel: None,
-            search: None,
-            apply_patch: None,
-        },
+        Some(raw::Tools::Switch(true)) => {
+            ToolAbility::Some { parallel: None, search: None, apply_patch: None }
+        }
         Some(raw::Tools::Keys(keys)) => ToolAbility::Some {
             parallel: keys.parallel.value(),
             search: keys.search.value(),
@@ -98,11 +84,7 @@ fn tools(field: Field<raw::Tools>) -> ToolAbility {
 }
 
 fn price(field: Field<raw::Price>, errors: &mut Errors) -> Option<Price> {
-    let Field::Given(At {
-        value: written,
-        spot,
-    }) = field
-    else {
+    let Field::Given(At { value: written, spot }) = field else {
         return None;
     };
     let mut money = |field: Field<f64>| {
@@ -116,12 +98,7 @@ fn price(field: Field<raw::Price>, errors: &mut Errors) -> Option<Price> {
     if let Field::Given(at) = written.above {
         // Prices above a size come later; what is written is checked now.
         let above = at.value;
-        for field in [
-            above.input,
-            above.output,
-            above.cache_read,
-            above.cache_write,
-        ] {
+        for field in [above.input, above.output, above.cache_read, above.cache_write] {
             money(field);
         }
         match above.tokens {

@@ -7,6 +7,7 @@ use crate::base::secret::Secret;
 use crate::config::errors::{Errors, Problem, Spot};
 use crate::config::expand::is_variable;
 use crate::config::read::{At, Entries, Entry, Field, Read, join};
+use crate::config::scalar::Key;
 use crate::config::url::{self, Flaw, Url};
 use crate::config::vendors;
 use crate::config::{AuthForm, Provider, ProviderKey, ProxyChoice, Timeouts, raw};
@@ -32,10 +33,7 @@ pub(super) fn providers(
         errors.push(&Spot::of("providers", None), problem, None);
     }
     let names = entries.iter().map(|entry| entry.name.clone()).collect();
-    let list = entries
-        .into_iter()
-        .filter_map(|entry| provider(entry, timeouts, outside, errors))
-        .collect();
+    let list = entries.into_iter().filter_map(|entry| provider(entry, timeouts, outside, errors)).collect();
     Providers { list, names }
 }
 
@@ -48,8 +46,7 @@ fn provider(
     let spot = &entry.spot;
     let name = ProviderName::parse(&entry.name);
     if name.is_none() {
-        let reason =
-            "a provider's name begins with a letter and goes on with letters, digits, _ and -";
+        let reason = "a provider's name begins with a letter and goes on with letters, digits, _ and -";
         errors.refuse(spot, reason);
     }
     let written = entry.value?;
@@ -58,14 +55,8 @@ fn provider(
     let unexpanded = !enabled && matches!(written.base_url, Field::Broken);
     let base_url = base_url(written.base_url, spot, errors);
     let protocols = protocols(written.protocol, base_url.as_deref(), spot, errors);
-    let key = key(
-        written.api_key,
-        written.api_key_env,
-        enabled.then_some(outside),
-        errors,
-    );
-    let provider_timeouts =
-        bounds::provider_timeouts(written.timeouts.or_default(), timeouts, errors);
+    let key = key(written.api_key, written.api_key_env, enabled.then_some(outside), errors);
+    let provider_timeouts = bounds::provider_timeouts(written.timeouts.or_default(), timeouts, errors);
     let proxy = proxy(written.proxy, errors);
     let headers = headers(written.headers.or_default(), errors);
     let models = model::models(written.models.or_default(), errors);
@@ -90,8 +81,7 @@ fn provider(
 fn base_url(field: Field<String>, provider: &Spot, errors: &mut Errors) -> Option<String> {
     let at = match field {
         Field::Missing => {
-            let takes =
-                "the server's URL with its version segment, such as https://api.example.com/v1";
+            let takes = "the server's URL with its version segment, such as https://api.example.com/v1";
             let spot = Spot::of(&join(&provider.path, "base_url"), provider.at);
             errors.push(&spot, Problem::Missing(takes.to_owned()), None);
             return None;
@@ -127,11 +117,7 @@ fn base_url(field: Field<String>, provider: &Spot, errors: &mut Errors) -> Optio
 
 fn plain(url: Url<'_>, scheme: &str) -> String {
     let host = url.host.to_ascii_lowercase();
-    let host = if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host
-    };
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
     let port = url.port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("{scheme}://{host}{port}{}", url.path)
 }
@@ -179,7 +165,7 @@ fn protocols(
 
 /// The key, from the file or a variable. A disabled provider's variable is not looked at.
 fn key(
-    written: Field<crate::config::read::Key>,
+    written: Field<Key>,
     variable: Field<String>,
     outside: Option<Outside<'_>>,
     errors: &mut Errors,
@@ -193,16 +179,9 @@ fn key(
             return None;
         }
         check_key(&at.value.secret, &at.spot, errors);
-        return Some(ProviderKey {
-            secret: at.value.secret,
-            variable: at.value.variable,
-        });
+        return Some(ProviderKey { secret: at.value.secret, variable: at.value.variable });
     }
-    let Field::Given(At {
-        value: name,
-        mut spot,
-    }) = variable
-    else {
+    let Field::Given(At { value: name, mut spot }) = variable else {
         return None;
     };
     if !is_variable(&name) {
@@ -214,26 +193,15 @@ fn key(
         return None;
     }
     let Some(key) = outside?.env.var(&name) else {
-        let reason =
-            format!("the environment variable {name} is not set: set it, or disable the provider");
+        let reason = format!("the environment variable {name} is not set: set it, or disable the provider");
         spot.shown = None;
         errors.refuse(&spot, reason);
         return None;
     };
     let secret = Secret::new(key);
     errors.secrets.push(secret.clone());
-    check_key(
-        &secret,
-        &Spot {
-            shown: None,
-            ..spot
-        },
-        errors,
-    );
-    Some(ProviderKey {
-        secret,
-        variable: Some(name),
-    })
+    check_key(&secret, &Spot { shown: None, ..spot }, errors);
+    Some(ProviderKey { secret, variable: Some(name) })
 }
 
 fn proxy(field: Field<String>, errors: &mut Errors) -> ProxyChoice {
@@ -251,13 +219,11 @@ fn proxy(field: Field<String>, errors: &mut Errors) -> ProxyChoice {
     };
     match Url::parse(&bare) {
         Ok(url) if url.scheme == "socks5" && !cfg!(feature = "socks") => {
-            let reason = "this build has no SOCKS5: use an http:// proxy, or build with the cargo feature `socks`";
+            let reason =
+                "this build has no SOCKS5: use an http:// proxy, or build with the cargo feature `socks`";
             errors.refuse(&spot, reason);
         }
-        Ok(url)
-            if ["http", "socks5"].contains(&url.scheme)
-                && url.port.is_some()
-                && url.path.is_empty() => {}
+        Ok(url) if ["http", "socks5"].contains(&url.scheme) && url.port.is_some() && url.path.is_empty() => {}
         Ok(_) | Err(_) => {
             let reason = "must be env, direct, http://host:port or socks5://host:port";
             errors.refuse(&spot, reason);
@@ -277,17 +243,11 @@ fn headers(written: Entries<String>, errors: &mut Errors) -> Vec<(String, String
             errors.refuse(&entry.spot, "this is no name of a header");
         } else if OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
             errors.refuse(&entry.spot, "this header is llmgate's own: remove it");
-        } else if headers
-            .iter()
-            .any(|(known, _)| name.eq_ignore_ascii_case(known))
-        {
+        } else if headers.iter().any(|(known, _)| name.eq_ignore_ascii_case(known)) {
             errors.refuse(&entry.spot, "this header stands here twice: remove one");
         }
         let Some(value) = entry.value else { continue };
-        if !value
-            .chars()
-            .all(|c| c.is_ascii_graphic() || c == ' ' || c == '\t')
-        {
+        if !value.chars().all(|c| c.is_ascii_graphic() || c == ' ' || c == '\t') {
             let reason = "holds a character that no header can carry, such as a line break";
             errors.refuse(&entry.spot, reason);
         }

@@ -2,7 +2,8 @@
 
 use super::{Outside, filled, log_level, over_zero, path, some_over_zero};
 use crate::config::errors::Errors;
-use crate::config::read::{Field, Size};
+use crate::config::read::Field;
+use crate::config::scalar::Size;
 use crate::config::url::Url;
 use crate::config::{Ledger, Log, Rotate, State, Store, Trace, UsageHook, UsageLog, raw};
 
@@ -60,16 +61,9 @@ fn hook(written: raw::Hook, errors: &mut Errors) -> Option<UsageHook> {
     // A hook's address may carry a query.
     let plain = url.value.split('?').next().unwrap_or("");
     if !Url::parse(plain).is_ok_and(is_http) {
-        errors.refuse(
-            &url.spot,
-            "must be an http or https URL, such as https://example.com/usage",
-        );
+        errors.refuse(&url.spot, "must be an http or https URL, such as https://example.com/usage");
     }
-    Some(UsageHook {
-        url: url.value,
-        authorization: written.authorization.value(),
-        timeout,
-    })
+    Some(UsageHook { url: url.value, authorization: written.authorization.value(), timeout })
 }
 
 pub(super) fn trace(written: raw::Trace, errors: &mut Errors) -> Trace {
@@ -77,9 +71,7 @@ pub(super) fn trace(written: raw::Trace, errors: &mut Errors) -> Trace {
     let max_text = written.max_text.value();
     Trace {
         file: path(written.file, errors),
-        max_text: max_text.map_or(default.max_text, |n| {
-            usize::try_from(n).unwrap_or(usize::MAX)
-        }),
+        max_text: max_text.map_or(default.max_text, |n| usize::try_from(n).unwrap_or(usize::MAX)),
     }
 }
 

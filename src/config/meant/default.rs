@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Breaker, Cooldown, Ledger, Limits, Log, LogLevel, RetriedFailures, Retry, Rotate, State, Store,
-    Timeouts, Trace, UsageLog,
+    Breaker, Cooldown, Ledger, Limits, Log, LogLevel, RetriedFailures, Retry, Rotate, State, Store, Timeouts,
+    Trace, UsageLog,
 };
 
 const KIB: usize = 1024;
@@ -94,40 +94,24 @@ impl Default for Log {
 
 impl Default for Rotate {
     fn default() -> Self {
-        Self {
-            daily: true,
-            max_size: 100 * 1024 * 1024,
-            keep: 7,
-        }
+        Self { daily: true, max_size: 100 * 1024 * 1024, keep: 7 }
     }
 }
 
 impl Default for UsageLog {
     fn default() -> Self {
-        Self {
-            ledger: Ledger::StateDir,
-            session_budget: None,
-            day_budget: None,
-            hook: None,
-        }
+        Self { ledger: Ledger::StateDir, session_budget: None, day_budget: None, hook: None }
     }
 }
 
 impl Default for Trace {
     fn default() -> Self {
-        Self {
-            file: None,
-            max_text: 16384,
-        }
+        Self { file: None, max_text: 16384 }
     }
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            store: Store::File,
-            file: None,
-            ttl: Duration::from_secs(24 * 3600),
-        }
+        Self { store: Store::File, file: None, ttl: Duration::from_secs(24 * 3600) }
     }
 }
