@@ -62,12 +62,13 @@ pub fn load(explicit: Option<&Path>, env: &Env, overrides: &Overrides) -> Result
 
 /// Makes a configuration of a file's text; `path` is how errors name the file.
 pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut errors = Errors::default();
     if overrides.local {
         let warning = "--local is not used: it makes a provider only where there is no file";
         errors.warnings.push(warning.to_owned());
     }
-    let root = match file::parse(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+    let root = match file::parse(text) {
         Ok(mut root) => {
             expand::expand(&mut root, env, &mut errors);
             root
