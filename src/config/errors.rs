@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::base::secret::{Secret, mask_known};
+use crate::base::secret::{Secret, mask_known, masked};
 
 /// Everything that is wrong with a configuration, in the order of the file. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +159,32 @@ impl Spot {
 
     /// A variable or a flag.
     pub(super) fn outside(name: &str, value: &str) -> Self {
-        Self { path: name.to_owned(), shown: Some(format!("{value:?}")), outside: true, ..Self::default() }
+        Self { path: name.to_owned(), shown: Some(harmless(value)), outside: true, ..Self::default() }
+    }
+}
+
+/// A text as it may be shown: in quotes, shortened, without what looks like a credential.
+pub(super) fn harmless(text: &str) -> String {
+    const LONGEST: usize = 60;
+    const STARTS: [&str; 6] = ["sk-", "sk_", "gsk_", "xai-", "AIza", "Bearer "];
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let unlike_a_word = text.len() >= 32 && text.chars().all(plain);
+    if unlike_a_word || STARTS.iter().any(|start| text.starts_with(start)) {
+        return format!("{:?}", masked(text));
+    }
+    let (text, end) = match text.split_once("://") {
+        Some((_, rest)) if rest.contains('?') => (text.split('?').next().unwrap_or(""), "?****"),
+        Some(_) | None => (text, ""),
+    };
+    let text = match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => {
+            format!("{scheme}://****@{host}{end}")
+        }
+        (Some(_) | None, Some(_) | None) => format!("{text}{end}"),
+    };
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}", format!("{}...", text.get(..end).unwrap_or(""))),
+        None => format!("{text:?}"),
     }
 }
 
@@ -213,7 +238,11 @@ impl Errors {
 
     /// Was something already said about this key or one below it?
     pub(super) fn has_about(&self, path: &str) -> bool {
-        self.list.iter().any(|noted| noted.error.path.starts_with(path))
+        let is_below = |error: &ConfigError| {
+            let rest = error.path.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.list.iter().any(|noted| is_below(&noted.error))
     }
 
     /// Ends the reading: nothing, or all errors in the order of the file.

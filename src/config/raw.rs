@@ -353,7 +353,7 @@ two_forms! {
     }
     /// One of `models:`.
     Alias: "`provider/model`, or a section with targets" {
-        Short(String) for Kind::Text(..),
+        Short(At<String>) for Kind::Text(..),
         Long(AliasKeys) for Kind::Map(_) | Kind::Null,
     }
     /// `usage.ledger`

@@ -1,10 +1,9 @@
 //! Reading a tree section by section. What is wrong is noted and left out, so that one wrong key
 //! hides no other; what is right is kept with its place, for the rules that look at several keys.
 
-use super::errors::{Errors, Problem, Spot};
+use super::errors::{Errors, Problem, Spot, harmless};
 use super::file::{Kind, Node};
 use crate::base::id::nearest;
-use crate::base::secret::masked;
 
 /// Something that can be read from a tree.
 pub(super) trait Read: Sized {
@@ -137,7 +136,7 @@ pub(super) fn spot(node: &Node, path: &str) -> Spot {
     let shown = match &node.kind {
         Kind::Bool(value) => Some(value.to_string()),
         Kind::Number(number) => Some(number.to_string()),
-        Kind::Text(text, written) => Some(format!("{:?}", harmless(written.as_ref().unwrap_or(text)))),
+        Kind::Text(text, written) => Some(harmless(written.as_ref().unwrap_or(text))),
         Kind::Null | Kind::List(_) | Kind::Map(_) | Kind::Broken => None,
     };
     Spot { shown: shown.filter(|_| !holds_secret(path)), ..Spot::of(path, node.at) }
@@ -151,24 +150,18 @@ fn holds_secret(path: &str) -> bool {
         || ["api_key", "authorization", "proxy"].contains(&last)
 }
 
-/// A text without what looks like a credential, shortened.
-fn harmless(text: &str) -> String {
-    const LONGEST: usize = 60;
-    const STARTS: [&str; 6] = ["sk-", "sk_", "gsk_", "xai-", "AIza", "Bearer "];
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let unlike_a_word = text.len() >= 32 && text.chars().all(plain);
-    if unlike_a_word || STARTS.iter().any(|start| text.starts_with(start)) {
-        return masked(text);
+impl<T: Read> Read for At<T> {
+    fn takes() -> String {
+        T::takes()
     }
-    let text = match (text.split_once("://"), text.rsplit_once('@')) {
-        (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => {
-            format!("{scheme}://****@{host}")
-        }
-        _ => text.to_owned(),
-    };
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or("")),
-        None => text,
+
+    fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
+        let value = T::read(node, path, errors)?;
+        Some(Self { value, spot: spot(node, path) })
+    }
+
+    fn keys(path: &str, list: &mut Vec<String>) {
+        T::keys(path, list);
     }
 }
 
