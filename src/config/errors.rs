@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::base::secret::{Secret, mask_known};
+use crate::base::secret::{Secret, mask_known, masked};
 
 /// Everything that is wrong with a configuration, in the order of the file. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +136,10 @@ impl fmt::Display for Problem {
 pub(super) struct Spot {
     /// Its key path.
     pub(super) path: String,
-    /// Its byte in the file.
+    /// The byte in the file at which the value begins.
     pub(super) at: Option<usize>,
+    /// The name of its key, when that rather than the value is to be looked at.
+    pub(super) key: Option<String>,
     /// The value, fit to be shown.
     pub(super) shown: Option<String>,
     /// Is it a variable or a flag rather than a key of the file?
@@ -157,14 +159,47 @@ impl Spot {
 
     /// A variable or a flag.
     pub(super) fn outside(name: &str, value: &str) -> Self {
-        Self { path: name.to_owned(), shown: Some(format!("{value:?}")), outside: true, at: None }
+        Self { path: name.to_owned(), shown: Some(harmless(value)), outside: true, ..Self::default() }
     }
+}
+
+/// A text as it may be shown: in quotes, shortened, without what looks like a credential.
+pub(super) fn harmless(text: &str) -> String {
+    const LONGEST: usize = 60;
+    const STARTS: [&str; 6] = ["sk-", "sk_", "gsk_", "xai-", "AIza", "Bearer "];
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let unlike_a_word = text.len() >= 32 && text.chars().all(plain);
+    if unlike_a_word || STARTS.iter().any(|start| text.starts_with(start)) {
+        return format!("{:?}", masked(text));
+    }
+    let (text, end) = match text.split_once("://") {
+        Some((_, rest)) if rest.contains('?') => (text.split('?').next().unwrap_or(""), "?****"),
+        Some(_) | None => (text, ""),
+    };
+    let text = match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => {
+            format!("{scheme}://****@{host}{end}")
+        }
+        (Some(_) | None, Some(_) | None) => format!("{text}{end}"),
+    };
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}", format!("{}...", text.get(..end).unwrap_or(""))),
+        None => format!("{text:?}"),
+    }
+}
+
+/// An error whose place is not yet counted.
+#[derive(Debug)]
+struct Noted {
+    at: Option<usize>,
+    key: Option<String>,
+    error: ConfigError,
 }
 
 /// Gathers errors while a configuration is read.
 #[derive(Debug, Default)]
 pub(super) struct Errors {
-    list: Vec<(Option<usize>, ConfigError)>,
+    list: Vec<Noted>,
     /// The secrets met so far; no message may contain one.
     pub(super) secrets: Vec<Secret>,
     /// What is odd but allowed.
@@ -193,7 +228,7 @@ impl Errors {
             value: spot.shown.clone(),
             nearest: nearest.map(str::to_owned),
         };
-        self.list.push((spot.at, error));
+        self.list.push(Noted { at: spot.at, key: spot.key.clone(), error });
     }
 
     /// Is nothing wrong so far?
@@ -203,7 +238,11 @@ impl Errors {
 
     /// Was something already said about this key or one below it?
     pub(super) fn has_about(&self, path: &str) -> bool {
-        self.list.iter().any(|(_, error)| error.path.starts_with(path))
+        let is_below = |error: &ConfigError| {
+            let rest = error.path.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.list.iter().any(|noted| is_below(&noted.error))
     }
 
     /// Ends the reading: nothing, or all errors in the order of the file.
@@ -211,27 +250,26 @@ impl Errors {
         if self.list.is_empty() {
             return Ok(());
         }
-        for (at, error) in &mut self.list {
-            *at = at.map(|at| key_begins(text, at, error));
+        for noted in &mut self.list {
+            noted.at = noted.at.map(|at| begins(text, at, noted.key.as_deref()));
         }
-        self.list.sort_by_key(|(at, _)| *at);
+        self.list.sort_by_key(|noted| noted.at);
         let mut places = Places::new(text);
         let clean = |text: String| mask_known(&text, &self.secrets).into_owned();
-        let list = self.list.into_iter().map(|(at, mut error)| {
-            error.place = at.map(|at| places.of(at));
-            error.value = error.value.map(clean);
-            error
+        let list = self.list.into_iter().map(|noted| ConfigError {
+            place: noted.at.map(|at| places.of(at)),
+            value: noted.error.value.map(clean),
+            ..noted.error
         });
         Err(ConfigErrors { file: file.map(Path::to_owned), list: list.collect() })
     }
 }
 
-/// The tree knows where values begin. What is said about a key is better told at the key, which
-/// stands before its value.
-fn key_begins(text: &str, at: usize, error: &ConfigError) -> usize {
-    let key = error.path.rsplit('.').next().unwrap_or("");
-    let before = text.get(..at).filter(|_| error.problem == Problem::UnknownKey);
-    before.and_then(|text| text.rfind(key)).unwrap_or(at)
+/// The tree knows where values begin. What is said about a key is told at the key, which stands
+/// before its value.
+fn begins(text: &str, at: usize, key: Option<&str>) -> usize {
+    let found = key.and_then(|key| text.get(..at)?.rfind(key));
+    found.unwrap_or(at)
 }
 
 /// Turns rising byte offsets into places, in one walk over the text.
@@ -270,10 +308,11 @@ mod tests {
             path: "b".to_owned(),
             at: Some(7),
             shown: Some("\"hush-hush\"".to_owned()),
-            outside: false,
+            ..Spot::default()
         };
         errors.refuse(&late, "must be a number");
-        errors.push(&Spot::of("a", Some(4)), Problem::UnknownKey, Some("c"));
+        let early = Spot { key: Some("a".to_owned()), ..Spot::of("a", Some(4)) };
+        errors.push(&early, Problem::UnknownKey, Some("c"));
         errors.refuse(&Spot::outside("PORT", "x"), "must be a port");
         let told = errors.finish(Some(Path::new("f")), "äa: 1\nb: hush-hush\n");
         let expected = "PORT: must be a port (value \"x\")\n\

@@ -12,13 +12,14 @@ pub(super) fn expand(root: &mut Node, env: &Env, errors: &mut Errors) {
         return;
     };
     for (key, node) in entries {
-        match &mut node.kind {
-            Kind::Map(providers) if key == "providers" => {
-                for (name, provider) in providers {
-                    expand_provider(provider, &join(key, name), env, errors);
-                }
+        if key == "providers"
+            && let Kind::Map(providers) = &mut node.kind
+        {
+            for (name, provider) in providers {
+                expand_provider(provider, &join(key, name), env, errors);
             }
-            _ => expand_below(node, key, env, errors),
+        } else {
+            expand_below(node, key, env, errors);
         }
     }
 }
@@ -26,11 +27,7 @@ pub(super) fn expand(root: &mut Node, env: &Env, errors: &mut Errors) {
 fn expand_provider(provider: &mut Node, path: &str, env: &Env, errors: &mut Errors) {
     if let Some(enabled) = provider.entry_mut("enabled") {
         expand_below(enabled, &join(path, "enabled"), env, errors);
-        let off = match &enabled.kind {
-            Kind::Bool(on) => !on,
-            Kind::Text(text, _) => text == "false",
-            _ => false,
-        };
+        let off = enabled.switch() == Some(false) || enabled.expanded() == Some("false");
         if off {
             return hide_unexpanded(provider);
         }
@@ -44,7 +41,7 @@ fn hide_unexpanded(node: &mut Node) {
         Kind::Text(text, None) if text.contains("${") => node.kind = Kind::Broken,
         Kind::List(items) => items.iter_mut().for_each(hide_unexpanded),
         Kind::Map(entries) => entries.iter_mut().for_each(|(_, node)| hide_unexpanded(node)),
-        _ => {}
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::Broken => {}
     }
 }
 
@@ -67,7 +64,7 @@ fn expand_below(node: &mut Node, path: &str, env: &Env, errors: &mut Errors) {
                 expand_below(node, &join(path, key), env, errors);
             }
         }
-        _ => {}
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::Broken => {}
     }
 }
 

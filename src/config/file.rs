@@ -66,6 +66,43 @@ pub(super) enum Kind {
 }
 
 impl Node {
+    /// The text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        if let Kind::Text(text, _) = &self.kind {
+            return Some(text);
+        }
+        None
+    }
+
+    /// The text, if variables were expanded in it.
+    pub(super) fn expanded(&self) -> Option<&str> {
+        self.written().and_then(|_| self.text())
+    }
+
+    /// The text as it was written, if variables were expanded in it.
+    pub(super) fn written(&self) -> Option<&str> {
+        if let Kind::Text(_, Some(written)) = &self.kind {
+            return Some(written);
+        }
+        None
+    }
+
+    /// The number, if it is one.
+    pub(super) fn number(&self) -> Option<&Number> {
+        if let Kind::Number(number) = &self.kind {
+            return Some(number);
+        }
+        None
+    }
+
+    /// The `true` or `false`, if it is one.
+    pub(super) fn switch(&self) -> Option<bool> {
+        if let Kind::Bool(value) = &self.kind {
+            return Some(*value);
+        }
+        None
+    }
+
     /// The value under a key, when this is a map that has it.
     pub(super) fn entry_mut(&mut self, name: &str) -> Option<&mut Self> {
         let Kind::Map(entries) = &mut self.kind else {

@@ -23,11 +23,13 @@ mod file;
 mod meant;
 mod raw;
 mod read;
+mod scalar;
 pub mod show;
 mod units;
 mod url;
 pub mod vendors;
 mod words;
+mod zero;
 
 /// What the command line says about single values; it wins over everything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,19 +54,21 @@ pub fn load(explicit: Option<&Path>, env: &Env, overrides: &Overrides) -> Result
         return from_file(&path, env, overrides);
     }
     match env.config_dir().map(|dir| dir.join("config.yaml")) {
-        Some(path) if path.exists() => from_file(&path, env, overrides),
+        // A file that may be there but cannot be looked at is an error, not an absence.
+        Some(path) if path.try_exists().unwrap_or(true) => from_file(&path, env, overrides),
         Some(_) | None => from_environment(env, overrides),
     }
 }
 
 /// Makes a configuration of a file's text; `path` is how errors name the file.
 pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut errors = Errors::default();
     if overrides.local {
         let warning = "--local is not used: it makes a provider only where there is no file";
         errors.warnings.push(warning.to_owned());
     }
-    let root = match file::parse(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+    let root = match file::parse(text) {
         Ok(mut root) => {
             expand::expand(&mut root, env, &mut errors);
             root
@@ -126,7 +130,7 @@ fn from_file(path: &Path, env: &Env, overrides: &Overrides) -> Result<Config, Co
 /// There is no key, or what there is breaks a rule.
 pub fn from_environment(env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
     let mut errors = Errors::default();
-    let made = vendors::from_environment(env, overrides, &mut errors);
+    let made = zero::file(env, overrides, &mut errors);
     let outside = check::Outside { env, overrides };
     let config = made.and_then(|(file, variables)| {
         let root = raw::Root::read(&Node::from(file), "", &mut errors)?;

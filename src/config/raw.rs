@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::errors::{Errors, Problem};
 use super::file::{Kind, Node};
-use super::read::{
-    Anything, At, Entries, Field, Key, Read, Size, bare, entries, join, section, unknown_key, wrong,
-};
+use super::read::{At, Entries, Field, Read, bare, entries, join, section, unknown_key, wrong};
+use super::scalar::{Anything, Key, Size};
 use super::words::Words;
 use super::{
     ApplyPatch, AuthForm, CacheMarks, Compat, LogLevel, Modality, ResponseHeaders, RetriedFailures, Store,
@@ -310,6 +309,7 @@ macro_rules! two_forms {
     })+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
+        #[allow(clippy::large_enum_variant, reason = "few, and gone once checked")]
         pub(super) enum $name {
             $($variant($type),)+
         }
@@ -353,7 +353,7 @@ two_forms! {
     }
     /// One of `models:`.
     Alias: "`provider/model`, or a section with targets" {
-        Short(String) for Kind::Text(..),
+        Short(At<String>) for Kind::Text(..),
         Long(AliasKeys) for Kind::Map(_) | Kind::Null,
     }
     /// `usage.ledger`

@@ -1,17 +1,9 @@
 //! Reading a tree section by section. What is wrong is noted and left out, so that one wrong key
 //! hides no other; what is right is kept with its place, for the rules that look at several keys.
 
-use std::time::Duration;
-
-use serde_json::Value;
-
-use super::errors::{Errors, Problem, Spot};
-use super::expand::is_variable;
+use super::errors::{Errors, Problem, Spot, harmless};
 use super::file::{Kind, Node};
-use super::words::Words;
-use super::{Window, units};
 use crate::base::id::nearest;
-use crate::base::secret::{Secret, masked};
 
 /// Something that can be read from a tree.
 pub(super) trait Read: Sized {
@@ -108,7 +100,11 @@ pub(super) fn join(path: &str, key: &str) -> String {
 
 /// Notes a value of the wrong type.
 pub(super) fn wrong<T: Read>(node: &Node, path: &str, errors: &mut Errors) -> Option<T> {
-    errors.refuse(&spot(node, path), format!("must be {}", T::takes()));
+    let takes = T::takes();
+    // A number or a switch in quotes is a text.
+    let bare = node.number().is_some() || node.switch().is_some();
+    let hint = if bare && takes == String::takes() { ": put it in quotes" } else { "" };
+    errors.refuse(&spot(node, path), format!("must be {takes}{hint}"));
     None
 }
 
@@ -131,7 +127,7 @@ pub(super) fn entries<'a, T: Read>(
 
 /// Notes a key that does not exist.
 pub(super) fn unknown_key(key: &str, node: &Node, section: &str, known: &[&str]) -> (Spot, Option<String>) {
-    let spot = Spot::of(&join(section, key), node.at);
+    let spot = Spot { key: Some(key.to_owned()), ..Spot::of(&join(section, key), node.at) };
     (spot, nearest(key, known.iter().copied()).map(str::to_owned))
 }
 
@@ -140,7 +136,7 @@ pub(super) fn spot(node: &Node, path: &str) -> Spot {
     let shown = match &node.kind {
         Kind::Bool(value) => Some(value.to_string()),
         Kind::Number(number) => Some(number.to_string()),
-        Kind::Text(text, written) => Some(format!("{:?}", harmless(written.as_ref().unwrap_or(text)))),
+        Kind::Text(text, written) => Some(harmless(written.as_ref().unwrap_or(text))),
         Kind::Null | Kind::List(_) | Kind::Map(_) | Kind::Broken => None,
     };
     Spot { shown: shown.filter(|_| !holds_secret(path)), ..Spot::of(path, node.at) }
@@ -154,151 +150,18 @@ fn holds_secret(path: &str) -> bool {
         || ["api_key", "authorization", "proxy"].contains(&last)
 }
 
-/// A text without what looks like a credential, shortened.
-fn harmless(text: &str) -> String {
-    const LONGEST: usize = 60;
-    const STARTS: [&str; 6] = ["sk-", "sk_", "gsk_", "xai-", "AIza", "Bearer "];
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let unlike_a_word = text.len() >= 32 && text.chars().all(plain);
-    if unlike_a_word || STARTS.iter().any(|start| text.starts_with(start)) {
-        return masked(text);
-    }
-    let text = match (text.split_once("://"), text.rsplit_once('@')) {
-        (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => {
-            format!("{scheme}://****@{host}")
-        }
-        _ => text.to_owned(),
-    };
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or("")),
-        None => text,
-    }
-}
-
-impl<T: Words> Read for T {
+impl<T: Read> Read for At<T> {
     fn takes() -> String {
-        let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
-        match words.split_last() {
-            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-            _ => words.concat(),
-        }
+        T::takes()
     }
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let word = match &node.kind {
-            Kind::Text(text, _) => text.as_str(),
-            Kind::Bool(true) => "true",
-            Kind::Bool(false) => "false",
-            Kind::Null | Kind::Number(_) | Kind::List(_) | Kind::Map(_) | Kind::Broken => "",
-        };
-        let choice = T::named(word);
-        if choice.is_none() {
-            let near = nearest(word, T::WORDS.iter().map(|(known, _)| *known));
-            let reason = format!("must be {}", T::takes());
-            errors.refuse_near(&spot(node, path), reason, near);
-        }
-        choice
-    }
-}
-
-/// Implements [`Read`] for types that are one scalar: what it takes, and how it is made.
-macro_rules! scalar {
-    ($($type:ty: $takes:literal, $make:expr;)+) => {$(
-        impl Read for $type {
-            fn takes() -> String {
-                $takes.to_owned()
-            }
-
-            fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-                let make: fn(&Node) -> Option<$type> = $make;
-                make(node).or_else(|| wrong::<Self>(node, path, errors))
-            }
-        }
-    )+};
-}
-
-/// A size in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd)]
-pub(super) struct Size(pub(super) u64);
-
-/// Any value, kept as JSON.
-#[derive(Clone, Debug)]
-pub(super) struct Anything(pub(super) Value);
-
-// A number or a switch may come out of `${}`, which gives a text.
-scalar! {
-    bool: "true or false", |node| match &node.kind {
-        Kind::Bool(value) => Some(*value),
-        Kind::Text(text, Some(_)) => text.parse().ok(),
-        _ => None,
-    };
-    u64: "a whole number, 0 or more", |node| match &node.kind {
-        Kind::Number(number) => number.as_u64(),
-        Kind::Text(text, Some(_)) => text.parse().ok(),
-        _ => None,
-    };
-    u32: "a whole number, 0 or more, at most 4294967295", |node| match &node.kind {
-        Kind::Number(number) => u32::try_from(number.as_u64()?).ok(),
-        Kind::Text(text, Some(_)) => text.parse().ok(),
-        _ => None,
-    };
-    f64: "a number", |node| match &node.kind {
-        Kind::Number(number) => number.as_f64(),
-        Kind::Text(text, Some(_)) => text.parse().ok().filter(|number: &f64| number.is_finite()),
-        _ => None,
-    };
-    String: "a text (put it in quotes)", |node| text(node).map(str::to_owned);
-    Duration: "a duration such as 250ms, 10s, 5m, 1h or 15d", |node| match &node.kind {
-        Kind::Number(number) if number.as_u64() == Some(0) => Some(Duration::ZERO),
-        _ => units::duration(text(node)?),
-    };
-    Size: "a size such as 64KiB or 32MiB", |node| units::size(text(node)?).map(Size);
-    Window: "a window such as 1m, 5h, 1d, 1w or 1mo", |node| units::window(text(node)?);
-    Anything: "any value", |node| Some(Anything(node.to_value()));
-}
-
-fn text(node: &Node) -> Option<&str> {
-    match &node.kind {
-        Kind::Text(text, _) => Some(text),
-        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::List(_) | Kind::Map(_) | Kind::Broken => None,
-    }
-}
-
-impl Read for Secret {
-    fn takes() -> String {
-        "a text (put it in quotes)".to_owned()
+        let value = T::read(node, path, errors)?;
+        Some(Self { value, spot: spot(node, path) })
     }
 
-    fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let secret = Self::new(&String::read(node, path, errors)?);
-        errors.secrets.push(secret.clone());
-        Some(secret)
-    }
-}
-
-/// A key and the variable that it came from, when it is one `${NAME}` and no more.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) secret: Secret,
-    pub(super) variable: Option<String>,
-}
-
-impl Read for Key {
-    fn takes() -> String {
-        Secret::takes()
-    }
-
-    fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let variable = match &node.kind {
-            Kind::Text(_, Some(written)) => written
-                .strip_prefix("${")
-                .and_then(|rest| rest.strip_suffix('}'))
-                .filter(|name| is_variable(name))
-                .map(str::to_owned),
-            _ => None,
-        };
-        let secret = Secret::read(node, path, errors)?;
-        Some(Self { secret, variable })
+    fn keys(path: &str, list: &mut Vec<String>) {
+        T::keys(path, list);
     }
 }
 
@@ -315,7 +178,7 @@ impl<T: Read> Read for Vec<At<T>> {
         for (i, node) in items.iter().enumerate() {
             let path = format!("{path}[{i}]");
             if matches!(node.kind, Kind::Null) {
-                errors.refuse(&spot(node, &path), format!("must be {}", T::takes()));
+                wrong::<T>(node, &path, errors);
             }
             if let Field::Given(at) = Field::read(node, &path, errors) {
                 list.push(at);
@@ -365,7 +228,7 @@ impl<T: Read> Read for Entries<T> {
             Entry {
                 name: name.clone(),
                 value: T::read(node, &path, errors),
-                spot: Spot { shown: None, ..spot(node, &path) },
+                spot: Spot { key: Some(name.clone()), ..Spot::of(&path, node.at) },
             }
         });
         Some(Self(read.collect()))

@@ -127,7 +127,7 @@ fn records(config: &Config) -> Map<String, Value> {
     };
     let hook = usage.hook.as_ref().map(|hook| {
         json!({
-            "url": hook.url,
+            "url": hook.url.split('?').next(),
             "authorization": hook.authorization.as_ref().map(|secret| secret.masked()),
             "timeout": show_duration(hook.timeout),
         })

@@ -1,11 +1,6 @@
 //! The table of known vendors (SPEC 4.4). A configuration without a file and the defaults by host
 //! are made of it.
 
-use serde_json::{Map, Value, json};
-
-use super::errors::{Errors, Problem, Spot};
-use super::{Overrides, url};
-use crate::base::env::Env;
 use crate::base::id::ModelName;
 use crate::protocol::Protocol;
 use crate::protocol::dialect::{LimitField, ReasoningField};
@@ -171,128 +166,10 @@ fn limit_field_by_name(model: &str) -> LimitField {
     if new_gpt || o_series { LimitField::MaxCompletionTokens } else { LimitField::MaxTokens }
 }
 
-/// The configuration that the environment alone makes, in the form of a file, with the variables
-/// it was made of; `None` when something is missing, which is noted.
-pub(super) fn from_environment(
-    env: &Env,
-    overrides: &Overrides,
-    errors: &mut Errors,
-) -> Option<(Value, Vec<String>)> {
-    match preset(env, errors) {
-        Preset::Whole(config, variables) => return Some((config, variables)),
-        Preset::Partial => return None,
-        Preset::Absent => {}
-    }
-    let mut variables = Vec::new();
-    let mut providers = Map::new();
-    let mut models = Map::new();
-    for vendor in &VENDORS {
-        let Some(variable) = vendor.variables.iter().find(|name| env.var(name).is_some()) else {
-            continue;
-        };
-        let protocols: Vec<_> = vendor.protocols.iter().map(|p| p.name()).collect();
-        let provider = json!({
-            "protocol": protocols, "base_url": vendor.base_url, "api_key_env": variable,
-        });
-        providers.insert(vendor.name.to_owned(), provider);
-        variables.push((*variable).to_owned());
-        for pattern in vendor.patterns {
-            models.insert((*pattern).to_owned(), format!("{}/*", vendor.name).into());
-        }
-    }
-    if overrides.local {
-        providers.insert("ollama".to_owned(), ollama(env, errors)?);
-        if env.var("OLLAMA_HOST").is_some() {
-            variables.push("OLLAMA_HOST".to_owned());
-        }
-    }
-    if providers.is_empty() {
-        errors.push(&Spot::outside_whole(), Problem::NoProvider, None);
-        return None;
-    }
-    if providers.len() == 1 {
-        // Every name goes to the only provider (SPEC 5.2).
-        models.clear();
-    }
-    Some((json!({"version": 1, "providers": providers, "models": models}), variables))
-}
-
-fn ollama(env: &Env, errors: &mut Errors) -> Option<Value> {
-    const PORT: u16 = 11434;
-    let given = env.var("OLLAMA_HOST").unwrap_or("127.0.0.1");
-    let address = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
-    let Ok(read) = url::Url::parse(&address) else {
-        let spot = Spot::outside("OLLAMA_HOST", given);
-        errors.refuse(&spot, "must be a host, host:port or URL such as 127.0.0.1:11434");
-        return None;
-    };
-    let host = match read.host {
-        "0.0.0.0" => "127.0.0.1".to_owned(),
-        "::" => "[::1]".to_owned(),
-        host if host.contains(':') => format!("[{host}]"),
-        host => host.to_owned(),
-    };
-    let port = read.port.unwrap_or(PORT);
-    let base_url = format!("{}://{host}:{port}{}/v1", read.scheme, read.path);
-    Some(json!({"protocol": "openai-chat", "base_url": base_url}))
-}
-
-enum Preset {
-    Absent,
-    /// Some of its variables are set; noted.
-    Partial,
-    Whole(Value, Vec<String>),
-}
-
-/// The `neutral` preset: one model behind one or two addresses, each in its own protocol.
-fn preset(env: &Env, errors: &mut Errors) -> Preset {
-    const MODEL: &str = "PRESET_ENDPOINT_MODEL";
-    const KEY: &str = "PRESET_ENDPOINT_API_KEY";
-    const SIDES: [(&str, &str, &str); 2] = [
-        ("openai", "openai-chat", "PRESET_OPENAI_ENDPOINT_BASE_URL"),
-        ("anthropic", "anthropic", "PRESET_ANTHROPIC_ENDPOINT_BASE_URL"),
-    ];
-    let urls = SIDES.map(|(_, _, variable)| env.var(variable));
-    let has_url = urls.iter().any(Option::is_some);
-    let mut missing: Vec<_> = [MODEL, KEY].into_iter().filter(|v| env.var(v).is_none()).collect();
-    if missing.len() == 2 && !has_url {
-        return Preset::Absent;
-    }
-    let address = "PRESET_OPENAI_ENDPOINT_BASE_URL or PRESET_ANTHROPIC_ENDPOINT_BASE_URL";
-    missing.extend((!has_url).then_some(address));
-    let (Some(model), true) = (env.var(MODEL), missing.is_empty()) else {
-        let set: Vec<_> = [MODEL, KEY]
-            .into_iter()
-            .chain(SIDES.map(|(_, _, variable)| variable))
-            .filter(|variable| env.var(variable).is_some())
-            .collect();
-        let spot = Spot { path: set.join(", "), outside: true, ..Spot::default() };
-        let reason = format!("set, but the preset also needs {}: set it", missing.join(" and "));
-        errors.refuse(&spot, reason);
-        return Preset::Partial;
-    };
-    let mut variables = vec![MODEL.to_owned(), KEY.to_owned()];
-    let mut providers = Map::new();
-    for ((side, protocol, variable), base_url) in SIDES.into_iter().zip(urls) {
-        if let Some(base_url) = base_url {
-            let key = json!({"protocol": protocol, "base_url": base_url, "api_key_env": KEY});
-            providers.insert(format!("preset-{side}"), key);
-            variables.push(variable.to_owned());
-        }
-    }
-    // With one address both aliases lead to it, the other one by translation.
-    let only = providers.keys().next().filter(|_| providers.len() == 1);
-    let aliases = SIDES.map(|(side, _, _)| {
-        let provider = only.cloned().unwrap_or_else(|| format!("preset-{side}"));
-        (format!("preset-{side}-compatible"), Value::from(format!("{provider}/{model}")))
-    });
-    let models: Map<String, Value> = aliases.into_iter().collect();
-    Preset::Whole(json!({"version": 1, "providers": providers, "models": models}), variables)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::url;
 
     #[test]
     fn the_host_decides_then_the_name() {

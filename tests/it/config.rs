@@ -1,1 +1,327 @@
-//! The configuration.
+//! The configuration: files that are right, files that are wrong with what is said of each, the
+//! environment, and the table of keys in docs/CONFIG.md.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use llmgate::base::env::Env;
+use llmgate::base::id::{ModelName, ProviderName};
+use llmgate::config::{
+    ClientAuth, Compat, Config, ConfigErrors, LogLevel, Overrides, ProxyChoice, Source, from_text, key_paths,
+    load, show,
+};
+use llmgate::protocol::Protocol;
+
+mod zero;
+
+const MINIMAL: &str =
+    "version: 1\nproviders:\n  up: {protocol: openai-chat, base_url: \"http://127.0.0.1:9/v1\"}\n";
+const KEY: &str = "k-test-secret-000000000000";
+
+#[test]
+fn what_is_right_loads() {
+    for path in cases("valid") {
+        let config = read(&path).unwrap_or_else(|errors| panic!("{}:\n{errors}", path.display()));
+        let shown = show::masked(&config).to_string();
+        for secret in config.secrets() {
+            assert!(!shown.contains(secret.expose()), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_whole() {
+    for path in cases("invalid") {
+        if cfg!(feature = "socks") && path.ends_with("proxy_socks.yaml") {
+            continue;
+        }
+        let told = match read(&path) {
+            Ok(_) => panic!("{} loads", path.display()),
+            Err(errors) => format!("{errors}\n"),
+        };
+        assert!(!told.contains(KEY), "{} tells a key", path.display());
+        for word in ["hunter2", "k-0123456789\"", "sk-0123456789"] {
+            assert!(!told.contains(word), "{} tells {word}:\n{told}", path.display());
+        }
+        golden(&path.with_extension("errors"), &told);
+    }
+}
+
+#[test]
+fn every_error_of_a_file_has_its_own_line() {
+    let path = folder("invalid").join("all_errors_in_one_run.yaml");
+    let errors = read(&path).unwrap_err();
+    assert_eq!(errors.to_string().lines().count(), errors.list.len());
+    assert!(errors.list.iter().all(|error| error.place.is_some()));
+}
+
+#[test]
+fn the_annotated_example_means_what_it_says() {
+    let config = read(&folder("valid").join("annotated.yaml")).unwrap();
+    let anthropic = provider(&config, "anthropic");
+    assert_eq!(anthropic.protocols, [Protocol::Anthropic]);
+    assert_eq!(anthropic.host(), "api.anthropic.com");
+    let key = anthropic.key.as_ref().unwrap();
+    assert_eq!(key.secret.expose(), KEY);
+    assert_eq!(key.variable.as_deref(), Some("ANTHROPIC_API_KEY"));
+    let sonnet = ModelName::parse("claude-sonnet-4-5").unwrap();
+    assert_eq!(anthropic.model(&sonnet).unwrap().context, Some(200_000));
+    let coding = &config.models[0];
+    let targets: Vec<_> = coding.targets.iter().map(|t| (t.to.to_string(), t.enabled)).collect();
+    assert_eq!(targets[1], ("openrouter/openai/gpt-5-mini".to_owned(), false));
+    assert_eq!(targets.len(), 4);
+    assert!(config.listens_on_loopback() && config.warnings.is_empty());
+}
+
+#[test]
+fn what_is_not_said_has_the_defaults_of_the_example() {
+    let strip = |config: &Config| {
+        let mut shown = show::masked(config);
+        for key in ["source", "providers", "models", "classify", "default_model"] {
+            shown.as_object_mut().unwrap().remove(key);
+        }
+        shown
+    };
+    let annotated = read(&folder("valid").join("annotated.yaml")).unwrap();
+    let minimal = read(&folder("valid").join("minimal.yaml")).unwrap();
+    assert_eq!(strip(&minimal), strip(&annotated));
+}
+
+#[test]
+fn flag_then_environment_then_file_then_default() {
+    let file = format!("{MINIMAL}listen: 127.0.0.1:1\ncompat: strict\nlog: {{level: error}}\n");
+    let variables = [
+        ("LLMGATE_LISTEN", "127.0.0.1:2"),
+        ("LLMGATE_COMPAT", "max"),
+        ("LLMGATE_LOG", "warn"),
+        ("PORT", "4"),
+    ];
+    let flags = Overrides {
+        listen: Some("127.0.0.1:3".to_owned()),
+        log_level: Some(LogLevel::Debug),
+        compat: Some(Compat::Strict),
+        ..Overrides::default()
+    };
+    let sees = |text: &str, env: &Env, flags: &Overrides| {
+        let config = from_text(text, Path::new("f"), env, flags).unwrap();
+        (config.listen, config.compat, config.log.level)
+    };
+    let none = Overrides::default();
+    let (some_env, no_env) = (Env::of(variables), Env::of([]));
+    assert_eq!(sees(&file, &some_env, &flags), ("127.0.0.1:3".to_owned(), Compat::Strict, LogLevel::Debug));
+    assert_eq!(sees(&file, &some_env, &none), ("127.0.0.1:2".to_owned(), Compat::Max, LogLevel::Warn));
+    assert_eq!(
+        sees(&file, &Env::of([("PORT", "4")]), &none),
+        ("127.0.0.1:1".to_owned(), Compat::Strict, LogLevel::Error)
+    );
+    assert_eq!(sees(MINIMAL, &Env::of([("PORT", "4")]), &none).0, "127.0.0.1:4");
+    assert_eq!(sees(MINIMAL, &no_env, &none).0, "127.0.0.1:8080");
+}
+
+#[test]
+fn wrong_variables_and_flags_are_named() {
+    let env = Env::of([
+        ("LLMGATE_COMPAT", "strickt"),
+        ("LLMGATE_LOG", "loud"),
+        ("LLMGATE_AUTH_MODE", "proxy"),
+        ("PORT", "x"),
+    ]);
+    let told = from_text(MINIMAL, Path::new("f"), &env, &Overrides::default()).unwrap_err();
+    let expected = [
+        "PORT: must be host:port, such as 127.0.0.1:8080 or [::1]:0 (value \"x\")",
+        "LLMGATE_AUTH_MODE: must be none, proxy_key or client_key (value \"proxy\")",
+        "LLMGATE_COMPAT: must be max or strict (value \"strickt\"), did you mean `strict`?",
+        "LLMGATE_LOG: must be debug, info, warn or error (value \"loud\")",
+    ];
+    assert_eq!(told.to_string(), expected.join("\n"));
+}
+
+#[test]
+fn a_key_in_the_environment_is_a_client_key() {
+    let sees = |text: &str, pairs: &[(&str, &str)]| {
+        let env = Env::of(pairs.iter().copied());
+        from_text(text, Path::new("f"), &env, &Overrides::default()).map(|it| it.client_auth)
+    };
+    let count = |auth: ClientAuth| match auth {
+        ClientAuth::ProxyKey(keys) => keys.len(),
+        ClientAuth::None | ClientAuth::ClientKey => 0,
+    };
+    let key = ("LLMGATE_KEY", KEY);
+    assert_eq!(count(sees(MINIMAL, &[key]).unwrap()), 1);
+    assert_eq!(sees(MINIMAL, &[]).unwrap(), ClientAuth::None);
+    let said = format!("{MINIMAL}client_auth: {{mode: proxy_key, keys: [a-key]}}\n");
+    assert_eq!(count(sees(&said, &[key]).unwrap()), 2);
+    let none = format!("{MINIMAL}client_auth: {{mode: none}}\n");
+    assert_eq!(sees(&none, &[key]).unwrap(), ClientAuth::None);
+    let mode = ("LLMGATE_AUTH_MODE", "client_key");
+    assert_eq!(sees(&none, &[mode]).unwrap(), ClientAuth::ClientKey);
+    assert!(sees(MINIMAL, &[("LLMGATE_AUTH_MODE", "proxy_key")]).is_err());
+}
+
+#[test]
+fn require_auth_refuses_none() {
+    let flags = Overrides { require_auth: true, ..Overrides::default() };
+    let refused = from_text(MINIMAL, Path::new("f"), &Env::of([]), &flags).unwrap_err();
+    assert_eq!(refused.list[0].path, "client_auth.mode");
+    assert!(from_text(MINIMAL, Path::new("f"), &Env::of([("LLMGATE_KEY", KEY)]), &flags).is_ok());
+}
+
+#[test]
+fn a_secret_cannot_change_the_structure() {
+    let trap = "x\"}\nlisten: 0.0.0.0:1 #";
+    let text = format!("{MINIMAL}default_model: ${{TRAP}}\n");
+    let env = Env::of([("TRAP", trap)]);
+    let config = from_text(&text, Path::new("f"), &env, &Overrides::default()).unwrap();
+    assert_eq!(config.default_model.unwrap().as_str(), trap);
+    assert_eq!(config.listen, "127.0.0.1:8080");
+}
+
+#[test]
+fn a_disabled_provider_needs_no_variables() {
+    let config = read(&folder("valid").join("disabled_provider_is_not_expanded.yaml")).unwrap();
+    for name in ["off", "off2"] {
+        let off = provider(&config, name);
+        assert!(!off.enabled && off.key.is_none());
+    }
+    let set = [("NOWHERE_URL", "https://x.example"), ("NOWHERE_KEY", KEY)];
+    let text =
+        std::fs::read_to_string(folder("valid").join("disabled_provider_is_not_expanded.yaml")).unwrap();
+    let config = from_text(&text, Path::new("f"), &Env::of(set), &Overrides::default()).unwrap();
+    assert!(config.secrets().is_empty());
+}
+
+#[test]
+fn a_byte_order_mark_moves_no_place() {
+    let text = "\u{feff}# ä\nversion: 2\nproviders: {a: {base_url: \"https://api.x.ai/v1\"}}\n";
+    let told = from_text(text, Path::new("f"), &Env::of([]), &Overrides::default()).unwrap_err();
+    assert!(told.to_string().starts_with("f:2:10: version: "), "{told}");
+}
+
+#[test]
+fn every_secret_is_known_for_masking() {
+    let config = read(&folder("valid").join("open_with_a_key.yaml")).unwrap();
+    let secrets: Vec<_> = config.secrets().iter().map(|it| it.expose().to_owned()).collect();
+    assert!(secrets.contains(&KEY.to_owned()) && secrets.contains(&"user:word".to_owned()));
+    let ProxyChoice::Through(_) = &provider(&config, "up").proxy else {
+        panic!("no proxy");
+    };
+    let all = read(&folder("valid").join("every_key.yaml")).unwrap();
+    let secrets: Vec<_> = all.secrets().iter().map(|it| it.expose().to_owned()).collect();
+    assert_eq!(secrets, ["k-0123456789", "Bearer abcdef"]);
+    assert!(!format!("{config:?}{all:?}").contains("k-0123456789"));
+}
+
+#[test]
+fn ranges_hold_addresses() {
+    let config = read(&folder("valid").join("open_with_a_key.yaml")).unwrap();
+    let inside = |text: &str| {
+        let address = text.parse().unwrap();
+        config.access.allowed_ips.iter().any(|range| range.contains(address))
+    };
+    for address in ["10.255.0.1", "::ffff:10.0.0.1", "fd12::1", "192.168.1.7"] {
+        assert!(inside(address), "{address}");
+    }
+    for address in ["11.0.0.1", "192.168.1.8", "fe80::1", "::ffff:11.0.0.1"] {
+        assert!(!inside(address), "{address}");
+    }
+}
+
+#[test]
+fn plain_http_to_strangers_is_a_warning() {
+    let warns = |url: &str| {
+        let text = MINIMAL.replace("http://127.0.0.1:9/v1", url);
+        let config = from_text(&text, Path::new("f"), &Env::of([]), &Overrides::default());
+        !config.unwrap().warnings.is_empty()
+    };
+    assert!(warns("http://api.example.com/v1"));
+    for near in ["https://api.example.com", "http://10.1.2.3", "http://[::1]:1", "http://ollama:1"] {
+        assert!(!warns(near), "{near}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let missing = Path::new("no/such/file.yaml");
+    let told = load(Some(missing), &Env::of([]), &Overrides::default()).unwrap_err();
+    assert!(told.to_string().starts_with("no/such/file.yaml: cannot be read: "), "{told}");
+    let env = Env::of([("LLMGATE_CONFIG", "no/such/other.yaml"), ("OPENAI_API_KEY", KEY)]);
+    let told = load(None, &env, &Overrides::default()).unwrap_err();
+    assert!(told.to_string().starts_with("no/such/other.yaml: "), "{told}");
+}
+
+#[test]
+fn the_named_file_wins_over_the_variable() {
+    let minimal = folder("valid").join("minimal.yaml");
+    let env = Env::of([("LLMGATE_CONFIG", "no/such/other.yaml")]);
+    let config = load(Some(&minimal), &env, &Overrides::default()).unwrap();
+    assert_eq!(config.source, Source::File(minimal));
+}
+
+#[test]
+fn every_key_has_a_row_in_the_documentation() {
+    let docs = std::fs::read_to_string(root().join("docs/CONFIG.md")).unwrap();
+    let rows: BTreeSet<_> = docs
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(key, _)| key.to_owned())
+        .filter(|key| !key.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .collect();
+    let keys: BTreeSet<_> = key_paths().into_iter().collect();
+    let missing: Vec<_> = keys.difference(&rows).collect();
+    let stale: Vec<_> = rows.difference(&keys).collect();
+    assert!(missing.is_empty() && stale.is_empty(), "missing {missing:#?}, stale {stale:#?}");
+}
+
+#[test]
+fn broken_texts_never_panic() {
+    for path in cases("valid").into_iter().chain(cases("invalid")) {
+        let text = std::fs::read(&path).unwrap();
+        for cut in (0..text.len()).step_by(37) {
+            let mut bytes = text.clone();
+            bytes[cut] = b"{}[]:,-*&!|>'\"%@`#? \n"[cut % 21];
+            for bytes in [&bytes[..], &text[..cut]] {
+                let text = String::from_utf8_lossy(bytes);
+                let _ = from_text(&text, Path::new("f"), &Env::of([]), &Overrides::default());
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Config, ConfigErrors> {
+    let env = Env::of([("TEST_KEY", KEY), ("ANTHROPIC_API_KEY", KEY), ("OPENROUTER_API_KEY", KEY)]);
+    let text = std::fs::read_to_string(path).unwrap();
+    let name = Path::new(path.file_name().unwrap());
+    from_text(&text, name, &env, &Overrides::default())
+}
+
+fn provider<'a>(config: &'a Config, name: &str) -> &'a llmgate::config::Provider {
+    config.provider(&ProviderName::parse(name).unwrap()).unwrap()
+}
+
+fn cases(kind: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder(kind)).unwrap();
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+fn folder(kind: &str) -> PathBuf {
+    root().join("fixtures/config").join(kind)
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[allow(clippy::disallowed_methods, reason = "a switch for the person who runs the tests")]
+fn golden(path: &Path, told: &str) {
+    if std::env::var("UPDATE_GOLDEN").is_ok() {
+        return std::fs::write(path, told).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(told, expected, "{}", path.display());
+}

@@ -75,7 +75,7 @@ pub(super) fn client_auth(
             ClientAuth::None
         }
         AuthMode::ProxyKey => {
-            if keys.is_empty() && !errors.has_about("client_auth") {
+            if keys.is_empty() && !errors.has_about("client_auth.keys") {
                 let reason = "proxy_key needs a key: add one to client_auth.keys or set LLMGATE_KEY";
                 errors.refuse(&spot, reason);
             }

@@ -45,9 +45,8 @@ fn route(entry: Entry<raw::Alias>, names: &Names<'_>, errors: &mut Errors) -> Op
         errors.refuse(&entry.spot, reason);
     }
     let written = match entry.value? {
-        raw::Alias::Short(text) => {
-            let spot = Spot { shown: Some(format!("{text:?}")), ..entry.spot };
-            let to = to(&At { value: text, spot }, names, errors);
+        raw::Alias::Short(at) => {
+            let to = to(&at, names, errors);
             return Some(AliasRoute { targets: vec![target_to(to?)], ..unsaid(alias?) });
         }
         raw::Alias::Long(written) => written,
@@ -161,8 +160,7 @@ fn known_provider(target: &TargetId, spot: &Spot, names: &Names<'_>, errors: &mu
     let known = names.providers.iter().any(|known| known == name);
     if !known {
         let near = nearest(name, names.providers.iter().map(String::as_str));
-        let reason = format!("there is no provider {name:?}");
-        errors.refuse_near(spot, reason, near);
+        errors.refuse_near(spot, "there is no provider of this name under `providers`", near);
     }
     known
 }

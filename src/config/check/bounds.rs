@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{over_zero, some_over_zero};
 use crate::config::errors::Errors;
-use crate::config::read::{Field, Size};
+use crate::config::read::Field;
+use crate::config::scalar::Size;
 use crate::config::{Breaker, Cooldown, Limits, ProviderTimeouts, Retry, Timeouts, raw};
 
 /// What the degraded answer's text may hold, in characters.

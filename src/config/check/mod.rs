@@ -7,7 +7,7 @@ use super::errors::{Errors, Problem, Spot};
 use super::raw::Root;
 use super::read::{At, Field, Read};
 use super::words::Words;
-use super::{Compat, Config, LogLevel, Overrides, Source, UnknownModel, raw, url};
+use super::{Compat, Config, LogLevel, Overrides, Source, UnknownModel, raw};
 use crate::base::env::Env;
 use crate::base::id::{ModelName, nearest};
 use crate::policy::class::{ClassRule, StatusPattern};

@@ -7,6 +7,7 @@ use crate::base::secret::Secret;
 use crate::config::errors::{Errors, Problem, Spot};
 use crate::config::expand::is_variable;
 use crate::config::read::{At, Entries, Entry, Field, Read, join};
+use crate::config::scalar::Key;
 use crate::config::url::{self, Flaw, Url};
 use crate::config::vendors;
 use crate::config::{AuthForm, Provider, ProviderKey, ProxyChoice, Timeouts, raw};
@@ -164,7 +165,7 @@ fn protocols(
 
 /// The key, from the file or a variable. A disabled provider's variable is not looked at.
 fn key(
-    written: Field<crate::config::read::Key>,
+    written: Field<Key>,
     variable: Field<String>,
     outside: Option<Outside<'_>>,
     errors: &mut Errors,

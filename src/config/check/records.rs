@@ -2,7 +2,8 @@
 
 use super::{Outside, filled, log_level, over_zero, path, some_over_zero};
 use crate::config::errors::Errors;
-use crate::config::read::{Field, Size};
+use crate::config::read::Field;
+use crate::config::scalar::Size;
 use crate::config::url::Url;
 use crate::config::{Ledger, Log, Rotate, State, Store, Trace, UsageHook, UsageLog, raw};
 
@@ -57,7 +58,9 @@ fn hook(written: raw::Hook, errors: &mut Errors) -> Option<UsageHook> {
     let timeout = over_zero(written.timeout, std::time::Duration::from_secs(30), errors);
     let url = filled(written.url, errors)?;
     let is_http = |url: Url<'_>| ["http", "https"].contains(&url.scheme);
-    if !Url::parse(&url.value).is_ok_and(is_http) {
+    // A hook's address may carry a query.
+    let plain = url.value.split('?').next().unwrap_or("");
+    if !Url::parse(plain).is_ok_and(is_http) {
         errors.refuse(&url.spot, "must be an http or https URL, such as https://example.com/usage");
     }
     Some(UsageHook { url: url.value, authorization: written.authorization.value(), timeout })

@@ -76,13 +76,13 @@ pub enum ProxyChoice {
 /// Bounds of waiting for one provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProviderTimeouts {
-    /// See [`Timeouts::connect`].
+    /// See [`Timeouts::connect`](super::Timeouts::connect).
     pub connect: Duration,
-    /// See [`Timeouts::first_byte`].
+    /// See [`Timeouts::first_byte`](super::Timeouts::first_byte).
     pub first_byte: Duration,
-    /// See [`Timeouts::buffered`].
+    /// See [`Timeouts::buffered`](super::Timeouts::buffered).
     pub buffered: Duration,
-    /// See [`Timeouts::stream_idle`].
+    /// See [`Timeouts::stream_idle`](super::Timeouts::stream_idle).
     pub stream_idle: Duration,
 }
 

@@ -1,0 +1,125 @@
+//! Reading single values: switches, numbers, texts, words, durations, sizes, windows, secrets.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::errors::Errors;
+use super::expand::is_variable;
+use super::file::Node;
+use super::read::{Read, spot, wrong};
+use super::words::Words;
+use super::{Window, units};
+use crate::base::id::nearest;
+use crate::base::secret::Secret;
+
+impl<T: Words> Read for T {
+    fn takes() -> String {
+        let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
+        match words.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => words.concat(),
+        }
+    }
+
+    fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
+        let word = match node.switch() {
+            Some(true) => "true",
+            Some(false) => "false",
+            None => node.text().unwrap_or(""),
+        };
+        let choice = T::named(word);
+        if choice.is_none() {
+            let near = nearest(word, T::WORDS.iter().map(|(known, _)| *known));
+            let reason = format!("must be {}", T::takes());
+            errors.refuse_near(&spot(node, path), reason, near);
+        }
+        choice
+    }
+}
+
+/// Implements [`Read`] for types that are one scalar: what it takes, and how it is made.
+macro_rules! scalar {
+    ($($type:ty: $takes:literal, $make:expr;)+) => {$(
+        impl Read for $type {
+            fn takes() -> String {
+                $takes.to_owned()
+            }
+
+            fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
+                let make: fn(&Node) -> Option<$type> = $make;
+                make(node).or_else(|| wrong::<Self>(node, path, errors))
+            }
+        }
+    )+};
+}
+
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd)]
+pub(super) struct Size(pub(super) u64);
+
+/// Any value, kept as JSON.
+#[derive(Clone, Debug)]
+pub(super) struct Anything(pub(super) Value);
+
+// A number or a switch may come out of `${}`, which gives a text.
+scalar! {
+    bool: "true or false", |node| node.switch().or_else(|| node.expanded()?.parse().ok());
+    u64: "a whole number, 0 or more", |node| whole(node);
+    u32: "a whole number from 0 to 4294967295", |node| u32::try_from(whole(node)?).ok();
+    f64: "a number", |node| match node.number() {
+        Some(number) => number.as_f64(),
+        None => node.expanded()?.parse().ok().filter(|number: &f64| number.is_finite()),
+    };
+    String: "a text", |node| node.text().map(str::to_owned);
+    Duration: "a duration such as 250ms, 10s, 5m, 1h or 15d", |node| match node.text() {
+        Some(text) => units::duration(text),
+        None => (whole(node)? == 0).then_some(Duration::ZERO),
+    };
+    Size: "a size such as 64KiB or 32MiB", |node| units::size(node.text()?).map(Size);
+    Window: "a window such as 1m, 5h, 1d, 1w or 1mo", |node| units::window(node.text()?);
+    Anything: "any value", |node| Some(Anything(node.to_value()));
+}
+
+fn whole(node: &Node) -> Option<u64> {
+    match node.number() {
+        Some(number) => number.as_u64(),
+        None => node.expanded()?.parse().ok(),
+    }
+}
+
+impl Read for Secret {
+    fn takes() -> String {
+        String::takes()
+    }
+
+    fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
+        let secret = Self::new(&String::read(node, path, errors)?);
+        errors.secrets.push(secret.clone());
+        Some(secret)
+    }
+}
+
+/// A key and the variable that it came from, when it is one `${NAME}` and no more.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) secret: Secret,
+    pub(super) variable: Option<String>,
+}
+
+impl Read for Key {
+    fn takes() -> String {
+        Secret::takes()
+    }
+
+    fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
+        let variable = node
+            .written()
+            .and_then(|text| text.strip_prefix("${")?.strip_suffix('}'))
+            .map(|inside| inside.split_once(":-").map_or(inside, |(name, _)| name))
+            .filter(|name| is_variable(name))
+            .map(str::to_owned);
+        let secret = Secret::read(node, path, errors)?;
+        Some(Self { secret, variable })
+    }
+}
