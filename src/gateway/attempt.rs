@@ -113,7 +113,7 @@ pub fn call(
 /// The body broke.
 pub fn read_up_to(incoming: &mut Incoming, limit: usize) -> Result<(Vec<u8>, bool), Failure> {
     let mut body = Vec::new();
-    let mut part = [0_u8; 8 * 1024];
+    let mut part = vec![0_u8; 16 * 1024];
     loop {
         let count = incoming.read(&mut part)?;
         if count == 0 {

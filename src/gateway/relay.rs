@@ -25,7 +25,7 @@ const HELD_FRAMES: usize = 16;
 const AFTER_LAST: Duration = Duration::from_secs(1);
 /// After the regular end of the answer it has this long for what may follow.
 const AFTER_END: Duration = Duration::from_secs(15);
-const READ_BYTES: usize = 8 * 1024;
+const READ_BYTES: usize = 4 * 1024;
 
 /// An answer on its way from a target to the client.
 pub struct Relay<'a> {

@@ -67,6 +67,7 @@ impl<'a> BodyReader<'a> {
     ///
     /// After an error the connection ends with the answer; one that `handle` leaves unanswered is
     /// answered for it.
+    #[inline(never)] // nor are the frames of the decoders
     pub fn read_all(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
         let body = self.read_checked(limit);
         self.failure = body.as_ref().err().cloned();

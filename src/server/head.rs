@@ -156,6 +156,7 @@ impl Scan {
 }
 
 /// Reads the bytes that [`Scan`] found.
+#[inline(never)] // its frame is not kept for the life of the request
 pub fn read(bytes: &[u8]) -> Result<Head, Refusal> {
     let mut room = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);

@@ -29,10 +29,7 @@ pub(super) fn chain(tls: &Tls) -> impl Connector<(), Out = impl Transport> {
     let start = ();
     #[cfg(feature = "socks")]
     let start = start.chain(ureq::unversioned::transport::SocksConnector::default());
-    start
-        .chain(ConnectProxyConnector::default())
-        .chain(SliceConnector::default())
-        .chain(TlsConnector::new(tls))
+    start.chain(ProxyConnector::default()).chain(SliceConnector::default()).chain(TlsConnector::new(tls))
 }
 
 /// ureq asks for addresses on every call, even for a pooled connection. They are looked up where a
@@ -57,6 +54,35 @@ impl Resolver for Unresolved {
             addresses.push(SocketAddr::from(([0, 0, 0, 0], 0)));
         }
         Ok(addresses)
+    }
+}
+
+/// ureq's connector for proxies, out of the way where there is none: its frames are large, and the
+/// stack of a thread that serves a stream keeps every page it ever touched.
+#[derive(Debug, Default)]
+struct ProxyConnector(ConnectProxyConnector);
+
+impl<In: Transport> Connector<In> for ProxyConnector {
+    type Out = Box<dyn Transport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        match chained {
+            Some(transport) => Ok(Some(Box::new(transport))),
+            None if details.config.proxy().is_none() => Ok(None),
+            None => self.tunnel(details),
+        }
+    }
+}
+
+impl ProxyConnector {
+    #[inline(never)]
+    fn tunnel(&self, details: &ConnectionDetails<'_>) -> Result<Option<Box<dyn Transport>>, ureq::Error> {
+        let tunnel = Connector::<()>::connect(&self.0, details, None)?;
+        Ok(tunnel.map(|tunnel| Box::new(tunnel) as Box<dyn Transport>))
     }
 }
 
@@ -90,6 +116,7 @@ impl<In: Transport> Connector<In> for SliceConnector {
 }
 
 impl SliceConnector {
+    #[inline(never)]
     fn open(&self, host: &str, port: u16) -> Result<TcpStream, ureq::Error> {
         let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
         if let Some(address) = literal.filter(IpAddr::is_loopback) {

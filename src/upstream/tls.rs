@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
 use crate::upstream::failure::{Failure, chain, not_reached};
@@ -87,11 +87,13 @@ impl TlsConnector {
         Self(tls.clone())
     }
 
+    /// Kept out of its caller, whose frame stays on the stack of every open stream.
+    #[inline(never)]
     fn wrap(
         &self,
         details: &ConnectionDetails<'_>,
         lower: Box<dyn Transport>,
-    ) -> Result<TlsTransport, ureq::Error> {
+    ) -> Result<Box<dyn Transport>, ureq::Error> {
         let config = self.0.config().map_err(not_reached)?;
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let name = ServerName::try_from(host.to_owned())
@@ -101,7 +103,7 @@ impl TlsConnector {
         session.complete_io(&mut socket).map_err(handshake_failure)?;
         let buffers =
             LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(TlsTransport { buffers, stream: StreamOwned::new(session, socket) })
+        Ok(Box::new(TlsTransport { buffers, stream: StreamOwned::new(session, socket) }))
     }
 }
 
@@ -114,7 +116,7 @@ fn handshake_failure(error: std::io::Error) -> ureq::Error {
 }
 
 impl<In: Transport> Connector<In> for TlsConnector {
-    type Out = Either<In, TlsTransport>;
+    type Out = Box<dyn Transport>;
 
     fn connect(
         &self,
@@ -123,9 +125,9 @@ impl<In: Transport> Connector<In> for TlsConnector {
     ) -> Result<Option<Self::Out>, ureq::Error> {
         let Some(lower) = chained else { return Ok(None) };
         let out = if details.needs_tls() && !lower.is_tls() {
-            Either::B(self.wrap(details, Box::new(lower))?)
+            self.wrap(details, Box::new(lower))?
         } else {
-            Either::A(lower)
+            Box::new(lower)
         };
         watch::connected();
         Ok(Some(out))

@@ -123,10 +123,11 @@ const INPUT_START: usize = 4 * 1024;
 const INPUT_FULL: usize = 32 * 1024;
 /// The longest head of an answer that is read.
 const INPUT_LIMIT: usize = 128 * 1024;
-const OUTPUT_START: usize = 16 * 1024;
 const OUTPUT_FULL: usize = 256 * 1024;
-/// Room that must be left in the output for ureq to write into.
+/// Room that ureq always finds in the output: the longest header that can be sent.
 const OUTPUT_ROOM: usize = 8 * 1024;
+/// So many bytes are gathered before they are sent.
+const OUTPUT_START: usize = 8 * 1024;
 
 /// Buffers that grow with need.
 #[derive(Debug, Default)]
@@ -154,10 +155,10 @@ impl GrowingBuffers {
     }
 
     fn is_crowded(&self) -> bool {
-        self.output.len() - self.gathered < OUTPUT_ROOM
+        self.gathered >= self.output_size
     }
 
-    /// More is to come than the buffer holds: fewer, larger writes.
+    /// More is to come than is gathered at a time: fewer, larger writes.
     fn widen(&mut self) {
         self.output_size = (self.output_size * 4).min(OUTPUT_FULL);
     }
@@ -169,8 +170,10 @@ impl GrowingBuffers {
 
     fn make_output(&mut self) {
         self.output_size = self.output_size.max(OUTPUT_START);
-        if self.output.len() < self.output_size {
-            self.output.resize(self.output_size, 0);
+        let room =
+            if self.output_size > OUTPUT_START { self.output_size } else { self.gathered + OUTPUT_ROOM };
+        if self.output.len() < room {
+            self.output.resize(room, 0);
         }
     }
 
