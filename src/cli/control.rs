@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::base::env::Env;
 use crate::cli::args::Control;
@@ -13,7 +13,7 @@ use crate::config::{self, Overrides};
 use crate::upstream::probe;
 
 pub(super) fn reload(options: &Control, env: &Env) -> ExitCode {
-    ask(options, env, "/admin/reload", |answer| match answer.get("revision") {
+    ask(options, env, "/admin/reload", |answer| match answer.revision {
         Some(revision) => format!("reloaded: revision {revision}"),
         None => "reloaded".to_owned(),
     })
@@ -23,7 +23,7 @@ pub(super) fn stop(options: &Control, env: &Env) -> ExitCode {
     ask(options, env, "/admin/stop", |_| "stopping".to_owned())
 }
 
-fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Value) -> String) -> ExitCode {
+fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Answer) -> String) -> ExitCode {
     let base = match base_url(options, env) {
         Ok(base) => base,
         Err(message) => {
@@ -39,7 +39,7 @@ fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Value) -> String
             return ExitCode::from(FAILURE);
         }
     };
-    let answer: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+    let answer: Answer = serde_json::from_str(&body).unwrap_or_default();
     if options.json {
         say(&body);
     }
@@ -49,15 +49,35 @@ fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Value) -> String
         }
         return ExitCode::SUCCESS;
     }
-    complain(&reasons(&answer).unwrap_or_else(|| format!("{base} answered {status}: {body}")));
+    complain(&answer.reasons().unwrap_or_else(|| format!("{base} answered {status}: {body}")));
     ExitCode::from(FAILURE)
 }
 
-/// What an error answer says: a list of errors, or one message.
-fn reasons(answer: &Value) -> Option<String> {
-    let list = answer.get("errors").and_then(Value::as_array);
-    let lines = list.map(|list| list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"));
-    lines.or_else(|| answer.pointer("/error/message")?.as_str().map(str::to_owned))
+/// What a local endpoint answers.
+#[derive(Default, Deserialize)]
+struct Answer {
+    revision: Option<u64>,
+    errors: Option<Vec<String>>,
+    error: Option<ErrorText>,
+}
+
+#[derive(Deserialize)]
+struct ErrorText {
+    message: String,
+}
+
+/// The file that `start --ready-file` wrote.
+#[derive(Deserialize)]
+struct ReadyFile {
+    url: String,
+}
+
+impl Answer {
+    /// What an error answer says: a list of errors, or one message.
+    fn reasons(&self) -> Option<String> {
+        let list = self.errors.as_ref().map(|errors| errors.join("\n"));
+        list.or_else(|| self.error.as_ref().map(|error| error.message.clone()))
+    }
 }
 
 fn base_url(options: &Control, env: &Env) -> Result<String, String> {
@@ -77,7 +97,7 @@ fn base_url(options: &Control, env: &Env) -> Result<String, String> {
 
 fn url_in(file: &Path) -> Result<String, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let facts: Value = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-    let url = facts.get("url").and_then(Value::as_str).map(str::to_owned);
-    url.ok_or_else(|| format!("{}: no `url` in it", file.display()))
+    let facts: ReadyFile =
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(facts.url)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::env::Env;
 use crate::base::id::{ModelName, ProviderName};
 use crate::base::secret::Secret;
+use crate::base::splice::Edit;
 
 pub use errors::{ConfigError, ConfigErrors, Place, Problem};
 pub use meant::*;
@@ -184,6 +185,14 @@ impl Config {
 fn is_credential(header: &str) -> bool {
     let header = header.to_ascii_lowercase();
     ["auth", "cookie", "key", "secret", "token"].iter().any(|word| header.contains(word))
+}
+
+impl ModelSpec {
+    /// `set` and `drop` as edits of a body.
+    pub fn edits(&self) -> Vec<Edit> {
+        let set = self.set.iter().map(|(path, value)| Edit::set_dotted(path, value.to_string()));
+        set.chain(self.drop.iter().map(|path| Edit::remove_dotted(path))).collect()
+    }
 }
 
 impl Provider {

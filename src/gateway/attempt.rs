@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::base::id::TargetId;
 use crate::base::secret::Secret;
-use crate::config::{AuthForm, ClientAuth, Provider, StripBilling};
+use crate::config::{AuthForm, ClientAuth, ModelSpec, Provider, StripBilling};
 use crate::gateway::headers;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
@@ -167,8 +167,7 @@ fn wants<'a>(provider: &'a Provider, candidate: &'a Candidate<'a>) -> Wants<'a> 
     Wants {
         model: candidate.target.model.as_str(),
         max_output: spec.and_then(|spec| spec.max_output),
-        set: spec.map_or(&[], |spec| &spec.set),
-        drop: spec.map_or(&[], |spec| &spec.drop),
+        edits: spec.map(ModelSpec::edits).unwrap_or_default(),
         strip_attribution,
     }
 }

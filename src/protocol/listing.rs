@@ -1,5 +1,7 @@
 //! Model lists: what is known of a name that clients may ask for, before a codec shapes it.
 
+use crate::protocol::Protocol;
+
 /// One name that clients may ask for (SPEC 3.4). `None` is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelCard {
@@ -36,6 +38,18 @@ pub struct ListQuery {
     pub before: Option<String>,
     /// Codex's catalogue instead of the plain list.
     pub codex: bool,
+}
+
+/// In whose shape a list is told: the prefix of the path says it; on a bare path (`None`) headers
+/// do. Codex, known by its `client_version`, wants its own catalogue on OpenAI's and bare paths.
+pub fn shape(prefix: Option<Protocol>, codex: bool, has_header: impl Fn(&str) -> bool) -> Protocol {
+    match prefix {
+        Some(Protocol::OpenaiChat | Protocol::OpenaiResponses) | None if codex => Protocol::OpenaiResponses,
+        Some(protocol) => protocol,
+        None if has_header("anthropic-version") => Protocol::Anthropic,
+        None if has_header("x-goog-api-key") => Protocol::Gemini,
+        None => Protocol::OpenaiChat,
+    }
 }
 
 /// One page of a list: where it begins and ends, and whether more follows.

@@ -1,6 +1,9 @@
 //! Health, probes and operation (SPEC 3.5).
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
 
 use crate::config::{Config, Provider, show};
 use crate::gateway::live::Live;
@@ -12,15 +15,23 @@ pub fn health(config: &Config, tells_providers: bool) -> String {
     if !tells_providers {
         return "{\"status\":\"ok\"}".to_owned();
     }
-    let circuit = |provider: &Provider| {
-        json!({
-            "enabled": provider.enabled, "circuit_state": "closed",
-            "circuit_failures": 0, "circuit_cooldown_until": null,
-        })
+    let circuit = |provider: &Provider| Circuit {
+        enabled: provider.enabled,
+        circuit_state: "closed",
+        circuit_failures: 0,
+        circuit_cooldown_until: None,
     };
-    let providers: Map<String, Value> =
-        config.providers.iter().map(|provider| (provider.name.to_string(), circuit(provider))).collect();
+    let providers: BTreeMap<&str, Circuit> =
+        config.providers.iter().map(|provider| (provider.name.as_str(), circuit(provider))).collect();
     json!({"status": "ok", "providers": providers}).to_string()
+}
+
+#[derive(Serialize)]
+struct Circuit {
+    enabled: bool,
+    circuit_state: &'static str,
+    circuit_failures: u32,
+    circuit_cooldown_until: Option<u64>,
 }
 
 /// `/ready`: not while no target is enabled or the process drains.

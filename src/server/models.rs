@@ -3,7 +3,7 @@
 use crate::config::{ApplyPatch, Config, Modality, ModelSpec, Provider, Target, ToolAbility};
 use crate::gateway::inbound::parameter;
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::protocol::listing::{ListQuery, ModelCard};
+use crate::protocol::listing::{self, ListQuery, ModelCard};
 use crate::protocol::{Protocol, percent_decoded};
 use crate::server::head::Head;
 
@@ -20,8 +20,7 @@ pub fn answer(
     let cards = cards(config);
     let query = head.query.as_deref();
     let codex = parameter(query, "client_version").is_some();
-    let protocol = shape(head, prefix, codex);
-    let codec = protocol.codec();
+    let codec = listing::shape(prefix, codex, |name| head.headers.first(name).is_some()).codec();
     if let Some(id) = id {
         let card = cards.iter().find(|card| card.id == id);
         return card.map(|card| codec.model_entry(card)).ok_or_else(|| {
@@ -39,18 +38,6 @@ pub fn answer(
         codex,
     };
     Ok(codec.model_list(&cards, &list))
-}
-
-/// Whose shape is asked for: the prefix says it; on a bare path headers do.
-pub fn shape(head: &Head, prefix: Option<Protocol>, codex: bool) -> Protocol {
-    let is_set = |name: &str| head.headers.first(name).is_some();
-    match prefix {
-        Some(Protocol::OpenaiChat | Protocol::OpenaiResponses) | None if codex => Protocol::OpenaiResponses,
-        Some(protocol) => protocol,
-        None if is_set("anthropic-version") => Protocol::Anthropic,
-        None if is_set("x-goog-api-key") => Protocol::Gemini,
-        None => Protocol::OpenaiChat,
-    }
 }
 
 /// What is known of each listed name; patterns are no names.

@@ -8,8 +8,6 @@ pub mod pipe;
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use crate::base::json::{Members, quoted};
 use crate::base::splice::{self, Edit};
 use crate::protocol::Codec;
@@ -29,16 +27,14 @@ pub struct Source<'a> {
 }
 
 /// What a target wants of a request in its own protocol.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wants<'a> {
     /// The model's name at the provider.
     pub model: &'a str,
     /// The most output tokens it can write.
     pub max_output: Option<u64>,
-    /// Fields to write, by dotted path.
-    pub set: &'a [(String, Value)],
-    /// Fields to remove, by dotted path.
-    pub drop: &'a [String],
+    /// The user's own edits, made last.
+    pub edits: Vec<Edit>,
     /// Does Claude Code's attribution block go (SPEC 8.8)?
     pub strip_attribution: bool,
 }
@@ -73,8 +69,7 @@ fn edits(source: &Source<'_>, wants: &Wants<'_>) -> Vec<Edit> {
     {
         edits.push(Edit::set(&[field], json));
     }
-    edits.extend(wants.set.iter().map(|(path, value)| Edit::set_dotted(path, value.to_string())));
-    edits.extend(wants.drop.iter().map(|path| Edit::remove_dotted(path)));
+    edits.extend(wants.edits.iter().cloned());
     edits
 }
 
@@ -95,7 +90,7 @@ mod tests {
     use crate::protocol::Protocol;
 
     fn wants(model: &str) -> Wants<'_> {
-        Wants { model, max_output: None, set: &[], drop: &[], strip_attribution: false }
+        Wants { model, max_output: None, edits: Vec::new(), strip_attribution: false }
     }
 
     #[track_caller]
@@ -146,9 +141,9 @@ mod tests {
 
     #[test]
     fn own_fields_are_written_and_removed() {
-        let set = [("reasoning.effort".to_owned(), Value::from("low"))];
-        let drop = ["store".to_owned()];
-        let wants = Wants { set: &set, drop: &drop, ..wants("m") };
+        let edits =
+            vec![Edit::set_dotted("reasoning.effort", "\"low\"".to_owned()), Edit::remove_dotted("store")];
+        let wants = Wants { edits, ..wants("m") };
         let text = "{\"model\":\"m\",\"store\":true,\"x\":1}";
         check(
             Protocol::OpenaiResponses,

@@ -264,7 +264,7 @@ mod tests {
             data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n";
         let array = Options { framing: Framing::Array, ..options() };
         let (out, _, end) = run(Protocol::Gemini, array, input, 9);
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap().as_array().unwrap().len(), 2);
+        assert_eq!(crate::base::json::elements(&out).unwrap().len(), 2);
         assert_eq!(end, StreamEnd::Finished);
         let (out, _, _) = run(Protocol::Gemini, options(), input, 9);
         assert_eq!(out, input.replace(": hello\r\n\r\n", ""));
