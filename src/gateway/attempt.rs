@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::base::id::TargetId;
-use crate::base::secret::Secret;
+use crate::base::secret::{Secret, masked};
 use crate::config::{AuthForm, ClientAuth, ModelSpec, Provider, StripBilling};
 use crate::gateway::headers;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::record::Story;
 use crate::gateway::trouble::{NativeError, Report, Trouble};
+use crate::observe::log::harmless;
 use crate::policy::class::Class;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::{Codec, error};
@@ -88,6 +89,7 @@ pub fn call(
     story: &mut Story,
 ) -> Result<Incoming, Trouble> {
     story.attempts_target(&outgoing.target);
+    log::debug!("{} calls {}: {} {}", story.id(), outgoing.target, outgoing.url, outgoing.shown_headers());
     let call = Call {
         url: &outgoing.url,
         headers: &outgoing.headers,
@@ -128,6 +130,19 @@ pub fn read_up_to(incoming: &mut Incoming, limit: usize) -> Result<(Vec<u8>, boo
 }
 
 impl Outgoing<'_> {
+    /// The headers for the log: credentials and the provider's own headers masked.
+    fn shown_headers(&self) -> String {
+        let is_secret = |name: &str| {
+            matches!(name, "authorization" | "x-api-key" | "x-goog-api-key")
+                || self.provider.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
+        let shown = self.headers.iter().map(|(name, value)| match is_secret(name) {
+            true => format!("{name}={}", masked(value.trim_start_matches("Bearer "))),
+            false => format!("{name}={}", harmless(value)),
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
     /// What is known of an error with this status, besides its text.
     pub fn report<'r>(&'r self, live: &'r Live, status: u16, retry_after: Option<u64>) -> Report<'r> {
         Report {

@@ -14,6 +14,7 @@ pub mod record;
 pub mod relay;
 pub mod trouble;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use crate::protocol::fault::{Fault, FaultKind};
@@ -31,17 +32,25 @@ use trouble::Trouble;
 pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
     let line = Rc::new(Line::new(live, inbound, client));
     let mut story = Story::begin(inbound);
-    if let Err(trouble) = serve(live, inbound, &line, &mut story) {
+    let served = catch_unwind(AssertUnwindSafe(|| serve(live, inbound, &line, &mut story)));
+    if let Err(trouble) = served.unwrap_or_else(|_| Err(panicked())) {
         story.fails(&trouble);
         line.fail(&trouble, story.facts());
     }
     story.end(&line);
 }
 
+/// A panic is our own fault; it ends this request and no other.
+fn panicked() -> Trouble {
+    let message =
+        "llmgate failed at this request (a panic). Please report it with the log line of this request.";
+    Trouble::own(Fault::new(FaultKind::Internal, message))
+}
+
 fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> Result<(), Trouble> {
     let plan =
         live.snapshot.plan(inbound.asked.as_deref(), inbound.protocol).map_err(|name| unknown(&name))?;
-    log::debug!("{} plan: {plan:?}", inbound.id);
+    log::debug!("{} plan: {plan}", inbound.id);
     story.plans(&plan);
     let candidate = first(&plan, inbound)?;
     let outgoing = attempt::prepare(live, inbound, candidate)?;

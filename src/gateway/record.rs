@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use crate::base::clock;
-use crate::base::id::TargetId;
+use crate::base::id::{RequestId, TargetId};
 use crate::gateway::headers::shown;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::line::{Headers, Line};
@@ -92,6 +92,11 @@ impl Story {
     /// What the answer told so far.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> &RequestId {
+        &self.record.id
     }
 
     /// Calls made.

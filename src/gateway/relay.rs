@@ -107,19 +107,32 @@ impl Relay<'_> {
             }
             heard = true;
             pipe.push(part.get(..count).unwrap_or_default());
-            while let Some(kind) = self.next(pipe, &mut out, &mut held)? {
-                match kind {
-                    Kind::Last => incoming.hurry(AFTER_LAST),
-                    Kind::End => incoming.hurry(AFTER_END),
-                    _ => {}
-                }
-            }
+            let pulled = self.pull_all(pipe, incoming, &mut out, &mut held);
             if self.line.is_committed() && !out.is_empty() {
                 self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
                 out.clear();
             }
+            pulled?;
         }
         self.end(pipe, out, heard)
+    }
+
+    /// Takes every whole event that has come; what came before a bad one stays in `out`.
+    fn pull_all(
+        &self,
+        pipe: &mut StreamPipe,
+        incoming: &mut Incoming,
+        out: &mut Vec<u8>,
+        held: &mut usize,
+    ) -> Result<(), Trouble> {
+        while let Some(kind) = self.next(pipe, out, held)? {
+            match kind {
+                Kind::Last => incoming.hurry(AFTER_LAST),
+                Kind::End => incoming.hurry(AFTER_END),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Takes the next event: its bytes are kept in `out`, and the line is committed when it is time.

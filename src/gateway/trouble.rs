@@ -100,6 +100,9 @@ impl Trouble {
         if let Some(native) = &self.native {
             let mut headers = native.headers.clone();
             add_ids(&mut headers, codec, id);
+            if let Some(advice) = self.fault.should_retry().filter(|_| !headers.has("x-should-retry")) {
+                headers.push("x-should-retry", advice);
+            }
             return (native.status, headers, native.body.clone());
         }
         let mut headers = Headers::default();

@@ -50,6 +50,14 @@ impl fmt::Display for Skip {
     }
 }
 
+impl fmt::Display for Plan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.alias.unwrap_or("direct"))?;
+        self.candidates.iter().try_for_each(|candidate| write!(f, " {}", candidate.target))?;
+        self.skipped.iter().try_for_each(|(target, why)| write!(f, " {target}={why}"))
+    }
+}
+
 impl Snapshot {
     /// The targets for a name, as a client of `protocol` asks for it.
     ///

@@ -49,7 +49,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// A server at work.
 pub struct Server {
     site: Arc<Site>,
-    doors: Vec<Running>,
+    doors: Vec<Arc<Running>>,
     stop: Receiver<()>,
 }
 
@@ -110,14 +110,16 @@ impl Server {
             let entrance = Arc::new(Entrance::new(Arc::clone(&site), door));
             let address = format!("{:?}", listener.addresses());
             let running = listener.start(entrance, connections, Timings::default());
-            doors.push(running.map_err(|error| StartError::Listen(address, error))?);
+            let running = Arc::new(running.map_err(|error| StartError::Listen(address, error))?);
+            site.attach(&running);
+            doors.push(running);
         }
         Ok(Self { site, doors, stop })
     }
 
     /// Where it listens for clients.
     pub fn addresses(&self) -> &[SocketAddr] {
-        self.doors.first().map(Running::addresses).unwrap_or_default()
+        self.doors.first().map(|door| door.addresses()).unwrap_or_default()
     }
 
     /// What requests use now.

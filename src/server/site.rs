@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -25,6 +25,7 @@ use crate::server::body::{BodyError, BodyReader};
 use crate::server::connection::Handler;
 use crate::server::endpoint::{self, Endpoint};
 use crate::server::head::{Head, Method};
+use crate::server::listener::Running;
 use crate::server::models;
 use crate::server::reload::Reloader;
 use crate::server::reply::Reply;
@@ -44,6 +45,7 @@ pub struct Site {
     /// No new generations.
     pub draining: AtomicBool,
     stop: Mutex<Option<crossbeam_channel::Sender<()>>>,
+    doors: Mutex<Vec<Weak<Running>>>,
 }
 
 /// One way in: all endpoints, all but the local ones, or the local ones alone.
@@ -73,7 +75,13 @@ impl Site {
             reloader,
             draining: AtomicBool::new(false),
             stop: Mutex::new(Some(stop)),
+            doors: Mutex::new(Vec::new()),
         }
+    }
+
+    /// A door through which clients come; a reload may change how many at once.
+    pub fn attach(&self, door: &Arc<Running>) {
+        self.doors.lock().push(Arc::downgrade(door));
     }
 
     /// What requests use now.
@@ -85,6 +93,9 @@ impl Site {
     pub fn replace(&self, live: Live) -> Arc<Live> {
         let limits = live.config().limits;
         self.slots.resize(limits.requests, limits.queue);
+        for door in self.doors.lock().iter().filter_map(Weak::upgrade) {
+            door.set_connections(limits.connections);
+        }
         let live = Arc::new(live);
         *self.live.write() = Arc::clone(&live);
         live

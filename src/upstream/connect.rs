@@ -130,12 +130,13 @@ impl SliceConnector {
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let name = (host.to_owned(), port);
         let store = Arc::clone(&self.known);
+        let limit = watch::connect_limit();
         std::thread::Builder::new()
             .name("connect".to_owned())
             .stack_size(128 * 1024)
             .spawn(move || {
                 // Nobody may be waiting any more; then the socket is closed here.
-                let _ = sender.send(look_up_and_connect(&name, known, &store));
+                let _ = sender.send(look_up_and_connect(&name, known, limit, &store));
             })
             .map_err(ureq::Error::Io)?;
         let mut slice = watch::first_slice();
@@ -162,6 +163,7 @@ type Store = Mutex<HashMap<String, Known>>;
 fn look_up_and_connect(
     (host, port): &(String, u16),
     known: Option<Vec<SocketAddr>>,
+    limit: Duration,
     store: &Store,
 ) -> Result<TcpStream, String> {
     let addresses = match known {
@@ -170,7 +172,7 @@ fn look_up_and_connect(
     };
     let mut last = format!("{host} has no address");
     for address in &addresses {
-        match TcpStream::connect(address) {
+        match TcpStream::connect_timeout(address, limit) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = format!("{address}: {error}"),
         }

@@ -126,6 +126,11 @@ pub(super) fn connecting() {
     });
 }
 
+/// How long one attempt to connect may last.
+pub(super) fn connect_limit() -> Duration {
+    ask(Duration::from_secs(10), |watch| watch.patience.connect).max(Duration::from_millis(1))
+}
+
 /// The connection stands.
 pub(super) fn connected() {
     tell(|watch| watch.enter(Phase::Head, watch.patience.head));
