@@ -33,6 +33,16 @@ pub(super) fn choose(url: &str, settings: &ProxySettings) -> Result<Option<ureq:
         ProxySettings::Environment(env) => from_environment(env, scheme, host, port),
     };
     let Some(address) = address else { return Ok(None) };
+    let address = match address.strip_prefix("socks5://") {
+        // The proxy looks the name up: our own resolver is asked only where we connect ourselves.
+        Some(rest) => format!("socks5h://{rest}"),
+        None => address,
+    };
+    if address.starts_with("socks") && !cfg!(feature = "socks") {
+        let why = "a SOCKS proxy is set, and this build has no SOCKS (cargo feature `socks`); \
+                   set `proxy: direct` for this provider, or an http:// proxy";
+        return Err(Failure::Unreachable(format!("{host}: {why}")));
+    }
     let proxy =
         ureq::Proxy::new(&address).map_err(|error| Failure::Unreachable(format!("proxy: {error}")))?;
     Ok(Some(proxy))
@@ -131,6 +141,12 @@ mod tests {
         for list in ["rp.example", "api.corp.example:443", ""] {
             assert!(except(list).is_some(), "{list}");
         }
+    }
+
+    #[test]
+    fn a_socks_proxy_is_never_left_out_in_silence() {
+        let settings = ProxySettings::Environment(Env::of([("ALL_PROXY", "socks5://127.0.0.1:1080")]));
+        assert_eq!(choose("https://api.x.ai/v1", &settings).is_ok(), cfg!(feature = "socks"));
     }
 
     #[test]
