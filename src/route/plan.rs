@@ -112,3 +112,39 @@ fn named(target: &TargetId, asked: &ModelName) -> TargetId {
         target.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::env::Env;
+    use crate::config::{Overrides, from_text};
+
+    #[test]
+    fn targets_come_by_priority_and_the_skipped_tell_why() {
+        let text = "version: 1
+providers:
+  a: {protocol: anthropic, base_url: 'http://127.0.0.1:1/v1'}
+  c: {protocol: [openai-responses, openai-chat], base_url: 'http://127.0.0.1:1/v1'}
+  off: {protocol: anthropic, base_url: 'http://127.0.0.1:1/v1', enabled: false}
+models:
+  m:
+    targets:
+      - {to: a/late, priority: 2}
+      - {to: c/x}
+      - {to: off/x}
+      - {to: a/switched, enabled: false}
+      - {to: a/early}
+";
+        let config = from_text(text, Path::new("t.yaml"), &Env::default(), &Overrides::default()).unwrap();
+        let snapshot = Snapshot::new(Arc::new(config));
+        let plan = |protocol| snapshot.plan(Some("m"), protocol).unwrap().to_string();
+        assert_eq!(
+            plan(Protocol::Anthropic),
+            "m: a/early a/late c/x=capability:protocol off/x=disabled a/switched=disabled"
+        );
+        assert_eq!(plan(Protocol::OpenaiChat).split_whitespace().nth(1), Some("c/x"));
+    }
+}

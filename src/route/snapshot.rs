@@ -111,3 +111,80 @@ impl Snapshot {
         Unresolved { name: name.to_owned(), nearest: known }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::base::env::Env;
+    use crate::config::{Overrides, from_text};
+
+    const TWO: &str = "providers:
+  a: {protocol: anthropic, base_url: 'http://127.0.0.1:1/v1'}
+  b: {protocol: openai-chat, base_url: 'http://127.0.0.1:1/v1', models: {known: {}}}
+models:
+  coding: a/x
+  coding-old: {enabled: false, targets: [{to: a/x}]}
+  claude-*: a/*
+  claude-haiku-*: b/small
+";
+
+    fn snapshot(more: &str) -> Snapshot {
+        let text = format!("version: 1\n{more}");
+        let config = from_text(&text, Path::new("t.yaml"), &Env::default(), &Overrides::default()).unwrap();
+        Snapshot::new(Arc::new(config))
+    }
+
+    /// What a name leads to: `alias NAME`, a target, or `-`.
+    #[track_caller]
+    fn check(more: &str, asked: Option<&str>, expected: &str) {
+        let snapshot = snapshot(more);
+        let led = match snapshot.resolve(asked) {
+            Ok(Resolved::Alias(route, name)) => format!("{} {name}", route.alias),
+            Ok(Resolved::Direct(target)) => target.to_string(),
+            Err(_) => "-".to_owned(),
+        };
+        assert_eq!(led, expected, "{asked:?}");
+    }
+
+    #[test]
+    fn names_resolve_in_their_order() {
+        check(TWO, Some("coding"), "coding coding");
+        check(TWO, Some("claude-opus-5"), "claude-* claude-opus-5");
+        check(TWO, Some("claude-haiku-4"), "claude-haiku-* claude-haiku-4");
+        check(TWO, Some("b/openai/gpt"), "b/openai/gpt");
+        check(TWO, Some("b:qwen:7b"), "b/qwen:7b");
+        check(TWO, Some("coding[1m]"), "coding coding");
+        check(TWO, Some("coding-old"), "-");
+        check(TWO, Some("nobody"), "-");
+        check(TWO, Some("c/x"), "-");
+        check(TWO, None, "-");
+        check(&format!("direct_routes: false\n{TWO}"), Some("b/x"), "-");
+    }
+
+    #[test]
+    fn a_default_serves_who_names_nothing() {
+        let with = format!("default_model: coding\n{TWO}");
+        check(&with, None, "coding coding");
+        check(&with, Some("nobody"), "-");
+        check(&format!("unknown_model: default\n{with}"), Some("nobody"), "coding coding");
+    }
+
+    #[test]
+    fn the_only_enabled_provider_takes_any_name() {
+        let one = "providers:
+  a: {protocol: anthropic, base_url: 'http://127.0.0.1:1/v1'}
+  b: {protocol: anthropic, base_url: 'http://127.0.0.1:1/v1', enabled: false}
+";
+        check(one, Some("anything/at-all"), "a/anything/at-all");
+        check(one, Some("a/x"), "a/x");
+    }
+
+    #[test]
+    fn a_name_that_leads_nowhere_gets_three_that_are_like_it() {
+        let error = snapshot(TWO).resolve(Some("codign")).unwrap_err();
+        assert_eq!(error.nearest.len(), 3);
+        assert_eq!(error.nearest[0], "coding");
+    }
+}
