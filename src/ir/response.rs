@@ -1,5 +1,44 @@
 //! What an answer tells, whichever protocol it came in.
 
+use crate::ir::request::Block;
+
+/// One whole answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Response {
+    /// The provider's id of it.
+    pub id: Option<String>,
+    /// The model that answered, as the provider names it.
+    pub model: Option<String>,
+    /// What it says, in order.
+    pub blocks: Vec<Block>,
+    /// Why it ended.
+    pub stop: StopReason,
+    /// Its token counts.
+    pub usage: Usage,
+}
+
+/// Why an answer ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StopReason {
+    /// By itself.
+    #[default]
+    End,
+    /// At one of the request's stop texts, which the provider may name.
+    StopSequence(Option<String>),
+    /// To have tools called.
+    ToolCalls,
+    /// At the limit of output tokens.
+    Limit,
+    /// At the end of the model's context.
+    ContextFull,
+    /// The model or a filter refused.
+    Refuse,
+    /// The provider paused a long turn.
+    Pause,
+    /// For a reason that is not modelled; it ends like [`StopReason::End`].
+    Other(String),
+}
+
 /// Token counts of one answer. `None` means that the provider did not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -13,4 +52,47 @@ pub struct Usage {
     pub output: Option<u64>,
     /// Output tokens spent on reasoning.
     pub reasoning: Option<u64>,
+}
+
+impl StopReason {
+    /// The reason as a client sees it: an answer that holds a call ends with the tool-call reason
+    /// even if its provider said otherwise, and one without never does (SPEC 8.10). A limit or a
+    /// refusal stays what it is.
+    #[must_use]
+    pub fn settled(self, has_call: bool) -> Self {
+        match (self, has_call) {
+            (Self::End | Self::StopSequence(_) | Self::Other(_) | Self::Pause, true) => Self::ToolCalls,
+            (Self::ToolCalls, false) => Self::End,
+            (reason, _) => reason,
+        }
+    }
+}
+
+impl Usage {
+    /// Takes over what a later report says; what it leaves out stays.
+    pub fn update(&mut self, later: Self) {
+        self.input = later.input.or(self.input);
+        self.cached = later.cached.or(self.cached);
+        self.cache_write = later.cache_write.or(self.cache_write);
+        self.output = later.output.or(self.output);
+        self.reasoning = later.reasoning.or(self.reasoning);
+    }
+
+    /// Does it tell nothing?
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_decide_how_an_answer_ended() {
+        assert_eq!(StopReason::End.settled(true), StopReason::ToolCalls);
+        assert_eq!(StopReason::ToolCalls.settled(false), StopReason::End);
+        assert_eq!(StopReason::Limit.settled(true), StopReason::Limit);
+        assert_eq!(StopReason::Refuse.settled(false), StopReason::Refuse);
+    }
 }

@@ -14,6 +14,7 @@ mod openai;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod tap;
+pub mod wire;
 
 use std::borrow::Cow;
 
@@ -21,6 +22,7 @@ use crate::base::json::Members;
 use fault::Fault;
 use listing::{ListQuery, ModelCard};
 use tap::{Ask, AskError, Facts, Seen};
+use wire::Wire;
 
 macro_rules! protocols {
     ($($(#[$doc:meta])* $name:ident => $codec:expr),+ $(,)?) => {
@@ -146,6 +148,11 @@ pub trait Codec: Sync {
 
     /// What a whole answer tells.
     fn tap_whole(&self, text: &str, facts: &mut Facts) -> Seen;
+
+    /// The translated lane; `None` as long as this protocol has none.
+    fn wire(&self) -> Option<&'static dyn Wire> {
+        None
+    }
 
     /// What one frame of a stream tells.
     fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen;

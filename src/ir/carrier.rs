@@ -1,0 +1,82 @@
+//! State that only its vendor understands, and the envelope in which it crosses another vendor's
+//! protocol (SPEC 8.6).
+//!
+//! `LGC1` is standard base64 of the letters `LGC1` and one JSON object
+//! `{"o": protocol, "p": provider, "m": model, "b": [original blocks]}`. It must be valid base64:
+//! Gemini's SDKs decode the field that carries it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::base64;
+
+const MARK: &[u8] = b"LGC1";
+
+/// State that only its vendor understands: where it came from, and its blocks as they came.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct State {
+    /// The protocol it came in.
+    #[serde(rename = "o")]
+    pub origin: String,
+    /// The provider that made it; empty as long as nobody has said so.
+    #[serde(rename = "p")]
+    pub provider: String,
+    /// The model that made it.
+    #[serde(rename = "m")]
+    pub model: String,
+    /// The blocks, exact; empty when the origin gave none.
+    #[serde(rename = "b")]
+    pub blocks: Vec<Value>,
+}
+
+impl State {
+    /// State of a protocol; provider and model are said by whoever knows them.
+    pub fn of(origin: &str, blocks: Vec<Value>) -> Self {
+        Self { origin: origin.to_owned(), blocks, ..Self::default() }
+    }
+
+    /// Was it made by that provider, in that protocol?
+    pub fn is_from(&self, origin: &str, provider: &str) -> bool {
+        self.origin == origin && self.provider == provider
+    }
+
+    /// Packs it for another vendor's opaque field.
+    pub fn pack(&self) -> String {
+        let mut bytes = MARK.to_vec();
+        // A struct of texts and values can always be written.
+        bytes.extend(serde_json::to_vec(self).unwrap_or_default());
+        base64::encode(&bytes)
+    }
+
+    /// Unpacks what [`State::pack`] made; `None` for everything else.
+    pub fn unpack(field: &str) -> Option<Self> {
+        // `LGC1` and the brace that follows it, in base64, before the whole text is decoded.
+        if !field.starts_with("TEdDMX") {
+            return None;
+        }
+        let bytes = base64::decode(field)?;
+        serde_json::from_slice(bytes.strip_prefix(MARK)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_state_crosses_and_comes_back_exactly() {
+        let blocks = vec![json!({"type": "thinking", "thinking": "ä", "signature": "c2ln=="})];
+        let state = State { provider: "p".into(), model: "m".into(), ..State::of("anthropic", blocks) };
+        let packed = state.pack();
+        assert_eq!(State::unpack(&packed), Some(state));
+        assert_eq!(packed.len() % 4, 0);
+    }
+
+    #[test]
+    fn what_is_none_is_left_alone() {
+        for field in ["", "EqoBCkgIBxABGAIiQL8", "TEdDMXs", "TEdDMXt9", "not base64"] {
+            assert_eq!(State::unpack(field), None, "{field}");
+        }
+    }
+}

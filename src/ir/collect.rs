@@ -1,0 +1,101 @@
+//! Stream events -> one whole answer.
+
+use crate::ir::request::{Block, Reasoning, ToolCall};
+use crate::ir::response::{Response, StopReason};
+use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
+
+/// Gathers the events of one stream.
+#[derive(Debug, Default)]
+pub struct Collector {
+    response: Response,
+    blocks: Vec<(BlockId, Block)>,
+    stop: Option<StopReason>,
+}
+
+impl Collector {
+    /// Takes the next event.
+    pub fn push(&mut self, event: StreamEvent) {
+        match event {
+            StreamEvent::Start { id, model } => {
+                self.response.id = id;
+                self.response.model = model;
+            }
+            StreamEvent::BlockStart { id, kind } => self.blocks.push((id, opened(kind))),
+            StreamEvent::BlockDelta { id, delta } => {
+                if let Some((_, block)) = self.blocks.iter_mut().rev().find(|(known, _)| *known == id) {
+                    grow(block, delta);
+                }
+            }
+            StreamEvent::Usage(usage) => self.response.usage.update(usage),
+            StreamEvent::Finish { stop } => self.stop = Some(stop),
+            StreamEvent::BlockEnd { .. } | StreamEvent::Unknown { .. } => {}
+        }
+    }
+
+    /// The answer; `None` when the stream never came to its end.
+    pub fn finish(self) -> Option<Response> {
+        let blocks = self.blocks.into_iter().map(|(_, block)| block).collect();
+        Some(Response { blocks, stop: self.stop?, ..self.response })
+    }
+}
+
+fn opened(kind: BlockKind) -> Block {
+    match kind {
+        BlockKind::Text => Block::Text(String::new()),
+        BlockKind::Refusal => Block::Refusal(String::new()),
+        BlockKind::Reasoning => Block::Reasoning(Reasoning::default()),
+        BlockKind::Call { id, name, free_form } => {
+            Block::Call(ToolCall { id, name, arguments: String::new(), free_form, state: None })
+        }
+    }
+}
+
+fn grow(block: &mut Block, delta: Delta) {
+    match (block, delta) {
+        (Block::Text(text) | Block::Refusal(text), Delta::Text(more)) => text.push_str(&more),
+        (Block::Reasoning(reasoning), Delta::Text(more)) => reasoning.text.push_str(&more),
+        (Block::Reasoning(reasoning), Delta::State(state)) => reasoning.state = Some(state),
+        (Block::Call(call), Delta::Text(more)) => call.arguments.push_str(&more),
+        (Block::Call(call), Delta::State(state)) => call.state = Some(state),
+        // The grammar has no such event.
+        (Block::Text(_) | Block::Refusal(_) | Block::Media(_) | Block::Result(_), _) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_grow_side_by_side_and_keep_their_order() {
+        let mut collector = Collector::default();
+        let call = |id: &str| BlockKind::Call { id: id.into(), name: "f".into(), free_form: false };
+        let text =
+            |id, text: &str| StreamEvent::BlockDelta { id: BlockId(id), delta: Delta::Text(text.into()) };
+        for event in [
+            StreamEvent::Start { id: None, model: Some("m".into()) },
+            StreamEvent::BlockStart { id: BlockId(1), kind: call("a") },
+            StreamEvent::BlockStart { id: BlockId(2), kind: call("b") },
+            text(1, "{\"x\""),
+            text(2, "{}"),
+            text(1, ":1}"),
+            StreamEvent::Finish { stop: StopReason::ToolCalls },
+        ] {
+            collector.push(event);
+        }
+        let response = collector.finish().unwrap();
+        let arguments: Vec<&str> = response
+            .blocks
+            .iter()
+            .map(|block| if let Block::Call(call) = block { call.arguments.as_str() } else { "" })
+            .collect();
+        assert_eq!(arguments, ["{\"x\":1}", "{}"]);
+    }
+
+    #[test]
+    fn a_stream_without_its_end_is_no_answer() {
+        let mut collector = Collector::default();
+        collector.push(StreamEvent::Start { id: None, model: None });
+        assert!(collector.finish().is_none());
+    }
+}

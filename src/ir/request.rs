@@ -1,0 +1,372 @@
+//! A request, whichever protocol it came in.
+
+use serde_json::{Number, Value};
+
+use crate::ir::carrier::State;
+
+/// A request for one answer. What the neutral model has no word for was noted as a loss where the
+/// wire was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request {
+    /// Is the answer wanted as a stream?
+    pub stream: bool,
+    /// Instructions before the conversation, in order.
+    pub system: Vec<String>,
+    /// The conversation.
+    pub turns: Vec<Turn>,
+    /// The tools that may be called.
+    pub tools: Vec<Tool>,
+    /// Which of them.
+    pub choice: Option<ToolChoice>,
+    /// At most one call in an answer?
+    pub one_call: bool,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// How much is to be thought first.
+    pub effort: Effort,
+    /// Is the reasoning shown? `None`: as the target does it.
+    pub show_reasoning: Option<bool>,
+    /// The form of the answer.
+    pub format: Option<Format>,
+    /// `low`, `medium`, `high`: how wordy the answer is.
+    pub verbosity: Option<String>,
+    /// The most output tokens.
+    pub limit: Option<u64>,
+    /// What the client calls its prompt cache.
+    pub cache_key: Option<String>,
+}
+
+/// Neighbouring blocks of one speaker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// Who speaks.
+    pub role: Role,
+    /// What.
+    pub blocks: Vec<Block>,
+}
+
+/// Who speaks in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The user, and the results of tools.
+    User,
+    /// The model.
+    Assistant,
+    /// Instructions in the middle of the conversation.
+    Instructions,
+}
+
+/// One piece of a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Block {
+    /// Text.
+    Text(String),
+    /// The words of a refusal.
+    Refusal(String),
+    /// An image, a document, sound.
+    Media(Media),
+    /// A call of a tool.
+    Call(ToolCall),
+    /// What a tool gave.
+    Result(ToolResult),
+    /// What the model thought.
+    Reasoning(Reasoning),
+}
+
+/// An image, a document, sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// What it is.
+    pub kind: MediaKind,
+    /// Where it is.
+    pub source: Source,
+    /// The file's name, if it has one.
+    pub name: Option<String>,
+    /// How closely an image is to be looked at (OpenAI's `detail`).
+    pub detail: Option<String>,
+}
+
+/// What a piece of media is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaKind {
+    /// An image.
+    Image,
+    /// A document; PDF is what targets take.
+    Document,
+    /// Sound.
+    Audio,
+}
+
+/// Where a piece of media is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the request, base64.
+    Inline {
+        /// Its MIME type.
+        mime: String,
+        /// The base64 text.
+        data: String,
+    },
+    /// At an address, which llmgate never fetches.
+    Url(String),
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolCall {
+    /// The id that its result will carry.
+    pub id: String,
+    /// The tool's name, as in [`Tool::name`].
+    pub name: String,
+    /// For a function JSON text, normally of an object; for a free-form tool its input.
+    pub arguments: String,
+    /// Is it a call of a free-form tool?
+    pub free_form: bool,
+    /// What only its vendor understands, such as Gemini's thought signature.
+    pub state: Option<State>,
+}
+
+/// What a tool gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolResult {
+    /// The id of the call.
+    pub id: String,
+    /// The tool's name, where the protocol tells it.
+    pub name: Option<String>,
+    /// Texts and media, in order.
+    pub content: Vec<ResultPart>,
+    /// Did the tool fail?
+    pub failed: bool,
+}
+
+/// One piece of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResultPart {
+    /// Text.
+    Text(String),
+    /// An image or a document.
+    Media(Media),
+}
+
+/// What the model thought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reasoning {
+    /// The part that people may read; may be empty.
+    pub text: String,
+    /// What only its vendor understands.
+    pub state: Option<State>,
+}
+
+/// A tool that may be called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tool {
+    /// The name under which a model is offered it: flat, unique in the request.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it takes.
+    pub form: ToolForm,
+    /// How the client knows it, where that is more than the name.
+    pub identity: Option<ToolIdentity>,
+}
+
+/// What a tool takes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToolForm {
+    /// Arguments as a JSON schema says.
+    Function {
+        /// The schema; an object.
+        schema: Value,
+        /// Must they obey it?
+        strict: Option<bool>,
+    },
+    /// Free text, perhaps in a grammar, which is told in words where it cannot be told otherwise.
+    FreeForm {
+        /// The grammar.
+        grammar: Option<String>,
+    },
+}
+
+/// How a client knows a tool that was made flat for the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolIdentity {
+    /// The namespace it stands in.
+    pub namespace: Option<String>,
+    /// Its name there.
+    pub name: String,
+    /// The kind of call item that the client expects.
+    pub kind: CallKind,
+}
+
+/// The kind of call item that a client expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallKind {
+    /// A function call.
+    Function,
+    /// A call of a free-form tool.
+    Custom,
+    /// The client's own search for tools.
+    ToolSearch,
+    /// A shell on the client's machine, in one of its forms.
+    LocalShell,
+}
+
+/// Which tools may or must be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// As the model likes.
+    Auto,
+    /// None.
+    None,
+    /// At least one.
+    Any,
+    /// This one.
+    One(String),
+    /// At least one of these.
+    OneOf(Vec<String>),
+}
+
+/// How tokens are drawn. Numbers stay as they were written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sampling {
+    /// Temperature.
+    pub temperature: Option<Number>,
+    /// Nucleus.
+    pub top_p: Option<Number>,
+    /// Most likely ones.
+    pub top_k: Option<Number>,
+    /// Texts that end the answer.
+    pub stop: Vec<String>,
+    /// Seed.
+    pub seed: Option<Number>,
+    /// Presence penalty.
+    pub presence_penalty: Option<Number>,
+    /// Frequency penalty.
+    pub frequency_penalty: Option<Number>,
+}
+
+/// How much is to be thought first (SPEC 8.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// Not said.
+    #[default]
+    Unset,
+    /// Not at all.
+    Off,
+    /// On, without a number.
+    On,
+    /// By a level.
+    Level(Level),
+    /// So many tokens.
+    Budget(u64),
+}
+
+/// Levels of effort, rising.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// `minimal`
+    Minimal,
+    /// `low`
+    Low,
+    /// `medium`
+    Medium,
+    /// `high`
+    High,
+    /// `xhigh`
+    XHigh,
+    /// `max`
+    Max,
+}
+
+/// The form of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Format {
+    /// Some JSON object.
+    JsonObject,
+    /// JSON as a schema says.
+    JsonSchema {
+        /// Its name.
+        name: Option<String>,
+        /// What it is.
+        description: Option<String>,
+        /// The schema.
+        schema: Value,
+        /// Must it be obeyed?
+        strict: Option<bool>,
+    },
+}
+
+impl Level {
+    /// All levels with their names, rising, and the budget that stands for each.
+    pub const ALL: [(Self, &'static str, u64); 6] = [
+        (Self::Minimal, "minimal", 1024),
+        (Self::Low, "low", 4096),
+        (Self::Medium, "medium", 8192),
+        (Self::High, "high", 24_576),
+        (Self::XHigh, "xhigh", 49_152),
+        (Self::Max, "max", 65_536),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(level, ..)| *level == self).map_or("medium", |(_, name, _)| name)
+    }
+
+    /// The level of that name, letter case aside.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name)).map(|(level, ..)| *level)
+    }
+
+    /// The budget that stands for it, in tokens.
+    pub fn budget(self) -> u64 {
+        Self::ALL.iter().find(|(level, ..)| *level == self).map_or(8192, |(.., budget)| *budget)
+    }
+
+    /// The level that a budget stands for.
+    pub fn of_budget(tokens: u64) -> Self {
+        match tokens {
+            0..=1535 => Self::Minimal,
+            1536..=5999 => Self::Low,
+            6000..=23_999 => Self::Medium,
+            24_000..=47_999 => Self::High,
+            _ => Self::XHigh,
+        }
+    }
+
+    /// The nearest lower of the levels that a target knows, else its lowest.
+    pub fn nearest(self, known: &[Self]) -> Self {
+        let lower = known.iter().filter(|level| **level <= self).max();
+        lower.or_else(|| known.iter().min()).copied().unwrap_or(self)
+    }
+}
+
+impl Turn {
+    /// A turn of one block.
+    pub fn of(role: Role, block: Block) -> Self {
+        Self { role, blocks: vec![block] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_budgets_stand_for_each_other() {
+        for (level, name, budget) in Level::ALL {
+            assert_eq!(Level::named(name), Some(level));
+            assert_eq!(level.budget(), budget);
+        }
+        assert_eq!(Level::of_budget(Level::Medium.budget()), Level::Medium);
+        assert_eq!(Level::of_budget(31_999), Level::High);
+        assert_eq!(Level::of_budget(48_000), Level::XHigh);
+    }
+
+    #[test]
+    fn an_unknown_level_falls_to_the_nearest_lower_one() {
+        let known = [Level::Low, Level::Medium, Level::High];
+        assert_eq!(Level::Max.nearest(&known), Level::High);
+        assert_eq!(Level::Minimal.nearest(&known), Level::Low);
+        assert_eq!(Level::Medium.nearest(&known), Level::Medium);
+    }
+}

@@ -1,0 +1,122 @@
+//! What a codec does on the translated lane: its wire to neutral words, and back.
+//!
+//! Decoders accept what real clients and servers send; encoders send only what the reference of
+//! their protocol allows. Both are pure: bytes and values in, bytes and values out. Ids and times
+//! come from the context, so that the same input gives the same output.
+
+use std::fmt;
+
+use crate::ir::loss::Losses;
+use crate::ir::request::{Request, Tool};
+use crate::ir::response::Response;
+use crate::ir::stream::StreamEvent;
+use crate::protocol::dialect::Dialect;
+
+/// One protocol's wire.
+pub trait Wire: Sync {
+    /// Reads a client's request. What the neutral model has no word for is a loss.
+    ///
+    /// # Errors
+    /// A known member is not what it must be.
+    fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError>;
+
+    /// Writes a request for a target. `request.stream` says whether a stream is asked for where the
+    /// body says so.
+    fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses);
+
+    /// Reads a target's whole answer.
+    ///
+    /// # Errors
+    /// It is no answer of this protocol.
+    fn decode_response(&self, text: &str) -> Result<Response, WireError>;
+
+    /// Writes a whole answer for a client.
+    fn encode_response(&self, response: &Response, answer: &AnswerContext) -> (String, Losses);
+
+    /// Reads a target's stream.
+    fn stream_decoder(&self) -> Box<dyn StreamDecoder>;
+
+    /// Writes a stream for a client.
+    fn stream_encoder(&self, answer: &AnswerContext) -> Box<dyn StreamEncoder>;
+}
+
+/// Frames -> events. It makes the boundaries that its wire leaves out, so that its events obey
+/// [`crate::ir::grammar`].
+pub trait StreamDecoder {
+    /// Takes one frame; its events are added to `out`.
+    ///
+    /// # Errors
+    /// A known frame is not what it must be.
+    fn frame(&mut self, event: Option<&str>, data: &str, out: &mut Vec<StreamEvent>)
+    -> Result<(), WireError>;
+
+    /// The input is at its end: what was still owed is added to `out`. An end that the provider did
+    /// not tell is not made up: without [`StreamEvent::Finish`] the stream is truncated.
+    fn finish(&mut self, out: &mut Vec<StreamEvent>);
+}
+
+/// Events -> frames. It may rely on [`crate::ir::grammar`].
+pub trait StreamEncoder {
+    /// Takes one event; its frames are added to `out`.
+    fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
+
+    /// Whether anything that a reader would see was written.
+    fn is_running(&self) -> bool;
+
+    /// The stream is at its end, which [`StreamEvent::Finish`] has told: what closes it.
+    fn finish(&mut self, out: &mut Vec<u8>);
+}
+
+/// What an encoder must know of the target of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct TargetContext<'a> {
+    /// The model's name at the provider.
+    pub model: &'a str,
+    /// What its server wants.
+    pub dialect: &'a Dialect,
+    /// A key of the session, for the provider's prompt cache, when the client gave none.
+    pub session: Option<&'a str>,
+}
+
+/// What an encoder must know of the client of an answer.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerContext {
+    /// The id of the request; ids that are made begin with the protocol's prefix and end with it.
+    pub request_id: String,
+    /// The model's name as it was asked for.
+    pub model: String,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// The estimate of input tokens, where a number is demanded before one is known.
+    pub estimated_input: u64,
+    /// Did the client ask for a usage chunk (Chat)?
+    pub wants_usage: bool,
+    /// Is visible reasoning shown?
+    pub show_reasoning: bool,
+    /// The tools of the request, as the client knows them.
+    pub tools: Vec<Tool>,
+}
+
+/// A wire that is not what it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireError {
+    /// Where: `messages[3].content`.
+    pub path: String,
+    /// What it must be.
+    pub expected: String,
+}
+
+impl WireError {
+    /// An error at a path.
+    pub fn new(path: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { path: path.into(), expected: expected.into() }
+    }
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` must be {}", self.path, self.expected)
+    }
+}
+
+impl std::error::Error for WireError {}
