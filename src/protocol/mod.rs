@@ -8,6 +8,7 @@ pub mod anthropic;
 pub mod dialect;
 pub mod error;
 pub mod fault;
+mod fields;
 pub mod gemini;
 pub mod listing;
 mod openai;

@@ -24,17 +24,17 @@ pub trait Wire: Sync {
     /// body says so.
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses);
 
-    /// Reads a target's whole answer.
+    /// Reads a target's whole answer. Ids that it lacks are made of `seed`.
     ///
     /// # Errors
     /// It is no answer of this protocol.
-    fn decode_response(&self, text: &str) -> Result<Response, WireError>;
+    fn decode_response(&self, text: &str, seed: &str) -> Result<Response, WireError>;
 
     /// Writes a whole answer for a client.
     fn encode_response(&self, response: &Response, answer: &AnswerContext) -> (String, Losses);
 
-    /// Reads a target's stream.
-    fn stream_decoder(&self) -> Box<dyn StreamDecoder>;
+    /// Reads a target's stream. Ids that it lacks are made of `seed`.
+    fn stream_decoder(&self, seed: &str) -> Box<dyn StreamDecoder>;
 
     /// Writes a stream for a client.
     fn stream_encoder(&self, answer: &AnswerContext) -> Box<dyn StreamEncoder>;
