@@ -6,6 +6,7 @@ mod tap;
 use serde_json::json;
 
 use crate::base::json::Members;
+use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
@@ -82,6 +83,10 @@ impl Codec for Anthropic {
 
     fn without_attribution(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
         tap::without_attribution(text, members)
+    }
+
+    fn reasoning_style(&self, model: &str) -> ReasoningStyle {
+        dialect::style_by_name(model).unwrap_or(ReasoningStyle::Budget)
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

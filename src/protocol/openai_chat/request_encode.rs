@@ -235,12 +235,14 @@ impl Writer<'_, '_> {
             return;
         }
         self.messages.push(message);
-        for call in calls(turn).filter(|call| !self.answered.contains(&call.id)).collect::<Vec<_>>() {
+        let answered = std::mem::take(&mut self.answered);
+        for call in calls(turn).filter(|call| !answered.contains(&call.id)) {
             self.losses.degrade("tool call", "it has no result; an empty one is sent");
             let content = "[no output recorded]".into();
             let tool_call_id = Some(self.id(&call.id));
             self.messages.push(Message { role: "tool", content, tool_call_id, ..Message::default() });
         }
+        self.answered = answered;
     }
 
     /// State goes back to the provider that made it; visible reasoning to every turn with calls,
@@ -270,7 +272,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn call(&mut self, call: &ToolCall) -> Value {
+    fn call(&self, call: &ToolCall) -> Value {
         let mut value = json!({
             "id": self.id(&call.id),
             "type": "function",

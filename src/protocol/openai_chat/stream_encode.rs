@@ -16,7 +16,6 @@ pub(super) struct Encoder {
     blocks: Vec<(BlockId, Part)>,
     calls: usize,
     usage: Usage,
-    running: bool,
 }
 
 /// How a block is told.
@@ -36,12 +35,10 @@ impl Encoder {
             blocks: Vec::new(),
             calls: 0,
             usage: Usage::default(),
-            running: false,
         }
     }
 
-    fn chunk(&mut self, delta: Value, finish: Option<&str>, out: &mut Vec<u8>) {
-        self.running = true;
+    fn chunk(&self, delta: Value, finish: Option<&str>, out: &mut Vec<u8>) {
         let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
         self.write(json!([choice]), None, out);
     }
@@ -117,7 +114,7 @@ impl Encoder {
     }
 
     /// A function that was called without arguments is called with an empty object.
-    fn close(&mut self, id: BlockId, out: &mut Vec<u8>) {
+    fn close(&self, id: BlockId, out: &mut Vec<u8>) {
         let part = self.blocks.iter().find(|(known, _)| *known == id).map(|(_, part)| *part);
         if let Some(Part::Call { index, free_form: false, silent: true }) = part {
             self.chunk(json!({"tool_calls": [{"index": index, "function": {"arguments": "{}"}}]}), None, out);
@@ -139,10 +136,6 @@ impl StreamEncoder for Encoder {
             StreamEvent::Finish { stop } => self.chunk(json!({}), Some(finish_reason(stop)), out),
             StreamEvent::Unknown { .. } => {}
         }
-    }
-
-    fn is_running(&self) -> bool {
-        self.running
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
