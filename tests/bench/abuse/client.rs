@@ -219,6 +219,14 @@ pub(crate) fn is_late(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
+/// How many answers begin in these bytes?
+pub(crate) fn answers(text: &str) -> usize {
+    text.split("HTTP/1.1 ")
+        .skip(1)
+        .filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+        .count()
+}
+
 fn broken(what: &str) -> io::Error {
     io::Error::other(what.to_owned())
 }

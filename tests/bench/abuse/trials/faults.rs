@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Bench, Outcome, ms};
-use crate::client::{Client, Leave, buffered, is_late, post};
+use crate::client::{Client, Leave, answers, buffered, is_late, post};
 
 /// An endless sender gives up after so many bytes.
 const ENDLESS: usize = 64 * 1024 * 1024;
@@ -59,24 +59,36 @@ pub(super) fn huge_lengths(bench: &mut Bench) -> Outcome {
     Ok(format!("statuses {}, {} KiB more", statuses.join(" "), growth(bench, before.rss)))
 }
 
-/// 5,000 requests that are reset at once (T4).
+/// Two times 5,000 requests that are reset at once (T4). What the first 5,000 need of memory for
+/// threads may stay; the next 5,000 need no more.
 pub(super) fn resets(bench: &mut Bench) -> Outcome {
     const RESETS: usize = 5000;
     let before = bench.proxy.facts();
     let requests = [b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(), buffered("up/quick")];
-    let since = Instant::now();
-    for index in 0..RESETS {
-        let mut client = bench.client()?;
-        // The proxy may have reset it first.
-        let _ = client.send(&requests[index % requests.len()]);
-        client.leave(Leave::Reset)?;
+    let mut figures = Vec::new();
+    let mut after_first = None;
+    for _ in 0..2 {
+        let since = Instant::now();
+        for index in 0..RESETS {
+            let mut client = bench.client()?;
+            // The proxy may have reset it first.
+            let _ = client.send(&requests[index % requests.len()]);
+            client.leave(Leave::Reset)?;
+        }
+        let took = since.elapsed();
+        let away = bench.proxy.files_fall_to(before.files, AWAY)?;
+        bench.ordinary()?;
+        after_first.get_or_insert(bench.proxy.facts());
+        let more = growth(bench, before.rss);
+        figures.push(format!("{RESETS} in {}, files back after {}, {more} KiB more", ms(took), ms(away)));
     }
-    let took = since.elapsed();
-    let away = bench.proxy.files_fall_to(before.files, AWAY)?;
-    bench.ordinary()?;
-    let more = growth(bench, before.rss);
-    let figures = format!("{RESETS} in {}, files back after {}, {more} KiB more", ms(took), ms(away));
-    if more > GROWTH { Err(figures.into()) } else { Ok(figures) }
+    let leaked = growth(bench, after_first.map_or(0, |facts| facts.rss));
+    let figures = figures.join("; ");
+    if leaked > GROWTH / 4 || growth(bench, before.rss) > 2 * GROWTH {
+        Err(figures.into())
+    } else {
+        Ok(figures)
+    }
 }
 
 /// A version that is not spoken (T5).
@@ -90,7 +102,7 @@ pub(super) fn http2(bench: &mut Bench) -> Outcome {
             continue;
         }
         let (text, ended) = client.rest(Duration::from_secs(3));
-        if !ended || !text.starts_with("HTTP/1.1 505 ") || text.matches("HTTP/1.1 ").count() != 1 {
+        if !ended || !text.starts_with("HTTP/1.1 505 ") || answers(&text) != 1 {
             return Err(format!("{line} got {text:?}, ended: {ended}").into());
         }
     }

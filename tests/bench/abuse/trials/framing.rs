@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Bench, Outcome};
-use crate::client::{Leave, buffered, post};
+use crate::client::{Leave, answers, buffered, post};
 
 /// What would be answered if the bytes behind were taken for a request.
 const BEHIND: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -21,7 +21,7 @@ pub(super) fn doubtful_frames(bench: &mut Bench) -> Outcome {
         let mut client = bench.client()?;
         client.send(&request)?;
         let (text, ended) = client.rest(ENDS);
-        let answers = text.matches("HTTP/1.1 ").count();
+        let answers = answers(&text);
         if !ended || answers != 1 || !text.starts_with("HTTP/1.1 400 ") {
             return Err(format!("{name}: {answers} answers, ended: {ended}: {text:?}").into());
         }
