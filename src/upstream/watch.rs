@@ -206,3 +206,27 @@ impl Patience {
         .max(Duration::from_millis(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Left;
+
+    impl Hook for Left {
+        fn go_on(&self) -> Result<(), Stop> {
+            Err(Stop::Gone)
+        }
+    }
+
+    #[test]
+    fn the_hook_is_asked_while_bytes_flow() {
+        let hook: Rc<dyn Hook> = Rc::new(Left);
+        let minute = Duration::from_secs(60);
+        let _guard = begin(&hook, &Patience { connect: minute, head: minute, idle: minute });
+        assert!(look().is_ok(), "not for each byte");
+        tell(|watch| watch.look = clock::now());
+        heard();
+        assert!(look().is_err());
+    }
+}
