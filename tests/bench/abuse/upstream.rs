@@ -64,6 +64,8 @@ struct Counts {
     connections: AtomicUsize,
     requests: AtomicUsize,
     written: AtomicU64,
+    /// Silent scripts that began before the last change of it end.
+    hung_up: AtomicUsize,
 }
 
 impl Upstream {
@@ -79,8 +81,9 @@ impl Upstream {
         let shared = Arc::clone(&counts);
         thread::spawn(move || {
             for socket in listener.incoming().flatten() {
-                let guest =
-                    Guest { socket, tell: tell.clone(), counts: Arc::clone(&shared), came: Vec::new() };
+                let era = shared.hung_up.load(Ordering::Relaxed);
+                let counts = Arc::clone(&shared);
+                let guest = Guest { socket, tell: tell.clone(), counts, era, came: Vec::new() };
                 guest.counts.connections.fetch_add(1, Ordering::Relaxed);
                 let thread = thread::Builder::new().stack_size(STACK);
                 // The proxy sees a connection that ends.
@@ -93,6 +96,11 @@ impl Upstream {
     /// Forgets what was seen so far.
     pub(crate) fn forget(&self) {
         while self.seen.try_recv().is_ok() {}
+    }
+
+    /// Ends all scripts that wait for the proxy to close.
+    pub(crate) fn hang_up(&self) {
+        self.counts.hung_up.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many connections and whole requests came so far.
@@ -111,6 +119,8 @@ struct Guest {
     socket: TcpStream,
     tell: Sender<Seen>,
     counts: Arc<Counts>,
+    /// `hung_up` when it began.
+    era: usize,
     came: Vec<u8>,
 }
 
@@ -227,11 +237,20 @@ impl Guest {
 
     /// Waits for the proxy to close: that is always an error, of kind late when it did not.
     fn until_closed(&mut self, limit: Duration) -> io::Result<()> {
-        self.socket.set_read_timeout(Some(limit))?;
-        while self.more()? {
-            self.came.clear();
+        let until = Instant::now() + limit;
+        self.socket.set_read_timeout(Some(limit.min(DROP)))?;
+        loop {
+            match self.more() {
+                Ok(true) => self.came.clear(),
+                Ok(false) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(error) if !is_late(&error) => return Err(error),
+                Err(_) if self.counts.hung_up.load(Ordering::Relaxed) != self.era => {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                Err(error) if Instant::now() >= until => return Err(error),
+                Err(_) => {}
+            }
         }
-        Err(io::ErrorKind::UnexpectedEof.into())
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {

@@ -170,6 +170,7 @@ fn leave(bench: &Bench, script: &str, request: impl Fn(&str) -> Vec<u8>, when: &
     let met = closes(bench, &mut left)?;
     drop(listening);
     // The next trial begins with none of these open.
+    bench.upstream.hang_up();
     wait_until(LOOK_OUT, || bench.proxy.facts().files <= bench.start.files + 80);
     judge(&met, &left)
 }
