@@ -204,8 +204,12 @@ fn judge(met: &[(Leave, Duration)], left: &Left) -> Outcome {
     let mut good = left.is_empty();
     for way in WAYS {
         let times = met.iter().filter(|(how, _)| *how == way).map(|(_, time)| *time);
-        let worst = times.max().unwrap_or_default();
+        let worst = times.max();
         let stayed = left.values().filter(|(how, _)| *how == way).count();
+        if worst.is_none() && stayed == 0 {
+            continue;
+        }
+        let worst = worst.unwrap_or_default();
         let rest = if stayed == 0 { String::new() } else { format!(", {stayed} not at all") };
         figures.push(format!("{way:?} max {}{rest}", ms(worst)));
         good &= worst <= CLOSED;
