@@ -1,6 +1,6 @@
 //! Floor 0: words and tools that know nothing of what is built on them.
 
-pub mod base64;
+pub mod b64;
 pub mod chance;
 pub mod clock;
 pub mod env;

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::base64;
+use crate::base::b64;
 
 const MARK: &[u8] = b"LGC1";
 
@@ -45,7 +45,7 @@ impl State {
         let mut bytes = MARK.to_vec();
         // A struct of texts and values can always be written.
         bytes.extend(serde_json::to_vec(self).unwrap_or_default());
-        base64::encode(&bytes)
+        b64::encode(&bytes)
     }
 
     /// Unpacks what [`State::pack`] made; `None` for everything else.
@@ -54,7 +54,7 @@ impl State {
         if !field.starts_with("TEdDMX") {
             return None;
         }
-        let bytes = base64::decode(field)?;
+        let bytes = b64::decode(field)?;
         serde_json::from_slice(bytes.strip_prefix(MARK)?).ok()
     }
 }

@@ -1,16 +1,28 @@
 //! OpenAI Responses, the language of Codex. <https://platform.openai.com/docs/api-reference/responses>
 
+mod item_encode;
+mod items;
 mod models;
+mod request_decode;
+mod request_encode;
+mod response;
 mod tap;
+mod tools;
 
 use serde_json::{Value, json};
 
 use crate::base::json::Members;
 use crate::base::sse;
+use crate::ir::names::NameRule;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::{Action, Codec, Stage, openai};
+
+/// How state of this protocol is known.
+const ORIGIN: &str = "openai-responses";
+/// What a function may be called.
+const NAMES: NameRule = NameRule { length: 128, extra: "", starts_with_letter: false };
 
 /// This protocol's codec.
 pub const CODEC: OpenaiResponses = OpenaiResponses;

@@ -1,0 +1,155 @@
+//! Blocks of an answer as output items, for a whole answer and for the end of each streamed one.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::ir::carrier::State;
+use crate::ir::request::{CallKind, ToolIdentity};
+use crate::ir::response::{StopReason, Usage};
+use crate::protocol::wire::AnswerContext;
+
+/// How the client knows the tools of its request, by their flat names.
+pub(super) type Identities = HashMap<String, ToolIdentity>;
+
+/// The kind of call item that the client expects for a tool.
+pub(super) fn kind_of(name: &str, free_form: bool, known: &Identities) -> CallKind {
+    let otherwise = if free_form { CallKind::Custom } else { CallKind::Function };
+    known.get(name).map_or(otherwise, |identity| identity.kind)
+}
+
+/// A message with one part.
+pub(super) fn message(id: &str, part: Value, status: &str) -> Value {
+    let content = if part.is_null() { json!([]) } else { json!([part]) };
+    json!({"id": id, "type": "message", "status": status, "role": "assistant", "content": content})
+}
+
+/// The part of a message.
+pub(super) fn part(text: &str, is_refusal: bool) -> Value {
+    if is_refusal {
+        json!({"type": "refusal", "refusal": text})
+    } else {
+        json!({"type": "output_text", "annotations": [], "logprobs": [], "text": text})
+    }
+}
+
+/// A reasoning item; every one that we make carries where it came from.
+pub(super) fn reasoning(id: &str, text: &str, state: &State) -> Value {
+    let summary = if text.is_empty() { json!([]) } else { json!([{"type": "summary_text", "text": text}]) };
+    json!({"id": id, "type": "reasoning", "summary": summary, "encrypted_content": state.pack()})
+}
+
+/// A call as the client expects it.
+pub(super) struct Call<'a> {
+    pub(super) item_id: &'a str,
+    pub(super) call_id: &'a str,
+    pub(super) name: &'a str,
+    pub(super) kind: CallKind,
+    /// Raw arguments; for a free-form tool its input.
+    pub(super) arguments: &'a str,
+    pub(super) status: &'a str,
+}
+
+impl Call<'_> {
+    pub(super) fn item(&self, known: &Identities) -> Value {
+        let identity = known.get(self.name);
+        let name = identity.map_or(self.name, |identity| identity.name.as_str());
+        let namespace = identity.and_then(|identity| identity.namespace.as_deref());
+        let arguments = || serde_json::from_str::<Value>(self.arguments).unwrap_or_else(|_| json!({}));
+        let mut item = match self.kind {
+            CallKind::Function => json!({"id": self.item_id, "type": "function_call", "status": self.status,
+                "call_id": self.call_id, "name": name, "arguments": self.arguments}),
+            CallKind::Custom => json!({"id": self.item_id, "type": "custom_tool_call", "status": self.status,
+                "call_id": self.call_id, "name": name, "input": self.arguments}),
+            CallKind::ToolSearch => {
+                json!({"id": self.item_id, "type": "tool_search_call", "status": self.status,
+                "execution": "client", "call_id": self.call_id, "arguments": arguments()})
+            }
+            CallKind::LocalShell => {
+                json!({"id": self.item_id, "type": "local_shell_call", "status": self.status,
+                "call_id": self.call_id, "action": shell_action(arguments())})
+            }
+        };
+        if let (Some(namespace), Some(object)) = (namespace, item.as_object_mut()) {
+            object.insert("namespace".to_owned(), namespace.into());
+        }
+        item
+    }
+}
+
+fn shell_action(mut arguments: Value) -> Value {
+    if let Some(object) = arguments.as_object_mut() {
+        object.insert("type".to_owned(), "exec".into());
+        object.entry("env").or_insert_with(|| json!({}));
+    }
+    arguments
+}
+
+/// The prefix of an item's id.
+pub(super) fn prefix(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Function => "fc_",
+        CallKind::Custom => "ctc_",
+        CallKind::ToolSearch => "tsc_",
+        CallKind::LocalShell => "lsh_",
+    }
+}
+
+/// The value of `input` in a function's arguments, which stand for a free-form tool's input.
+pub(super) fn unwrapped(arguments: &str) -> String {
+    let value: Option<Value> = serde_json::from_str(arguments).ok();
+    let input = value.as_ref().and_then(|value| value.get("input")).and_then(Value::as_str);
+    input.map_or_else(|| arguments.to_owned(), str::to_owned)
+}
+
+/// `resp_` and the provider's id, or the request's.
+pub(super) fn response_id(id: Option<&str>, answer: &AnswerContext) -> String {
+    match id {
+        Some(id) if id.starts_with("resp_") => id.to_owned(),
+        Some(id) if !id.is_empty() => format!("resp_{id}"),
+        _ => format!("resp_{}", answer.request_id.trim_start_matches("req_")),
+    }
+}
+
+/// The response object with every field that the official SDK's type requires.
+pub(super) fn response(id: &str, answer: &AnswerContext, state: Progress<'_>) -> Value {
+    let (status, incomplete) = match state.stop {
+        None => ("in_progress", Value::Null),
+        Some(StopReason::Limit | StopReason::ContextFull) => {
+            ("incomplete", json!({"reason": "max_output_tokens"}))
+        }
+        Some(StopReason::Refuse) => ("incomplete", json!({"reason": "content_filter"})),
+        Some(_) => ("completed", Value::Null),
+    };
+    json!({
+        "id": id, "object": "response", "created_at": answer.created, "status": status,
+        "background": false, "error": null, "incomplete_details": incomplete, "instructions": null,
+        "max_output_tokens": null, "metadata": {}, "model": answer.model, "output": state.output,
+        "parallel_tool_calls": true, "previous_response_id": null, "reasoning": {"effort": null, "summary": null},
+        "service_tier": "default", "store": false, "temperature": null, "text": {"format": {"type": "text"}},
+        "tool_choice": "auto", "tools": [], "top_p": null, "truncation": "disabled", "user": null,
+        "usage": state.usage,
+    })
+}
+
+/// How far an answer has come.
+pub(super) struct Progress<'a> {
+    pub(super) stop: Option<&'a StopReason>,
+    pub(super) output: &'a [Value],
+    pub(super) usage: Value,
+}
+
+/// Token counts; where a number is demanded and none is known, the estimate or 0.
+pub(super) fn usage(usage: &Usage, answer: &AnswerContext) -> Value {
+    let input = usage.input.unwrap_or(answer.estimated_input);
+    let output = usage.output.unwrap_or(0);
+    let mut input_details = json!({"cached_tokens": usage.cached.unwrap_or(0)});
+    if let (Some(count), Some(object)) = (usage.cache_write, input_details.as_object_mut()) {
+        object.insert("cache_write_tokens".to_owned(), count.into());
+    }
+    json!({
+        "input_tokens": input, "input_tokens_details": input_details, "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning.unwrap_or(0)},
+        "total_tokens": input + output,
+    })
+}

@@ -1,0 +1,296 @@
+//! The items of a Responses conversation -> turns.
+
+use serde_json::Value;
+
+use crate::ir::carrier::State;
+use crate::ir::loss::Losses;
+use crate::ir::request::{
+    Block, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
+};
+use crate::protocol::fields::{Fields, data_url};
+use crate::protocol::openai_responses::ORIGIN;
+use crate::protocol::openai_responses::tools::{self, flat_name};
+use crate::protocol::wire::WireError;
+
+/// Reads `input`: a text, or a list of items.
+pub(super) fn decode(
+    input: Option<Value>,
+    request: &mut Request,
+    losses: &mut Losses,
+) -> Result<(), WireError> {
+    match input {
+        None => Ok(()),
+        Some(Value::String(text)) => {
+            request.turns.push(Turn::of(Role::User, Block::Text(text)));
+            Ok(())
+        }
+        Some(Value::Array(items)) => {
+            for (index, item) in items.into_iter().enumerate() {
+                self::item(Fields::of(item, format!("input[{index}]"))?, request, losses)?;
+            }
+            Ok(())
+        }
+        Some(_) => Err(WireError::new("input", "a text or a list of items")),
+    }
+}
+
+fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    item.take("id");
+    item.take("status");
+    let kind = item.text("type")?.unwrap_or_else(|| "message".to_owned());
+    match kind.as_str() {
+        "message" => return message(item, request, losses),
+        "reasoning" => push(request, Role::Assistant, Block::Reasoning(reasoning(&mut item)?)),
+        "function_call" | "custom_tool_call" => {
+            push(request, Role::Assistant, Block::Call(call(&mut item, kind == "custom_tool_call")?));
+        }
+        "tool_search_call" | "local_shell_call" => {
+            push(request, Role::Assistant, Block::Call(own_call(&mut item, &kind)?));
+        }
+        "function_call_output" | "custom_tool_call_output" | "local_shell_call_output" => {
+            push(request, Role::User, Block::Result(result(&mut item, losses)?));
+        }
+        "tool_search_output" => {
+            let found = item.list("tools")?.unwrap_or_default();
+            let result = search_result(&mut item, &found)?;
+            push(request, Role::User, Block::Result(result));
+            tools::decode(found, &item.at("tools"), request, losses)?;
+        }
+        "additional_tools" => {
+            let more = item.list("tools")?.unwrap_or_default();
+            item.take("role");
+            tools::decode(more, &item.at("tools"), request, losses)?;
+        }
+        "agent_message" => agent_message(&mut item, request, losses)?,
+        "item_reference" | "compaction_trigger" => {
+            losses.refuse(item.at("type"), format!("{kind} refers to state that is stored at one provider"));
+            return Ok(());
+        }
+        "compaction" | "context_compaction" => {
+            losses.refuse(item.at("type"), "only the provider that made it can read it");
+            return Ok(());
+        }
+        _ => {
+            losses.degrade(item.at("type"), format!("an item of type {kind:?} is not known to the target"));
+            return Ok(());
+        }
+    }
+    item.lose_rest(losses);
+    Ok(())
+}
+
+/// Neighbouring items of one speaker are one turn, but for the user's messages.
+fn push(request: &mut Request, role: Role, block: Block) {
+    let joins = |turn: &&mut Turn| {
+        let results = turn.blocks.iter().all(|block| matches!(block, Block::Result(_)));
+        turn.role == role && (role == Role::Assistant || results)
+    };
+    match request.turns.last_mut().filter(joins) {
+        Some(turn) => turn.blocks.push(block),
+        None => request.turns.push(Turn::of(role, block)),
+    }
+}
+
+fn message(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    let role = item.required_text("role")?;
+    let role_path = item.at("role");
+    item.take("phase");
+    let path = item.at("content");
+    let blocks = match item.take("content") {
+        None => Vec::new(),
+        Some(Value::String(text)) => vec![Block::Text(text)],
+        Some(Value::Array(parts)) => parts_of(parts, &path, losses)?,
+        Some(_) => return Err(WireError::new(path, "a text or a list of parts")),
+    };
+    let blocks: Vec<Block> =
+        blocks.into_iter().filter(|block| !matches!(block, Block::Text(text) if text.is_empty())).collect();
+    item.lose_rest(losses);
+    match role.as_str() {
+        "assistant" => blocks.into_iter().for_each(|block| push(request, Role::Assistant, block)),
+        "user" => request.turns.push(Turn { role: Role::User, blocks }),
+        "system" | "developer" => {
+            let texts = blocks.into_iter().filter_map(|block| match block {
+                Block::Text(text) => Some(text),
+                _ => None,
+            });
+            let text = texts.collect::<Vec<_>>().join("\n\n");
+            if text.is_empty() {
+            } else if request.turns.is_empty() {
+                request.system.push(text);
+            } else {
+                request.turns.push(Turn::of(Role::Instructions, Block::Text(text)));
+            }
+        }
+        _ => return Err(WireError::new(role_path, "user, assistant, system or developer")),
+    }
+    Ok(())
+}
+
+fn parts_of(parts: Vec<Value>, path: &str, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
+    let mut blocks = Vec::new();
+    for (index, part) in parts.into_iter().enumerate() {
+        let mut part = Fields::of(part, format!("{path}[{index}]"))?;
+        part.take("annotations");
+        part.take("logprobs");
+        let kind = part.text("type")?.unwrap_or_default();
+        let block = match kind.as_str() {
+            "input_text" | "output_text" | "text" => part.text("text")?.map(Block::Text),
+            "refusal" => part.text("refusal")?.map(Block::Refusal),
+            "input_image" => image(&mut part, losses)?.map(Block::Media),
+            "input_file" => file(&mut part, losses)?.map(Block::Media),
+            "input_audio" => audio(&mut part)?.map(Block::Media),
+            other => {
+                losses.degrade(part.at("type"), format!("content of type {other:?} is not known"));
+                continue;
+            }
+        };
+        blocks.extend(block);
+        part.lose_rest(losses);
+    }
+    Ok(blocks)
+}
+
+fn image(part: &mut Fields, losses: &mut Losses) -> Result<Option<Media>, WireError> {
+    let detail = part.text("detail")?;
+    let Some(url) = part.text("image_url")? else {
+        part.take("file_id");
+        losses.refuse(part.at("file_id"), "a file that is stored at one provider is not at another");
+        return Ok(None);
+    };
+    Ok(Some(Media { kind: MediaKind::Image, source: source(url), name: None, detail }))
+}
+
+fn file(part: &mut Fields, losses: &mut Losses) -> Result<Option<Media>, WireError> {
+    let name = part.text("filename")?;
+    let data = part.text("file_data")?;
+    let url = part.text("file_url")?;
+    let source = match (data, url) {
+        (Some(data), _) => match data_url(&data) {
+            Some((mime, data)) => Source::Inline { mime, data },
+            None => Source::Inline { mime: "application/pdf".to_owned(), data },
+        },
+        (None, Some(url)) => Source::Url(url),
+        (None, None) => {
+            part.take("file_id");
+            losses.refuse(part.at("file_id"), "a file that is stored at one provider is not at another");
+            return Ok(None);
+        }
+    };
+    Ok(Some(Media { kind: MediaKind::Document, source, name, detail: None }))
+}
+
+fn audio(part: &mut Fields) -> Result<Option<Media>, WireError> {
+    let Some(mut audio) = part.object("input_audio")? else { return Ok(None) };
+    let mime = format!("audio/{}", audio.text("format")?.unwrap_or_else(|| "wav".to_owned()));
+    let source = Source::Inline { mime, data: audio.required_text("data")? };
+    Ok(Some(Media { kind: MediaKind::Audio, source, name: None, detail: None }))
+}
+
+fn source(url: String) -> Source {
+    match data_url(&url) {
+        Some((mime, data)) => Source::Inline { mime, data },
+        None => Source::Url(url),
+    }
+}
+
+/// The readable part of a reasoning item and its state: ours unpacked, the vendor's as it came.
+pub(super) fn reasoning(item: &mut Fields) -> Result<Reasoning, WireError> {
+    let summary = item.list("summary")?.unwrap_or_default();
+    let content = item.list("content")?.unwrap_or_default();
+    let text = |parts: &[Value]| -> String {
+        let texts: Vec<&str> = parts.iter().filter_map(|part| part.get("text")?.as_str()).collect();
+        texts.join("\n\n")
+    };
+    let text = if content.is_empty() { text(&summary) } else { text(&content) };
+    let state = item.text("encrypted_content")?.filter(|field| !field.is_empty()).map(|field| {
+        State::unpack(&field).unwrap_or_else(|| {
+            let exact = serde_json::json!({
+                "type": "reasoning", "summary": summary, "encrypted_content": field,
+            });
+            State::of(ORIGIN, vec![exact])
+        })
+    });
+    Ok(Reasoning { text, state })
+}
+
+pub(super) fn call(item: &mut Fields, free_form: bool) -> Result<ToolCall, WireError> {
+    let namespace = item.text("namespace")?;
+    let name = item.required_text("name")?;
+    let arguments = item.text(if free_form { "input" } else { "arguments" })?.unwrap_or_default();
+    let id = item.text("call_id")?.unwrap_or_default();
+    Ok(ToolCall { id, name: flat_name(namespace.as_deref(), &name), arguments, free_form, state: None })
+}
+
+/// Calls of tools that are a type of their own.
+pub(super) fn own_call(item: &mut Fields, kind: &str) -> Result<ToolCall, WireError> {
+    let (name, field) = match kind {
+        "tool_search_call" => ("tool_search", "arguments"),
+        _ => ("local_shell", "action"),
+    };
+    let arguments = match item.take(field) {
+        Some(Value::String(text)) => text,
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    item.take("execution");
+    let id = item.text("call_id")?.unwrap_or_default();
+    Ok(ToolCall { id, name: name.to_owned(), arguments, free_form: false, state: None })
+}
+
+fn result(item: &mut Fields, losses: &mut Losses) -> Result<ToolResult, WireError> {
+    let id = item.text("call_id")?.unwrap_or_default();
+    let name = item.text("name")?;
+    let path = item.at("output");
+    let content = match item.take("output") {
+        None => Vec::new(),
+        Some(Value::String(text)) => vec![ResultPart::Text(text)],
+        Some(Value::Array(parts)) => {
+            let parts = parts_of(parts, &path, losses)?.into_iter().filter_map(|block| match block {
+                Block::Text(text) | Block::Refusal(text) => Some(ResultPart::Text(text)),
+                Block::Media(media) => Some(ResultPart::Media(media)),
+                Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => None,
+            });
+            parts.collect()
+        }
+        Some(value) => vec![ResultPart::Text(value.to_string())],
+    };
+    Ok(ToolResult { id, name, content, failed: false })
+}
+
+fn search_result(item: &mut Fields, found: &[Value]) -> Result<ToolResult, WireError> {
+    let id = item.text("call_id")?.unwrap_or_default();
+    item.take("execution");
+    let names: Vec<&str> = found.iter().filter_map(|tool| tool.get("name")?.as_str()).collect();
+    let text = if names.is_empty() {
+        "No tools were found.".to_owned()
+    } else {
+        format!("Tools found: {}", names.join(", "))
+    };
+    Ok(ToolResult {
+        id,
+        name: Some("tool_search".to_owned()),
+        content: vec![ResultPart::Text(text)],
+        failed: false,
+    })
+}
+
+fn agent_message(item: &mut Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    let sender = item.text("author")?.or(item.text("sender")?).or(item.text("name")?);
+    let path = item.at("content");
+    let mut texts = Vec::new();
+    match item.take("content") {
+        Some(Value::String(text)) => texts.push(text),
+        Some(Value::Array(parts)) => {
+            let blocks = parts_of(parts, &path, losses)?;
+            texts.extend(blocks.into_iter().filter_map(|block| match block {
+                Block::Text(text) => Some(text),
+                _ => None,
+            }));
+        }
+        _ => {}
+    }
+    let text =
+        format!("Message from {}:\n{}", sender.as_deref().unwrap_or("another agent"), texts.join("\n\n"));
+    request.turns.push(Turn::of(Role::User, Block::Text(text)));
+    Ok(())
+}

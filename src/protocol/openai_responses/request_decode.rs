@@ -1,0 +1,119 @@
+//! A Responses client's request -> neutral words.
+
+use serde_json::Value;
+
+use crate::ir::loss::Losses;
+use crate::ir::request::{Effort, Format, Level, Request, Sampling, ToolChoice};
+use crate::protocol::fields::Fields;
+use crate::protocol::openai_responses::tools::flat_name;
+use crate::protocol::openai_responses::{items, tools};
+use crate::protocol::wire::WireError;
+
+/// Members that refer to state at one provider.
+const STATEFUL: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
+
+/// Reads a request.
+pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
+    let mut fields = Fields::parse(text)?;
+    let mut losses = Losses::default();
+    fields.take("model");
+    let mut request = Request {
+        stream: fields.flag("stream")?.unwrap_or(false),
+        choice: choice(&mut fields)?,
+        one_call: fields.flag("parallel_tool_calls")? == Some(false),
+        sampling: Sampling {
+            temperature: fields.number("temperature")?,
+            top_p: fields.number("top_p")?,
+            ..Sampling::default()
+        },
+        effort: effort(&mut fields, &mut losses)?,
+        limit: fields.count("max_output_tokens")?,
+        cache_key: fields.text("prompt_cache_key")?,
+        ..Request::default()
+    };
+    request.system.extend(fields.text("instructions")?.filter(|text| !text.is_empty()));
+    text_options(&mut fields, &mut request, &mut losses)?;
+    let list = fields.list("tools")?.unwrap_or_default();
+    let offered = list.len();
+    tools::decode(list, "tools", &mut request, &mut losses)?;
+    items::decode(fields.take("input"), &mut request, &mut losses)?;
+    if offered > 0 && request.tools.is_empty() {
+        losses.refuse("tools", "its only tools run at their own vendor");
+    }
+    for name in STATEFUL {
+        if fields.take(name).is_some() {
+            losses.refuse(name, "it refers to state that is stored at one provider");
+        }
+    }
+    if fields.flag("background")? == Some(true) {
+        losses.refuse("background", "an answer is not kept for later");
+    }
+    fields.lose_rest(&mut losses);
+    Ok((request, losses))
+}
+
+fn effort(fields: &mut Fields, losses: &mut Losses) -> Result<Effort, WireError> {
+    let Some(mut reasoning) = fields.object("reasoning")? else { return Ok(Effort::Unset) };
+    // A summary alone switches nothing on.
+    reasoning.take("summary");
+    reasoning.take("generate_summary");
+    reasoning.take("context");
+    let effort = match reasoning.text("effort")?.as_deref() {
+        None => Effort::Unset,
+        Some("none") => Effort::Off,
+        Some(name) => Level::named(name).map_or(Effort::On, Effort::Level),
+    };
+    reasoning.lose_rest(losses);
+    Ok(effort)
+}
+
+fn text_options(fields: &mut Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    let Some(mut text) = fields.object("text")? else { return Ok(()) };
+    request.verbosity = text.text("verbosity")?;
+    if let Some(mut format) = text.object("format")? {
+        request.format = match format.text("type")?.as_deref() {
+            Some("json_object") => Some(Format::JsonObject),
+            Some("json_schema") => Some(Format::JsonSchema {
+                name: format.text("name")?,
+                description: format.text("description")?,
+                strict: format.flag("strict")?,
+                schema: format.take("schema").unwrap_or_else(|| serde_json::json!({})),
+            }),
+            _ => None,
+        };
+    }
+    text.lose_rest(losses);
+    Ok(())
+}
+
+fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, WireError> {
+    let path = fields.at("tool_choice");
+    let wrong = || WireError::new(path.clone(), "auto, none, required or a tool");
+    let named = |value: &Value| {
+        let name = value.get("name").and_then(Value::as_str)?;
+        Some(flat_name(value.get("namespace").and_then(Value::as_str), name))
+    };
+    match fields.take("tool_choice") {
+        None => Ok(None),
+        Some(Value::String(word)) => match word.as_str() {
+            "auto" => Ok(Some(ToolChoice::Auto)),
+            "none" => Ok(Some(ToolChoice::None)),
+            "required" => Ok(Some(ToolChoice::Any)),
+            _ => Err(wrong()),
+        },
+        Some(value) => {
+            if let Some(name) = named(&value) {
+                return Ok(Some(ToolChoice::One(name)));
+            }
+            let Some(tools) = value.get("tools").and_then(Value::as_array) else {
+                // A choice of a vendor's own tool, which was told as a loss where it is offered.
+                return Ok(Some(ToolChoice::Auto));
+            };
+            let names: Vec<String> = tools.iter().filter_map(named).collect();
+            match value.get("mode").and_then(Value::as_str) {
+                Some("required") => Ok(Some(ToolChoice::OneOf(names))),
+                _ => Ok(Some(ToolChoice::Auto)),
+            }
+        }
+    }
+}
