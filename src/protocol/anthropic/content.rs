@@ -261,3 +261,48 @@ fn media(kind: MediaKind, fields: &mut Fields, losses: &mut Losses) -> Result<Ve
     let media = ResultPart::Media(Media { kind, source, name, detail: None });
     Ok(context.map(ResultPart::Text).into_iter().chain([media]).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_block_has_its_meaning() {
+        let check = |content: Value, expected: &[Block], lost: &[&str]| {
+            let mut losses = Losses::default();
+            assert_eq!(blocks(Some(content), "c", &mut losses).unwrap(), expected);
+            let told: Vec<&str> = losses.iter().map(|loss| loss.path.as_str()).collect();
+            assert_eq!(told, lost);
+        };
+        let text = |text: &str| Block::Text(text.into());
+        let media = |kind, source| Block::Media(Media { kind, source, name: None, detail: None });
+        let inline = Source::Inline { mime: "image/png".into(), data: "AA==".into() };
+        check(json!("x"), &[text("x")], &[]);
+        check(json!(""), &[], &[]);
+        check(json!([{"type": "text", "text": "x", "citations": null}]), &[text("x")], &[]);
+        let url = json!({"type": "url", "url": "data:image/png;base64,AA=="});
+        check(json!([{"type": "image", "source": url}]), &[media(MediaKind::Image, inline)], &[]);
+        let plain = json!({"type": "text", "media_type": "text/plain", "data": "d"});
+        let document =
+            json!({"type": "document", "title": "t", "source": plain, "citations": {"enabled": true}});
+        check(json!([document]), &[text("t"), text("d")], &["c[0].citations"]);
+        let found = json!({"type": "search_result", "title": "t", "source": "s",
+            "content": [{"type": "text", "text": "x"}]});
+        check(json!([found]), &[text("t"), text("s"), text("x")], &[]);
+        check(json!([{"type": "server_tool_use", "id": "1", "name": "n", "input": {}}]), &[], &["c[0]"]);
+        check(json!([{"type": "web_search_tool_result", "tool_use_id": "1"}]), &[], &["c[0]"]);
+        check(json!([{"type": "news"}]), &[], &["c[0]"]);
+        let redacted = json!({"type": "redacted_thinking", "data": "x"});
+        let state = Some(State::of(ORIGIN, vec![redacted.clone()]));
+        check(json!([redacted]), &[Block::Reasoning(Reasoning { text: String::new(), state })], &[]);
+    }
+
+    #[test]
+    fn a_carrier_that_says_nothing_is_no_state() {
+        let block = json!({"type": "thinking", "thinking": "t", "signature": State::default().pack()});
+        let read = reasoning(block, String::new()).unwrap();
+        assert_eq!(read, Reasoning { text: "t".into(), state: None });
+    }
+}

@@ -8,6 +8,9 @@ use crate::ir::request::{Block, Effort, Format, Level, Request, Role, Sampling, 
 use crate::protocol::fields::Fields;
 use crate::protocol::wire::WireError;
 
+/// How the block begins that says who pays (SPEC 8.8).
+const ATTRIBUTION: &str = "x-anthropic-billing-header:";
+
 pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     let mut fields = Fields::parse(text)?;
     let mut losses = Losses::default();
@@ -53,9 +56,11 @@ fn sampling(fields: &mut Fields) -> Result<Sampling, WireError> {
 }
 
 fn system(value: Option<Value>, losses: &mut Losses) -> Result<Vec<String>, WireError> {
-    let mut texts = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
     for block in content::blocks(value, "system", losses)? {
         match block {
+            // Claude Code's first block varies with each run and is of use to Anthropic alone.
+            Block::Text(text) if texts.is_empty() && text.trim_start().starts_with(ATTRIBUTION) => {}
             Block::Text(text) => texts.push(text),
             _ => losses.degrade("system", "instructions are text"),
         }

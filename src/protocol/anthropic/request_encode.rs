@@ -243,3 +243,6 @@ fn close(schema: &mut Value, losses: &mut Losses) {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ impl Decoder {
 
     fn block_start(&mut self, mut fields: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         self.begin(out);
-        let index = fields.count("index")?.unwrap_or(u64::from(self.blocks));
+        let index = fields.count("index")?.unwrap_or_else(|| u64::from(self.blocks));
         let Some(block) = fields.take("content_block").filter(Value::is_object) else {
             return Err(WireError::new("content_block", "an object"));
         };

@@ -187,7 +187,7 @@ impl Writer {
         }
     }
 
-    fn open(&mut self, block: &mut Block, out: &mut Vec<u8>) {
+    fn open(&self, block: &mut Block, out: &mut Vec<u8>) {
         if block.open {
             return;
         }

@@ -245,3 +245,6 @@ fn reminder(text: &str) -> Cow<'_, str> {
     }
     Cow::Owned(format!("<system-reminder>\n{text}\n</system-reminder>"))
 }
+
+#[cfg(test)]
+mod tests;
