@@ -28,6 +28,32 @@ pub fn peek(socket: &TcpStream) -> Peek {
     }
 }
 
+/// Has the other side left, even while bytes that it sent before lie unread?
+#[cfg(unix)]
+pub fn is_gone(socket: &TcpStream) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    match peek(socket) {
+        Peek::Quiet => false,
+        Peek::Gone => true,
+        Peek::Bytes => {
+            #[cfg(target_os = "linux")]
+            let left = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+            #[cfg(not(target_os = "linux"))]
+            let left = PollFlags::HUP | PollFlags::ERR;
+            let mut polled = [PollFd::new(socket, left)];
+            let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let told = poll(&mut polled, Some(&at_once)).is_ok_and(|count| count > 0);
+            told && polled.iter().any(|one| one.revents().intersects(left))
+        }
+    }
+}
+
+/// Has the other side left?
+#[cfg(not(unix))]
+pub fn is_gone(socket: &TcpStream) -> bool {
+    peek(socket) == Peek::Gone
+}
+
 /// Looks at a socket.
 #[cfg(not(unix))]
 pub fn peek(socket: &TcpStream) -> Peek {
@@ -148,9 +174,29 @@ mod tests {
         assert_eq!(peek(&server), Peek::Bytes);
         let mut byte = [0; 1];
         io::Read::read_exact(&mut &server, &mut byte).unwrap();
+        assert!(!is_gone(&server));
         drop(client);
         server.peek(&mut [0; 1]).unwrap();
         assert_eq!(peek(&server), Peek::Gone);
+        assert!(is_gone(&server));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn unread_bytes_do_not_hide_that_the_other_side_left() {
+        let listener = listen("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        client.write_all(b"more").unwrap();
+        server.peek(&mut [0; 1]).unwrap();
+        assert!(!is_gone(&server));
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        // The end follows the bytes at its own time; nobody reads them meanwhile.
+        let seen = (0..1_000_000).any(|_| {
+            std::thread::yield_now();
+            is_gone(&server)
+        });
+        assert!(seen && peek(&server) == Peek::Bytes);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use file::{Kind, Node};
 use read::Read;
 
 mod check;
+mod dialect;
 mod errors;
 mod expand;
 mod file;

@@ -3,32 +3,42 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::base::id::TargetId;
+use crate::base::clock;
+use crate::base::id::{TargetId, stable_hash};
 use crate::base::secret::{Secret, masked};
-use crate::config::{AuthForm, ClientAuth, ModelSpec, Provider, StripBilling};
+use crate::config::{AuthForm, ClientAuth, Compat, ModelSpec, Provider, StripBilling};
 use crate::gateway::headers;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::record::Story;
 use crate::gateway::trouble::{NativeError, Report, Trouble};
+use crate::ir::estimate;
+use crate::ir::loss::Severity;
 use crate::observe::log::harmless;
 use crate::policy::class::Class;
 use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::wire::{AnswerContext, TargetContext};
 use crate::protocol::{Codec, error};
 use crate::route::plan::Candidate;
-use crate::translate::{self, Source, Wants, pipe};
+use crate::translate::cross::{self, Crossing};
+use crate::translate::verbatim::Options;
+use crate::translate::{self, Source, Wants};
 use crate::upstream::{self, Agent, Call, Failure, Hook, Incoming, Patience};
 
 /// A request as one target gets it, and what must be known of it when the answer comes.
 pub struct Outgoing<'a> {
     /// The target.
     pub target: TargetId,
-    /// How its stream goes to the client.
-    pub options: pipe::Options,
+    /// How its answer goes to the client.
+    pub lane: Lane,
     /// The most bytes of a whole answer.
     pub response_body: usize,
-    /// What knows the protocol of both sides.
+    /// The longest event of a stream.
+    pub sse_frame: usize,
+    /// What knows the target's protocol.
     pub codec: &'static dyn Codec,
+    /// What was lost on the way, worth a warning.
+    pub warnings: Vec<String>,
     provider: &'a Provider,
     agent: &'a Agent,
     url: String,
@@ -38,44 +48,112 @@ pub struct Outgoing<'a> {
     client_key: bool,
 }
 
+/// How an answer goes to the client.
+pub enum Lane {
+    /// Client and target speak the same protocol.
+    Verbatim(Options),
+    /// They do not.
+    Translated(Box<Crossing>),
+}
+
 /// Makes the request for a candidate.
 ///
 /// # Errors
-/// The provider has no connections: our own fault.
+/// The request cannot be carried to the target's protocol.
 pub fn prepare<'a>(
     live: &'a Live,
     inbound: &'a Inbound,
     candidate: &Candidate<'a>,
 ) -> Result<Outgoing<'a>, Trouble> {
     let provider = candidate.provider;
-    let codec = inbound.protocol.codec();
-    let model = candidate.target.model.as_str();
     let agent = live.agent(&provider.name).ok_or_else(|| {
         Trouble::own(Fault::new(FaultKind::Internal, format!("Provider {} has no agent.", provider.name)))
     })?;
-    let source = Source { codec, text: &inbound.text, members: &inbound.members, ask: &inbound.ask };
-    let body = translate::outgoing(&source, &wants(provider, candidate));
+    let (body, lane, warnings) = if candidate.protocol == inbound.protocol {
+        verbatim(live, inbound, candidate)
+    } else {
+        translated(live, inbound, candidate)?
+    };
     let client_key = live.config().client_auth == ClientAuth::ClientKey;
-    let limits = &live.config().limits;
-    let asked = inbound.asked.as_deref().unwrap_or_default();
     Ok(Outgoing {
-        options: pipe::Options {
-            rename: (!asked.is_empty() && asked != model).then(|| asked.to_owned()),
-            hide_usage: codec.ask_for_usage(&inbound.ask).is_some(),
-            framing: inbound.framing,
-            limit: limits.sse_frame,
-        },
-        response_body: limits.response_body,
-        codec,
+        lane,
+        warnings,
+        response_body: live.config().limits.response_body,
+        sse_frame: live.config().limits.sse_frame,
+        codec: candidate.protocol.codec(),
         provider,
         agent,
-        url: url(provider, inbound, model),
-        headers: request_headers(provider, inbound, client_key),
+        url: url(candidate, inbound),
+        headers: request_headers(candidate, inbound, client_key),
         body,
         patience: patience(candidate, inbound.ask.stream),
         client_key,
         target: candidate.target.clone(),
     })
+}
+
+fn verbatim<'a>(
+    live: &Live,
+    inbound: &'a Inbound,
+    candidate: &Candidate<'_>,
+) -> (Cow<'a, str>, Lane, Vec<String>) {
+    let codec = inbound.protocol.codec();
+    let source = Source { codec, text: &inbound.text, members: &inbound.members, ask: &inbound.ask };
+    let body = translate::outgoing(&source, &wants(candidate));
+    let asked = inbound.asked.as_deref().unwrap_or_default();
+    let options = Options {
+        rename: (!asked.is_empty() && asked != candidate.target.model.as_str()).then(|| asked.to_owned()),
+        hide_usage: codec.ask_for_usage(&inbound.ask).is_some(),
+        framing: inbound.framing,
+        limit: live.config().limits.sse_frame,
+    };
+    (body, Lane::Verbatim(options), Vec::new())
+}
+
+fn translated<'a>(
+    live: &Live,
+    inbound: &Inbound,
+    candidate: &Candidate<'_>,
+) -> Result<(Cow<'a, str>, Lane, Vec<String>), Trouble> {
+    let (Some(client_wire), Some(target_wire)) =
+        (inbound.protocol.codec().wire(), candidate.protocol.codec().wire())
+    else {
+        let message = format!("{} has no translation.", candidate.target);
+        return Err(Trouble::own(Fault::new(FaultKind::Capability, message)));
+    };
+    let wrong = |error| Trouble::own(Fault::new(FaultKind::BadRequest, format!("In the body, {error}.")));
+    let (mut request, mut losses) = client_wire.decode_request(&inbound.text).map_err(wrong)?;
+    request.stream = inbound.ask.stream;
+    let model = &candidate.target.model;
+    let dialect = candidate.provider.dialect(candidate.protocol, model);
+    let session = inbound.session.as_ref().map(|key| format!("llmgate-{:016x}", stable_hash(key.as_bytes())));
+    let target = TargetContext { model: model.as_str(), dialect: &dialect, session: session.as_deref() };
+    let (body, lost, names) = cross::outgoing(&request, target_wire, &target);
+    losses.append(lost);
+    if let Some(loss) = cross::refusal(&losses, live.config().compat == Compat::Strict) {
+        let message = format!("{} cannot be carried to {}: {loss}.", loss.path, candidate.target);
+        return Err(Trouble::own(Fault::new(FaultKind::UnsupportedParameter, message)));
+    }
+    let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade).map(ToString::to_string);
+    let warnings = warnings.collect();
+    let crossing = Crossing {
+        target: candidate.protocol.codec(),
+        target_wire,
+        client_wire,
+        answer: AnswerContext {
+            request_id: inbound.id.as_str().to_owned(),
+            model: inbound.asked.clone().unwrap_or_default(),
+            created: clock::unix_seconds(clock::wall()),
+            estimated_input: estimate::input_tokens(&request),
+            wants_usage: inbound.ask.wants_usage,
+            show_reasoning: request.show_reasoning != Some(false),
+            tools: request.tools,
+        },
+        names,
+        provider: candidate.provider.name.to_string(),
+        model: model.to_string(),
+    };
+    Ok((Cow::Owned(body), Lane::Translated(Box::new(crossing)), warnings))
 }
 
 /// Calls the target and waits for the head of its answer.
@@ -164,7 +242,8 @@ fn refused(live: &Live, outgoing: &Outgoing<'_>, incoming: &mut Incoming) -> Tro
     let error = error::read(&body);
     let report = outgoing.report(live, incoming.status, headers::retry_after(incoming));
     let trouble = Trouble::of_provider(&error, &body, &report);
-    if trouble.class == Some(Class::Auth) && !outgoing.client_key {
+    let is_own_key = trouble.class == Some(Class::Auth) && !outgoing.client_key;
+    if is_own_key || matches!(outgoing.lane, Lane::Translated(_)) {
         return trouble;
     }
     let mut headers = headers::returned(incoming);
@@ -172,12 +251,12 @@ fn refused(live: &Live, outgoing: &Outgoing<'_>, incoming: &mut Incoming) -> Tro
     trouble.with_native(NativeError { status: incoming.status, headers, body })
 }
 
-fn wants<'a>(provider: &'a Provider, candidate: &'a Candidate<'a>) -> Wants<'a> {
+fn wants<'a>(candidate: &'a Candidate<'_>) -> Wants<'a> {
     let spec = candidate.spec;
     let strip_attribution = match spec.map_or(StripBilling::Auto, |spec| spec.strip_billing) {
         StripBilling::Always => true,
         StripBilling::Never => false,
-        StripBilling::Auto => !is_anthropics(provider.host()),
+        StripBilling::Auto => !is_anthropics(candidate.provider.host()),
     };
     Wants {
         model: candidate.target.model.as_str(),
@@ -201,20 +280,27 @@ fn patience(candidate: &Candidate<'_>, stream: bool) -> Patience {
     }
 }
 
-fn url(provider: &Provider, inbound: &Inbound, model: &str) -> String {
-    let mut url = provider.base_url.clone();
-    url.push_str(&inbound.protocol.codec().upstream_path(model, inbound.ask.stream));
-    if let Some(query) = &inbound.query {
+fn url(candidate: &Candidate<'_>, inbound: &Inbound) -> String {
+    let codec = candidate.protocol.codec();
+    let mut url = candidate.provider.base_url.clone();
+    url.push_str(&codec.upstream_path(candidate.target.model.as_str(), inbound.ask.stream));
+    if let Some(query) = inbound.query.as_ref().filter(|_| candidate.protocol == inbound.protocol) {
         url.push(if url.contains('?') { '&' } else { '?' });
         url.push_str(query);
     }
     url
 }
 
-fn request_headers(provider: &Provider, inbound: &Inbound, client_key: bool) -> Vec<(String, String)> {
-    let codec = inbound.protocol.codec();
+/// A translated request says of its client no more than the idempotency key.
+fn passes(name: &str, candidate: &Candidate<'_>, inbound: &Inbound) -> bool {
+    candidate.protocol == inbound.protocol || name == "idempotency-key"
+}
+
+fn request_headers(candidate: &Candidate<'_>, inbound: &Inbound, client_key: bool) -> Vec<(String, String)> {
+    let provider = candidate.provider;
+    let codec = candidate.protocol.codec();
     let mut headers = Headers::default();
-    for (name, value) in &inbound.headers {
+    for (name, value) in inbound.headers.iter().filter(|(name, _)| passes(name, candidate, inbound)) {
         headers.set(name, value);
     }
     if let Some((name, value)) = codec.required_header()

@@ -66,6 +66,9 @@ const VALUE_CHARACTERS: usize = 512;
 pub fn of_answer(inbound: &Inbound, story: &Story, outgoing: &Outgoing<'_>, incoming: &Incoming) -> Headers {
     let mut headers = returned(incoming);
     headers.push("x-llmgate-request-id", inbound.id.as_str());
+    for warning in warnings(&outgoing.warnings) {
+        headers.push("x-llmgate-warning", shown(&warning));
+    }
     if inbound.tell_all {
         headers.push("x-llmgate-model", shown(inbound.asked.as_deref().unwrap_or_default()));
         headers.push("x-llmgate-provider", shown(outgoing.target.provider.as_str()));
@@ -77,6 +80,16 @@ pub fn of_answer(inbound: &Inbound, story: &Story, outgoing: &Outgoing<'_>, inco
         headers.push("x-llmgate-ttfb-ms", story.first_byte_ms().to_string());
     }
     headers
+}
+
+/// At most eight warnings, and how many there are beyond.
+fn warnings(all: &[String]) -> Vec<String> {
+    const MOST: usize = 8;
+    let mut shown: Vec<String> = all.iter().take(MOST).cloned().collect();
+    if all.len() > MOST {
+        shown.push(format!("and {} more", all.len() - MOST));
+    }
+    shown
 }
 
 /// A text of others in a header: only visible ASCII and space, else `?`.

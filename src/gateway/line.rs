@@ -152,6 +152,11 @@ impl Line {
         if before == Phase::Held { self.start(headers) } else { Ok(()) }
     }
 
+    /// How a stream is framed towards the client.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
     /// Was the commit point passed?
     pub fn is_committed(&self) -> bool {
         self.phase.get() == Phase::Committed

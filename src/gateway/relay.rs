@@ -7,7 +7,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::gateway::attempt::{self, Outgoing};
+use crate::gateway::attempt::{self, Lane, Outgoing};
 use crate::gateway::line::{Headers, Line};
 use crate::gateway::live::Live;
 use crate::gateway::record::Story;
@@ -15,7 +15,8 @@ use crate::gateway::trouble::Trouble;
 use crate::policy::class::Class;
 use crate::protocol::error::ProviderError;
 use crate::protocol::tap::{Facts, Kind};
-use crate::translate::pipe::{self, PipeError, StreamEnd, StreamPipe};
+use crate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
+use crate::translate::verbatim;
 use crate::upstream::{Failure, Incoming, Phase};
 
 /// Events that only open a stream are kept, up to this many.
@@ -66,14 +67,23 @@ impl Relay<'_> {
             Kind::Failure => return Err(self.told(&facts, &text)),
             _ => {}
         }
-        let renamed = pipe::whole(&text, &seen, self.outgoing.options.rename.as_deref());
+        let body = match &self.outgoing.lane {
+            Lane::Verbatim(options) => {
+                verbatim::whole(&text, &seen, options.rename.as_deref()).unwrap_or(text)
+            }
+            Lane::Translated(crossing) => {
+                let (body, losses) = crossing
+                    .whole(&text)
+                    .map_err(|error| self.bad(&format!("sent a broken answer: {error}")))?;
+                losses.iter().for_each(|loss| log::warn!("{} lost: {loss}", story.id()));
+                body
+            }
+        };
         story.learns(&facts);
         story.tells_usage(&mut self.headers);
-        self.headers.push("content-type", incoming.header("content-type").unwrap_or("application/json"));
-        let body = renamed.as_deref().unwrap_or(&text);
-        self.line
-            .whole(incoming.status, &self.headers, body.as_bytes())
-            .map_err(|stop| self.failed(&Failure::Stopped(stop)))
+        self.headers.push("content-type", "application/json");
+        let sent = self.line.whole(incoming.status, &self.headers, body.as_bytes());
+        sent.map_err(|stop| self.failed(&Failure::Stopped(stop)))
     }
 
     /// Relays a stream.
@@ -84,7 +94,12 @@ impl Relay<'_> {
         if is_not_events(&incoming) {
             return self.instead_of_stream(incoming);
         }
-        let mut pipe = StreamPipe::new(self.outgoing.codec, self.outgoing.options.clone());
+        let mut pipe = match &self.outgoing.lane {
+            Lane::Verbatim(options) => StreamPipe::verbatim(self.outgoing.codec, options.clone()),
+            Lane::Translated(crossing) => {
+                StreamPipe::translated(crossing, self.outgoing.sse_frame, self.line.framing())
+            }
+        };
         let result = self.pump(&mut incoming, &mut pipe);
         story.learns(pipe.facts());
         result
@@ -153,6 +168,9 @@ impl Relay<'_> {
                 return Err(self.bad("sent an event longer than `limits.sse_frame`"));
             }
         };
+        if kind == Kind::Failure && !pipe.relays_errors() {
+            return Err(self.told(pipe.facts(), ""));
+        }
         if self.line.is_committed() {
             return Ok(Some(kind));
         }

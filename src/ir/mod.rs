@@ -5,6 +5,7 @@
 
 pub mod carrier;
 pub mod collect;
+pub mod estimate;
 pub mod grammar;
 pub mod loss;
 pub mod names;

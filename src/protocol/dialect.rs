@@ -82,3 +82,62 @@ pub enum ReasoningStyle {
     /// By a number of tokens.
     Budget,
 }
+
+/// How a model reasons, as its name tells (SPEC 8.6): Claude 4.6 and Gemini 3 and newer by level,
+/// Claude 3.7 to 4.5 and Gemini 2.5 by budget, older ones and `gpt-4*` not at all.
+pub fn style_by_name(model: &str) -> Option<ReasoningStyle> {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    if name.starts_with("gpt-4") || name.starts_with("gpt-3") {
+        return Some(ReasoningStyle::None);
+    }
+    let version = version_in(name);
+    let (effort_from, budget_from) = if name.starts_with("claude") {
+        ((4, 6), (3, 7))
+    } else if name.starts_with("gemini") {
+        ((3, 0), (2, 5))
+    } else {
+        return None;
+    };
+    Some(match version? {
+        version if version >= effort_from => ReasoningStyle::Effort,
+        version if version >= budget_from => ReasoningStyle::Budget,
+        _ => ReasoningStyle::None,
+    })
+}
+
+/// The first version in a name, such as `4-5` or `2.5`; a date is none.
+fn version_in(name: &str) -> Option<(u32, u32)> {
+    let mut parts = name.split(['-', '.']).skip(1).skip_while(|part| !is_short_number(part));
+    let major = parts.next()?.parse().ok()?;
+    let minor = parts.next().filter(|part| is_short_number(part)).and_then(|part| part.parse().ok());
+    Some((major, minor.unwrap_or(0)))
+}
+
+fn is_short_number(part: &str) -> bool {
+    (1..=2).contains(&part.len()) && part.chars().all(|c| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_how_models_reason() {
+        for (model, style) in [
+            ("claude-sonnet-4-5-20250929", Some(ReasoningStyle::Budget)),
+            ("claude-sonnet-4-20250514", Some(ReasoningStyle::Budget)),
+            ("claude-3-7-sonnet-latest", Some(ReasoningStyle::Budget)),
+            ("claude-3-5-haiku-20241022", Some(ReasoningStyle::None)),
+            ("anthropic/claude-opus-4.6", Some(ReasoningStyle::Effort)),
+            ("claude-sonnet-5-5", Some(ReasoningStyle::Effort)),
+            ("gemini-2.5-pro", Some(ReasoningStyle::Budget)),
+            ("gemini-2.0-flash", Some(ReasoningStyle::None)),
+            ("gemini-3.1-pro-preview", Some(ReasoningStyle::Effort)),
+            ("gpt-4o", Some(ReasoningStyle::None)),
+            ("gpt-5.5", None),
+            ("qwen3", None),
+        ] {
+            assert_eq!(style_by_name(model), style, "{model}");
+        }
+    }
+}

@@ -20,6 +20,7 @@ pub mod wire;
 use std::borrow::Cow;
 
 use crate::base::json::Members;
+use dialect::ReasoningStyle;
 use fault::Fault;
 use listing::{ListQuery, ModelCard};
 use tap::{Ask, AskError, Facts, Seen};
@@ -149,6 +150,11 @@ pub trait Codec: Sync {
 
     /// What a whole answer tells.
     fn tap_whole(&self, text: &str, facts: &mut Facts) -> Seen;
+
+    /// How a model of that name is asked to reason, when nobody has said (SPEC 8.6).
+    fn reasoning_style(&self, model: &str) -> ReasoningStyle {
+        dialect::style_by_name(model).unwrap_or(ReasoningStyle::Effort)
+    }
 
     /// The translated lane; `None` as long as this protocol has none.
     fn wire(&self) -> Option<&'static dyn Wire> {

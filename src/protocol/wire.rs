@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::ir::loss::Losses;
+use crate::ir::names::NameRule;
 use crate::ir::request::{Request, Tool};
 use crate::ir::response::Response;
 use crate::ir::stream::StreamEvent;
@@ -23,6 +24,11 @@ pub trait Wire: Sync {
     /// Writes a request for a target. `request.stream` says whether a stream is asked for where the
     /// body says so.
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses);
+
+    /// What tools may be called in this protocol.
+    fn name_rule(&self) -> NameRule {
+        NameRule { length: 64, extra: "", starts_with_letter: false }
+    }
 
     /// Reads a target's whole answer. Ids that it lacks are made of `seed`.
     ///
@@ -60,8 +66,10 @@ pub trait StreamEncoder {
     /// Takes one event; its frames are added to `out`.
     fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
 
-    /// Whether anything that a reader would see was written.
-    fn is_running(&self) -> bool;
+    /// The id of the answer and the number of the next event, where the protocol counts them.
+    fn progress(&self) -> (Option<String>, u64) {
+        (None, 0)
+    }
 
     /// The stream is at its end, which [`StreamEvent::Finish`] has told: what closes it.
     fn finish(&mut self, out: &mut Vec<u8>);

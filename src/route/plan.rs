@@ -26,6 +26,8 @@ pub struct Candidate<'a> {
     pub target: TargetId,
     /// The provider.
     pub provider: &'a Provider,
+    /// What is spoken to it: the client's own protocol where it can, else the provider's first.
+    pub protocol: Protocol,
     /// What is known of the model.
     pub spec: Option<&'a ModelSpec>,
     /// The target's own limit until the first byte.
@@ -91,17 +93,28 @@ impl Snapshot {
         let Some(provider) = self.provider(&id.provider) else { return };
         if !provider.enabled || as_written.is_some_and(|target| !target.enabled) {
             plan.skipped.push((id.clone(), Skip::Disabled));
-        } else if !provider.protocols.contains(&protocol) {
-            plan.skipped.push((id.clone(), Skip::Protocol));
-        } else {
+        } else if let Some(spoken) = spoken(provider, protocol) {
             plan.candidates.push(Candidate {
+                protocol: spoken,
                 target: id.clone(),
                 provider,
                 spec: provider.models.iter().find(|spec| spec.name == id.model),
                 first_byte: as_written.and_then(|target| target.first_byte),
             });
+        } else {
+            plan.skipped.push((id.clone(), Skip::Protocol));
         }
     }
+}
+
+/// The client's own protocol if the provider speaks it, else the provider's first, if both can be
+/// translated.
+fn spoken(provider: &Provider, protocol: Protocol) -> Option<Protocol> {
+    if provider.protocols.contains(&protocol) {
+        return Some(protocol);
+    }
+    let can = |protocol: &Protocol| protocol.codec().wire().is_some();
+    provider.protocols.first().copied().filter(|first| can(first) && can(&protocol))
 }
 
 /// `*` as a target's model is the asked name.

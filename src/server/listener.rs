@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
@@ -26,6 +26,8 @@ const STACK: usize = 512 * 1024;
 const WARM: usize = 2;
 /// With port 0: how often another port is tried, when one of the addresses has it in use.
 const PORT_TRIES: usize = 16;
+/// A failure to accept that lasts is told again after this time.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// So many clients over the limit wait for their 503; others are closed at once.
 const TURNED_AWAY: usize = 64;
 
@@ -196,26 +198,25 @@ impl Drop for Ticket {
 
 /// Accepts until the service stops; no error ends it.
 fn accept_all(mut accept: impl FnMut() -> io::Result<(TcpStream, SocketAddr)>, pool: &Arc<Pool>) {
-    let mut told = None;
+    let mut told: Option<((io::ErrorKind, Option<i32>), Instant)> = None;
     loop {
         let met = accept();
         if pool.service.is_stopping() {
             return;
         }
         match met {
-            Ok((socket, peer)) => {
-                told = None;
-                pool.admit(socket, peer);
-            }
+            Ok((socket, peer)) => pool.admit(socket, peer),
             // The client left before its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                // Out of descriptors, most likely: once in the log, not twenty times a second.
+                // Out of descriptors, most likely: once in the log, not twenty times a second. One that
+                // comes free between two failures changes nothing.
                 let kind = (error.kind(), error.raw_os_error());
-                if told != Some(kind) {
+                let now = clock::now();
+                if told.is_none_or(|(before, at)| before != kind || now.duration_since(at) >= TELL_AGAIN) {
                     log::warn!("cannot accept connections, trying again: {error}");
-                    told = Some(kind);
+                    told = Some((kind, now));
                 }
                 clock::rest(pool.service.timings.accept_rest);
             }

@@ -46,6 +46,9 @@ use site::{Door, Entrance, Site};
 /// After the time for draining, running requests have this long to tell their clients so.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Files that are open besides connections, generously.
+const OWN_FILES: usize = 16;
+
 /// A server at work.
 pub struct Server {
     site: Arc<Site>,
@@ -96,11 +99,11 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn start(config: Config, setup: Setup) -> Result<Self, StartError> {
-        os::raise_file_limit();
+        let files = os::raise_file_limit();
         let (ask, stop) = crossbeam_channel::bounded(1);
         let main = bind(&config.listen)?;
         let admin = config.access.admin_listen.map(|address| bind(&address.to_string())).transpose()?;
-        let connections = config.limits.connections;
+        let connections = affordable(config.limits.connections, files);
         let reloader = Reloader::new(&config, setup.env.clone(), setup.overrides, setup.watch);
         let live = Live::new(Arc::new(config), &setup.env, None).map_err(StartError::Upstream)?;
         let site = Arc::new(Site::new(live, reloader, ask));
@@ -150,6 +153,19 @@ impl Server {
             });
         }
     }
+}
+
+/// A client's connection may need one to a provider: with few files open clients would take them
+/// all, and calls would fail for want of one.
+fn affordable(connections: usize, files: Option<u64>) -> usize {
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    let most = (files.saturating_sub(OWN_FILES) / 2).max(1);
+    if most < connections {
+        log::warn!(
+            "only {files} files may be open: {most} connections instead of {connections} (`ulimit -n`)"
+        );
+    }
+    connections.min(most)
 }
 
 fn bind(address: &str) -> Result<Listener, StartError> {

@@ -185,7 +185,7 @@ impl Reply {
     /// Has the client left? One system call, without waiting. A client that sent its whole request
     /// and closed its sending side counts as gone (SPEC 7.2).
     pub fn is_gone(&self) -> bool {
-        self.state == State::Broken || os::peek(&self.socket) == os::Peek::Gone
+        self.state == State::Broken || os::is_gone(&self.socket)
     }
 
     /// Was an answer begun, even if only queued?

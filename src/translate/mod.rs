@@ -3,8 +3,10 @@
 //! The native lane: client and target speak the same protocol, so that bytes pass as they are but
 //! for single values that are spliced (SPEC 8.1).
 
+pub mod cross;
 pub mod framing;
 pub mod pipe;
+pub mod verbatim;
 
 use std::borrow::Cow;
 

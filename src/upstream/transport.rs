@@ -38,7 +38,10 @@ impl SliceTransport {
         while let Some(rest) = self.buffers.gathered().get(sent..).filter(|rest| !rest.is_empty()) {
             match (&self.socket).write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => sent += count,
+                Ok(count) => {
+                    sent += count;
+                    watch::look()?;
+                }
                 Err(error) if is_wait(&error) => self.set_write_slice(watch::next_slice()?)?,
                 Err(error) => return Err(error),
             }
@@ -52,10 +55,11 @@ impl SliceTransport {
         loop {
             match (&self.socket).read(self.buffers.input_append_buf()) {
                 Ok(count) => {
+                    self.buffers.input_appended(count);
                     if count > 0 {
                         watch::heard();
+                        watch::look()?;
                     }
-                    self.buffers.input_appended(count);
                     return Ok(count);
                 }
                 Err(error) if is_wait(&error) => self.set_read_slice(watch::next_slice()?)?,

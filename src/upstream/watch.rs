@@ -41,6 +41,8 @@ struct Watch {
     patience: Patience,
     phase: Phase,
     until: Instant,
+    /// When the hook is asked even if bytes flow.
+    look: Instant,
     fresh_only: bool,
     reused: bool,
     heard: bool,
@@ -61,11 +63,13 @@ impl Drop for Guard {
 
 /// Begins to watch a call.
 pub(super) fn begin(hook: &Rc<dyn Hook>, patience: &Patience) -> Guard {
+    let now = clock::now();
     let watch = Watch {
         hook: Rc::clone(hook),
         patience: *patience,
         phase: Phase::Head,
-        until: clock::now() + patience.head,
+        until: now + patience.head,
+        look: now + SLICE,
         fresh_only: false,
         reused: false,
         heard: false,
@@ -156,6 +160,22 @@ pub(super) fn heard() {
     });
 }
 
+/// Bytes moved: asks the hook when a slice has passed since it was asked here. A provider that sends
+/// or takes a little all the time never lets a wait run out.
+///
+/// # Errors
+/// As [`next_slice`].
+pub(super) fn look() -> io::Result<()> {
+    let now = clock::now();
+    let is_due = WATCH.with_borrow_mut(|watch| {
+        watch.as_mut().filter(|watch| now >= watch.look).map(|watch| watch.look = now + SLICE)
+    });
+    if is_due.is_some() {
+        next_slice()?;
+    }
+    Ok(())
+}
+
 /// How long the next wait may be, without asking anybody.
 pub(super) fn first_slice() -> Duration {
     ask(SLICE, |watch| SLICE.min(watch.patience.shortest(watch.phase)))
@@ -189,5 +209,29 @@ impl Patience {
             Phase::Body => self.idle,
         }
         .max(Duration::from_millis(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Left;
+
+    impl Hook for Left {
+        fn go_on(&self) -> Result<(), Stop> {
+            Err(Stop::Gone)
+        }
+    }
+
+    #[test]
+    fn the_hook_is_asked_while_bytes_flow() {
+        let hook: Rc<dyn Hook> = Rc::new(Left);
+        let minute = Duration::from_secs(60);
+        let _guard = begin(&hook, &Patience { connect: minute, head: minute, idle: minute });
+        assert!(look().is_ok(), "not for each byte");
+        tell(|watch| watch.look = clock::now());
+        heard();
+        assert!(look().is_err());
     }
 }

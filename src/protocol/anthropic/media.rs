@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::wire::{Block, Source as Wire};
-use crate::base::base64;
+use crate::base::base64::decode;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Media, MediaKind, Source};
 use crate::protocol::dialect::Dialect;
@@ -43,7 +43,7 @@ pub(super) fn encode<'a>(
 fn document(media: &Media) -> Result<Block<'_>, &'static str> {
     let source = match &media.source {
         Source::Inline { mime, data } if mime.starts_with("text/") => {
-            let bytes = base64::decode(data).ok_or("a document that is no base64")?;
+            let bytes = decode(data).ok_or("a document that is no base64")?;
             let data = String::from_utf8_lossy(&bytes).into_owned();
             Wire::Text { media_type: "text/plain", data }
         }

@@ -24,14 +24,12 @@ use crate::ir::loss::Losses;
 use crate::ir::names::NameRule;
 use crate::ir::request::Request;
 use crate::ir::response::Response;
+use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
 use crate::protocol::{Action, Codec, Stage};
-
-/// What it takes as a tool name.
-pub const TOOL_NAMES: NameRule = request_encode::NAMES;
 
 /// This protocol's codec.
 pub const CODEC: Anthropic = Anthropic;
@@ -106,6 +104,10 @@ impl Codec for Anthropic {
         tap::without_attribution(text, members)
     }
 
+    fn reasoning_style(&self, model: &str) -> ReasoningStyle {
+        dialect::style_by_name(model).unwrap_or(ReasoningStyle::Budget)
+    }
+
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {
         tap::request(text, members)
     }
@@ -130,6 +132,10 @@ impl Wire for Anthropic {
 
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses) {
         request_encode::encode(request, target)
+    }
+
+    fn name_rule(&self) -> NameRule {
+        request_encode::NAMES
     }
 
     fn decode_response(&self, text: &str, seed: &str) -> Result<Response, WireError> {

@@ -19,7 +19,6 @@ use crate::protocol::wire::{AnswerContext, StreamEncoder};
 #[derive(Debug)]
 pub(super) struct Encoder {
     answer: AnswerContext,
-    running: bool,
     blocks: VecDeque<Block>,
     writer: Writer,
     said: Said,
@@ -44,7 +43,6 @@ impl Encoder {
     pub(super) fn new(answer: &AnswerContext) -> Self {
         Self {
             answer: answer.clone(),
-            running: false,
             blocks: VecDeque::new(),
             writer: Writer {
                 index: 0,
@@ -57,8 +55,7 @@ impl Encoder {
         }
     }
 
-    fn start(&mut self, id: Option<&str>, out: &mut Vec<u8>) {
-        self.running = true;
+    fn start(&self, id: Option<&str>, out: &mut Vec<u8>) {
         let usage = Counts { input_tokens: Some(self.answer.estimated_input), ..Counts::default() };
         frame(&Event::MessageStart { message: begun(id, &self.answer, usage) }, out);
     }
@@ -103,10 +100,6 @@ impl StreamEncoder for Encoder {
             StreamEvent::Finish { stop } => self.stop = stop.clone(),
             StreamEvent::Unknown { .. } => {}
         }
-    }
-
-    fn is_running(&self) -> bool {
-        self.running
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {

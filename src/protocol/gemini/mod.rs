@@ -7,6 +7,7 @@ mod tap;
 use serde_json::json;
 
 use crate::base::json::Members;
+use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
@@ -87,6 +88,10 @@ impl Codec for Gemini {
 
     fn takes_comments(&self) -> bool {
         false
+    }
+
+    fn reasoning_style(&self, model: &str) -> ReasoningStyle {
+        dialect::style_by_name(model).unwrap_or(ReasoningStyle::Budget)
     }
 
     fn tap_request(&self, _text: &str, _members: &Members) -> Result<Ask, AskError> {

@@ -1,11 +1,18 @@
 //! OpenAI Chat Completions. <https://platform.openai.com/docs/api-reference/chat>
 
+mod request_decode;
+mod request_encode;
+mod response;
+mod stream_decode;
+mod stream_encode;
 mod tap;
+mod wire;
 
 use crate::base::json::Members;
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
+use crate::protocol::wire::Wire;
 use crate::protocol::{Action, Codec, Stage, openai};
 
 /// This protocol's codec.
@@ -62,6 +69,10 @@ impl Codec for OpenaiChat {
 
     fn ask_for_usage(&self, ask: &Ask) -> Option<(&'static str, &'static str)> {
         (ask.stream && !ask.wants_usage).then_some(("stream_options.include_usage", "true"))
+    }
+
+    fn wire(&self) -> Option<&'static dyn Wire> {
+        Some(&CODEC)
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

@@ -117,7 +117,7 @@ struct Details {
     reasoning_tokens: Option<u64>,
 }
 
-fn usage(text: &str) -> Option<Usage> {
+pub(super) fn usage(text: &str) -> Option<Usage> {
     let wire: WireUsage = serde_json::from_str::<Option<WireUsage>>(text).ok()??;
     let prompt = wire.prompt_tokens_details.unwrap_or_default();
     Some(Usage {

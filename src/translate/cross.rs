@@ -1,0 +1,209 @@
+//! The translated lane: a request for a target of another protocol, its answer for the client.
+
+use crate::base::sse::FrameReader;
+use crate::ir::loss::{Loss, Losses, Severity};
+use crate::ir::names::NameMap;
+use crate::ir::request::{Block, Request};
+use crate::ir::stream::{BlockKind, Delta, StreamEvent};
+use crate::protocol::Codec;
+use crate::protocol::tap::{Facts, Kind};
+use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
+use crate::translate::framing::Framing;
+use crate::translate::pipe::{PipeError, StreamEnd};
+
+/// Everything that the way back must know.
+#[derive(Clone)]
+pub struct Crossing {
+    /// What knows the target's protocol.
+    pub target: &'static dyn Codec,
+    /// Its wire.
+    pub target_wire: &'static dyn Wire,
+    /// The client's wire.
+    pub client_wire: &'static dyn Wire,
+    /// What the client's encoder must know.
+    pub answer: AnswerContext,
+    /// Tool names as the target sees them, and as the client knows them.
+    pub names: NameMap,
+    /// The provider, for reasoning state.
+    pub provider: String,
+    /// The model's name there.
+    pub model: String,
+}
+
+/// Is a loss reason enough not to send a request?
+pub fn refusal(losses: &Losses, strict: bool) -> Option<&Loss> {
+    losses.first_of(if strict { Severity::Degrade } else { Severity::Refuse })
+}
+
+/// The body for a target, what was lost on the way, and the tool names as the target sees them.
+pub fn outgoing(request: &Request, wire: &dyn Wire, target: &TargetContext<'_>) -> (String, Losses, NameMap) {
+    let (body, losses) = wire.encode_request(request, target);
+    let names = NameMap::new(request.tools.iter().map(|tool| tool.name.as_str()), &wire.name_rule());
+    (body, losses, names)
+}
+
+impl Crossing {
+    /// A whole answer for the client.
+    ///
+    /// # Errors
+    /// It is no answer of the target's protocol.
+    pub fn whole(&self, text: &str) -> Result<(String, Losses), WireError> {
+        let mut response = self.target_wire.decode_response(text, &self.answer.request_id)?;
+        for block in &mut response.blocks {
+            match block {
+                Block::Call(call) => {
+                    call.name = self.names.original(&call.name).to_owned();
+                    call.state.iter_mut().for_each(|state| self.sign(&mut state.provider, &mut state.model));
+                }
+                Block::Reasoning(reasoning) => {
+                    reasoning
+                        .state
+                        .iter_mut()
+                        .for_each(|state| self.sign(&mut state.provider, &mut state.model));
+                }
+                Block::Text(_) | Block::Refusal(_) | Block::Media(_) | Block::Result(_) => {}
+            }
+        }
+        Ok(self.client_wire.encode_response(&response, &self.answer))
+    }
+
+    /// State names who made it, so that it goes back there only.
+    fn sign(&self, provider: &mut String, model: &mut String) {
+        self.provider.clone_into(provider);
+        self.model.clone_into(model);
+    }
+
+    fn localize(&self, event: &mut StreamEvent) {
+        match event {
+            StreamEvent::BlockStart { kind: BlockKind::Call { name, .. }, .. } => {
+                *name = self.names.original(name).to_owned();
+            }
+            StreamEvent::BlockDelta { delta: Delta::State(state), .. } => {
+                self.sign(&mut state.provider, &mut state.model);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The stream machine of the translated lane: frames to events, events to frames.
+pub struct Translated {
+    crossing: Crossing,
+    reader: FrameReader,
+    decoder: Box<dyn StreamDecoder>,
+    encoder: Box<dyn StreamEncoder>,
+    framing: Framing,
+    events: Vec<StreamEvent>,
+    facts: Facts,
+    ended: bool,
+    begun: bool,
+}
+
+impl Translated {
+    pub(super) fn new(crossing: &Crossing, limit: usize, framing: Framing) -> Self {
+        Self {
+            reader: FrameReader::new(limit),
+            decoder: crossing.target_wire.stream_decoder(&crossing.answer.request_id),
+            encoder: crossing.client_wire.stream_encoder(&crossing.answer),
+            crossing: crossing.clone(),
+            framing,
+            events: Vec::new(),
+            facts: Facts::default(),
+            ended: false,
+            begun: false,
+        }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.reader.push(bytes);
+    }
+
+    pub(super) fn pull(&mut self, out: &mut Vec<u8>) -> Result<Option<Kind>, PipeError> {
+        let frame = match self.reader.next_frame() {
+            Err(_) => return Err(PipeError::FrameTooLong),
+            Ok(None) => return Ok(None),
+            Ok(Some(frame)) => frame,
+        };
+        let Some(text) = frame.text() else { return Ok(Some(Kind::Beat)) };
+        let kind = self.crossing.target.tap_frame(frame.event_name(), &text, &mut self.facts).kind;
+        match kind {
+            Kind::Broken => return Err(PipeError::BrokenFrame),
+            Kind::Failure | Kind::Beat => return Ok(Some(kind)),
+            _ => {}
+        }
+        let decoded = self.decoder.frame(frame.event_name(), &text, &mut self.events);
+        decoded.map_err(|_| PipeError::BrokenFrame)?;
+        self.encode(out);
+        Ok(Some(kind))
+    }
+
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> StreamEnd {
+        if let Some(frame) = self.reader.rest()
+            && let Some(text) = frame.text()
+        {
+            let kind = self.crossing.target.tap_frame(frame.event_name(), &text, &mut self.facts).kind;
+            if !matches!(kind, Kind::Broken | Kind::Failure | Kind::Beat) {
+                // A broken last frame only means that the stream was cut inside it.
+                let _ = self.decoder.frame(frame.event_name(), &text, &mut self.events);
+            }
+        }
+        if self.facts.error.is_some() {
+            return StreamEnd::Failed;
+        }
+        self.decoder.finish(&mut self.events);
+        self.encode(out);
+        if self.ended { StreamEnd::Finished } else { StreamEnd::Truncated }
+    }
+
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
+        let mark = out.len();
+        self.encoder.finish(out);
+        self.frame(out, mark);
+        if self.framing == Framing::Array {
+            out.extend_from_slice(if self.begun { b"]" } else { b"[]" });
+        }
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn encode(&mut self, out: &mut Vec<u8>) {
+        for mut event in self.events.drain(..) {
+            self.crossing.localize(&mut event);
+            if matches!(event, StreamEvent::Finish { .. }) {
+                self.ended = true;
+            }
+            let mark = out.len();
+            self.encoder.event(&event, out);
+            if self.framing == Framing::Array {
+                array(out, mark, &mut self.begun);
+            }
+        }
+        let (id, sequence) = self.encoder.progress();
+        self.facts.id = id;
+        self.facts.sequence = sequence;
+        // An error that comes now must be told by us, in the client's protocol.
+        self.facts.finished = self.ended;
+    }
+
+    fn frame(&mut self, out: &mut Vec<u8>, mark: usize) {
+        if self.framing == Framing::Array {
+            array(out, mark, &mut self.begun);
+        }
+    }
+}
+
+/// Turns the event frames written since `mark` into elements of an array.
+fn array(out: &mut Vec<u8>, mark: usize, begun: &mut bool) {
+    let mut reader = FrameReader::new(usize::MAX);
+    reader.push(out.get(mark..).unwrap_or_default());
+    out.truncate(mark);
+    while let Ok(Some(frame)) = reader.next_frame() {
+        if let Some(text) = frame.text() {
+            out.extend_from_slice(if *begun { b",\n" } else { b"[" });
+            out.extend_from_slice(text.as_bytes());
+            *begun = true;
+        }
+    }
+}
