@@ -62,7 +62,9 @@ fn system(value: Option<Value>, losses: &mut Losses) -> Result<Vec<String>, Wire
             // Claude Code's first block varies with each run and is of use to Anthropic alone.
             Block::Text(text) if texts.is_empty() && text.trim_start().starts_with(ATTRIBUTION) => {}
             Block::Text(text) => texts.push(text),
-            _ => losses.degrade("system", "instructions are text"),
+            Block::Refusal(_) | Block::Media(_) | Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => {
+                losses.degrade("system", "instructions are text")
+            }
         }
     }
     Ok(texts)

@@ -247,6 +247,9 @@ fn odd_streams_are_forgiven_and_broken_ones_told() {
     assert_eq!(whole.stop, StopReason::ToolCalls);
     let odd = read(&[json!({"type": "news"}), end]).unwrap();
     assert!(odd.contains(&StreamEvent::Unknown { name: "news".into() }));
+    let failed =
+        read(&[json!({"type": "message_start", "message": {}}), json!({"type": "error", "error": {}})]);
+    assert!(collect(&failed.unwrap()).is_none(), "an error is no end");
     assert!(read(&[json!({"type": "content_block_start", "index": 0})]).is_err());
     assert!(
         read(&[json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta"}})]).is_err()
