@@ -1,15 +1,34 @@
 //! Anthropic Messages, the language of Claude Code. <https://docs.anthropic.com/en/api/messages>
 
+mod content;
+mod media;
 mod models;
+mod request_decode;
+mod request_encode;
+mod response;
+mod stream_decode;
+mod stream_encode;
 mod tap;
+#[cfg(test)]
+mod tests;
+mod thinking;
+mod tools;
+mod turns;
+mod usage;
+mod wire;
 
 use serde_json::json;
 
 use crate::base::json::Members;
+use crate::ir::loss::Losses;
+use crate::ir::names::NameRule;
+use crate::ir::request::Request;
+use crate::ir::response::Response;
 use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
+use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
 use crate::protocol::{Action, Codec, Stage};
 
 /// This protocol's codec.
@@ -97,7 +116,41 @@ impl Codec for Anthropic {
         tap::whole(text, facts)
     }
 
+    fn wire(&self) -> Option<&'static dyn Wire> {
+        Some(&CODEC)
+    }
+
     fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
         tap::frame(event, text, facts)
+    }
+}
+
+impl Wire for Anthropic {
+    fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError> {
+        request_decode::decode(text)
+    }
+
+    fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses) {
+        request_encode::encode(request, target)
+    }
+
+    fn name_rule(&self) -> NameRule {
+        request_encode::NAMES
+    }
+
+    fn decode_response(&self, text: &str, seed: &str) -> Result<Response, WireError> {
+        response::decode(text, seed)
+    }
+
+    fn encode_response(&self, response: &Response, answer: &AnswerContext) -> (String, Losses) {
+        response::encode(response, answer)
+    }
+
+    fn stream_decoder(&self, seed: &str) -> Box<dyn StreamDecoder> {
+        Box::new(stream_decode::Decoder::new(seed))
+    }
+
+    fn stream_encoder(&self, answer: &AnswerContext) -> Box<dyn StreamEncoder> {
+        Box::new(stream_encode::Encoder::new(answer))
     }
 }

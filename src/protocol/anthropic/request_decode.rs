@@ -1,0 +1,163 @@
+//! A client's request in neutral words.
+
+use serde_json::Value;
+
+use super::{content, tools};
+use crate::ir::loss::Losses;
+use crate::ir::request::{Block, Effort, Format, Level, Request, Role, Sampling, Turn};
+use crate::protocol::fields::Fields;
+use crate::protocol::wire::WireError;
+
+/// How the block begins that says who pays (SPEC 8.8).
+const ATTRIBUTION: &str = "x-anthropic-billing-header:";
+
+pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
+    let mut fields = Fields::parse(text)?;
+    let mut losses = Losses::default();
+    // Read by the native tap already.
+    fields.text("model")?;
+    let mut request = Request {
+        stream: fields.flag("stream")?.unwrap_or(false),
+        limit: fields.count("max_tokens")?,
+        sampling: sampling(&mut fields)?,
+        system: system(fields.take("system"), &mut losses)?,
+        ..Request::default()
+    };
+    let messages =
+        fields.list("messages")?.ok_or_else(|| WireError::new("messages", "a list of messages"))?;
+    tools::decode(&mut fields, &messages, &mut request, &mut losses)?;
+    let said = turns(messages, &mut request, &mut losses)?;
+    effort(&mut fields, said, &mut request, &mut losses)?;
+    if let Some(edits) = fields.take("context_management") {
+        context_management(&edits, &mut losses);
+    }
+    if fields.take("container").is_some() {
+        losses.refuse("container", "a container lives at its vendor");
+    }
+    fields.lose_rest(&mut losses);
+    Ok((request, losses))
+}
+
+fn sampling(fields: &mut Fields) -> Result<Sampling, WireError> {
+    let mut stop = Vec::new();
+    for text in fields.list("stop_sequences")?.unwrap_or_default() {
+        match text {
+            Value::String(text) => stop.push(text),
+            _ => return Err(WireError::new("stop_sequences", "a list of strings")),
+        }
+    }
+    Ok(Sampling {
+        temperature: fields.number("temperature")?,
+        top_p: fields.number("top_p")?,
+        top_k: fields.number("top_k")?,
+        stop,
+        ..Sampling::default()
+    })
+}
+
+fn system(value: Option<Value>, losses: &mut Losses) -> Result<Vec<String>, WireError> {
+    let mut texts: Vec<String> = Vec::new();
+    for block in content::blocks(value, "system", losses)? {
+        match block {
+            // Claude Code's first block varies with each run and is of use to Anthropic alone.
+            Block::Text(text) if texts.is_empty() && text.trim_start().starts_with(ATTRIBUTION) => {}
+            Block::Text(text) => texts.push(text),
+            Block::Refusal(_) | Block::Media(_) | Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => {
+                losses.degrade("system", "instructions are text")
+            }
+        }
+    }
+    Ok(texts)
+}
+
+/// The conversation; what the last message with an effort of its own says is returned.
+fn turns(
+    messages: Vec<Value>,
+    request: &mut Request,
+    losses: &mut Losses,
+) -> Result<Option<String>, WireError> {
+    let mut said = None;
+    for (index, message) in messages.into_iter().enumerate() {
+        let mut fields = Fields::of(message, format!("messages[{index}]"))?;
+        let role = match fields.required_text("role")?.as_str() {
+            "user" => Role::User,
+            "assistant" => Role::Assistant,
+            // Claude Code, in the middle of a conversation.
+            "system" | "developer" => Role::Instructions,
+            _ => return Err(WireError::new(fields.at("role"), "`user`, `assistant` or `system`")),
+        };
+        let path = fields.at("content");
+        let blocks = content::blocks(fields.take("content"), &path, losses)?;
+        if let Some(mut config) = fields.object("output_config")? {
+            said = config.text("effort")?.or(said);
+            config.lose_rest(losses);
+        }
+        fields.lose_rest(losses);
+        if !blocks.is_empty() {
+            request.turns.push(Turn { role, blocks });
+        }
+    }
+    Ok(said)
+}
+
+/// `thinking`, `output_config`, `output_format`. `said` is what a message said later than these.
+fn effort(
+    fields: &mut Fields,
+    said: Option<String>,
+    request: &mut Request,
+    losses: &mut Losses,
+) -> Result<(), WireError> {
+    let mut level = said;
+    if let Some(mut config) = fields.object("output_config")? {
+        level = level.or(config.text("effort")?);
+        request.format = format(config.object("format")?, losses)?;
+        config.lose_rest(losses);
+    }
+    let older = format(fields.object("output_format")?, losses)?;
+    request.format = request.format.take().or(older);
+    let named = level.as_deref().and_then(Level::named);
+    if level.is_some() && named.is_none() {
+        losses.degrade("output_config.effort", "a level that is not known");
+    }
+    request.effort = named.map_or(Effort::Unset, Effort::Level);
+    let Some(mut thinking) = fields.object("thinking")? else { return Ok(()) };
+    let budget = thinking.count("budget_tokens")?;
+    request.effort = match (thinking.required_text("type")?.as_str(), request.effort) {
+        ("disabled", _) => Effort::Off,
+        ("enabled", _) if budget.is_some() => Effort::Budget(budget.unwrap_or_default()),
+        ("adaptive" | "enabled", Effort::Unset) => Effort::On,
+        ("adaptive" | "enabled", level) => level,
+        (_, level) => {
+            losses.degrade("thinking.type", "a kind that is not known");
+            level
+        }
+    };
+    request.show_reasoning = thinking.text("display")?.map(|display| display != "omitted");
+    thinking.lose_rest(losses);
+    Ok(())
+}
+
+fn format(fields: Option<Fields>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
+    let Some(mut fields) = fields else { return Ok(None) };
+    if fields.required_text("type")? != "json_schema" {
+        return Err(WireError::new(fields.at("type"), "`json_schema`"));
+    }
+    let schema = fields.take("schema").filter(Value::is_object);
+    let schema = schema.ok_or_else(|| WireError::new(fields.at("schema"), "a JSON schema"))?;
+    let format = Format::JsonSchema { name: fields.text("name")?, description: None, schema, strict: None };
+    fields.lose_rest(losses);
+    Ok(Some(format))
+}
+
+/// Claude Code always asks to clear old thinking, which means nothing elsewhere.
+fn context_management(value: &Value, losses: &mut Losses) {
+    let edits = value.get("edits").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_thinking = |edit: &Value| {
+        edit.get("type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("clear_thinking_"))
+    };
+    if edits.iter().all(is_thinking) {
+        losses.hint("context_management", "of no use to another provider");
+    } else {
+        losses.degrade("context_management", "the target does not edit the conversation");
+    }
+}

@@ -1,0 +1,124 @@
+//! A client's tools and its choice of them (SPEC 8.4, 8.5).
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::ir::loss::Losses;
+use crate::ir::request::{Request, Tool, ToolChoice, ToolForm};
+use crate::protocol::fields::Fields;
+use crate::protocol::wire::WireError;
+
+/// It keeps Claude Code's search for tools alive and is never to be called.
+const PLACEHOLDER: &str = "DeferredToolPlaceholder";
+
+/// Takes `tools` and `tool_choice`.
+pub(super) fn decode(
+    fields: &mut Fields,
+    messages: &[Value],
+    request: &mut Request,
+    losses: &mut Losses,
+) -> Result<(), WireError> {
+    let list = fields.list("tools")?.unwrap_or_default();
+    let offered = Offered {
+        loaded: loaded(messages),
+        // The vendor's own search is left out: what it would find must be offered at once.
+        all: list.iter().any(|tool| kind(tool).is_some_and(|kind| kind.starts_with("tool_search_tool"))),
+    };
+    let is_server = |tool: &Value| kind(tool).is_some_and(|kind| kind != "custom");
+    if !list.is_empty() && list.iter().all(is_server) {
+        losses.refuse("tools", "all of them run at their vendor");
+    }
+    for (index, tool) in list.into_iter().enumerate() {
+        let path = format!("tools[{index}]");
+        if is_server(&tool) {
+            losses.degrade(path, "a tool that runs at its vendor");
+        } else {
+            request.tools.extend(function(Fields::of(tool, path)?, &offered, losses)?);
+        }
+    }
+    if let Some(choice) = fields.object("tool_choice")? {
+        take_choice(choice, request, losses)?;
+    }
+    Ok(())
+}
+
+/// Which of the deferred tools go along.
+struct Offered {
+    loaded: HashSet<String>,
+    all: bool,
+}
+
+fn kind(tool: &Value) -> Option<&str> {
+    tool.get("type")?.as_str()
+}
+
+fn function(mut fields: Fields, offered: &Offered, losses: &mut Losses) -> Result<Option<Tool>, WireError> {
+    let name = fields.required_text("name")?;
+    let deferred = fields.flag("defer_loading")?.unwrap_or(false);
+    if name == PLACEHOLDER || (deferred && !offered.all && !offered.loaded.contains(&name)) {
+        return Ok(None);
+    }
+    fields.take("type");
+    let description = fields.text("description")?;
+    let strict = fields.flag("strict")?;
+    let schema = match fields.take("input_schema") {
+        None => Value::Object(serde_json::Map::new()),
+        Some(schema) if schema.is_object() => schema,
+        Some(_) => return Err(WireError::new(fields.at("input_schema"), "a JSON schema")),
+    };
+    fields.lose_rest(losses);
+    Ok(Some(Tool { name, description, form: ToolForm::Function { schema, strict }, identity: None }))
+}
+
+/// The tools that references anywhere in the history name.
+fn loaded(messages: &[Value]) -> HashSet<String> {
+    let mut names = HashSet::new();
+    for message in messages {
+        if let Some(Value::Array(blocks)) = message.get("content") {
+            blocks.iter().for_each(|block| gather(block, &mut names));
+        }
+    }
+    names
+}
+
+/// References stand in results, in the vendor's search results, and in additions of tools.
+fn gather(block: &Value, names: &mut HashSet<String>) {
+    if kind(block) == Some("tool_reference") {
+        names.extend(reference(block).map(str::to_owned));
+        return;
+    }
+    for inner in ["content", "tool_references", "tool"] {
+        match block.get(inner) {
+            Some(Value::Array(list)) => list.iter().for_each(|block| gather(block, names)),
+            Some(value @ Value::Object(_)) => gather(value, names),
+            _ => {}
+        }
+    }
+}
+
+/// The name in a reference to a tool.
+pub(super) fn reference(block: &Value) -> Option<&str> {
+    block.get("tool_name").or_else(|| block.get("name"))?.as_str()
+}
+
+fn take_choice(mut choice: Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    request.one_call = choice.flag("disable_parallel_tool_use")?.unwrap_or(false);
+    request.choice = match choice.required_text("type")?.as_str() {
+        "auto" => Some(ToolChoice::Auto),
+        "any" => Some(ToolChoice::Any),
+        "none" => Some(ToolChoice::None),
+        "tool" => {
+            let name = choice.required_text("name")?;
+            if request.tools.iter().any(|tool| tool.name == name) {
+                Some(ToolChoice::One(name))
+            } else {
+                losses.degrade("tool_choice", "it names a tool that does not go along");
+                None
+            }
+        }
+        _ => return Err(WireError::new(choice.at("type"), "`auto`, `any`, `tool` or `none`")),
+    };
+    choice.lose_rest(losses);
+    Ok(())
+}
