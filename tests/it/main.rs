@@ -1,5 +1,10 @@
 //! The tests that stand outside: files, sockets, processes.
 #![cfg(test)]
 
+mod cli;
 mod config;
+mod gateway;
 mod server;
+mod support;
+mod upstream;
+mod verbatim;
