@@ -141,6 +141,9 @@ impl Relay<'_> {
             }
         };
         if self.line.is_committed() {
+            if kind == Kind::Failure {
+                self.mask(out, mark);
+            }
             return Ok(Some(kind));
         }
         match kind {
@@ -165,7 +168,8 @@ impl Relay<'_> {
                 return Err(Trouble::bad_answer(Class::Cut, &self.outgoing.target, what));
             }
             StreamEnd::Failed if !self.line.is_committed() => return Err(self.told(pipe.facts(), "")),
-            StreamEnd::Failed | StreamEnd::Finished => {}
+            StreamEnd::Failed => self.mask(&mut out, 0),
+            StreamEnd::Finished => {}
         }
         self.commit()?;
         pipe.close(&mut out);
@@ -201,6 +205,13 @@ impl Relay<'_> {
         let report = self.outgoing.report(self.live, masked.status.unwrap_or(0), None);
         let searched = if body.is_empty() { &masked.message } else { body };
         Trouble::of_provider(&masked, searched, &report)
+    }
+
+    /// An error event may quote a key of ours.
+    fn mask(&self, out: &mut Vec<u8>, from: usize) {
+        let masked = self.live.masked(&String::from_utf8_lossy(out.get(from..).unwrap_or_default()));
+        out.truncate(from);
+        out.extend_from_slice(masked.as_bytes());
     }
 
     fn bad(&self, what: &str) -> Trouble {

@@ -34,7 +34,10 @@ fn check(act: fn(&mut Visit, &'static Lane), words: &str) {
         assert!(message.contains(words) && message.contains("up/up-model-1"), "{}: {message}", lane.name);
         if lane.protocol == Protocol::OpenaiResponses {
             assert!(!rest.contains("response.created"), "{rest}");
-            assert!(rest.contains("\"code\":\"server_error\"") && rest.contains("\"id\":\"resp_1\""), "{rest}");
+            assert!(
+                rest.contains("\"code\":\"server_error\"") && rest.contains("\"id\":\"resp_1\""),
+                "{rest}"
+            );
             assert!(rest.contains("\"sequence_number\":2"), "{rest}");
         }
     }
