@@ -29,7 +29,9 @@ fn check(lane: &Lane, answer: &Answer, status: u16, code: &str) {
     assert!(message.contains("up/up-model-1"), "{message}");
     match lane.protocol {
         Protocol::OpenaiChat | Protocol::OpenaiResponses => assert_eq!(body["error"]["code"], code),
-        Protocol::Anthropic => assert_eq!(Some(&body["request_id"]), Some(&answer.header("request-id").into())),
+        Protocol::Anthropic => {
+            assert_eq!(Some(&body["request_id"]), Some(&answer.header("request-id").into()))
+        }
         Protocol::Gemini => assert_eq!(body["error"]["code"], status),
     }
 }
@@ -42,7 +44,11 @@ fn misbehaves(streamed: &[bool], act: fn(&mut Visit, &'static Lane), status: u16
                 visit.request();
                 act(visit, lane);
             });
-            let config = lane.config_with(&rogue.url(), "timeouts: {first_byte: 40ms, buffered: 40ms, stream_idle: 40ms}", "");
+            let config = lane.config_with(
+                &rogue.url(),
+                "timeouts: {first_byte: 40ms, buffered: 40ms, stream_idle: 40ms}",
+                "",
+            );
             check(lane, &ask(lane, &config, *streamed), status, code);
         }
     }
@@ -187,9 +193,10 @@ fn a_targets_own_first_byte_counts() {
         visit.request();
         assert!(visit.is_left());
     });
-    let config = lane
-        .config(&rogue.url())
-        .replace(&format!("{ASKED}: up/{UPSTREAM}"), &format!("{ASKED}: {{targets: [{{to: up/{UPSTREAM}, first_byte: 40ms}}]}}"));
+    let config = lane.config(&rogue.url()).replace(
+        &format!("{ASKED}: up/{UPSTREAM}"),
+        &format!("{ASKED}: {{targets: [{{to: up/{UPSTREAM}, first_byte: 40ms}}]}}"),
+    );
     check(lane, &ask(lane, &config, true), 504, "upstream_timeout");
 }
 

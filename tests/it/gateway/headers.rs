@@ -86,7 +86,8 @@ fn what_is_missing_is_added_and_the_providers_own_win() {
     assert_eq!(received.header("anthropic-version"), Some("2099-01-01"));
     let own = "headers: {X-Title: my-laptop, Anthropic-Version: own, User-Agent: mine}";
     let config = lane.config_with(&provider.url(), own, "");
-    let received = ask(2, &provider, &config, &[("anthropic-version", "2099-01-01"), ("user-agent", "theirs")]);
+    let received =
+        ask(2, &provider, &config, &[("anthropic-version", "2099-01-01"), ("user-agent", "theirs")]);
     for (name, value) in [("x-title", "my-laptop"), ("anthropic-version", "own"), ("user-agent", "mine")] {
         let values: Vec<_> = received.headers.iter().filter(|(known, _)| known == name).collect();
         assert_eq!(values, [&(name.to_owned(), value.to_owned())]);
@@ -122,9 +123,11 @@ fn the_clients_own_key_goes_upstream_where_that_is_set() {
     for (at, lane) in LANES.iter().enumerate() {
         let provider = Provider::start();
         let config = lane.config_with(&provider.url(), "", "client_auth: {mode: client_key}");
-        for header in
-            [("authorization", "Bearer own-key-1"), ("x-api-key", "own-key-1"), ("x-goog-api-key", "own-key-1")]
-        {
+        for header in [
+            ("authorization", "Bearer own-key-1"),
+            ("x-api-key", "own-key-1"),
+            ("x-goog-api-key", "own-key-1"),
+        ] {
             let received = ask(at, &provider, &config, &[header]);
             let (name, before) = lane.credential;
             assert_eq!(received.header(name), Some(format!("{before}own-key-1").as_str()), "{}", lane.name);
@@ -160,7 +163,8 @@ fn the_providers_headers_come_back() {
             (true, Reply::sse([lane.streamed_pong(UPSTREAM)])),
             (false, Reply::json(429, "{\"error\":{\"message\":\"slow down\"}}").header("retry-after", "1.2")),
         ] {
-            let reply = returned.iter().chain(&kept).fold(reply, |reply, (name, value)| reply.header(name, value));
+            let reply =
+                returned.iter().chain(&kept).fold(reply, |reply, (name, value)| reply.header(name, value));
             let provider = Provider::with(reply);
             let proxy = Proxy::start(&lane.config(&provider.url()));
             let answer = match streamed {

@@ -40,9 +40,11 @@ fn a_stream_passes_with_the_clients_name() {
         let proxy = Proxy::start(&lane.config(&provider.url()));
         let mut stream = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED));
         assert_eq!(stream.rest(), lane.streamed_pong(ASKED));
-        for (name, value) in
-            [("content-type", "text/event-stream"), ("cache-control", "no-cache"), ("x-accel-buffering", "no")]
-        {
+        for (name, value) in [
+            ("content-type", "text/event-stream"),
+            ("cache-control", "no-cache"),
+            ("x-accel-buffering", "no"),
+        ] {
             assert_eq!(stream.head.header(name), Some(value), "{} {name}", lane.name);
         }
         let received = provider.received();
@@ -62,7 +64,8 @@ fn a_stream_passes_with_the_clients_name() {
 #[test]
 fn a_usage_chunk_is_hidden_unless_the_client_asked_for_it() {
     let lane = lane(Protocol::OpenaiChat);
-    let usage = format!("data: {{\"model\":\"{ASKED}\",\"choices\":[],\"usage\":{{\"prompt_tokens\":9}}}}\n\n");
+    let usage =
+        format!("data: {{\"model\":\"{ASKED}\",\"choices\":[],\"usage\":{{\"prompt_tokens\":9}}}}\n\n");
     let ending = lane.ending(ASKED).replace("data: [DONE]", &format!("{usage}data: [DONE]"));
     let streamed = [lane.opening(ASKED), lane.content(ASKED), ending].concat();
     for (options, wanted) in [
@@ -72,7 +75,8 @@ fn a_usage_chunk_is_hidden_unless_the_client_asked_for_it() {
     ] {
         let provider = Provider::with(Reply::sse([streamed.as_bytes()]));
         let proxy = Proxy::start(&lane.config(&provider.url()));
-        let body = lane.streamed_ping(ASKED).replace("\"stream\": true", &format!("\"stream\": true{options}"));
+        let body =
+            lane.streamed_ping(ASKED).replace("\"stream\": true", &format!("\"stream\": true{options}"));
         let mut stream = proxy.stream(&lane.stream_path(ASKED), &body);
         assert_eq!(stream.rest(), wanted, "{options}");
         assert_eq!(provider.received().json()["stream_options"]["include_usage"], true, "{options}");
@@ -116,7 +120,9 @@ fn a_query_passes_without_the_clients_key() {
 fn the_attribution_block_goes_to_nobody_else() {
     let lane = lane(Protocol::Anthropic);
     let block = r#"{"type":"text","text":"x-anthropic-billing-header: cc_version=2.1; cch=1"}"#;
-    let body = |system: &str| lane.ping(UPSTREAM).replace("\"max_tokens\"", &format!("\"system\":{system},\"max_tokens\""));
+    let body = |system: &str| {
+        lane.ping(UPSTREAM).replace("\"max_tokens\"", &format!("\"system\":{system},\"max_tokens\""))
+    };
     let sent = body(&format!("[{block},{{\"type\":\"text\", \"text\":\"Be kind.\"}}]"));
     for (setting, wanted) in [
         ("auto", body("[{\"type\":\"text\", \"text\":\"Be kind.\"}]")),

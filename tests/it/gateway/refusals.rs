@@ -75,7 +75,8 @@ fn a_refused_key_is_not_the_clients_trouble() {
         ] {
             for streamed in [false, true] {
                 let provider = Provider::with(Reply::json(status, &body));
-                let config = lane.config(&provider.url()).replace(&format!("api_key: {KEY}"), "api_key_env: UP_KEY");
+                let config =
+                    lane.config(&provider.url()).replace(&format!("api_key: {KEY}"), "api_key_env: UP_KEY");
                 let proxy = Proxy::start_in(&config, &[("UP_KEY", KEY)]);
                 let answer = match streamed {
                     true => proxy.post(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED)),
@@ -139,7 +140,9 @@ fn the_time_to_wait_is_told_in_whole_seconds() {
 fn an_error_under_a_good_status_is_an_error() {
     for lane in &LANES {
         let body = match lane.protocol {
-            Protocol::Anthropic => r#"{"type":"error","error":{"type":"overloaded_error","message":"too busy"}}"#,
+            Protocol::Anthropic => {
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"too busy"}}"#
+            }
             _ => r#"{"error":{"message":"too busy","code":503,"status":"UNAVAILABLE"}}"#,
         };
         let wanted = if lane.protocol == Protocol::Anthropic { 529 } else { 503 };

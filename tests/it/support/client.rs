@@ -8,54 +8,54 @@ use serde_json::Value;
 use crate::support::GUARD;
 
 /// One connection to the proxy.
-pub struct Client {
+pub(crate) struct Client {
     reader: BufReader<TcpStream>,
     host: String,
 }
 
 /// The head of an answer.
 #[derive(Debug)]
-pub struct Head {
+pub(crate) struct Head {
     /// Its status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Names in lower case, and values.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its head.
-    pub head: Head,
+    pub(crate) head: Head,
     /// Its body, chunks joined.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// The body of a streamed answer, as it comes.
-pub struct Stream {
+pub(crate) struct Stream {
     client: Client,
     /// The head before it.
-    pub head: Head,
+    pub(crate) head: Head,
     chunk_left: usize,
     /// Did the last chunk come? A stream that is cut has none.
-    pub ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl Client {
     /// Connects.
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(GUARD)).unwrap();
         Self { reader: BufReader::new(socket), host: address.to_string() }
     }
 
     /// Sends bytes.
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.reader.get_mut().write_all(bytes).unwrap();
     }
 
     /// Sends a request with a body; headers that are given win over our own.
-    pub fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
+    pub(crate) fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
         let has = |name: &str| headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         let mut head = format!("{method} {path} HTTP/1.1\r\n");
         if !has("host") {
@@ -72,7 +72,7 @@ impl Client {
     }
 
     /// Reads a head. An interim answer (`100 Continue`) counts as one.
-    pub fn head(&mut self) -> Head {
+    pub(crate) fn head(&mut self) -> Head {
         let line = self.line();
         let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status = status.unwrap_or_else(|| panic!("no status line: {line:?}"));
@@ -88,7 +88,7 @@ impl Client {
     }
 
     /// Reads a whole answer.
-    pub fn answer(&mut self) -> Answer {
+    pub(crate) fn answer(&mut self) -> Answer {
         let head = self.head();
         let mut body = Vec::new();
         if let Some(length) = head.header("content-length") {
@@ -106,20 +106,20 @@ impl Client {
     }
 
     /// Reads a head and gives what follows as a stream.
-    pub fn stream(mut self) -> Stream {
+    pub(crate) fn stream(mut self) -> Stream {
         let head = self.head();
         assert_eq!(head.header("transfer-encoding"), Some("chunked"), "{head:?}");
         Stream { client: self, head, chunk_left: 0, ended: false }
     }
 
     /// Has the server closed the connection? Waits for it.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
         self.reader.read_to_end(&mut rest).is_ok() && rest.is_empty()
     }
 
     /// Leaves.
-    pub fn leave(self) {
+    pub(crate) fn leave(self) {
         // The server may have gone before.
         let _ = self.reader.get_ref().shutdown(Shutdown::Both);
     }
@@ -144,7 +144,7 @@ impl Client {
 
 impl Stream {
     /// The next frame of an event stream, blank line included; `None` at the end.
-    pub fn event(&mut self) -> Option<String> {
+    pub(crate) fn event(&mut self) -> Option<String> {
         let mut frame = Vec::new();
         while let Some(byte) = self.byte() {
             frame.push(byte);
@@ -157,7 +157,7 @@ impl Stream {
     }
 
     /// Everything up to the end.
-    pub fn rest(&mut self) -> String {
+    pub(crate) fn rest(&mut self) -> String {
         let mut rest = Vec::new();
         while let Some(byte) = self.byte() {
             rest.push(byte);
@@ -166,13 +166,13 @@ impl Stream {
     }
 
     /// The next bytes, so many.
-    pub fn take(&mut self, count: usize) -> String {
+    pub(crate) fn take(&mut self, count: usize) -> String {
         let bytes: Vec<u8> = (0..count).map(|_| self.byte().unwrap()).collect();
         String::from_utf8(bytes).unwrap()
     }
 
     /// Leaves in the middle.
-    pub fn leave(self) {
+    pub(crate) fn leave(self) {
         self.client.leave();
     }
 
@@ -201,29 +201,29 @@ impl Stream {
 
 impl Head {
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 impl Answer {
     /// Its status.
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head.status
     }
 
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
     }
 
     /// Its body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// Its body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.text()))
     }
 }

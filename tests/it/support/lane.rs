@@ -5,18 +5,18 @@
 use llmgate::protocol::Protocol;
 
 /// The name that clients ask for.
-pub const ASKED: &str = "asked-name";
+pub(crate) const ASKED: &str = "asked-name";
 /// The name that the provider knows.
-pub const UPSTREAM: &str = "up-model-1";
+pub(crate) const UPSTREAM: &str = "up-model-1";
 /// The proxy's key at the provider.
-pub const KEY: &str = "sk-provider-0123456789abcdefghij";
+pub(crate) const KEY: &str = "sk-provider-0123456789abcdefghij";
 
 /// One protocol.
-pub struct Lane {
+pub(crate) struct Lane {
     /// Which one.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// Its name in configurations.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     path: &'static str,
     stream_path: &'static str,
     upstream_path: &'static str,
@@ -27,20 +27,20 @@ pub struct Lane {
     content: &'static str,
     ending: &'static str,
     /// What keeps a running stream alive.
-    pub keepalive: &'static str,
+    pub(crate) keepalive: &'static str,
     /// What keeps a stream alive of which only the head was sent.
-    pub early_keepalive: &'static str,
+    pub(crate) early_keepalive: &'static str,
     /// An error event of a provider that is overloaded, and the status it stands for.
-    pub error_frame: (&'static str, u16),
+    pub(crate) error_frame: (&'static str, u16),
     /// The header that carries a key, and what is before the key in it.
-    pub credential: (&'static str, &'static str),
+    pub(crate) credential: (&'static str, &'static str),
 }
 
 const KEEPALIVE_CHUNK: &str =
     "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},\"index\":0}]}\n\n";
 
 /// All four.
-pub const LANES: [Lane; 4] = [
+pub(crate) const LANES: [Lane; 4] = [
     Lane {
         protocol: Protocol::OpenaiChat,
         name: "openai-chat",
@@ -57,7 +57,10 @@ pub const LANES: [Lane; 4] = [
         ending: "data: {\"model\":\"MODEL\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
         keepalive: ": keepalive\n\n",
         early_keepalive: ": keepalive\n\n",
-        error_frame: ("data: {\"error\":{\"message\":\"too busy\",\"type\":\"server_error\",\"code\":503}}\n\n", 503),
+        error_frame: (
+            "data: {\"error\":{\"message\":\"too busy\",\"type\":\"server_error\",\"code\":503}}\n\n",
+            503,
+        ),
         credential: ("authorization", "Bearer "),
     },
     Lane {
@@ -127,18 +130,18 @@ pub const LANES: [Lane; 4] = [
 ];
 
 /// One of them.
-pub fn lane(protocol: Protocol) -> &'static Lane {
+pub(crate) fn lane(protocol: Protocol) -> &'static Lane {
     LANES.iter().find(|lane| lane.protocol == protocol).unwrap()
 }
 
 impl Lane {
     /// A configuration with the alias [`ASKED`] for [`UPSTREAM`] at one provider `up`.
-    pub fn config(&self, url: &str) -> String {
+    pub(crate) fn config(&self, url: &str) -> String {
         self.config_with(url, "", "")
     }
 
     /// The same with more keys of the provider (`auth: none`) and more lines at the top.
-    pub fn config_with(&self, url: &str, provider: &str, top: &str) -> String {
+    pub(crate) fn config_with(&self, url: &str, provider: &str, top: &str) -> String {
         let more = if provider.is_empty() { String::new() } else { format!(", {provider}") };
         format!(
             "version: 1\nlisten: 127.0.0.1:0\n{top}\nproviders:\n  up: {{protocol: {}, base_url: \"{url}/v1\", \
@@ -148,63 +151,63 @@ impl Lane {
     }
 
     /// Where a client posts for a whole answer.
-    pub fn path(&self, model: &str) -> String {
+    pub(crate) fn path(&self, model: &str) -> String {
         self.path.replace("MODEL", model)
     }
 
     /// Where it posts for a stream.
-    pub fn stream_path(&self, model: &str) -> String {
+    pub(crate) fn stream_path(&self, model: &str) -> String {
         self.stream_path.replace("MODEL", model)
     }
 
     /// Where the provider is posted to for a whole answer.
-    pub fn upstream_path(&self, model: &str) -> String {
+    pub(crate) fn upstream_path(&self, model: &str) -> String {
         self.upstream_path.replace("MODEL", model)
     }
 
     /// Where it is posted to for a stream.
-    pub fn upstream_stream_path(&self, model: &str) -> String {
+    pub(crate) fn upstream_stream_path(&self, model: &str) -> String {
         self.upstream_stream_path.replace("MODEL", model)
     }
 
     /// A request for a whole answer.
-    pub fn ping(&self, model: &str) -> String {
+    pub(crate) fn ping(&self, model: &str) -> String {
         self.body.replace("MODEL", model).replace("STREAM", "")
     }
 
     /// A request for a stream.
-    pub fn streamed_ping(&self, model: &str) -> String {
+    pub(crate) fn streamed_ping(&self, model: &str) -> String {
         self.body.replace("MODEL", model).replace("STREAM", ",\"stream\": true")
     }
 
     /// A whole answer.
-    pub fn pong(&self, model: &str) -> String {
+    pub(crate) fn pong(&self, model: &str) -> String {
         self.answer.replace("MODEL", model)
     }
 
     /// What opens a stream and is not content.
-    pub fn opening(&self, model: &str) -> String {
+    pub(crate) fn opening(&self, model: &str) -> String {
         self.opening.replace("MODEL", model)
     }
 
     /// What says "pong" in a stream.
-    pub fn content(&self, model: &str) -> String {
+    pub(crate) fn content(&self, model: &str) -> String {
         self.content.replace("MODEL", model)
     }
 
     /// What ends a stream.
-    pub fn ending(&self, model: &str) -> String {
+    pub(crate) fn ending(&self, model: &str) -> String {
         self.ending.replace("MODEL", model)
     }
 
     /// A whole stream.
-    pub fn streamed_pong(&self, model: &str) -> String {
+    pub(crate) fn streamed_pong(&self, model: &str) -> String {
         [self.opening(model), self.content(model), self.ending(model)].concat()
     }
 
     /// Is this an error body of the protocol? Its message.
     #[track_caller]
-    pub fn error_message(&self, body: &serde_json::Value) -> String {
+    pub(crate) fn error_message(&self, body: &serde_json::Value) -> String {
         let error = &body["error"];
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
         match self.protocol {
@@ -224,7 +227,7 @@ impl Lane {
     /// The last frames of a stream that failed: exactly one error in the protocol's way, and no sign
     /// of a good end. Its message.
     #[track_caller]
-    pub fn told_in_stream(&self, stream: &str) -> String {
+    pub(crate) fn told_in_stream(&self, stream: &str) -> String {
         let stream = stream.replace("\r\n", "\n");
         let frames: Vec<&str> = stream.split("\n\n").filter(|frame| !frame.is_empty()).collect();
         let is_error = |frame: &&&str| match self.protocol {

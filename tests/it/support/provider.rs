@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::GUARD;
 
 /// What one request gets.
-pub struct Reply {
+pub(crate) struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     parts: Vec<Vec<u8>>,
@@ -22,19 +22,19 @@ pub struct Reply {
 
 /// What the provider was sent.
 #[derive(Clone, Debug)]
-pub struct Received {
+pub(crate) struct Received {
     /// Its method.
-    pub method: String,
+    pub(crate) method: String,
     /// Its path and query.
-    pub path: String,
+    pub(crate) path: String,
     /// Names in lower case, and values.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Its body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A provider at work; it ends when it is dropped.
-pub struct Provider {
+pub(crate) struct Provider {
     server: Arc<tiny_http::Server>,
     script: Sender<Reply>,
     received: Receiver<Received>,
@@ -42,7 +42,7 @@ pub struct Provider {
 
 impl Provider {
     /// Starts one on a free port.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
         let (script, replies) = unbounded();
         let (tell, received) = unbounded();
@@ -57,29 +57,29 @@ impl Provider {
     }
 
     /// Starts one that gives a single reply.
-    pub fn with(reply: Reply) -> Self {
+    pub(crate) fn with(reply: Reply) -> Self {
         let provider = Self::start();
         provider.will(reply);
         provider
     }
 
     /// The next request gets this.
-    pub fn will(&self, reply: Reply) {
+    pub(crate) fn will(&self, reply: Reply) {
         self.script.send(reply).unwrap();
     }
 
     /// Where it is, without a path.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.server.server_addr())
     }
 
     /// The next request that it received; waits for it.
-    pub fn received(&self) -> Received {
+    pub(crate) fn received(&self) -> Received {
         self.received.recv_timeout(GUARD).unwrap()
     }
 
     /// Did it receive nothing more?
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.received.is_empty()
     }
 }
@@ -92,25 +92,25 @@ impl Drop for Provider {
 
 impl Reply {
     /// A body of JSON.
-    pub fn json(status: u16, body: &str) -> Self {
+    pub(crate) fn json(status: u16, body: &str) -> Self {
         Self::whole(status, "application/json", body)
     }
 
     /// A body of some kind.
-    pub fn whole(status: u16, kind: &str, body: &str) -> Self {
+    pub(crate) fn whole(status: u16, kind: &str, body: &str) -> Self {
         let headers = vec![("content-type".to_owned(), kind.to_owned())];
         Self { status, headers, parts: vec![body.into()], streamed: false }
     }
 
     /// An event stream in these parts, each a chunk and a write of its own.
-    pub fn sse<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Self {
+    pub(crate) fn sse<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Self {
         let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
         let parts = parts.into_iter().map(|part| part.as_ref().to_vec()).filter(|part| !part.is_empty());
         Self { status: 200, headers, parts: parts.collect(), streamed: true }
     }
 
     /// The same with one more header.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -118,17 +118,17 @@ impl Reply {
 
 impl Received {
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }

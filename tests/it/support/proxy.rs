@@ -10,21 +10,21 @@ use llmgate::server::{Server, Setup};
 use crate::support::client::{Answer, Client, Stream};
 
 /// A proxy at work; it stops listening when it is dropped.
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// The server itself.
-    pub server: Server,
+    pub(crate) server: Server,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Proxy {
     /// Starts one with a configuration and an empty environment.
-    pub fn start(yaml: &str) -> Self {
+    pub(crate) fn start(yaml: &str) -> Self {
         Self::start_in(yaml, &[])
     }
 
     /// Starts one with a configuration and an environment.
-    pub fn start_in(yaml: &str, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_in(yaml: &str, variables: &[(&str, &str)]) -> Self {
         let env = Env::of(variables.iter().copied());
         let overrides = Overrides::default();
         let config = config::from_text(yaml, Path::new("test.yaml"), &env, &overrides)
@@ -33,7 +33,7 @@ impl Proxy {
     }
 
     /// Starts one with the configuration of a file, which it can load again.
-    pub fn start_with_file(path: &Path) -> Self {
+    pub(crate) fn start_with_file(path: &Path) -> Self {
         let env = Env::default();
         let config = config::load(Some(path), &env, &Overrides::default()).unwrap();
         Self::of(config, env)
@@ -47,29 +47,29 @@ impl Proxy {
     }
 
     /// A new connection to it.
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address)
     }
 
     /// One request on a connection of its own, up to the whole answer.
-    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut client = self.connect();
         client.ask(method, path, headers, body.as_bytes());
         client.answer()
     }
 
     /// A POST up to the whole answer.
-    pub fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
         self.ask("POST", path, &[], body)
     }
 
     /// A GET up to the whole answer.
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], "")
     }
 
     /// A POST whose answer is read as it comes.
-    pub fn stream(&self, path: &str, body: &str) -> Stream {
+    pub(crate) fn stream(&self, path: &str, body: &str) -> Stream {
         let mut client = self.connect();
         client.ask("POST", path, &[], body.as_bytes());
         client.stream()
@@ -77,23 +77,23 @@ impl Proxy {
 }
 
 /// A folder of a test's own, removed when it is dropped.
-pub struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     /// Makes one; `name` is used by one test only.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("llmgate-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
     /// The path of a file in it.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// Writes a file in it.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.file(name);
         std::fs::write(&path, text).unwrap();
         path

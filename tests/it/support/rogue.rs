@@ -11,17 +11,17 @@ use crate::support::GUARD;
 use crate::support::provider::Received;
 
 /// What is done with one connection.
-pub type Act = Box<dyn FnOnce(&mut Visit) + Send>;
+pub(crate) type Act = Box<dyn FnOnce(&mut Visit) + Send>;
 
 /// A provider whose connections are scripts. It listens as long as it has acts left.
-pub struct Rogue {
+pub(crate) struct Rogue {
     address: SocketAddr,
     told: Receiver<&'static str>,
     go: Sender<()>,
 }
 
 /// One connection, as the script sees it.
-pub struct Visit {
+pub(crate) struct Visit {
     reader: BufReader<TcpStream>,
     tell: Sender<&'static str>,
     go: Receiver<()>,
@@ -29,7 +29,7 @@ pub struct Visit {
 
 impl Rogue {
     /// Starts one that does these acts, one for each connection in turn.
-    pub fn start(acts: Vec<Act>) -> Self {
+    pub(crate) fn start(acts: Vec<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, told) = unbounded();
@@ -49,39 +49,39 @@ impl Rogue {
     }
 
     /// Starts one with a single act.
-    pub fn once(act: impl FnOnce(&mut Visit) + Send + 'static) -> Self {
+    pub(crate) fn once(act: impl FnOnce(&mut Visit) + Send + 'static) -> Self {
         Self::start(vec![Box::new(act)])
     }
 
     /// Where it is, without a path.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Where it is.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// What a script tells next; waits for it.
-    pub fn told(&self) -> &'static str {
+    pub(crate) fn told(&self) -> &'static str {
         self.told.recv_timeout(GUARD).unwrap()
     }
 
     /// Was everything told that was to be told?
-    pub fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         self.told.is_empty()
     }
 
     /// Lets a script that waits go on.
-    pub fn go(&self) {
+    pub(crate) fn go(&self) {
         self.go.send(()).unwrap();
     }
 }
 
 impl Visit {
     /// Reads a request, its body included.
-    pub fn request(&mut self) -> Received {
+    pub(crate) fn request(&mut self) -> Received {
         let mut received =
             Received { method: String::new(), path: String::new(), headers: Vec::new(), body: Vec::new() };
         let mut line = String::new();
@@ -102,12 +102,12 @@ impl Visit {
     }
 
     /// Sends bytes. The proxy may have left.
-    pub fn send(&mut self, text: &str) {
+    pub(crate) fn send(&mut self, text: &str) {
         let _ = self.reader.get_mut().write_all(text.as_bytes());
     }
 
     /// Sends a whole answer; the connection may be used again.
-    pub fn answer(&mut self, body: &str) {
+    pub(crate) fn answer(&mut self, body: &str) {
         let length = body.len();
         self.send(&format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
@@ -115,33 +115,38 @@ impl Visit {
     }
 
     /// Begins an event stream.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
     }
 
     /// Sends a chunk of it.
-    pub fn chunk(&mut self, text: &str) {
+    pub(crate) fn chunk(&mut self, text: &str) {
         self.send(&format!("{:x}\r\n{text}\r\n", text.len()));
     }
 
+    /// Sends a chunk if the other side is still there.
+    pub(crate) fn try_chunk(&mut self, text: &str) -> bool {
+        self.reader.get_mut().write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).is_ok()
+    }
+
     /// Ends it properly.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.send("0\r\n\r\n");
     }
 
     /// Tells the test something.
-    pub fn tell(&self, what: &'static str) {
+    pub(crate) fn tell(&self, what: &'static str) {
         // The test may have ended.
         let _ = self.tell.send(what);
     }
 
     /// Waits until the test says go.
-    pub fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let _ = self.go.recv_timeout(GUARD);
     }
 
     /// Has the other side left? Waits for it; what it still sends is thrown away.
-    pub fn is_left(&mut self) -> bool {
+    pub(crate) fn is_left(&mut self) -> bool {
         let mut sink = [0; 4096];
         loop {
             match self.reader.read(&mut sink) {
@@ -153,19 +158,19 @@ impl Visit {
     }
 
     /// Closes the connection properly.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let _ = self.reader.get_ref().shutdown(Shutdown::Both);
     }
 
     /// Closes it so that the other side sees a reset.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         let socket = self.reader.get_ref();
         rustix::net::sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO)).unwrap();
         let _ = std::mem::replace(&mut self.reader, BufReader::new(unconnected()));
     }
 
     /// The socket itself.
-    pub fn socket(&self) -> &TcpStream {
+    pub(crate) fn socket(&self) -> &TcpStream {
         self.reader.get_ref()
     }
 }
