@@ -129,6 +129,7 @@ impl Relay<'_> {
         out: &mut Vec<u8>,
         held: &mut usize,
     ) -> Result<Option<Kind>, Trouble> {
+        pipe.settle(out);
         let mark = out.len();
         let kind = match pipe.pull(out) {
             Ok(Some(kind)) => kind,

@@ -202,3 +202,27 @@ fn a_provider_that_never_closes_does_not_keep_the_client() {
         assert_eq!(stream.rest(), lane.streamed_pong(ASKED));
     }
 }
+
+#[test]
+fn an_event_whose_last_byte_comes_late_is_not_held() {
+    let lane = lane(Protocol::Gemini);
+    let rogue = Rogue::once(move |visit| {
+        visit.request();
+        visit.begin();
+        for event in [lane.opening(UPSTREAM), lane.content(UPSTREAM)] {
+            let (event, last) = event.split_at(event.len() - 1);
+            visit.chunk(event);
+            visit.chunk(last);
+        }
+        visit.wait();
+        visit.chunk(&lane.ending(UPSTREAM));
+        visit.end();
+    });
+    let proxy = Proxy::start(&lane.config(&rogue.url()));
+    let mut stream = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED));
+    // Clients look for CR LF CR LF: without its last byte the event is none to them.
+    assert_eq!(stream.event().unwrap(), lane.opening(ASKED));
+    assert_eq!(stream.event().unwrap(), lane.content(ASKED));
+    rogue.go();
+    assert_eq!(stream.rest(), lane.ending(ASKED));
+}
