@@ -269,12 +269,13 @@ fn an_open_address_needs_keys() {
 fn no_key_and_no_prompt_is_ever_shown() {
     const CLIENT_KEY: &str = "gw_client-marked-key-0123456789";
     const PROMPT: &str = "marked-prompt-0123456789";
+    const OWN_HEADERS: &str = "headers: {x-extra-token: marked-token-0123456789abcdef}";
     const ANSWER: &str = "marked-answer-0123456789";
     for lane in &LANES {
         let home = Folder::new(&format!("cli-secrets-{}", lane.name));
         let provider = Provider::start();
         let auth = format!("client_auth: {{mode: proxy_key, keys: [{CLIENT_KEY}]}}");
-        let config = home.write("config.yaml", &lane.config_with(&provider.url(), "", &auth));
+        let config = home.write("config.yaml", &lane.config_with(&provider.url(), OWN_HEADERS, &auth));
         let words = ["--config", config.to_str().unwrap(), "--log-level", "debug"];
         let started = Started::start(&home, &words, &[]);
         let mut client = started.client();
@@ -299,7 +300,7 @@ fn no_key_and_no_prompt_is_ever_shown() {
         assert_eq!(code, Some(0));
         let err = std::fs::read_to_string(home.file("err")).unwrap();
         assert!(err.contains("status=200") && err.contains("debug"), "{err}");
-        for secret in [KEY, CLIENT_KEY, "gw_wrong-marked-key", PROMPT, ANSWER] {
+        for secret in [KEY, CLIENT_KEY, "gw_wrong-marked-key", "marked-token", PROMPT, ANSWER] {
             assert!(!out.contains(secret) && !err.contains(secret), "{} {secret}:\n{out}{err}", lane.name);
         }
     }
