@@ -136,8 +136,7 @@ fn some_wait_for_their_turn() {
 #[test]
 fn a_large_stream_has_no_limit_of_its_own() {
     let lane = lane(Protocol::OpenaiChat);
-    let many = lane.content(UPSTREAM).repeat(3000);
-    let parts = [lane.opening(UPSTREAM), many.clone(), lane.ending(UPSTREAM)];
+    let parts = [lane.opening(UPSTREAM), lane.content(UPSTREAM).repeat(3000), lane.ending(UPSTREAM)];
     let provider = Provider::with(Reply::sse(&parts));
     let top = "limits: {sse_frame: 1KiB, response_body: 2KiB}";
     let proxy = Proxy::start(&lane.config_with(&provider.url(), "", top));

@@ -58,11 +58,6 @@ impl Rogue {
         format!("http://{}", self.address)
     }
 
-    /// Where it is.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// What a script tells next; waits for it.
     pub(crate) fn told(&self) -> &'static str {
         self.told.recv_timeout(GUARD).unwrap()
@@ -167,11 +162,6 @@ impl Visit {
         let socket = self.reader.get_ref();
         rustix::net::sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO)).unwrap();
         let _ = std::mem::replace(&mut self.reader, BufReader::new(unconnected()));
-    }
-
-    /// The socket itself.
-    pub(crate) fn socket(&self) -> &TcpStream {
-        self.reader.get_ref()
     }
 }
 
