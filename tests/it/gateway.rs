@@ -13,3 +13,4 @@ mod pass;
 mod refusals;
 mod routes;
 mod streams;
+mod wire;

@@ -226,3 +226,44 @@ fn an_event_whose_last_byte_comes_late_is_not_held() {
     rogue.go();
     assert_eq!(stream.rest(), lane.ending(ASKED));
 }
+
+#[test]
+fn an_array_stays_an_array_through_silence_and_failure() {
+    let lane = lane(Protocol::Gemini);
+    for good in [true, false] {
+        let rogue = Rogue::once(move |visit| {
+            visit.request();
+            visit.wait();
+            if good {
+                visit.begin();
+                visit.chunk(&lane.content(UPSTREAM));
+                visit.wait();
+                visit.chunk(&lane.ending(UPSTREAM));
+                visit.end();
+            }
+            visit.close();
+        });
+        let proxy = Proxy::start(&lane.config_with(&rogue.url(), "", SOON));
+        let path = lane.stream_path(ASKED).replace("?alt=sse", "");
+        let mut stream = proxy.stream(&path, &lane.ping(ASKED));
+        assert_eq!(stream.head.header("content-type"), Some("application/json"));
+        let mut all = stream.take(2);
+        assert_eq!(all, "\n\n");
+        rogue.go();
+        if good {
+            while !all.ends_with("}\n\n") {
+                all.push_str(&stream.take(1));
+            }
+            rogue.go();
+        }
+        all.push_str(&stream.rest());
+        let list: serde_json::Value = serde_json::from_str(&all).unwrap();
+        match good {
+            true => assert_eq!(list.as_array().unwrap().len(), 2, "{list}"),
+            false => {
+                assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
+                lane.error_message(&list[0]);
+            }
+        }
+    }
+}

@@ -237,3 +237,37 @@ fn a_broken_request_is_answered_in_the_protocol_of_its_path() {
         lane.error_message(&answer.json());
     }
 }
+
+#[test]
+fn at_the_end_who_waits_is_told_with_a_status() {
+    for lane in &LANES {
+        let rogue = Rogue::once(move |visit| {
+            visit.request();
+            visit.tell("asked");
+            assert!(visit.is_left());
+        });
+        let top = "timeouts: {drain: 1ms}\nlimits: {requests: 1, queue: 5}";
+        let proxy = Proxy::start(&lane.config_with(&rogue.url(), "", top));
+        let mut waits_for_head = proxy.connect();
+        waits_for_head.ask("POST", &lane.stream_path(ASKED), &[], lane.streamed_ping(ASKED).as_bytes());
+        assert_eq!(rogue.told(), "asked");
+        let mut waits_for_turn = proxy.connect();
+        let (length, address) = (lane.ping(ASKED).len(), proxy.address);
+        let path = lane.path(ASKED);
+        waits_for_turn.send(
+            format!("POST {path} HTTP/1.1\r\nhost: {address}\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n")
+                .as_bytes(),
+        );
+        assert_eq!(waits_for_turn.head().status, 100);
+        waits_for_turn.send(lane.ping(ASKED).as_bytes());
+        thread::scope(|scope| {
+            scope.spawn(|| proxy.server.drain());
+            for client in [&mut waits_for_head, &mut waits_for_turn] {
+                let answer = client.answer();
+                assert_eq!(answer.status(), 503, "{}", answer.text());
+                assert_eq!(answer.header("retry-after"), Some("1"));
+                assert!(lane.error_message(&answer.json()).contains("stopping"));
+            }
+        });
+    }
+}

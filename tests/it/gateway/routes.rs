@@ -143,3 +143,29 @@ fn what_is_switched_off_is_skipped() {
         lane.error_message(&answer.json());
     }
 }
+
+#[test]
+fn every_prefix_leads_to_its_protocol() {
+    for lane in &LANES {
+        let (openai, anthropic) =
+            (["/v1", "", "/openai/v1", "/openai"], ["/v1", "", "/anthropic/v1", "/anthropic"]);
+        let gemini = ["/gemini/v1beta", "/gemini/v1", "/google/v1beta", "/google/v1", "/v1beta", "/v1"];
+        let prefixes: &[&str] = match lane.protocol {
+            Protocol::OpenaiChat | Protocol::OpenaiResponses => &openai,
+            Protocol::Anthropic => &anthropic,
+            Protocol::Gemini => &gemini,
+        };
+        let provider = Provider::start();
+        let proxy = Proxy::start(&lane.config(&provider.url()));
+        let path = lane.path(ASKED);
+        let below = path.strip_prefix("/v1beta").or_else(|| path.strip_prefix("/v1")).unwrap();
+        for prefix in prefixes {
+            for end in ["", "/", "?beta=true"] {
+                provider.will(Reply::json(200, &lane.pong(UPSTREAM)));
+                let answer = proxy.post(&format!("{prefix}{below}{end}"), &lane.ping(ASKED));
+                assert_eq!((answer.status(), answer.text()), (200, lane.pong(ASKED)), "{prefix}{below}{end}");
+                assert!(provider.received().path.starts_with(&lane.upstream_path(UPSTREAM)));
+            }
+        }
+    }
+}

@@ -102,6 +102,11 @@ impl Reply {
         Self { status, headers, parts: vec![body.into()], streamed: false }
     }
 
+    /// A body that is no text.
+    pub(crate) fn bytes(body: &[u8]) -> Self {
+        Self { parts: vec![body.to_vec()], ..Self::json(200, "") }
+    }
+
     /// An event stream in these parts, each a chunk and a write of its own.
     pub(crate) fn sse<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Self {
         let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];

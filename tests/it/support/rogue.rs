@@ -140,6 +140,11 @@ impl Visit {
         let _ = self.go.recv_timeout(GUARD);
     }
 
+    /// Does nothing more come? Waits for the next byte, which is not taken.
+    pub(crate) fn is_at_end(&mut self) -> bool {
+        self.reader.fill_buf().map_or(true, <[u8]>::is_empty)
+    }
+
     /// Has the other side left? Waits for it; what it still sends is thrown away.
     pub(crate) fn is_left(&mut self) -> bool {
         let mut sink = [0; 4096];
