@@ -106,3 +106,55 @@ fn names_of_others_make_no_headers() {
         assert_eq!(answer.header("x-llmgate-model"), Some("? b"), "{}", answer.text());
     }
 }
+
+#[test]
+fn a_name_said_twice_or_in_disguise_is_no_way_around() {
+    for lane in LANES.iter().filter(|lane| lane.protocol != Protocol::Gemini) {
+        for body in [
+            "{\"model\":\"asked-name\",\"model\":\"other\"}",
+            "{\"model\":\"other\",\"model\":\"asked-name\"}",
+            "{\"mod\\u0065l\":\"asked-name\"}",
+            "{\"model\":\"asked-name\",\"mod\\u0065l\":\"other\"}",
+        ] {
+            let provider = Provider::with(Reply::json(200, &lane.pong(UPSTREAM)));
+            let config = lane.config(&provider.url()).replace("providers:", "direct_routes: false\nproviders:\n  second: {protocol: gemini, base_url: \"http://127.0.0.1:9/v1\"}");
+            let proxy = Proxy::start(&config);
+            let answer = proxy.post(&lane.path(ASKED), body);
+            match answer.status() {
+                // Readers differ in which of two they take: the provider must see only ours.
+                200 => {
+                    let received = provider.received().text();
+                    assert!(!received.contains("other"), "{body} became {received}");
+                    assert!(received.contains(UPSTREAM), "{body} became {received}");
+                }
+                status => assert!(matches!(status, 400 | 404), "{body}: {}", answer.text()),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_query_that_is_none_is_the_clients_fault() {
+    let lane = &LANES[0];
+    let provider = Provider::start();
+    let proxy = Proxy::start(&lane.config(&provider.url()));
+    for query in ["x=\"a\"", "x=a|b", "x={a}", "x=<a>", "x=a\\b", "x=%", "x=^`", "&&&", "?", "x=#"] {
+        provider.will(Reply::json(200, &lane.pong(UPSTREAM)));
+        let answer = proxy.post(&format!("{}?{query}", lane.path(ASKED)), &lane.ping(ASKED));
+        assert!(matches!(answer.status(), 200 | 400), "{query}: {} {}", answer.status(), answer.text());
+        if answer.status() == 200 {
+            provider.received();
+        }
+    }
+}
+
+#[test]
+fn a_long_name_makes_a_short_header() {
+    let lane = &LANES[0];
+    let provider = Provider::with(Reply::json(200, &lane.pong(UPSTREAM)));
+    let config = lane.config(&provider.url()).replace(&format!("{ASKED}: "), "\"*\": ");
+    let name = "x".repeat(5000);
+    let answer = Proxy::start(&config).post(&lane.path(&name), &lane.ping(&name));
+    assert_eq!(answer.header("x-llmgate-model").map(str::len), Some(512), "{}", answer.text());
+    assert_eq!(answer.text(), lane.pong(&name));
+}
