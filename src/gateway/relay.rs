@@ -100,6 +100,8 @@ impl Relay<'_> {
                 Ok(count) => count,
                 // Only the end of the connection was still awaited.
                 Err(Failure::Late(Phase::Body)) if pipe.facts().finished => 0,
+                // The error that came before says more than this one.
+                Err(Failure::Late(Phase::Body) | Failure::Broken(_)) if pipe.facts().error.is_some() => 0,
                 Err(failure) => return Err(self.failed(&failure)),
             };
             if count == 0 {
@@ -109,7 +111,9 @@ impl Relay<'_> {
             pipe.push(part.get(..count).unwrap_or_default());
             while let Some(kind) = self.next(pipe, &mut out, &mut held)? {
                 match kind {
-                    Kind::Last => incoming.hurry(AFTER_LAST),
+                    // Whatever follows would make the failed answer look whole.
+                    Kind::Failure if pipe.facts().finished => return self.close(pipe, out),
+                    Kind::Last | Kind::Failure => incoming.hurry(AFTER_LAST),
                     Kind::End => incoming.hurry(AFTER_END),
                     _ => {}
                 }
@@ -173,11 +177,15 @@ impl Relay<'_> {
             StreamEnd::Finished => {}
         }
         self.commit()?;
-        pipe.close(&mut out);
         if end == StreamEnd::Failed && !pipe.facts().finished {
             self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
             return Err(self.told(pipe.facts(), ""));
         }
+        self.close(pipe, out)
+    }
+
+    fn close(&self, pipe: &StreamPipe, mut out: Vec<u8>) -> Result<(), Trouble> {
+        pipe.close(&mut out);
         self.line.finish(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))
     }
 

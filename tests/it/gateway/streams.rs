@@ -152,3 +152,76 @@ fn a_known_key_in_a_late_error_is_masked() {
         assert!(!rest.contains(KEY), "{}: {rest}", lane.name);
     }
 }
+
+#[test]
+fn nothing_follows_an_error() {
+    for lane in &LANES {
+        let failed = match lane.protocol {
+            Protocol::OpenaiResponses => {
+                "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"id\":\"resp_1\",\
+                 \"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"no\"}}}\n\n"
+            }
+            _ => lane.error_frame.0,
+        };
+        for together in [true, false] {
+            let rogue = Rogue::once(move |visit| {
+                visit.request();
+                visit.begin();
+                visit.chunk(&lane.content(UPSTREAM));
+                let more = [lane.content(UPSTREAM), lane.ending(UPSTREAM)].concat();
+                match together {
+                    true => visit.chunk(&format!("{failed}{more}")),
+                    false => [failed, &more].iter().for_each(|part| visit.chunk(part)),
+                }
+                visit.end();
+            });
+            let proxy = Proxy::start(&lane.config(&rogue.url()));
+            let mut stream = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED));
+            assert_eq!(stream.rest(), format!("{}{failed}", lane.content(ASKED)), "{}", lane.name);
+        }
+    }
+}
+
+#[test]
+fn an_error_before_silence_is_told_as_what_it_is() {
+    let lane = lane(Protocol::OpenaiResponses);
+    let rest = then(lane, "", |visit, lane| {
+        visit.chunk(lane.error_frame.0);
+        assert!(visit.is_left());
+    });
+    assert!(lane.told_in_stream(&rest).contains("too busy"), "{rest}");
+}
+
+#[test]
+fn the_limit_of_the_whole_request_is_told() {
+    for lane in &LANES {
+        let rest = then(lane, "timeouts: {total: 400ms}", |visit, _| {
+            visit.tell("silent");
+            visit.is_left();
+        });
+        lane.told_in_stream(&rest);
+    }
+}
+
+#[test]
+fn a_reader_that_takes_its_time_gets_everything() {
+    let lane = lane(Protocol::Anthropic);
+    let event = lane.content(UPSTREAM).replace("pong", &"x".repeat(20_000));
+    let rogue = Rogue::once({
+        let event = event.clone();
+        move |visit| {
+            visit.request();
+            visit.begin();
+            for _ in 0..400 {
+                visit.chunk(&event);
+            }
+            visit.chunk(&lane.ending(UPSTREAM));
+            visit.end();
+        }
+    });
+    let proxy = Proxy::start(&lane.config(&rogue.url()));
+    let mut stream = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED));
+    // Another client is served while this one reads nothing.
+    assert_eq!(proxy.get("/health").status(), 200);
+    assert_eq!(stream.rest(), format!("{}{}", event.repeat(400), lane.ending(ASKED)));
+}
