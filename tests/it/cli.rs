@@ -13,6 +13,7 @@ use crate::support::client::Client;
 use crate::support::lane::{ASKED, KEY, LANES, UPSTREAM, lane};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::Folder;
+use crate::support::rogue::Rogue;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_llmgate");
 
@@ -236,6 +237,48 @@ fn a_signal_ends_it_properly() {
         started.signal(signal);
         assert_eq!(started.end().0, Some(0));
     }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let lane = lane(Protocol::Anthropic);
+    let home = Folder::new("cli-twice");
+    let rogue = Rogue::once(move |visit| {
+        visit.request();
+        visit.begin();
+        visit.chunk(&lane.content(UPSTREAM));
+        visit.is_left();
+    });
+    let config = lane.config_with(&rogue.url(), "", "timeouts: {drain: 60s}");
+    let config = home.write("config.yaml", &config);
+    let started = Started::start(&home, &["--config", config.to_str().unwrap()], &[]);
+    let mut client = started.client();
+    client.ask("POST", &lane.stream_path(ASKED), &[], lane.streamed_ping(ASKED).as_bytes());
+    let mut stream = client.stream();
+    assert_eq!(stream.event().unwrap(), lane.content(ASKED));
+    started.signal(rustix::process::Signal::TERM);
+    // The first one has been heard when nobody is let in any more.
+    let address = started.url.strip_prefix("http://").unwrap().to_owned();
+    while TcpStream::connect(&address).is_ok() {
+        thread::yield_now();
+    }
+    started.signal(rustix::process::Signal::TERM);
+    assert_eq!(started.end().0, Some(1));
+}
+
+#[test]
+fn a_key_is_needed_to_stop_it_where_one_is_set() {
+    let home = Folder::new("cli-key");
+    let auth = "client_auth: {mode: proxy_key, keys: [gw_client-key-0123456789]}";
+    let config = home.write("config.yaml", &LANES[0].config_with("http://127.0.0.1:9", "", auth));
+    let started = Started::start(&home, &["--config", config.to_str().unwrap()], &[]);
+    let url = started.url.clone();
+    let output = run(&home, &["stop", "--url", &url], &[]);
+    check_code(&output, 1);
+    assert!(text(&output.stderr).contains("key is needed"), "{}", text(&output.stderr));
+    let output = run(&home, &["stop", "--url", &url], &[("LLMGATE_KEY", "gw_client-key-0123456789")]);
+    check_code(&output, 0);
+    assert_eq!(started.end().0, Some(0));
 }
 
 #[test]

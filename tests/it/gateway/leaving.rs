@@ -64,3 +64,18 @@ fn in_the_middle_of_a_flood() {
         assert_eq!(rogue.told(), "left", "{}", lane.name);
     }
 }
+
+#[test]
+fn a_client_that_closed_its_sending_side_counts_as_gone() {
+    let lane = &LANES[0];
+    let rogue = Rogue::once(|visit| {
+        visit.request();
+        assert!(visit.is_left());
+        visit.tell("left");
+    });
+    let proxy = Proxy::start(&lane.config(&rogue.url()));
+    let mut client = proxy.connect();
+    client.ask("POST", &lane.path(ASKED), &[], lane.ping(ASKED).as_bytes());
+    client.half_close();
+    assert_eq!(rogue.told(), "left");
+}

@@ -118,6 +118,11 @@ impl Client {
         self.reader.read_to_end(&mut rest).is_ok() && rest.is_empty()
     }
 
+    /// Closes the sending side alone.
+    pub(crate) fn half_close(&self) {
+        self.reader.get_ref().shutdown(Shutdown::Write).unwrap();
+    }
+
     /// Leaves.
     pub(crate) fn leave(self) {
         // The server may have gone before.
