@@ -98,10 +98,9 @@ impl Relay<'_> {
         loop {
             let count = match incoming.read(&mut part) {
                 Ok(count) => count,
-                // Only the end of the connection was still awaited.
-                Err(Failure::Late(Phase::Body)) if pipe.facts().finished => 0,
-                // The error that came before says more than this one.
-                Err(Failure::Late(Phase::Body) | Failure::Broken(_)) if pipe.facts().error.is_some() => 0,
+                // Only the end of the connection was still awaited, or an error came before that
+                // says more than this one.
+                Err(Failure::Late(Phase::Body) | Failure::Broken(_)) if has_ended(pipe.facts()) => 0,
                 Err(failure) => return Err(self.failed(&failure)),
             };
             if count == 0 {
@@ -230,6 +229,10 @@ impl Relay<'_> {
     fn failed(&self, failure: &Failure) -> Trouble {
         Trouble::of_failure(failure, &self.outgoing.target)
     }
+}
+
+fn has_ended(facts: &Facts) -> bool {
+    facts.finished || facts.error.is_some()
 }
 
 fn is_events(incoming: &Incoming) -> bool {

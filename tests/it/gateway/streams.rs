@@ -225,3 +225,32 @@ fn a_reader_that_takes_its_time_gets_everything() {
     assert_eq!(proxy.get("/health").status(), 200);
     assert_eq!(stream.rest(), format!("{}{}", event.repeat(400), lane.ending(ASKED)));
 }
+
+#[test]
+fn after_the_regular_end_a_cut_is_none() {
+    for lane in &LANES {
+        for reset in [true, false] {
+            let ending = lane.ending(UPSTREAM);
+            let end = ending.find("\n\n").map_or(ending.len(), |at| at + 2);
+            let ending = ending[..end].to_owned();
+            let rogue = Rogue::once({
+                let ending = ending.clone();
+                move |visit| {
+                    visit.request();
+                    visit.begin();
+                    visit.chunk(&lane.content(UPSTREAM));
+                    visit.chunk(&ending);
+                    visit.wait();
+                    if reset { visit.reset() } else { visit.close() }
+                }
+            });
+            let proxy = Proxy::start(&lane.config(&rogue.url()));
+            let mut stream = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED));
+            let wanted = [lane.content(ASKED), ending.replace(UPSTREAM, ASKED)].concat();
+            assert_eq!(stream.take(wanted.len()), wanted);
+            rogue.go();
+            assert_eq!(stream.rest(), "", "{}", lane.name);
+            assert!(stream.ended);
+        }
+    }
+}
