@@ -1,7 +1,6 @@
 //! Which headers pass, in which direction (SPEC 8.1, 11.2).
 
 use crate::base::clock;
-use crate::gateway::attempt::Outgoing;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::line::Headers;
 use crate::gateway::record::Story;
@@ -63,17 +62,11 @@ pub fn retry_after(incoming: &Incoming) -> Option<u64> {
 const VALUE_CHARACTERS: usize = 512;
 
 /// The headers of an answer: the provider's, then ours.
-pub fn of_answer(inbound: &Inbound, story: &Story, outgoing: &Outgoing<'_>, incoming: &Incoming) -> Headers {
+pub fn of_answer(inbound: &Inbound, story: &Story, incoming: &Incoming) -> Headers {
     let mut headers = returned(incoming);
     headers.push("x-llmgate-request-id", inbound.id.as_str());
+    story.tells_target(&mut headers);
     if inbound.tell_all {
-        headers.push("x-llmgate-model", shown(inbound.asked.as_deref().unwrap_or_default()));
-        headers.push("x-llmgate-provider", shown(outgoing.target.provider.as_str()));
-        headers.push("x-llmgate-target", shown(&outgoing.target.to_string()));
-        headers.push("x-llmgate-attempts", story.attempts().to_string());
-        if let Some(skipped) = story.skipped() {
-            headers.push("x-llmgate-skipped", shown(skipped));
-        }
         headers.push("x-llmgate-ttfb-ms", story.first_byte_ms().to_string());
     }
     headers

@@ -35,7 +35,7 @@ pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
     let served = catch_unwind(AssertUnwindSafe(|| serve(live, inbound, &line, &mut story)));
     if let Err(trouble) = served.unwrap_or_else(|_| Err(panicked())) {
         story.fails(&trouble);
-        line.fail(&trouble, story.facts());
+        line.fail(&trouble, &story);
     }
     story.end(&line);
 }
@@ -56,7 +56,7 @@ fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> 
     let outgoing = attempt::prepare(live, inbound, candidate)?;
     let hook: Rc<dyn Hook> = Rc::clone(line) as Rc<dyn Hook>;
     let incoming = attempt::call(live, &outgoing, &hook, story)?;
-    let headers = headers::of_answer(inbound, story, &outgoing, &incoming);
+    let headers = headers::of_answer(inbound, story, &incoming);
     let relay = Relay { live, outgoing: &outgoing, line, headers };
     if inbound.ask.stream { relay.stream(incoming, story) } else { relay.whole(incoming, story) }
 }

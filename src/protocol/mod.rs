@@ -85,6 +85,11 @@ pub trait Codec: Sync {
         None
     }
 
+    /// Do this protocol's clients send their key in the query?
+    fn takes_key_in_query(&self) -> bool {
+        false
+    }
+
     /// What ends a stream that fails: the frames of the error, in this protocol's stream.
     fn error_frames(&self, fault: &Fault, stage: &Stage<'_>) -> String;
 
