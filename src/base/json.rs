@@ -62,6 +62,11 @@ impl Members {
         self.get(text, name)?.parse().ok()
     }
 
+    /// Is that name given more than once?
+    pub fn is_repeated(&self, text: &str, name: &str) -> bool {
+        self.list.iter().filter(|member| member.is(text, name)).count() > 1
+    }
+
     /// Is there a value of that name that is not null?
     pub fn has(&self, text: &str, name: &str) -> bool {
         self.get(text, name).is_some_and(|value| value != "null")

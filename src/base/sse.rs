@@ -133,6 +133,19 @@ impl FrameReader {
         Ok(Some(parse(self.buffer.get(raw).unwrap_or_default())))
     }
 
+    /// Takes the LF of a blank line whose CR ended the last frame, if it has come since: whoever
+    /// relays that frame owes it to readers that look for CRLF alone.
+    pub fn late_line_feed(&mut self) -> bool {
+        let came = self.after_cr && self.start == self.line && self.buffer.get(self.start) == Some(&b'\n');
+        if came {
+            self.start += 1;
+            self.line = self.start;
+            self.searched = self.start;
+            self.after_cr = false;
+        }
+        came
+    }
+
     /// What is left at the end of the input: a frame without its blank line.
     pub fn rest(&mut self) -> Option<Frame<'_>> {
         let raw = self.start..self.buffer.len();
@@ -268,6 +281,17 @@ mod tests {
         assert_eq!(reader.next_frame().unwrap().unwrap().text().unwrap(), "1");
         reader.push(b"\ndata: 2\n\n");
         assert_eq!(reader.next_frame().unwrap().unwrap().text().unwrap(), "2");
+    }
+
+    #[test]
+    fn the_line_feed_of_a_frame_that_is_gone_is_taken_alone() {
+        let mut reader = FrameReader::new(100);
+        reader.push(b"data: 1\r\n\r");
+        assert_eq!(reader.next_frame().unwrap().unwrap().raw, b"data: 1\r\n\r");
+        assert!(!reader.late_line_feed());
+        reader.push(b"\ndata: 2\n\n");
+        assert!(reader.late_line_feed() && !reader.late_line_feed());
+        assert_eq!(reader.next_frame().unwrap().unwrap().raw, b"data: 2\n\n");
     }
 
     #[test]

@@ -22,6 +22,8 @@ use crate::server::{Server, Setup};
 const PARENT_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn run(options: &Start, env: Env) -> ExitCode {
+    // First of all: a parent that has gone by the time it is asked for is never missed.
+    let parent = parent_id();
     let overrides = Overrides {
         listen: options.listen.clone(),
         log_level: options.log_level,
@@ -65,22 +67,21 @@ pub(super) fn run(options: &Start, env: Env) -> ExitCode {
         return ExitCode::from(FAILURE);
     }
     drop(live);
-    wait(&server, &signals, options.exit_with_parent);
+    wait(&server, &signals, options.exit_with_parent.then_some(parent));
     server.drain();
     ExitCode::SUCCESS
 }
 
 /// Until somebody asks for the end.
-fn wait(server: &Server, signals: &Receiver<()>, exit_with_parent: bool) {
-    let parent = parent_id();
+fn wait(server: &Server, signals: &Receiver<()>, parent: Option<u32>) {
     let tick =
-        if exit_with_parent { crossbeam_channel::tick(PARENT_INTERVAL) } else { crossbeam_channel::never() };
+        if parent.is_some() { crossbeam_channel::tick(PARENT_INTERVAL) } else { crossbeam_channel::never() };
     loop {
         select! {
             recv(signals) -> _ => return,
             recv(server.stop_asked()) -> _ => return,
             recv(tick) -> _ => {
-                if parent_id() != parent {
+                if parent.is_some_and(|parent| parent != parent_id()) {
                     log::info!("the parent process has ended");
                     return;
                 }

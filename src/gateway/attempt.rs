@@ -11,7 +11,7 @@ use crate::gateway::headers;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::record::Story;
-use crate::gateway::trouble::{NativeError, Report, Trouble};
+use crate::gateway::trouble::{NativeError, Report, Trouble, cut};
 use crate::ir::estimate;
 use crate::ir::loss::Severity;
 use crate::observe::log::harmless;
@@ -236,9 +236,11 @@ impl Outgoing<'_> {
 
 fn refused(live: &Live, outgoing: &Outgoing<'_>, incoming: &mut Incoming) -> Trouble {
     let limit = live.config().limits.error_body;
-    // What came before it broke may still tell the reason.
-    let (body, _) = read_up_to(incoming, limit).unwrap_or_default();
+    // A key that lies across the limit must be seen whole to be masked. What came before the body
+    // broke may still tell the reason.
+    let (body, _) = read_up_to(incoming, limit + live.longest_secret()).unwrap_or_default();
     let body = live.masked(&String::from_utf8_lossy(&body));
+    let body = cut(&body, limit).to_owned();
     let error = error::read(&body);
     let report = outgoing.report(live, incoming.status, headers::retry_after(incoming));
     let trouble = Trouble::of_provider(&error, &body, &report);

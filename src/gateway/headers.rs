@@ -69,14 +69,8 @@ pub fn of_answer(inbound: &Inbound, story: &Story, outgoing: &Outgoing<'_>, inco
     for warning in warnings(&outgoing.warnings) {
         headers.push("x-llmgate-warning", shown(&warning));
     }
+    story.tells_target(&mut headers);
     if inbound.tell_all {
-        headers.push("x-llmgate-model", shown(inbound.asked.as_deref().unwrap_or_default()));
-        headers.push("x-llmgate-provider", shown(outgoing.target.provider.as_str()));
-        headers.push("x-llmgate-target", shown(&outgoing.target.to_string()));
-        headers.push("x-llmgate-attempts", story.attempts().to_string());
-        if let Some(skipped) = story.skipped() {
-            headers.push("x-llmgate-skipped", shown(skipped));
-        }
         headers.push("x-llmgate-ttfb-ms", story.first_byte_ms().to_string());
     }
     headers

@@ -73,6 +73,12 @@ impl Inbound {
         let text = String::from_utf8(body).map_err(|error| bad(format!("The body is no UTF-8: {error}.")))?;
         let members =
             Members::read(&text).map_err(|error| bad(format!("The body is no JSON object: {error}.")))?;
+        if envelope.query.as_deref().is_some_and(|query| query.contains(is_unfit)) {
+            return Err(bad(
+                "In the query, quotes, angle brackets and other than ASCII must be percent-encoded."
+                    .to_owned(),
+            ));
+        }
         let codec = envelope.protocol.codec();
         let mut ask =
             codec.tap_request(&text, &members).map_err(|error| bad(format!("In the body, {error}.")))?;
@@ -95,6 +101,11 @@ impl Inbound {
             tell_all: envelope.tell_all,
         })
     }
+}
+
+/// No URL may hold it (RFC 3986), so that no provider can be called with it.
+fn is_unfit(c: char) -> bool {
+    !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>')
 }
 
 /// The value of a query parameter, as it is written.

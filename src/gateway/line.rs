@@ -25,8 +25,8 @@ use crate::base::clock;
 use crate::base::id::RequestId;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
+use crate::gateway::record::Story;
 use crate::gateway::trouble::Trouble;
-use crate::protocol::tap::Facts;
 use crate::protocol::{Codec, Stage};
 use crate::translate::framing::Framing;
 use crate::upstream::{Hook, Stop};
@@ -189,14 +189,15 @@ impl Line {
     }
 
     /// Tells the client of trouble: with a status while nothing was sent, inside the stream after.
-    pub fn fail(&self, trouble: &Trouble, facts: &Facts) {
+    pub fn fail(&self, trouble: &Trouble, story: &Story) {
         if self.broken.get() || trouble.is_gone() {
             return;
         }
         // A client that cannot be written to has left: there is nobody to tell.
         let _ = match self.phase.get() {
             Phase::Held => {
-                let (status, headers, body) = trouble.answer(self.codec, &self.id);
+                let (status, mut headers, body) = trouble.answer(self.codec, &self.id);
+                story.tells_target(&mut headers);
                 self.whole(status, &headers, body.as_bytes())
             }
             Phase::HeadSent | Phase::Committed if self.streamed => {
@@ -205,7 +206,7 @@ impl Line {
                     model: &self.asked,
                     request_id: self.id.as_str(),
                     created: clock::unix_seconds(clock::wall()),
-                    facts,
+                    facts: story.facts(),
                 };
                 self.finish(self.framing.fault(self.codec, &trouble.fault, &stage).as_bytes())
             }

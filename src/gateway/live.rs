@@ -85,6 +85,11 @@ impl Live {
         mask_known(text, &self.secrets).into_owned()
     }
 
+    /// Bytes of the longest known secret.
+    pub fn longest_secret(&self) -> usize {
+        self.secrets.iter().map(|secret| secret.expose().len()).max().unwrap_or(0)
+    }
+
     /// Running requests are to end now, with an error to their clients.
     pub fn cut_off(&self) {
         self.cut_off.store(true, Ordering::Relaxed);

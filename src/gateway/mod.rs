@@ -35,7 +35,7 @@ pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
     let served = catch_unwind(AssertUnwindSafe(|| serve(live, inbound, &line, &mut story)));
     if let Err(trouble) = served.unwrap_or_else(|_| Err(panicked())) {
         story.fails(&trouble);
-        line.fail(&trouble, story.facts());
+        line.fail(&trouble, &story);
     }
     story.end(&line);
 }

@@ -99,19 +99,25 @@ impl Story {
         &self.record.id
     }
 
-    /// Calls made.
-    pub fn attempts(&self) -> u32 {
-        self.record.attempts
-    }
-
-    /// The skipped targets with their reasons, at most 8.
-    pub fn skipped(&self) -> Option<&str> {
-        self.skipped.as_deref()
-    }
-
     /// Milliseconds until the head of the answer came.
     pub fn first_byte_ms(&self) -> u128 {
         self.record.first_byte.map_or(0, |time| time.as_millis())
+    }
+
+    /// Adds asked model, target, tries and skipped targets to the headers of an answer (SPEC 11.2).
+    pub fn tells_target(&self, headers: &mut Headers) {
+        if !self.tell_all {
+            return;
+        }
+        headers.push("x-llmgate-model", shown(&self.record.asked));
+        if let Some(target) = &self.record.target {
+            headers.push("x-llmgate-provider", shown(target.provider.as_str()));
+            headers.push("x-llmgate-target", shown(&target.to_string()));
+        }
+        headers.push("x-llmgate-attempts", self.record.attempts.to_string());
+        if let Some(skipped) = &self.skipped {
+            headers.push("x-llmgate-skipped", shown(skipped));
+        }
     }
 
     /// Adds the token counts to the headers of a whole answer.

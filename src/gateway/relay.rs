@@ -40,6 +40,12 @@ pub struct Relay<'a> {
     pub headers: Headers,
 }
 
+/// Whether more of a stream is awaited.
+enum Flow {
+    GoOn,
+    Close,
+}
+
 impl Relay<'_> {
     /// Relays a whole answer.
     ///
@@ -113,8 +119,9 @@ impl Relay<'_> {
         loop {
             let count = match incoming.read(&mut part) {
                 Ok(count) => count,
-                // Only the end of the connection was still awaited.
-                Err(Failure::Late(Phase::Body)) if pipe.facts().finished => 0,
+                // Only the end of the connection was still awaited, or an error came before that
+                // says more than this one.
+                Err(Failure::Late(Phase::Body) | Failure::Broken(_)) if has_ended(pipe.facts()) => 0,
                 Err(failure) => return Err(self.failed(&failure)),
             };
             if count == 0 {
@@ -123,6 +130,9 @@ impl Relay<'_> {
             heard = true;
             pipe.push(part.get(..count).unwrap_or_default());
             let pulled = self.pull_all(pipe, incoming, &mut out, &mut held);
+            if matches!(pulled, Ok(Flow::Close)) {
+                return self.close(pipe, out);
+            }
             if self.line.is_committed() && !out.is_empty() {
                 self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
                 out.clear();
@@ -139,15 +149,17 @@ impl Relay<'_> {
         incoming: &mut Incoming,
         out: &mut Vec<u8>,
         held: &mut usize,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Flow, Trouble> {
         while let Some(kind) = self.next(pipe, out, held)? {
             match kind {
-                Kind::Last => incoming.hurry(AFTER_LAST),
+                // Whatever follows would make the failed answer look whole.
+                Kind::Failure if pipe.facts().finished => return Ok(Flow::Close),
+                Kind::Last | Kind::Failure => incoming.hurry(AFTER_LAST),
                 Kind::End => incoming.hurry(AFTER_END),
                 _ => {}
             }
         }
-        Ok(())
+        Ok(Flow::GoOn)
     }
 
     /// Takes the next event: its bytes are kept in `out`, and the line is committed when it is time.
@@ -157,6 +169,7 @@ impl Relay<'_> {
         out: &mut Vec<u8>,
         held: &mut usize,
     ) -> Result<Option<Kind>, Trouble> {
+        pipe.settle(out);
         let mark = out.len();
         let kind = match pipe.pull(out) {
             Ok(Some(kind)) => kind,
@@ -172,6 +185,9 @@ impl Relay<'_> {
             return Err(self.told(pipe.facts(), ""));
         }
         if self.line.is_committed() {
+            if kind == Kind::Failure {
+                self.mask(out, mark);
+            }
             return Ok(Some(kind));
         }
         match kind {
@@ -196,14 +212,19 @@ impl Relay<'_> {
                 return Err(Trouble::bad_answer(Class::Cut, &self.outgoing.target, what));
             }
             StreamEnd::Failed if !self.line.is_committed() => return Err(self.told(pipe.facts(), "")),
-            StreamEnd::Failed | StreamEnd::Finished => {}
+            StreamEnd::Failed => self.mask(&mut out, 0),
+            StreamEnd::Finished => {}
         }
         self.commit()?;
-        pipe.close(&mut out);
         if end == StreamEnd::Failed && !pipe.facts().finished {
             self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
             return Err(self.told(pipe.facts(), ""));
         }
+        self.close(pipe, out)
+    }
+
+    fn close(&self, pipe: &mut StreamPipe, mut out: Vec<u8>) -> Result<(), Trouble> {
+        pipe.close(&mut out);
         self.line.finish(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))
     }
 
@@ -234,6 +255,13 @@ impl Relay<'_> {
         Trouble::of_provider(&masked, searched, &report)
     }
 
+    /// An error event may quote a key of ours.
+    fn mask(&self, out: &mut Vec<u8>, from: usize) {
+        let masked = self.live.masked(&String::from_utf8_lossy(out.get(from..).unwrap_or_default()));
+        out.truncate(from);
+        out.extend_from_slice(masked.as_bytes());
+    }
+
     fn bad(&self, what: &str) -> Trouble {
         Trouble::bad_answer(Class::BadUpstream, &self.outgoing.target, what)
     }
@@ -241,6 +269,10 @@ impl Relay<'_> {
     fn failed(&self, failure: &Failure) -> Trouble {
         Trouble::of_failure(failure, &self.outgoing.target)
     }
+}
+
+fn has_ended(facts: &Facts) -> bool {
+    facts.finished || facts.error.is_some()
 }
 
 fn is_events(incoming: &Incoming) -> bool {

@@ -143,7 +143,7 @@ fn add_ids(headers: &mut Headers, codec: &dyn Codec, id: &RequestId) {
 }
 
 fn fault_of(class: Class, report: &Report<'_>, message: &str) -> Fault {
-    let said = quote(message);
+    let said = cut(message, QUOTED_BYTES);
     let target = report.target;
     let status = if report.status >= 400 { report.status } else { 500 };
     match class {
@@ -189,9 +189,9 @@ fn kind_of(class: Class) -> FaultKind {
     }
 }
 
-/// At most 2 KiB of a text, cut between characters.
-fn quote(text: &str) -> &str {
-    let mut end = text.len().min(QUOTED_BYTES);
+/// At most so many bytes of a text, cut between characters.
+pub fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

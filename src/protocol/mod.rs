@@ -10,6 +10,7 @@ pub mod error;
 pub mod fault;
 mod fields;
 pub mod gemini;
+mod in_turn;
 pub mod listing;
 mod openai;
 pub mod openai_chat;
@@ -87,6 +88,11 @@ pub trait Codec: Sync {
     /// The header in which this protocol's clients look for the id of a request.
     fn request_id_header(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Do this protocol's clients send their key in the query?
+    fn takes_key_in_query(&self) -> bool {
+        false
     }
 
     /// What ends a stream that fails: the frames of the error, in this protocol's stream.

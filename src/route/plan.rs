@@ -20,7 +20,7 @@ pub struct Plan<'a> {
 }
 
 /// A target that a request may use.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Candidate<'a> {
     /// Provider and model, the asked name put in for `*`.
     pub target: TargetId,
@@ -32,6 +32,13 @@ pub struct Candidate<'a> {
     pub spec: Option<&'a ModelSpec>,
     /// The target's own limit until the first byte.
     pub first_byte: Option<Duration>,
+}
+
+/// Its name alone: a provider's own headers may hold a key, and a plan is logged.
+impl fmt::Debug for Candidate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.target.fmt(f)
+    }
 }
 
 /// Why a target is skipped; the words are those of SPEC 5.3.

@@ -31,7 +31,7 @@ pub fn check(config: &Config, endpoint: &Endpoint, visitor: Visitor<'_>) -> Resu
     if !allowed.is_empty() && !allowed.iter().any(|network| network.contains(visitor.peer.ip())) {
         return Err(forbidden("This address is not among `access.allowed_ips`."));
     }
-    let credential = visitor.credential();
+    let credential = visitor.credential(endpoint);
     if endpoint.is_public() {
         return Ok(credential);
     }
@@ -40,7 +40,7 @@ pub fn check(config: &Config, endpoint: &Endpoint, visitor: Visitor<'_>) -> Resu
     } else if config.client_auth == ClientAuth::None {
         visitor.check_open(&config.access.cors_origins)?;
     }
-    if visitor.holds_key(config) {
+    if visitor.holds_key(config, endpoint) {
         Ok(credential)
     } else {
         let message =
@@ -51,13 +51,13 @@ pub fn check(config: &Config, endpoint: &Endpoint, visitor: Visitor<'_>) -> Resu
 
 impl Visitor<'_> {
     /// Does it have a key where one is needed?
-    pub fn holds_key(&self, config: &Config) -> bool {
+    pub fn holds_key(&self, config: &Config, endpoint: &Endpoint) -> bool {
         match &config.client_auth {
             ClientAuth::None => true,
-            ClientAuth::ClientKey => self.credential().is_some(),
+            ClientAuth::ClientKey => self.credential(endpoint).is_some(),
             ClientAuth::ProxyKey(keys) => {
                 // No early end: the time must not tell which key it was.
-                let offered = self.credentials();
+                let offered = self.credentials(endpoint);
                 offered
                     .iter()
                     .fold(false, |known, key| keys.iter().fold(known, |known, valid| known | (key == valid)))
@@ -71,18 +71,20 @@ impl Visitor<'_> {
     }
 
     /// The first credential there is.
-    fn credential(&self) -> Option<Secret> {
-        self.credentials().into_iter().next()
+    fn credential(&self, endpoint: &Endpoint) -> Option<Secret> {
+        self.credentials(endpoint).into_iter().next()
     }
 
-    fn credentials(&self) -> Vec<Secret> {
+    /// `?key=` is Google's way, and taken on its paths only.
+    fn credentials(&self, endpoint: &Endpoint) -> Vec<Secret> {
         let in_headers = KEY_HEADERS.iter().filter_map(|name| self.head.headers.first(name));
         let bare = in_headers.map(|value| {
             let (scheme, rest) = value.split_at_checked(7).unwrap_or(("", value));
             let value = if scheme.eq_ignore_ascii_case("bearer ") { rest } else { value };
             Secret::new(value.trim())
         });
-        let in_query = crate::gateway::inbound::parameter(self.head.query.as_deref(), "key");
+        let query = self.head.query.as_deref().filter(|_| endpoint.takes_key_in_query());
+        let in_query = crate::gateway::inbound::parameter(query, "key");
         let in_query = in_query.map(|key| Secret::new(&percent_decoded(key)));
         bare.chain(in_query).filter(|key| !key.expose().is_empty()).collect()
     }
@@ -217,6 +219,7 @@ mod tests {
             "POST /v1beta/models/m:generateContent?key=key-0123456789 HTTP/1.1\nhost: x",
             None,
         );
+        check_status(KEYED, "POST /v1/messages?key=key-0123456789 HTTP/1.1\nhost: x", Some(401));
         check_status(KEYED, "POST /v1/messages HTTP/1.1\nhost: x\nx-api-key: key-012345678", Some(401));
         check_status(KEYED, "POST /v1/messages HTTP/1.1\nhost: x", Some(401));
         check_status(KEYED, "GET /v1/models HTTP/1.1\nhost: x", Some(401));

@@ -89,6 +89,11 @@ impl Endpoint {
         }
     }
 
+    /// May a client's key stand in the query?
+    pub fn takes_key_in_query(&self) -> bool {
+        self.protocol().codec().takes_key_in_query()
+    }
+
     /// Is it one of the local endpoints (SPEC 10.3)?
     pub fn is_local(&self) -> bool {
         matches!(self, Self::State | Self::Reload | Self::Stop)

@@ -213,7 +213,7 @@ impl Visit<'_> {
             Endpoint::Later(_) | Endpoint::Unknown(_) => Err(self.unknown()),
             Endpoint::Health => {
                 let tells = self.visitor.is_local()
-                    || (config.client_auth != ClientAuth::None && self.visitor.holds_key(config));
+                    || (config.client_auth != ClientAuth::None && self.visitor.holds_key(config, endpoint));
                 self.json(200, &admin::health(config, tells));
                 Ok(())
             }

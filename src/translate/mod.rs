@@ -54,7 +54,8 @@ pub fn outgoing<'a>(source: &Source<'a>, wants: &Wants<'_>) -> Cow<'a, str> {
 fn edits(source: &Source<'_>, wants: &Wants<'_>) -> Vec<Edit> {
     let mut edits = Vec::new();
     if let Some(field) = source.codec.model_field()
-        && source.ask.model.as_deref() != Some(wants.model)
+        && (source.ask.model.as_deref() != Some(wants.model)
+            || source.members.is_repeated(source.text, field))
     {
         edits.push(Edit::set(&[field], quoted(wants.model)));
     }
@@ -121,6 +122,9 @@ mod tests {
             "{\"a\":1, \"model\": \"y\" }",
         );
         check(Protocol::OpenaiChat, "{}", &wants("y"), "{\"model\":\"y\"}");
+        // A server that takes the first of two must not see another model than we did.
+        let twice = "{\"model\":\"x\",\"model\":\"y\"}";
+        check(Protocol::OpenaiChat, twice, &wants("y"), "{\"model\":\"y\",\"model\":\"y\"}");
     }
 
     #[test]

@@ -58,6 +58,13 @@ impl StreamPipe {
         }
     }
 
+    /// Adds what still belongs to the frame before; see [`Verbatim::settle`].
+    pub fn settle(&mut self, out: &mut Vec<u8>) {
+        if let Self::Verbatim(pipe) = self {
+            pipe.settle(out);
+        }
+    }
+
     /// The next whole frame: what the client gets of it is added to `out`, its kind is returned.
     /// `None` when more bytes are needed.
     ///

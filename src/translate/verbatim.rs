@@ -49,12 +49,21 @@ impl Verbatim {
         self.reader.push(bytes);
     }
 
+    /// Adds what still belongs to the frame before: a line feed that came after it. To be asked
+    /// before the place of the next frame in `out` is noted; [`Verbatim::pull`] asks it, too.
+    pub fn settle(&mut self, out: &mut Vec<u8>) {
+        if self.reader.late_line_feed() && self.options.framing == Framing::Events && self.begun {
+            out.push(b'\n');
+        }
+    }
+
     /// The next whole frame: its bytes for the client are added to `out`, its kind is returned.
     /// `None` when more bytes are needed.
     ///
     /// # Errors
     /// The frame breaks the protocol or the limit.
     pub fn pull(&mut self, out: &mut Vec<u8>) -> Result<Option<Kind>, PipeError> {
+        self.settle(out);
         match self.reader.next_frame() {
             Err(_) => Err(PipeError::FrameTooLong),
             Ok(None) => Ok(None),
@@ -72,6 +81,7 @@ impl Verbatim {
     /// # Errors
     /// As [`Verbatim::pull`]; but an unfinished last frame only makes the stream truncated.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> StreamEnd {
+        self.settle(out);
         if let Some(frame) = self.reader.rest() {
             let step = Step { codec: self.codec, options: &self.options, name: self.renamed.as_deref() };
             let mark = out.len();

@@ -1,6 +1,11 @@
 //! The tests that stand outside: files, sockets, processes.
 #![cfg(test)]
 
+mod cli;
 mod config;
+mod gateway;
 mod server;
+mod support;
 mod tidy;
+mod upstream;
+mod verbatim;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::wire::{Block, Source as Wire};
-use crate::base::base64::decode;
+use crate::base::b64::decode;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Media, MediaKind, Source};
 use crate::protocol::dialect::Dialect;

@@ -48,6 +48,10 @@ impl Codec for Gemini {
         json!({"error": {"code": fault.status, "message": fault.message, "status": row.gemini}}).to_string()
     }
 
+    fn takes_key_in_query(&self) -> bool {
+        true
+    }
+
     fn error_frames(&self, fault: &Fault, stage: &Stage<'_>) -> String {
         format!("data: {}\n\n", self.error_body(fault, stage.request_id))
     }

@@ -42,7 +42,7 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
         "message" => return message(item, request, losses),
         "reasoning" => push(request, Role::Assistant, Block::Reasoning(reasoning(&mut item)?)),
         "function_call" | "custom_tool_call" => {
-            push(request, Role::Assistant, Block::Call(call(&mut item, kind == "custom_tool_call")?));
+            push_call(request, call(&mut item, kind == "custom_tool_call")?);
         }
         "tool_search_call" | "local_shell_call" => {
             push(request, Role::Assistant, Block::Call(own_call(&mut item, &kind)?));
@@ -77,6 +77,20 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
     }
     item.lose_rest(losses);
     Ok(())
+}
+
+/// Gemini's state of a call came to the client as a reasoning item without words before it.
+fn push_call(request: &mut Request, mut call: ToolCall) {
+    let is_its_state = |block: &mut Block| match block {
+        Block::Reasoning(reasoning) => reasoning.text.is_empty()
+            && reasoning.state.as_ref().is_some_and(|state| state.origin == "gemini"),
+        _ => false,
+    };
+    let turn = request.turns.last_mut().filter(|turn| turn.role == Role::Assistant);
+    if let Some(Block::Reasoning(reasoning)) = turn.and_then(|turn| turn.blocks.pop_if(is_its_state)) {
+        call.state = reasoning.state;
+    }
+    push(request, Role::Assistant, Block::Call(call));
 }
 
 /// Neighbouring items of one speaker are one turn, but for the user's messages.

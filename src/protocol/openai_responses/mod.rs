@@ -6,8 +6,12 @@ mod models;
 mod request_decode;
 mod request_encode;
 mod response;
+mod stream_decode;
+mod stream_encode;
 mod tap;
 mod tools;
+mod unwrap;
+mod wire;
 
 use serde_json::{Value, json};
 
@@ -17,6 +21,7 @@ use crate::ir::names::NameRule;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
+use crate::protocol::wire::Wire;
 use crate::protocol::{Action, Codec, Stage, openai};
 
 /// How state of this protocol is known.
@@ -95,6 +100,10 @@ impl Codec for OpenaiResponses {
 
     fn limit_fields(&self) -> &'static [&'static str] {
         &["max_output_tokens"]
+    }
+
+    fn wire(&self) -> Option<&'static dyn Wire> {
+        Some(&CODEC)
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

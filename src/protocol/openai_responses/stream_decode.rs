@@ -1,0 +1,207 @@
+//! Responses events -> neutral events.
+//!
+//! Deltas tell most of it; what was never told by a delta is taken from `output_item.done`, and
+//! what was in no item event from the last event.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::ir::request::Block;
+use crate::ir::response::StopReason;
+use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
+use crate::protocol::fields::Fields;
+use crate::protocol::openai_responses::response::{blocks, stop};
+use crate::protocol::openai_responses::tap;
+use crate::protocol::wire::{StreamDecoder, WireError};
+
+/// Reads one stream.
+pub(super) struct Decoder {
+    seed: String,
+    started: bool,
+    next: u32,
+    items: HashMap<u64, Item>,
+    has_call: bool,
+    finished: bool,
+}
+
+/// What was told of one output item.
+#[derive(Default)]
+struct Item {
+    /// The open block, and the characters that were told of it.
+    open: Option<(BlockId, usize)>,
+    /// Whether the whole item was told.
+    done: bool,
+}
+
+impl Decoder {
+    pub(super) fn new(seed: &str) -> Self {
+        Self {
+            seed: seed.to_owned(),
+            started: false,
+            next: 0,
+            items: HashMap::new(),
+            has_call: false,
+            finished: false,
+        }
+    }
+
+    fn start(&mut self, response: Option<&Value>, out: &mut Vec<StreamEvent>) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        let text = |name: &str| Some(response?.get(name)?.as_str()?.to_owned());
+        out.push(StreamEvent::Start { id: text("id"), model: text("model") });
+    }
+
+    fn open(&mut self, index: u64, kind: BlockKind, out: &mut Vec<StreamEvent>) -> BlockId {
+        let id = BlockId(self.next);
+        self.next += 1;
+        self.has_call |= matches!(kind, BlockKind::Call { .. });
+        out.push(StreamEvent::BlockStart { id, kind });
+        self.items.entry(index).or_default().open = Some((id, 0));
+        id
+    }
+
+    /// Adds to the block of an item; one that is not open yet is opened as `kind`.
+    fn grow(&mut self, index: u64, kind: BlockKind, text: &str, out: &mut Vec<StreamEvent>) {
+        let open = self.items.get(&index).and_then(|item| item.open);
+        let id = match open {
+            Some((id, _)) => id,
+            None => self.open(index, kind, out),
+        };
+        if text.is_empty() {
+            return;
+        }
+        if let Some((_, told)) = self.items.get_mut(&index).and_then(|item| item.open.as_mut()) {
+            *told += text.len();
+        }
+        out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text.to_owned()) });
+    }
+
+    fn close(&mut self, index: u64, out: &mut Vec<StreamEvent>) {
+        if let Some((id, _)) = self.items.get_mut(&index).and_then(|item| item.open.take()) {
+            out.push(StreamEvent::BlockEnd { id });
+        }
+    }
+
+    /// A call begins with its name; messages and reasoning begin with their first words.
+    fn added(&mut self, index: u64, item: &Value, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(kind, "function_call" | "custom_tool_call") {
+            return Ok(());
+        }
+        let fields = Fields::of(item.clone(), "item")?;
+        for block in blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0))? {
+            if let Block::Call(call) = block {
+                let kind = BlockKind::Call { id: call.id, name: call.name, free_form: call.free_form };
+                self.open(index, kind, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole item: what no delta told is told now.
+    fn done(&mut self, index: u64, item: Value, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        if self.items.get(&index).is_some_and(|item| item.done) {
+            return Ok(());
+        }
+        let fields = Fields::of(item, "item")?;
+        let whole = blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0))?;
+        let mut told = self.items.get(&index).and_then(|item| item.open).map(|(_, told)| told);
+        for block in whole {
+            let (kind, text, state) = match block {
+                Block::Text(text) => (BlockKind::Text, text, None),
+                Block::Refusal(text) => (BlockKind::Refusal, text, None),
+                Block::Reasoning(reasoning) => (BlockKind::Reasoning, reasoning.text, reasoning.state),
+                Block::Call(call) => {
+                    let kind = BlockKind::Call { id: call.id, name: call.name, free_form: call.free_form };
+                    (kind, call.arguments, call.state)
+                }
+                Block::Media(_) | Block::Result(_) => continue,
+            };
+            // Deltas told all of what they told at all; only a silent block is told whole.
+            let rest = if told.take().is_some_and(|told| told > 0) { "" } else { text.as_str() };
+            if rest.is_empty() && state.is_none() && text.is_empty() && !matches!(kind, BlockKind::Call { .. }) {
+                self.close(index, out);
+                continue;
+            }
+            self.grow(index, kind, rest, out);
+            if let (Some(state), Some((id, _))) = (state, self.items.get(&index).and_then(|item| item.open)) {
+                out.push(StreamEvent::BlockDelta { id, delta: Delta::State(state) });
+            }
+            self.close(index, out);
+        }
+        self.close(index, out);
+        self.items.entry(index).or_default().done = true;
+        Ok(())
+    }
+
+    fn end(&mut self, response: Value, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        let mut response = Fields::of(response, "response")?;
+        for (index, item) in response.list("output")?.unwrap_or_default().into_iter().enumerate() {
+            self.done(index as u64, item, out)?;
+        }
+        let mut open: Vec<u64> = self.items.keys().copied().collect();
+        open.sort_unstable();
+        open.into_iter().for_each(|index| self.close(index, out));
+        if let Some(usage) = response.take("usage").and_then(|usage| tap::usage(&usage.to_string())) {
+            out.push(StreamEvent::Usage(usage));
+        }
+        let details = response.object("incomplete_details")?;
+        let reason = details.map(|mut details| details.text("reason")).transpose()?.flatten();
+        let stop: StopReason = stop(response.text("status")?.as_deref(), reason.as_deref());
+        out.push(StreamEvent::Finish { stop: stop.settled(self.has_call) });
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl StreamDecoder for Decoder {
+    fn frame(&mut self, event: Option<&str>, data: &str, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        if data.trim() == "[DONE]" || self.finished {
+            return Ok(());
+        }
+        let mut value: Value =
+            serde_json::from_str(data).map_err(|error| WireError::new("event", format!("JSON: {error}")))?;
+        let kind = value.get("type").and_then(Value::as_str).or(event).unwrap_or_default().to_owned();
+        let index = value.get("output_index").and_then(Value::as_u64).unwrap_or(0);
+        let delta = value.get("delta").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.start(value.get("response"), out);
+        match kind.as_str() {
+            "response.output_item.added" => self.added(index, value.get("item").unwrap_or(&Value::Null), out)?,
+            "response.output_text.delta" => self.grow(index, BlockKind::Text, &delta, out),
+            "response.refusal.delta" => self.grow(index, BlockKind::Refusal, &delta, out),
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                self.grow(index, BlockKind::Reasoning, &delta, out);
+            }
+            // Several parts of a summary are paragraphs of one text.
+            "response.reasoning_summary_part.added" => {
+                let told = self.items.get(&index).and_then(|item| item.open).map_or(0, |(_, told)| told);
+                if told > 0 {
+                    self.grow(index, BlockKind::Reasoning, "\n\n", out);
+                }
+            }
+            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta"
+                if self.items.get(&index).is_some_and(|item| item.open.is_some()) =>
+            {
+                self.grow(index, BlockKind::Text, &delta, out);
+            }
+            "response.output_item.done" => {
+                let item = value.get_mut("item").map(Value::take).unwrap_or_default();
+                self.done(index, item, out)?;
+            }
+            "response.completed" | "response.incomplete" => {
+                let response = value.get_mut("response").map(Value::take).unwrap_or_default();
+                self.end(response, out)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut Vec<StreamEvent>) {
+        // Only `response.completed` and its like tell the end.
+    }
+}

@@ -1,0 +1,16 @@
+//! The gateway from outside: a client on one side, a fake provider on the other.
+
+mod access;
+mod faults;
+mod headers;
+mod hold;
+mod hostile;
+mod leaving;
+mod limits;
+mod models;
+mod operation;
+mod pass;
+mod refusals;
+mod routes;
+mod streams;
+mod wire;
