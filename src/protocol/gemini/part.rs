@@ -123,15 +123,14 @@ pub(super) fn media(mut data: Fields) -> Result<Piece, WireError> {
         "image" => MediaKind::Image,
         "audio" => MediaKind::Audio,
         "text" => {
-            let text = base64::decode(&text).and_then(|bytes| String::from_utf8(bytes).ok());
+            let text = base64::decode(&standard(&text)).and_then(|bytes| String::from_utf8(bytes).ok());
             return Ok(text.map_or(Piece::File, Piece::Text));
         }
         _ if mime == "application/pdf" => MediaKind::Document,
         // Video, and what nobody else takes.
         _ => return Ok(Piece::File),
     };
-    // Some clients write base64 for URLs.
-    let data = if text.contains(['-', '_']) { text.replace('-', "+").replace('_', "/") } else { text };
+    let data = if text.contains(['-', '_']) { standard(&text) } else { text };
     Ok(Piece::Media(Media { kind, source: Source::Inline { mime, data }, name, detail: None }))
 }
 
@@ -142,7 +141,7 @@ fn state(part: &Value) -> Option<State> {
     if signature == NO_SIGNATURE {
         return None;
     }
-    if let Some(state) = State::unpack(signature) {
+    if let Some(state) = unpack(signature) {
         return Some(state);
     }
     let is_thought = part.get("thought").and_then(Value::as_bool).unwrap_or(false);
@@ -151,6 +150,21 @@ fn state(part: &Value) -> Option<State> {
     let exact = is_call || (is_thought && has_words);
     let kept = if exact { part.clone() } else { json!({"text": "", "thoughtSignature": signature}) };
     Some(State::of(ORIGIN, vec![kept]))
+}
+
+/// A carrier of ours. google-genai for Python decodes the field to bytes, and writes them again in
+/// the alphabet for URLs.
+fn unpack(signature: &str) -> Option<State> {
+    State::unpack(signature).or_else(|| State::unpack(&standard(signature)))
+}
+
+/// Base64 of either alphabet in the standard one, with its padding.
+fn standard(text: &str) -> String {
+    let mut text = text.replace('-', "+").replace('_', "/");
+    while text.len() % 4 != 0 {
+        text.push('=');
+    }
+    text
 }
 
 /// Does a state that came on a call belong to the call itself, not to the reasoning before it?

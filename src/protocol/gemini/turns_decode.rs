@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::base::id::stable_hash;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Block, Reasoning, ResultPart, Role, ToolCall, ToolResult, Turn};
+use crate::ir::request::{Block, MediaKind, Reasoning, ResultPart, Role, ToolCall, ToolResult, Turn};
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::part::{self, Part, Piece};
 use crate::protocol::gemini::spelling;
@@ -117,9 +117,11 @@ impl Reader {
                 blocks.extend(signed);
                 blocks.push(Block::Text(text));
             }
-            // An image beside a result belongs to it: Gemini CLI's read_file.
+            // An image or a document beside a result belongs to it: Gemini CLI's read_file.
             Piece::Media(media) => match blocks.last_mut() {
-                Some(Block::Result(result)) => result.content.push(ResultPart::Media(media)),
+                Some(Block::Result(result)) if media.kind != MediaKind::Audio => {
+                    result.content.push(ResultPart::Media(media))
+                }
                 _ => blocks.push(Block::Media(media)),
             },
             Piece::Result(fields) => blocks.push(Block::Result(self.result(fields, losses)?)),
