@@ -161,7 +161,7 @@ fn unpack(signature: &str) -> Option<State> {
 /// Base64 of either alphabet in the standard one, with its padding.
 fn standard(text: &str) -> String {
     let mut text = text.replace('-', "+").replace('_', "/");
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text

@@ -141,6 +141,12 @@ fn choice(fields: &mut Fields, losses: &mut Losses) -> Result<Option<ToolChoice>
     let Some(mut calling) = calling else { return Ok(None) };
     let mode = calling.text("mode")?.unwrap_or_default().to_ascii_uppercase();
     let allowed = calling.list("allowedFunctionNames")?.unwrap_or_default();
+    if !allowed.is_empty() && mode != "ANY" {
+        losses.degrade(
+            calling.at("allowedFunctionNames"),
+            "a choice that leaves the model free is of all tools",
+        );
+    }
     let mut names: Vec<String> = allowed.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let choice = match mode.as_str() {
         "" | "MODE_UNSPECIFIED" => None,

@@ -158,8 +158,11 @@ fn choice(choice: &ToolChoice) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::request::{Block, Role, Sampling, Turn};
-    use crate::protocol::dialect::Dialect;
+    use crate::ir::request::{
+        Block, Effort, Media, MediaKind, ResultPart, Role, Sampling, Source, ToolCall, ToolResult, Turn,
+    };
+    use crate::protocol::dialect::{Dialect, ReasoningStyle};
+    use crate::protocol::gemini::request_decode;
 
     fn body(request: &Request, dialect: &Dialect) -> (Value, Losses) {
         let target = TargetContext { model: "gemini-2.5-flash", dialect, session: None };
@@ -202,6 +205,48 @@ mod tests {
         assert_eq!(body, expected);
         let paths: Vec<&str> = losses.iter().map(|loss| loss.path.as_str()).collect();
         assert_eq!(paths, ["temperature", "stop", "parallel_tool_calls", "verbosity"]);
+    }
+
+    #[test]
+    fn what_the_wire_can_say_comes_back() {
+        let schema = json!({"type": "object", "properties": {"x": {"type": "string"}}});
+        let arguments = "{\"x\":\"y\"}".to_owned();
+        let call = ToolCall { id: "c1".into(), name: "f".into(), arguments, free_form: false, state: None };
+        let source = Source::Inline { mime: "image/png".into(), data: "AAAA".into() };
+        let image = Media { kind: MediaKind::Image, source, name: None, detail: None };
+        let content = vec![ResultPart::Text("no".into()), ResultPart::Media(image.clone())];
+        let result = ToolResult { id: "c1".into(), name: Some("f".into()), content, failed: true };
+        let request = Request {
+            system: vec!["a".into(), "b".into()],
+            turns: vec![
+                Turn { role: Role::User, blocks: vec![Block::Text("hi".into()), Block::Media(image)] },
+                Turn { role: Role::Assistant, blocks: vec![Block::Text("ok".into()), Block::Call(call)] },
+                Turn { role: Role::User, blocks: vec![Block::Result(result), Block::Text("go".into())] },
+            ],
+            tools: vec![Tool {
+                name: "f".into(),
+                description: Some("d".into()),
+                form: ToolForm::Function { schema: schema.clone(), strict: None },
+                identity: None,
+            }],
+            choice: Some(ToolChoice::OneOf(vec!["f".into(), "g".into()])),
+            sampling: Sampling {
+                temperature: Number::from_f64(0.5),
+                top_k: Some(Number::from(40)),
+                seed: Some(Number::from(7)),
+                stop: vec!["x".into()],
+                ..Sampling::default()
+            },
+            effort: Effort::Budget(1000),
+            show_reasoning: Some(true),
+            format: Some(Format::JsonSchema { name: None, description: None, schema, strict: None }),
+            limit: Some(100),
+            ..Request::default()
+        };
+        let dialect = Dialect { reasoning: ReasoningStyle::Budget, ..Dialect::default() };
+        let (body, losses) = body(&request, &dialect);
+        assert_eq!(losses, Losses::default());
+        assert_eq!(request_decode::decode(&body.to_string()), Ok((request, Losses::default())));
     }
 
     #[test]

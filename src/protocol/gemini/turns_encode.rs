@@ -231,7 +231,9 @@ impl Writer<'_, '_, '_> {
 
     /// The turn with calls is over: their results follow, in the order of the calls.
     fn answer_calls(&mut self) {
-        self.signed.clear();
+        if !std::mem::take(&mut self.signed).is_empty() {
+            self.losses.hint("reasoning", "the call that it signs is gone");
+        }
         for owed in std::mem::take(&mut self.owed) {
             let result = self.pairs.results.get(&owed.place).copied();
             let response = match result {
