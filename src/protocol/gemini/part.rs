@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::base64;
+use crate::base::base64::decode as from_base64;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Media, MediaKind, Source};
@@ -123,7 +123,7 @@ pub(super) fn media(mut data: Fields) -> Result<Piece, WireError> {
         "image" => MediaKind::Image,
         "audio" => MediaKind::Audio,
         "text" => {
-            let text = base64::decode(&standard(&text)).and_then(|bytes| String::from_utf8(bytes).ok());
+            let text = from_base64(&standard(&text)).and_then(|bytes| String::from_utf8(bytes).ok());
             return Ok(text.map_or(Piece::File, Piece::Text));
         }
         _ if mime == "application/pdf" => MediaKind::Document,
