@@ -115,12 +115,7 @@ fn translated<'a>(
     inbound: &Inbound,
     candidate: &Candidate<'_>,
 ) -> Result<(Cow<'a, str>, Lane, Vec<String>), Trouble> {
-    let (Some(client_wire), Some(target_wire)) =
-        (inbound.protocol.codec().wire(), candidate.protocol.codec().wire())
-    else {
-        let message = format!("{} has no translation.", candidate.target);
-        return Err(Trouble::own(Fault::new(FaultKind::Capability, message)));
-    };
+    let (client_wire, target_wire) = (inbound.protocol.codec().wire(), candidate.protocol.codec().wire());
     let wrong = |error| Trouble::own(Fault::new(FaultKind::BadRequest, format!("In the body, {error}.")));
     let (mut request, mut losses) = client_wire.decode_request(&inbound.text).map_err(wrong)?;
     request.stream = inbound.ask.stream;

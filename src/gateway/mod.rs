@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::route::plan::{Candidate, Plan, Skip};
+use crate::route::plan::{Candidate, Plan};
 use crate::route::snapshot::Unresolved;
 use crate::upstream::Hook;
 use inbound::Inbound;
@@ -52,7 +52,7 @@ fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> 
         live.snapshot.plan(inbound.asked.as_deref(), inbound.protocol).map_err(|name| unknown(&name))?;
     log::debug!("{} plan: {plan}", inbound.id);
     story.plans(&plan);
-    let candidate = first(&plan, inbound)?;
+    let candidate = first(&plan)?;
     let outgoing = attempt::prepare(live, inbound, candidate)?;
     let hook: Rc<dyn Hook> = Rc::clone(line) as Rc<dyn Hook>;
     let incoming = attempt::call(live, &outgoing, &hook, story)?;
@@ -62,8 +62,8 @@ fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> 
 }
 
 /// The target to call, or why there is none.
-fn first<'p>(plan: &'p Plan<'p>, inbound: &Inbound) -> Result<&'p Candidate<'p>, Trouble> {
-    let Some(candidate) = plan.candidates.first() else { return Err(none_left(plan, inbound)) };
+fn first<'p>(plan: &'p Plan<'p>) -> Result<&'p Candidate<'p>, Trouble> {
+    let Some(candidate) = plan.candidates.first() else { return Err(none_left()) };
     if !candidate.target.model.is_safe_in_path() {
         let message = format!("The model name {:?} cannot stand in a path.", candidate.target.model.as_str());
         return Err(Trouble::own(Fault::new(FaultKind::ModelNotFound, message)));
@@ -71,26 +71,9 @@ fn first<'p>(plan: &'p Plan<'p>, inbound: &Inbound) -> Result<&'p Candidate<'p>,
     Ok(candidate)
 }
 
-fn none_left(plan: &Plan<'_>, inbound: &Inbound) -> Trouble {
-    let others: Vec<String> = plan
-        .skipped
-        .iter()
-        .filter(|(_, why)| *why == Skip::Protocol)
-        .map(|(target, _)| target.to_string())
-        .collect();
-    let fault = if others.is_empty() {
-        let message = "Every target of this model is disabled. Enable one in the configuration.";
-        Fault::new(FaultKind::Degraded, message).with_retry_after(Some(60))
-    } else {
-        let message = format!(
-            "No target of this model speaks {}: {} would need translation, which this version does not do yet. \
-             Add a target whose provider speaks {0}.",
-            inbound.protocol.name(),
-            others.join(", "),
-        );
-        Fault::new(FaultKind::Capability, message)
-    };
-    Trouble::own(fault)
+fn none_left() -> Trouble {
+    let message = "Every target of this model is disabled. Enable one in the configuration.";
+    Trouble::own(Fault::new(FaultKind::Degraded, message).with_retry_after(Some(60)))
 }
 
 fn unknown(unresolved: &Unresolved) -> Trouble {

@@ -35,6 +35,19 @@ impl State {
         Self { origin: origin.to_owned(), blocks, ..Self::default() }
     }
 
+    /// Reasoning that the client is not shown, or would not send back: its words are the state.
+    pub fn of_text(origin: &str, text: &str) -> Self {
+        Self::of(origin, vec![serde_json::json!({"text": text})])
+    }
+
+    /// The words that [`State::of_text`] put in.
+    pub fn text(&self) -> Option<&str> {
+        match self.blocks.as_slice() {
+            [Value::Object(only)] if only.len() == 1 => only.get("text")?.as_str(),
+            _ => None,
+        }
+    }
+
     /// Was it made by that provider, in that protocol?
     pub fn is_from(&self, origin: &str, provider: &str) -> bool {
         self.origin == origin && self.provider == provider

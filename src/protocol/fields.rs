@@ -59,6 +59,11 @@ impl Fields {
         self.map.shift_remove(name).filter(|value| !value.is_null())
     }
 
+    /// Is there a member that is not null?
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Takes a string.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, WireError> {
         match self.take(name) {

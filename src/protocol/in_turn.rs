@@ -51,9 +51,9 @@ impl InTurn {
 
 fn block_of(event: &StreamEvent) -> Option<BlockId> {
     match event {
-        StreamEvent::BlockStart { id, .. } | StreamEvent::BlockDelta { id, .. } | StreamEvent::BlockEnd { id } => {
-            Some(*id)
-        }
+        StreamEvent::BlockStart { id, .. }
+        | StreamEvent::BlockDelta { id, .. }
+        | StreamEvent::BlockEnd { id } => Some(*id),
         StreamEvent::Start { .. }
         | StreamEvent::Usage(_)
         | StreamEvent::Finish { .. }

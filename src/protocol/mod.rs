@@ -162,10 +162,8 @@ pub trait Codec: Sync {
         dialect::style_by_name(model).unwrap_or(ReasoningStyle::Effort)
     }
 
-    /// The translated lane; `None` as long as this protocol has none.
-    fn wire(&self) -> Option<&'static dyn Wire> {
-        None
-    }
+    /// The translated lane.
+    fn wire(&self) -> &'static dyn Wire;
 
     /// What one frame of a stream tells.
     fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen;

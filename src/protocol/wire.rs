@@ -25,6 +25,11 @@ pub trait Wire: Sync {
     /// body says so.
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses);
 
+    /// Do this protocol's clients send reasoning back? Those that do not get its words as state.
+    fn keeps_reasoning(&self) -> bool {
+        true
+    }
+
     /// What tools may be called in this protocol.
     fn name_rule(&self) -> NameRule {
         NameRule { length: 64, extra: "", starts_with_letter: false }

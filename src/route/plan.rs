@@ -46,15 +46,12 @@ impl fmt::Debug for Candidate<'_> {
 pub enum Skip {
     /// One of the three switches is off.
     Disabled,
-    /// It speaks another protocol, and nothing here translates yet.
-    Protocol,
 }
 
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Disabled => "disabled",
-            Self::Protocol => "capability:protocol",
         })
     }
 }
@@ -100,28 +97,22 @@ impl Snapshot {
         let Some(provider) = self.provider(&id.provider) else { return };
         if !provider.enabled || as_written.is_some_and(|target| !target.enabled) {
             plan.skipped.push((id.clone(), Skip::Disabled));
-        } else if let Some(spoken) = spoken(provider, protocol) {
+        } else {
             plan.candidates.push(Candidate {
-                protocol: spoken,
+                protocol: spoken(provider, protocol),
                 target: id.clone(),
                 provider,
                 spec: provider.models.iter().find(|spec| spec.name == id.model),
                 first_byte: as_written.and_then(|target| target.first_byte),
             });
-        } else {
-            plan.skipped.push((id.clone(), Skip::Protocol));
         }
     }
 }
 
-/// The client's own protocol if the provider speaks it, else the provider's first, if both can be
-/// translated.
-fn spoken(provider: &Provider, protocol: Protocol) -> Option<Protocol> {
-    if provider.protocols.contains(&protocol) {
-        return Some(protocol);
-    }
-    let can = |protocol: &Protocol| protocol.codec().wire().is_some();
-    provider.protocols.first().copied().filter(|first| can(first) && can(&protocol))
+/// The client's own protocol if the provider speaks it, else the provider's first.
+fn spoken(provider: &Provider, protocol: Protocol) -> Protocol {
+    let first = provider.protocols.first().copied().unwrap_or(protocol);
+    if provider.protocols.contains(&protocol) { protocol } else { first }
 }
 
 /// `*` as a target's model is the asked name.
@@ -161,10 +152,7 @@ models:
         let config = from_text(text, Path::new("t.yaml"), &Env::default(), &Overrides::default()).unwrap();
         let snapshot = Snapshot::new(Arc::new(config));
         let plan = |protocol| snapshot.plan(Some("m"), protocol).unwrap().to_string();
-        assert_eq!(
-            plan(Protocol::Anthropic),
-            "m: a/early a/late c/x=capability:protocol off/x=disabled a/switched=disabled"
-        );
+        assert_eq!(plan(Protocol::Anthropic), "m: c/x a/early a/late off/x=disabled a/switched=disabled");
         assert_eq!(plan(Protocol::OpenaiChat).split_whitespace().nth(1), Some("c/x"));
     }
 }

@@ -1,10 +1,13 @@
 //! The translated lane: a request for a target of another protocol, its answer for the client.
 
+use std::collections::HashMap;
+
 use crate::base::sse::FrameReader;
+use crate::ir::carrier::State;
 use crate::ir::loss::{Loss, Losses, Severity};
 use crate::ir::names::NameMap;
 use crate::ir::request::{Block, Request};
-use crate::ir::stream::{BlockKind, Delta, StreamEvent};
+use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Kind};
 use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
@@ -73,6 +76,11 @@ impl Crossing {
         self.model.clone_into(model);
     }
 
+    /// Are the words of reasoning given to the client as state, since it would lose them?
+    fn carries_words(&self) -> bool {
+        !self.answer.show_reasoning || !self.client_wire.keeps_reasoning()
+    }
+
     fn localize(&self, event: &mut StreamEvent) {
         match event {
             StreamEvent::BlockStart { kind: BlockKind::Call { name, .. }, .. } => {
@@ -94,6 +102,7 @@ pub struct Translated {
     encoder: Box<dyn StreamEncoder>,
     framing: Framing,
     events: Vec<StreamEvent>,
+    words: Words,
     facts: Facts,
     ended: bool,
     begun: bool,
@@ -108,6 +117,7 @@ impl Translated {
             crossing: crossing.clone(),
             framing,
             events: Vec::new(),
+            words: Words::default(),
             facts: Facts::default(),
             ended: false,
             begun: false,
@@ -169,6 +179,9 @@ impl Translated {
     }
 
     fn encode(&mut self, out: &mut Vec<u8>) {
+        if self.crossing.carries_words() {
+            self.words.add_states(self.crossing.target.name(), &mut self.events);
+        }
         for mut event in self.events.drain(..) {
             self.crossing.localize(&mut event);
             if matches!(event, StreamEvent::Finish { .. }) {
@@ -191,6 +204,41 @@ impl Translated {
         if self.framing == Framing::Array {
             array(out, mark, &mut self.begun);
         }
+    }
+}
+
+/// The words of reasoning blocks that end without a state of their own.
+#[derive(Default)]
+struct Words(HashMap<BlockId, String>);
+
+impl Words {
+    /// Gives each such block its words as state, before its end.
+    fn add_states(&mut self, origin: &str, events: &mut Vec<StreamEvent>) {
+        let mut all = Vec::with_capacity(events.len());
+        for event in events.drain(..) {
+            match &event {
+                StreamEvent::BlockStart { id, kind: BlockKind::Reasoning } => {
+                    self.0.insert(*id, String::new());
+                }
+                StreamEvent::BlockDelta { id, delta: Delta::Text(text) } => {
+                    if let Some(words) = self.0.get_mut(id) {
+                        words.push_str(text);
+                    }
+                }
+                StreamEvent::BlockDelta { id, delta: Delta::State(_) } => {
+                    self.0.remove(id);
+                }
+                StreamEvent::BlockEnd { id } => {
+                    if let Some(words) = self.0.remove(id).filter(|words| !words.is_empty()) {
+                        let delta = Delta::State(State::of_text(origin, &words));
+                        all.push(StreamEvent::BlockDelta { id: *id, delta });
+                    }
+                }
+                _ => {}
+            }
+            all.push(event);
+        }
+        *events = all;
     }
 }
 

@@ -9,6 +9,7 @@ mod leaving;
 mod limits;
 mod models;
 mod operation;
+mod pairs;
 mod pass;
 mod refusals;
 mod routes;

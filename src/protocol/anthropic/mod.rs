@@ -116,8 +116,8 @@ impl Codec for Anthropic {
         tap::whole(text, facts)
     }
 
-    fn wire(&self) -> Option<&'static dyn Wire> {
-        Some(&CODEC)
+    fn wire(&self) -> &'static dyn Wire {
+        &CODEC
     }
 
     fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {

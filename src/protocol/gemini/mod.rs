@@ -2,7 +2,22 @@
 //! <https://ai.google.dev/api/generate-content>
 
 mod models;
+mod part;
+mod request_decode;
+mod request_encode;
+mod response;
+mod schema;
+mod spelling;
+mod stream_decode;
+mod stream_encode;
 mod tap;
+mod thinking;
+mod turns_decode;
+mod turns_encode;
+mod wire;
+
+#[cfg(test)]
+mod recorded;
 
 use serde_json::json;
 
@@ -11,6 +26,7 @@ use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
+use crate::protocol::wire::Wire;
 use crate::protocol::{Action, Codec, Stage, percent_decoded, percent_encoded};
 
 /// This protocol's codec.
@@ -96,6 +112,10 @@ impl Codec for Gemini {
 
     fn reasoning_style(&self, model: &str) -> ReasoningStyle {
         dialect::style_by_name(model).unwrap_or(ReasoningStyle::Budget)
+    }
+
+    fn wire(&self) -> &'static dyn Wire {
+        &CODEC
     }
 
     fn tap_request(&self, _text: &str, _members: &Members) -> Result<Ask, AskError> {

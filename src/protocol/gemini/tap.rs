@@ -102,7 +102,7 @@ struct WireUsage {
     thoughts_token_count: Option<u64>,
 }
 
-fn usage(text: &str) -> Option<Usage> {
+pub(super) fn usage(text: &str) -> Option<Usage> {
     let wire: WireUsage = serde_json::from_str::<Option<WireUsage>>(text).ok()??;
     let sum = |a: Option<u64>, b: Option<u64>| {
         (a.is_some() || b.is_some()).then(|| a.unwrap_or(0) + b.unwrap_or(0))

@@ -71,8 +71,8 @@ impl Codec for OpenaiChat {
         (ask.stream && !ask.wants_usage).then_some(("stream_options.include_usage", "true"))
     }
 
-    fn wire(&self) -> Option<&'static dyn Wire> {
-        Some(&CODEC)
+    fn wire(&self) -> &'static dyn Wire {
+        &CODEC
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

@@ -252,6 +252,11 @@ impl Writer<'_, '_> {
         for block in &turn.blocks {
             let Block::Reasoning(reasoning) = block else { continue };
             match &reasoning.state {
+                Some(state)
+                    if state.is_from(ORIGIN, &self.target.dialect.provider) && state.text().is_some() =>
+                {
+                    text.push_str(state.text().filter(|_| reasoning.text.is_empty()).unwrap_or_default());
+                }
                 Some(state) if state.is_from(ORIGIN, &self.target.dialect.provider) => {
                     message.reasoning_details.get_or_insert_default().extend(state.blocks.iter().cloned());
                 }

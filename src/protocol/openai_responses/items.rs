@@ -82,8 +82,10 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
 /// Gemini's state of a call came to the client as a reasoning item without words before it.
 fn push_call(request: &mut Request, mut call: ToolCall) {
     let is_its_state = |block: &mut Block| match block {
-        Block::Reasoning(reasoning) => reasoning.text.is_empty()
-            && reasoning.state.as_ref().is_some_and(|state| state.origin == "gemini"),
+        Block::Reasoning(reasoning) => {
+            reasoning.text.is_empty()
+                && reasoning.state.as_ref().is_some_and(|state| state.origin == "gemini")
+        }
         _ => false,
     };
     let turn = request.turns.last_mut().filter(|turn| turn.role == Role::Assistant);

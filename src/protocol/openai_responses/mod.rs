@@ -102,8 +102,8 @@ impl Codec for OpenaiResponses {
         &["max_output_tokens"]
     }
 
-    fn wire(&self) -> Option<&'static dyn Wire> {
-        Some(&CODEC)
+    fn wire(&self) -> &'static dyn Wire {
+        &CODEC
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

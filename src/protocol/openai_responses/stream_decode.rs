@@ -123,7 +123,11 @@ impl Decoder {
             };
             // Deltas told all of what they told at all; only a silent block is told whole.
             let rest = if told.take().is_some_and(|told| told > 0) { "" } else { text.as_str() };
-            if rest.is_empty() && state.is_none() && text.is_empty() && !matches!(kind, BlockKind::Call { .. }) {
+            if rest.is_empty()
+                && state.is_none()
+                && text.is_empty()
+                && !matches!(kind, BlockKind::Call { .. })
+            {
                 self.close(index, out);
                 continue;
             }
@@ -159,7 +163,12 @@ impl Decoder {
 }
 
 impl StreamDecoder for Decoder {
-    fn frame(&mut self, event: Option<&str>, data: &str, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    fn frame(
+        &mut self,
+        event: Option<&str>,
+        data: &str,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), WireError> {
         if data.trim() == "[DONE]" || self.finished {
             return Ok(());
         }
@@ -170,7 +179,9 @@ impl StreamDecoder for Decoder {
         let delta = value.get("delta").and_then(Value::as_str).unwrap_or_default().to_owned();
         self.start(value.get("response"), out);
         match kind.as_str() {
-            "response.output_item.added" => self.added(index, value.get("item").unwrap_or(&Value::Null), out)?,
+            "response.output_item.added" => {
+                self.added(index, value.get("item").unwrap_or(&Value::Null), out)?
+            }
             "response.output_text.delta" => self.grow(index, BlockKind::Text, &delta, out),
             "response.refusal.delta" => self.grow(index, BlockKind::Refusal, &delta, out),
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {

@@ -137,7 +137,8 @@ impl Encoder {
                     self.write("response.content_part.added", data, out);
                 }
                 Kind::Reasoning if self.answer.show_reasoning => {
-                    let data = with(&at, json!({"summary_index": 0, "part": {"type": "summary_text", "text": ""}}));
+                    let data =
+                        with(&at, json!({"summary_index": 0, "part": {"type": "summary_text", "text": ""}}));
                     self.write("response.reasoning_summary_part.added", data, out);
                 }
                 Kind::Reasoning | Kind::Call { .. } => {}
@@ -188,7 +189,9 @@ impl Encoder {
             Kind::Message { refusal: false } => {
                 ("response.output_text.delta", json!({"content_index": 0, "delta": text, "logprobs": []}))
             }
-            Kind::Message { refusal: true } => ("response.refusal.delta", json!({"content_index": 0, "delta": text})),
+            Kind::Message { refusal: true } => {
+                ("response.refusal.delta", json!({"content_index": 0, "delta": text}))
+            }
             Kind::Reasoning if !self.answer.show_reasoning => return,
             Kind::Reasoning => {
                 ("response.reasoning_summary_text.delta", json!({"summary_index": 0, "delta": text}))
@@ -265,7 +268,7 @@ impl Encoder {
             }
             Kind::Reasoning => {
                 let text = if self.answer.show_reasoning && whole { block.text.as_str() } else { "" };
-                reasoning(&block.item_id, text, block.state.as_ref().unwrap_or(&State::default()))
+                reasoning(&block.item_id, text, &block.state.clone().unwrap_or_default())
             }
             Kind::Call { call_id, name, kind, .. } => {
                 let arguments = if whole { block.text.as_str() } else { "" };

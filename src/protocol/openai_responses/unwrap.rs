@@ -51,7 +51,7 @@ impl Unwrap {
     }
 
     /// The arguments are over: what was never given.
-    pub(super) fn finish(&mut self) -> String {
+    pub(super) fn finish(&self) -> String {
         match self.state {
             State::Before => {
                 let value: Option<Value> = serde_json::from_str(&self.raw).ok();

@@ -98,24 +98,6 @@ fn the_default_takes_what_names_nothing() {
 }
 
 #[test]
-fn a_target_of_another_protocol_is_no_target_yet() {
-    for lane in &LANES {
-        for other in LANES.iter().filter(|other| other.protocol != lane.protocol) {
-            let provider = Provider::start();
-            let proxy = Proxy::start(&other.config(&provider.url()));
-            let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
-            assert_eq!(answer.status(), 400, "{}", answer.text());
-            let message = lane.error_message(&answer.json());
-            assert!(message.contains(UPSTREAM) && message.contains(lane.name), "{message}");
-            if matches!(lane.protocol, Protocol::OpenaiChat | Protocol::OpenaiResponses) {
-                assert_eq!(answer.json()["error"]["code"], "unsupported_capability");
-            }
-            assert!(provider.is_idle());
-        }
-    }
-}
-
-#[test]
 fn a_provider_of_several_protocols_is_spoken_to_in_the_clients() {
     let provider = Provider::start();
     for lane in LANES.iter().take(2) {

@@ -2,7 +2,8 @@
 
 use llmgate::protocol::tap::Kind;
 use llmgate::translate::framing::Framing;
-use llmgate::translate::pipe::{Options, PipeError, StreamEnd, StreamPipe};
+use llmgate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
+use llmgate::translate::verbatim::Options;
 
 use crate::support::draw::Draw;
 use crate::support::fixtures::{self, Fixture};
@@ -20,7 +21,7 @@ fn options(framing: Framing) -> Options {
 }
 
 fn run<'p>(lane: &Lane, framing: Framing, parts: impl IntoIterator<Item = &'p [u8]>) -> Outcome {
-    let mut pipe = StreamPipe::new(lane.protocol.codec(), options(framing));
+    let mut pipe = StreamPipe::verbatim(lane.protocol.codec(), options(framing));
     let (mut out, mut kinds) = (Vec::new(), Vec::new());
     let mut failed = None;
     'parts: for part in parts {
@@ -154,7 +155,7 @@ fn a_changed_byte_never_panics() {
 fn but_for_the_name_the_bytes_are_the_same() {
     each(|lane, fixture| {
         let plain = Options { rename: None, ..options(Framing::Events) };
-        let mut pipe = StreamPipe::new(lane.protocol.codec(), plain);
+        let mut pipe = StreamPipe::verbatim(lane.protocol.codec(), plain);
         let mut out = Vec::new();
         pipe.push(fixture.text.as_bytes());
         while pipe.pull(&mut out).unwrap().is_some() {}

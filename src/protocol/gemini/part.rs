@@ -1,0 +1,182 @@
+//! One part of a turn or an answer, in either spelling.
+
+use serde_json::{Map, Value, json};
+
+use crate::base::b64::decode as from_base64;
+use crate::ir::carrier::State;
+use crate::ir::loss::Losses;
+use crate::ir::request::{Media, MediaKind, Source};
+use crate::protocol::fields::Fields;
+use crate::protocol::gemini::spelling;
+use crate::protocol::wire::WireError;
+
+/// The protocol's name in [`State`].
+pub(super) const ORIGIN: &str = "gemini";
+/// What stands for a signature that nobody has. <https://ai.google.dev/gemini-api/docs/thought-signatures>
+pub(super) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+/// The one member of arguments that are no object (SPEC 8.4).
+const RAW: &str = "_raw";
+/// Parts that tell of tools which run at Google.
+const SERVER: [&str; 4] = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
+
+/// One part.
+pub(super) struct Part {
+    pub(super) piece: Piece,
+    pub(super) state: Option<State>,
+}
+
+/// What a part says.
+pub(super) enum Piece {
+    Text(String),
+    Thought(String),
+    Media(Media),
+    Call {
+        id: Option<String>,
+        name: String,
+        arguments: String,
+    },
+    /// A `functionResponse`, still unread.
+    Result(Fields),
+    /// A file that is stored somewhere.
+    File,
+    /// A part of a server tool, or one that is not known.
+    Other(String),
+    /// Nothing, or nothing but a signature.
+    Empty,
+}
+
+/// Reads a part.
+pub(super) fn read(value: Value, path: String, losses: &mut Losses) -> Result<Part, WireError> {
+    let value = spelling::camel(value);
+    let state = state(&value);
+    let mut part = Fields::of(value, path)?;
+    part.take("thoughtSignature");
+    let is_thought = part.flag("thought")?.unwrap_or(false);
+    let piece = piece(&mut part, is_thought)?;
+    if !matches!(piece, Piece::Other(_)) {
+        part.lose_rest(losses);
+    }
+    Ok(Part { piece, state })
+}
+
+fn piece(part: &mut Fields, is_thought: bool) -> Result<Piece, WireError> {
+    if let Some(call) = spelling::object(part, "functionCall")? {
+        return self::call(call);
+    }
+    if let Some(result) = spelling::object(part, "functionResponse")? {
+        return Ok(Piece::Result(result));
+    }
+    if let Some(data) = spelling::object(part, "inlineData")? {
+        return media(data);
+    }
+    if part.take("fileData").is_some() {
+        return Ok(Piece::File);
+    }
+    if let Some(name) = SERVER.into_iter().find(|name| part.has(name)) {
+        return Ok(Piece::Other(name.to_owned()));
+    }
+    let text = part.text("text")?.unwrap_or_default();
+    Ok(match (text.is_empty(), is_thought) {
+        (true, _) => Piece::Empty,
+        (false, true) => Piece::Thought(text),
+        (false, false) => Piece::Text(text),
+    })
+}
+
+fn call(mut call: Fields) -> Result<Piece, WireError> {
+    let id = call.text("id")?.filter(|id| !id.is_empty());
+    let name = call.required_text("name")?;
+    let arguments = match call.take("args") {
+        None => "{}".to_owned(),
+        Some(Value::Object(object)) => raw(&object).unwrap_or_else(|| Value::Object(object).to_string()),
+        Some(_) => return Err(WireError::new(call.at("args"), "an object")),
+    };
+    Ok(Piece::Call { id, name, arguments })
+}
+
+/// The text that was no object when it became `{"_raw": TEXT}`.
+fn raw(arguments: &Map<String, Value>) -> Option<String> {
+    let text = arguments.get(RAW).filter(|_| arguments.len() == 1)?;
+    text.as_str().map(str::to_owned)
+}
+
+/// Arguments as the object that Google demands.
+pub(super) fn object_of(arguments: &str, free_form: bool) -> Value {
+    if free_form {
+        return json!({"input": arguments});
+    }
+    if arguments.trim().is_empty() {
+        return json!({});
+    }
+    match serde_json::from_str(arguments) {
+        Ok(Value::Object(object)) => Value::Object(object),
+        _ => json!({RAW: arguments}),
+    }
+}
+
+/// Inline data; text of any sort is told as text.
+pub(super) fn media(mut data: Fields) -> Result<Piece, WireError> {
+    let mime = data.text("mimeType")?.unwrap_or_default();
+    let name = data.text("displayName")?;
+    let text = data.required_text("data")?;
+    let kind = match mime.split('/').next().unwrap_or_default() {
+        "image" => MediaKind::Image,
+        "audio" => MediaKind::Audio,
+        "text" => {
+            let text = from_base64(&standard(&text)).and_then(|bytes| String::from_utf8(bytes).ok());
+            return Ok(text.map_or(Piece::File, Piece::Text));
+        }
+        _ if mime == "application/pdf" => MediaKind::Document,
+        // Video, and what nobody else takes.
+        _ => return Ok(Piece::File),
+    };
+    let data = if text.contains(['-', '_']) { standard(&text) } else { text };
+    Ok(Piece::Media(Media { kind, source: Source::Inline { mime, data }, name, detail: None }))
+}
+
+/// The state behind a part's signature. The words of a text that is signed are told as text, so
+/// that its state is the signature alone; all other parts are kept exactly.
+fn state(part: &Value) -> Option<State> {
+    let signature = part.get("thoughtSignature")?.as_str().filter(|text| !text.is_empty())?;
+    if signature == NO_SIGNATURE {
+        return None;
+    }
+    if let Some(state) = unpack(signature) {
+        return Some(state);
+    }
+    let is_thought = part.get("thought").and_then(Value::as_bool).unwrap_or(false);
+    let is_call = part.get("functionCall").is_some();
+    let has_words = part.get("text").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let exact = is_call || (is_thought && has_words);
+    let kept = if exact { part.clone() } else { json!({"text": "", "thoughtSignature": signature}) };
+    Some(State::of(ORIGIN, vec![kept]))
+}
+
+/// A carrier of ours. google-genai for Python decodes the field to bytes, and writes them again in
+/// the alphabet for URLs.
+fn unpack(signature: &str) -> Option<State> {
+    // Signatures of Google's own are long, and begin otherwise.
+    let is_other = !signature.starts_with("TEdDMX");
+    if is_other { None } else { State::unpack(&standard(signature)) }
+}
+
+/// Base64 of either alphabet in the standard one, with its padding.
+fn standard(text: &str) -> String {
+    let mut text = text.replace('-', "+").replace('_', "/");
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
+/// Does a state that came on a call belong to the call itself, not to the reasoning before it?
+/// Google signs calls; of other protocols only Chat servers do, with objects that have no `type`.
+pub(super) fn is_of_call(state: &State) -> bool {
+    match state.origin.as_str() {
+        ORIGIN => state.blocks.iter().any(|block| block.get("functionCall").is_some()),
+        "openai-chat" => {
+            !state.blocks.is_empty() && state.blocks.iter().all(|block| block.get("type").is_none())
+        }
+        _ => false,
+    }
+}

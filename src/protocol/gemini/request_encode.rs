@@ -1,0 +1,259 @@
+//! Neutral words -> a request for a Gemini target. Model and stream are in its path.
+
+use serde::Serialize;
+use serde_json::{Number, Value, json};
+
+use crate::ir::loss::Losses;
+use crate::ir::names::{NameRule, fit_name};
+use crate::ir::request::{Format, Request, Tool, ToolChoice, ToolForm};
+use crate::protocol::gemini::{thinking, turns_encode};
+use crate::protocol::wire::TargetContext;
+
+/// What a function may be called. <https://ai.google.dev/api/caching#FunctionDeclaration>
+pub(super) const NAMES: NameRule = NameRule { length: 64, extra: ".:", starts_with_letter: true };
+/// `stopSequences` takes so many texts.
+const MOST_STOPS: usize = 5;
+const HOTTEST: f64 = 2.0;
+
+/// Writes a request.
+pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, Losses) {
+    let mut losses = Losses::default();
+    let contents = turns_encode::contents(request, target, &mut losses);
+    let declarations: Vec<Value> = request.tools.iter().map(tool).collect();
+    let has_tools = !declarations.is_empty();
+    let texts = request.system.iter().filter(|text| !text.is_empty());
+    let instructions: Vec<Value> = texts.map(|text| json!({"text": text})).collect();
+    let config = config(request, target, &mut losses);
+    let body = Body {
+        system_instruction: (!instructions.is_empty()).then(|| json!({"parts": instructions})),
+        contents,
+        tools: has_tools.then(|| json!([{"functionDeclarations": declarations}])),
+        tool_config: request.choice.as_ref().filter(|_| has_tools).map(choice),
+        generation_config: Some(config).filter(|config| *config != GenerationConfig::default()),
+    };
+    if has_tools && request.one_call {
+        losses.degrade("parallel_tool_calls", "Gemini cannot be asked for one call at a time");
+    }
+    if request.verbosity.is_some() {
+        losses.degrade("verbosity", "Gemini has no such field");
+    }
+    // A struct of texts, numbers and values can always be written.
+    (serde_json::to_string(&body).unwrap_or_default(), losses)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_instruction: Option<Value>,
+    contents: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_config: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation_config: Option<GenerationConfig>,
+}
+
+#[derive(Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GenerationConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stop_sequences: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_mime_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_json_schema: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_config: Option<Value>,
+}
+
+fn config(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) -> GenerationConfig {
+    let sampling = &request.sampling;
+    let most = target.dialect.max_output.unwrap_or(u64::MAX);
+    GenerationConfig {
+        temperature: sampling.temperature.as_ref().map(|number| temperature(number, losses)),
+        top_p: sampling.top_p.clone(),
+        top_k: sampling.top_k.clone(),
+        max_output_tokens: request.limit.map(|limit| limit.min(most)),
+        stop_sequences: stops(request, losses),
+        seed: sampling.seed.clone(),
+        presence_penalty: sampling.presence_penalty.clone(),
+        frequency_penalty: sampling.frequency_penalty.clone(),
+        response_mime_type: request.format.is_some().then_some("application/json"),
+        response_json_schema: match &request.format {
+            Some(Format::JsonSchema { schema, .. }) => Some(schema.clone()),
+            Some(Format::JsonObject) | None => None,
+        },
+        thinking_config: thinking::encode(request, target, losses),
+    }
+}
+
+fn temperature(number: &Number, losses: &mut Losses) -> Number {
+    if number.as_f64().is_some_and(|value| value > HOTTEST) {
+        losses.degrade("temperature", "Gemini takes 2 at most");
+        return Number::from(2);
+    }
+    number.clone()
+}
+
+fn stops(request: &Request, losses: &mut Losses) -> Vec<String> {
+    let stops = &request.sampling.stop;
+    if stops.len() > MOST_STOPS {
+        losses.degrade("stop", "Gemini takes five stop texts");
+    }
+    stops.iter().take(MOST_STOPS).cloned().collect()
+}
+
+/// `parameters` refuses `$schema` and `additionalProperties`; the other field takes JSON schema.
+fn tool(tool: &Tool) -> Value {
+    let (description, schema) = match &tool.form {
+        ToolForm::Function { schema, .. } => (tool.description.clone(), schema.clone()),
+        ToolForm::FreeForm { grammar } => {
+            let words: Vec<String> =
+                [tool.description.clone(), grammar.clone()].into_iter().flatten().collect();
+            let schema = json!({
+                "type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"],
+            });
+            ((!words.is_empty()).then(|| words.join("\n\n")), schema)
+        }
+    };
+    let mut declaration = json!({"name": fit_name(&tool.name, &NAMES)});
+    if let Some(object) = declaration.as_object_mut() {
+        object.extend(description.map(|text| ("description".to_owned(), Value::from(text))));
+        object.insert("parametersJsonSchema".to_owned(), schema);
+    }
+    declaration
+}
+
+fn choice(choice: &ToolChoice) -> Value {
+    let among = |names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| fit_name(name, &NAMES)).collect();
+        json!({"mode": "ANY", "allowedFunctionNames": names})
+    };
+    let calling = match choice {
+        ToolChoice::Auto => json!({"mode": "AUTO"}),
+        ToolChoice::None => json!({"mode": "NONE"}),
+        ToolChoice::Any => json!({"mode": "ANY"}),
+        ToolChoice::One(name) => among(std::slice::from_ref(name)),
+        ToolChoice::OneOf(names) => among(names),
+    };
+    json!({"functionCallingConfig": calling})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::request::{
+        Block, Effort, Media, MediaKind, ResultPart, Role, Sampling, Source, ToolCall, ToolResult, Turn,
+    };
+    use crate::protocol::dialect::{Dialect, ReasoningStyle};
+    use crate::protocol::gemini::request_decode;
+
+    fn body(request: &Request, dialect: &Dialect) -> (Value, Losses) {
+        let target = TargetContext { model: "gemini-2.5-flash", dialect, session: None };
+        let (text, losses) = encode(request, &target);
+        (serde_json::from_str(&text).unwrap(), losses)
+    }
+
+    #[test]
+    fn a_request_is_written_as_the_reference_wants_it() {
+        let form = ToolForm::FreeForm { grammar: Some("start: /.*/".into()) };
+        let request = Request {
+            system: vec!["be kind".into(), String::new()],
+            turns: vec![Turn::of(Role::User, Block::Text("hi".into()))],
+            tools: vec![Tool { name: "1 patch".into(), description: Some("d".into()), form, identity: None }],
+            choice: Some(ToolChoice::One("1 patch".into())),
+            one_call: true,
+            sampling: Sampling {
+                temperature: Number::from_f64(2.5),
+                stop: vec!["s".to_owned(); 6],
+                ..Sampling::default()
+            },
+            format: Some(Format::JsonObject),
+            verbosity: Some("low".into()),
+            limit: Some(100),
+            ..Request::default()
+        };
+        let dialect = Dialect { max_output: Some(64), ..Dialect::default() };
+        let (body, losses) = body(&request, &dialect);
+        let name = fit_name("1 patch", &NAMES);
+        let expected = json!({
+            "systemInstruction": {"parts": [{"text": "be kind"}]},
+            "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+            "tools": [{"functionDeclarations": [{"name": name, "description": "d\n\nstart: /.*/",
+                "parametersJsonSchema": {"type": "object", "properties": {"input": {"type": "string"}},
+                    "required": ["input"]}}]}],
+            "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [name]}},
+            "generationConfig": {"temperature": 2, "maxOutputTokens": 64, "stopSequences": ["s", "s", "s", "s", "s"],
+                "responseMimeType": "application/json"},
+        });
+        assert_eq!(body, expected);
+        let paths: Vec<&str> = losses.iter().map(|loss| loss.path.as_str()).collect();
+        assert_eq!(paths, ["temperature", "stop", "parallel_tool_calls", "verbosity"]);
+    }
+
+    #[test]
+    fn what_the_wire_can_say_comes_back() {
+        let schema = json!({"type": "object", "properties": {"x": {"type": "string"}}});
+        let arguments = "{\"x\":\"y\"}".to_owned();
+        let call = ToolCall { id: "c1".into(), name: "f".into(), arguments, free_form: false, state: None };
+        let source = Source::Inline { mime: "image/png".into(), data: "AAAA".into() };
+        let image = Media { kind: MediaKind::Image, source, name: None, detail: None };
+        let content = vec![ResultPart::Text("no".into()), ResultPart::Media(image.clone())];
+        let result = ToolResult { id: "c1".into(), name: Some("f".into()), content, failed: true };
+        let request = Request {
+            system: vec!["a".into(), "b".into()],
+            turns: vec![
+                Turn { role: Role::User, blocks: vec![Block::Text("hi".into()), Block::Media(image)] },
+                Turn { role: Role::Assistant, blocks: vec![Block::Text("ok".into()), Block::Call(call)] },
+                Turn { role: Role::User, blocks: vec![Block::Result(result), Block::Text("go".into())] },
+            ],
+            tools: vec![Tool {
+                name: "f".into(),
+                description: Some("d".into()),
+                form: ToolForm::Function { schema: schema.clone(), strict: None },
+                identity: None,
+            }],
+            choice: Some(ToolChoice::OneOf(vec!["f".into(), "g".into()])),
+            sampling: Sampling {
+                temperature: Number::from_f64(0.5),
+                top_k: Some(Number::from(40)),
+                seed: Some(Number::from(7)),
+                stop: vec!["x".into()],
+                ..Sampling::default()
+            },
+            effort: Effort::Budget(1000),
+            show_reasoning: Some(true),
+            format: Some(Format::JsonSchema { name: None, description: None, schema, strict: None }),
+            limit: Some(100),
+            ..Request::default()
+        };
+        let dialect = Dialect { reasoning: ReasoningStyle::Budget, ..Dialect::default() };
+        let (body, losses) = body(&request, &dialect);
+        assert_eq!(losses, Losses::default());
+        assert_eq!(request_decode::decode(&body.to_string()), Ok((request, Losses::default())));
+    }
+
+    #[test]
+    fn without_tools_there_is_no_choice_and_no_empty_member() {
+        let request = Request { choice: Some(ToolChoice::Any), one_call: true, ..Request::default() };
+        let (body, losses) = body(&request, &Dialect::default());
+        assert_eq!(body, json!({"contents": [{"role": "user", "parts": [{"text": "..."}]}]}));
+        assert_eq!(losses, Losses::default());
+    }
+}

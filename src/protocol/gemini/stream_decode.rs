@@ -1,0 +1,242 @@
+//! Gemini chunks -> events.
+//!
+//! Gemini has no boundaries: a text or a thought ends where something else begins; calls come
+//! whole. Each chunk repeats the counts of tokens, and some servers say the finish reason before
+//! their last words, so that both are told when the stream is over.
+
+use serde_json::Value;
+
+use crate::base::id::stable_hash;
+use crate::ir::carrier::State;
+use crate::ir::loss::Losses;
+use crate::ir::request::Media;
+use crate::ir::response::{StopReason, Usage};
+use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
+use crate::protocol::error;
+use crate::protocol::fields::Fields;
+use crate::protocol::gemini::part::{self, Part, Piece};
+use crate::protocol::gemini::{spelling, tap};
+use crate::protocol::wire::{StreamDecoder, WireError};
+
+/// Ends at which the model tried to call a tool and failed: there is no answer.
+const FAILURES: [&str; 5] = [
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "UNEXPECTED_TOOL_CALL",
+    "TOO_MANY_TOOL_CALLS",
+    "MISSING_THOUGHT_SIGNATURE",
+];
+
+/// Reads one stream.
+pub(super) struct Decoder {
+    seed: String,
+    started: bool,
+    next: u32,
+    calls: usize,
+    /// The text or the thought that is being told.
+    open: Option<(Voice, BlockId)>,
+    /// Media, each with the number of blocks before it: a stream has no place for them.
+    pub(super) media: Vec<(usize, Media)>,
+    usage: Usage,
+    stop: Option<StopReason>,
+    finished: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Voice {
+    Text,
+    Reasoning,
+}
+
+impl Decoder {
+    pub(super) fn new(seed: &str) -> Self {
+        Self {
+            seed: seed.to_owned(),
+            started: false,
+            next: 0,
+            calls: 0,
+            open: None,
+            media: Vec::new(),
+            usage: Usage::default(),
+            stop: None,
+            finished: false,
+        }
+    }
+
+    /// Takes one chunk, or a whole answer.
+    pub(super) fn chunk(&mut self, mut chunk: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        if let Some(failure) = chunk.take("error") {
+            return Err(WireError::new("error", format!("no error: {}", error::of_value(&failure).message)));
+        }
+        let (id, model) = (chunk.text("responseId")?, chunk.text("modelVersion")?);
+        if !self.started {
+            self.started = true;
+            out.push(StreamEvent::Start { id, model });
+        }
+        let usage = chunk.take("usageMetadata").map(spelling::camel);
+        if let Some(usage) = usage.and_then(|usage| tap::usage(&usage.to_string())) {
+            self.usage.update(usage);
+        }
+        if let Some(mut feedback) = spelling::object(&mut chunk, "promptFeedback")?
+            && let Some(reason) = feedback.text("blockReason")?
+            && reason != "BLOCK_REASON_UNSPECIFIED"
+        {
+            self.stop = Some(StopReason::Refuse);
+        }
+        for mut candidate in spelling::objects(&mut chunk, "candidates")? {
+            if candidate.count("index")?.unwrap_or(0) == 0 {
+                self.candidate(candidate, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn candidate(&mut self, mut candidate: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        if let Some(mut content) = spelling::object(&mut candidate, "content")? {
+            let path = content.at("parts");
+            for (index, value) in content.list("parts")?.unwrap_or_default().into_iter().enumerate() {
+                // What an answer holds beside its words has no place elsewhere.
+                let part = part::read(value, format!("{path}[{index}]"), &mut Losses::default())?;
+                self.part(part, out);
+            }
+        }
+        let Some(reason) = candidate.text("finishReason")? else { return Ok(()) };
+        if FAILURES.contains(&reason.as_str()) && self.next == 0 {
+            let why = candidate.text("finishMessage")?.unwrap_or_default();
+            return Err(WireError::new(
+                candidate.at("finishReason"),
+                format!("an answer, not {reason}: {why}"),
+            ));
+        }
+        self.stop = stop(&reason).or_else(|| self.stop.take());
+        Ok(())
+    }
+
+    fn part(&mut self, part: Part, out: &mut Vec<StreamEvent>) {
+        let mut state = part.state;
+        match part.piece {
+            Piece::Call { id, name, arguments } => {
+                let id = self.call(id, name, out);
+                let state = state.take().map(Delta::State);
+                let deltas = state.into_iter().chain([Delta::Text(arguments)]);
+                out.extend(deltas.map(|delta| StreamEvent::BlockDelta { id, delta }));
+                out.push(StreamEvent::BlockEnd { id });
+            }
+            Piece::Thought(text) => {
+                self.say(Voice::Reasoning, text, out);
+                if let (Some((_, id)), Some(state)) = (self.open, state.take()) {
+                    out.push(StreamEvent::BlockDelta { id, delta: Delta::State(state) });
+                    // A block takes one state.
+                    self.close(out);
+                }
+            }
+            Piece::Text(text) => {
+                // Before its text where it can be; a text that is being told is not cut in two.
+                if !matches!(self.open, Some((Voice::Text, _))) {
+                    self.signature(state.take(), out);
+                }
+                self.say(Voice::Text, text, out);
+            }
+            Piece::Media(media) => {
+                self.close(out);
+                self.media.push((self.next as usize, media));
+            }
+            // Server tools are never shown as the client's; the words around them stay.
+            Piece::Other(_) | Piece::File | Piece::Result(_) => {
+                self.close(out);
+                state = None;
+            }
+            Piece::Empty => {}
+        }
+        self.signature(state, out);
+    }
+
+    /// A signature without words of its own is a block of reasoning.
+    fn signature(&mut self, state: Option<State>, out: &mut Vec<StreamEvent>) {
+        let Some(state) = state else { return };
+        self.close(out);
+        let id = self.block(BlockKind::Reasoning, out);
+        out.push(StreamEvent::BlockDelta { id, delta: Delta::State(state) });
+        out.push(StreamEvent::BlockEnd { id });
+    }
+
+    fn say(&mut self, voice: Voice, text: String, out: &mut Vec<StreamEvent>) {
+        let id = match self.open {
+            Some((open, id)) if open == voice => id,
+            _ => {
+                self.close(out);
+                let kind = match voice {
+                    Voice::Text => BlockKind::Text,
+                    Voice::Reasoning => BlockKind::Reasoning,
+                };
+                let id = self.block(kind, out);
+                self.open = Some((voice, id));
+                id
+            }
+        };
+        out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text) });
+    }
+
+    fn call(&mut self, id: Option<String>, name: String, out: &mut Vec<StreamEvent>) -> BlockId {
+        self.close(out);
+        let made = format!("call_{:016x}{}", stable_hash(self.seed.as_bytes()), self.calls);
+        self.calls += 1;
+        self.block(BlockKind::Call { id: id.unwrap_or(made), name, free_form: false }, out)
+    }
+
+    fn block(&mut self, kind: BlockKind, out: &mut Vec<StreamEvent>) -> BlockId {
+        let id = BlockId(self.next);
+        self.next += 1;
+        out.push(StreamEvent::BlockStart { id, kind });
+        id
+    }
+
+    fn close(&mut self, out: &mut Vec<StreamEvent>) {
+        if let Some((_, id)) = self.open.take() {
+            out.push(StreamEvent::BlockEnd { id });
+        }
+    }
+
+    /// Ends the answer. Whole answers may leave their reason out; streams may not.
+    pub(super) fn end(&mut self, out: &mut Vec<StreamEvent>) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        self.close(out);
+        if !self.usage.is_empty() {
+            out.push(StreamEvent::Usage(self.usage));
+        }
+        let stop = self.stop.take().unwrap_or_default();
+        out.push(StreamEvent::Finish { stop: stop.settled(self.calls > 0) });
+    }
+}
+
+impl StreamDecoder for Decoder {
+    fn frame(&mut self, _: Option<&str>, data: &str, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        let value: Value = serde_json::from_str(data)
+            .map_err(|error| WireError::new("chunk", format!("a Gemini chunk: {error}")))?;
+        self.chunk(spelling::fields(value, "")?, out)
+    }
+
+    fn finish(&mut self, out: &mut Vec<StreamEvent>) {
+        if self.stop.is_some() {
+            self.end(out);
+        }
+    }
+}
+
+/// A provider's word for why an answer ended, unless it says that it did not.
+fn stop(reason: &str) -> Option<StopReason> {
+    Some(match reason {
+        "" | "FINISH_REASON_UNSPECIFIED" => return None,
+        "STOP" => StopReason::End,
+        "MAX_TOKENS" => StopReason::Limit,
+        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE"
+        | "MODEL_ARMOR" => StopReason::Refuse,
+        image if image.starts_with("IMAGE_") => StopReason::Refuse,
+        other => StopReason::Other(other.to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

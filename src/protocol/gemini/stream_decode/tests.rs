@@ -1,0 +1,147 @@
+use super::*;
+use serde_json::json;
+
+fn chunk(parts: Value) -> Value {
+    json!({"candidates": [{"content": {"parts": parts, "role": "model"}, "index": 0}]})
+}
+
+fn finish(reason: &str) -> Value {
+    json!({"candidates": [{"content": {}, "finishReason": reason}]})
+}
+
+fn decode(chunks: &[Value]) -> Result<Vec<StreamEvent>, WireError> {
+    let mut decoder = Decoder::new("seed");
+    let mut out = Vec::new();
+    for chunk in chunks {
+        decoder.frame(None, &chunk.to_string(), &mut out)?;
+    }
+    decoder.finish(&mut out);
+    Ok(out)
+}
+
+/// The events as short words.
+fn words(chunks: &[Value]) -> Vec<String> {
+    let word = |event: StreamEvent| match event {
+        StreamEvent::Start { .. } => "start".to_owned(),
+        StreamEvent::BlockStart { id, kind } => match kind {
+            BlockKind::Call { id: call, name, .. } => format!("{}:{name}:{call}", id.0),
+            other => format!("{}:{other:?}", id.0),
+        },
+        StreamEvent::BlockDelta { id, delta: Delta::Text(text) } => format!("{}+{text}", id.0),
+        StreamEvent::BlockDelta { id, delta: Delta::State(_) } => format!("{}+state", id.0),
+        StreamEvent::BlockEnd { id } => format!("{}.", id.0),
+        StreamEvent::Usage(usage) => format!("usage {:?}/{:?}", usage.input, usage.output),
+        StreamEvent::Finish { stop } => format!("{stop:?}"),
+        StreamEvent::Unknown { name } => name,
+    };
+    decode(chunks).unwrap().into_iter().map(word).collect()
+}
+
+#[test]
+fn boundaries_are_made_where_something_else_begins() {
+    let chunks = [
+        chunk(json!([{"text": "hm", "thought": true}])),
+        chunk(json!([{"text": "m", "thought": true}, {"text": "a"}])),
+        chunk(json!([{"text": ""}, {"text": "b"}])),
+        chunk(json!([
+            {"functionCall": {"name": "f", "args": {"x": 1}, "id": "1"}, "thoughtSignature": "c2ln"},
+            {"functionCall": {"name": "f"}},
+        ])),
+        json!({"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 4}}),
+        finish("STOP"),
+        json!({"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 5, "thoughtsTokenCount": 1}}),
+    ];
+    let made = format!("call_{:016x}1", stable_hash(b"seed"));
+    let expected = [
+        "start",
+        "0:Reasoning",
+        "0+hm",
+        "0+m",
+        "0.",
+        "1:Text",
+        "1+a",
+        "1+b",
+        "1.",
+        "2:f:1",
+        "2+state",
+        "2+{\"x\":1}",
+        "2.",
+        &format!("3:f:{made}"),
+        "3+{}",
+        "3.",
+        "usage Some(3)/Some(6)",
+        "ToolCalls",
+    ];
+    assert_eq!(words(&chunks), expected);
+}
+
+#[test]
+fn signatures_are_kept_where_no_call_carries_them() {
+    let chunks = [
+        chunk(json!([{"text": "a"}])),
+        chunk(json!([{"text": "b", "thoughtSignature": "c2ln"}])),
+        chunk(json!([{"text": "hm", "thought": true, "thoughtSignature": "c2ln"}])),
+        chunk(json!([{"text": "c", "thoughtSignature": "c2ln"}, {"text": "", "thoughtSignature": "c2ln"}])),
+        finish("MAX_TOKENS"),
+    ];
+    let expected = [
+        "start",
+        "0:Text",
+        "0+a",
+        "0+b",
+        "0.",
+        "1:Reasoning",
+        "1+state",
+        "1.",
+        "2:Reasoning",
+        "2+hm",
+        "2+state",
+        "2.",
+        "3:Reasoning",
+        "3+state",
+        "3.",
+        "4:Text",
+        "4+c",
+        "4.",
+        "5:Reasoning",
+        "5+state",
+        "5.",
+        "Limit",
+    ];
+    assert_eq!(words(&chunks), expected);
+}
+
+#[test]
+fn server_tools_are_left_out_and_the_words_around_them_stay() {
+    let chunks = [
+        chunk(json!([{"text": "a"}, {"executableCode": {"code": "1"}, "thoughtSignature": "c2ln"}])),
+        chunk(json!([{"codeExecutionResult": {"output": "1"}}, {"toolCall": {}}, {"text": "b"}])),
+        finish("STOP"),
+    ];
+    let expected = ["start", "0:Text", "0+a", "0.", "1:Text", "1+b", "1.", "End"];
+    assert_eq!(words(&chunks), expected);
+}
+
+#[test]
+fn an_end_is_told_only_when_the_provider_told_it() {
+    let text = || chunk(json!([{"text": "a"}]));
+    assert_eq!(words(&[text()]).last().unwrap(), "0+a");
+    assert_eq!(words(&[text(), finish("FINISH_REASON_UNSPECIFIED")]).last().unwrap(), "0+a");
+    assert_eq!(words(&[text(), finish("SPII")]).last().unwrap(), "Refuse");
+    assert_eq!(words(&[text(), finish("IMAGE_SAFETY")]).last().unwrap(), "Refuse");
+    assert_eq!(
+        words(&[text(), finish("MALFORMED_FUNCTION_CALL")]).last().unwrap(),
+        "Other(\"MALFORMED_FUNCTION_CALL\")"
+    );
+    let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}});
+    assert_eq!(words(&[blocked]), ["start", "Refuse"]);
+    assert_eq!(words(&[json!({})]), ["start"]);
+}
+
+#[test]
+fn what_is_no_answer_is_an_error() {
+    assert!(decode(&[finish("MALFORMED_FUNCTION_CALL")]).is_err());
+    assert!(decode(&[json!({"error": {"code": 503, "message": "m"}})]).is_err());
+    assert!(decode(&[json!({"candidates": [1]})]).is_err());
+    assert!(decode(&[chunk(json!([{"functionCall": {"args": {}}}]))]).is_err());
+}

@@ -1,0 +1,285 @@
+//! The conversation of a Gemini client -> turns.
+//!
+//! Calls need no ids here: a result belongs to the call of its id, else to the first open call of
+//! its name. In neutral words every call has an id, made of its place, name and arguments where the
+//! client gave none, so that the same history gives the same ids in every turn.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::base::id::stable_hash;
+use crate::ir::carrier::State;
+use crate::ir::loss::Losses;
+use crate::ir::request::{Block, MediaKind, Reasoning, ResultPart, Role, ToolCall, ToolResult, Turn};
+use crate::protocol::fields::Fields;
+use crate::protocol::gemini::part::{self, Part, Piece};
+use crate::protocol::gemini::spelling;
+use crate::protocol::wire::WireError;
+
+const STORED: &str = "llmgate carries images, PDF documents and sound inside the request only";
+
+/// The instructions: a text, a turn, or its parts.
+pub(super) fn system(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<String>, WireError> {
+    let parts = match fields.take("systemInstruction") {
+        None => return Ok(Vec::new()),
+        Some(Value::String(text)) => return Ok(vec![text]),
+        Some(Value::Object(mut turn)) => turn.shift_remove("parts").unwrap_or_default(),
+        Some(parts) => parts,
+    };
+    let mut texts = Vec::new();
+    for (index, value) in list(parts).into_iter().enumerate() {
+        let path = format!("systemInstruction.parts[{index}]");
+        let value = if value.is_string() { serde_json::json!({"text": value}) } else { value };
+        match part::read(value, path.clone(), losses)?.piece {
+            Piece::Text(text) | Piece::Thought(text) => texts.push(text),
+            Piece::Empty => {}
+            Piece::Media(_) | Piece::Call { .. } | Piece::Result(_) | Piece::File | Piece::Other(_) => {
+                losses.degrade(path, "instructions are text");
+            }
+        }
+    }
+    Ok(texts)
+}
+
+/// The conversation.
+pub(super) fn turns(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Turn>, WireError> {
+    let mut reader = Reader::default();
+    let mut turns = Vec::new();
+    for mut content in spelling::objects(fields, "contents")? {
+        let role = match content.text("role")?.as_deref() {
+            None | Some("" | "user" | "function") => Role::User,
+            Some("model") => Role::Assistant,
+            Some(_) => return Err(WireError::new(content.at("role"), "user or model")),
+        };
+        let path = content.at("parts");
+        reader.begin(role);
+        let mut blocks = Vec::new();
+        for (index, value) in list(content.take("parts").unwrap_or_default()).into_iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            let part = part::read(value, path.clone(), losses)?;
+            reader.part(part, &path, &mut blocks, losses)?;
+        }
+        content.lose_rest(losses);
+        turns.push(Turn { role, blocks });
+    }
+    Ok(turns)
+}
+
+/// A lone value is a list of one.
+fn list(value: Value) -> Vec<Value> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(list) => list,
+        value => vec![value],
+    }
+}
+
+/// Reads parts, and knows which calls are open.
+#[derive(Default)]
+struct Reader {
+    role: Option<Role>,
+    calls: usize,
+    known: HashSet<String>,
+    /// Ids and names of the calls whose results have not come.
+    open: Vec<(String, String)>,
+    /// Did the user speak since the last call?
+    answered: bool,
+}
+
+impl Reader {
+    fn begin(&mut self, role: Role) {
+        self.answered |= role == Role::User;
+        self.role = Some(role);
+    }
+
+    fn part(
+        &mut self,
+        part: Part,
+        path: &str,
+        blocks: &mut Vec<Block>,
+        losses: &mut Losses,
+    ) -> Result<(), WireError> {
+        let is_model = self.role == Some(Role::Assistant);
+        let mut state = part.state.filter(|_| is_model);
+        match part.piece {
+            Piece::Call { id, name, arguments } => {
+                if let Some(before) = state.take_if(|state| !part::is_of_call(state)) {
+                    blocks.push(reasoning(String::new(), Some(before)));
+                }
+                let id = self.call(id, &name, &arguments);
+                blocks.push(Block::Call(ToolCall { id, name, arguments, free_form: false, state }));
+                return Ok(());
+            }
+            Piece::Thought(text) if is_model => blocks.push(reasoning(text, state.take())),
+            Piece::Text(text) | Piece::Thought(text) => {
+                let signed = state.take().map(|state| reasoning(String::new(), Some(state)));
+                blocks.extend(signed);
+                blocks.push(Block::Text(text));
+            }
+            // An image or a document beside a result belongs to it: Gemini CLI's read_file.
+            Piece::Media(media) => match blocks.last_mut() {
+                Some(Block::Result(result)) if media.kind != MediaKind::Audio => {
+                    result.content.push(ResultPart::Media(media))
+                }
+                _ => blocks.push(Block::Media(media)),
+            },
+            Piece::Result(fields) => blocks.push(Block::Result(self.result(fields, losses)?)),
+            Piece::File => losses.refuse(format!("{path}.fileData"), STORED),
+            Piece::Other(name) => {
+                losses.degrade(format!("{path}.{name}"), "it belongs to a tool that runs at Google");
+                state = None;
+            }
+            Piece::Empty => {}
+        }
+        blocks.extend(state.map(|state| reasoning(String::new(), Some(state))));
+        Ok(())
+    }
+
+    fn call(&mut self, id: Option<String>, name: &str, arguments: &str) -> String {
+        if std::mem::take(&mut self.answered) {
+            // What the user did not answer then is answered no more, unless by its id.
+            self.open.clear();
+        }
+        let seed = format!("{} {name} {arguments}", self.calls);
+        self.calls += 1;
+        let id = id.unwrap_or_else(|| made_id(&seed));
+        self.known.insert(id.clone());
+        self.open.push((id.clone(), name.to_owned()));
+        id
+    }
+
+    fn result(&mut self, mut fields: Fields, losses: &mut Losses) -> Result<ToolResult, WireError> {
+        let given = fields.text("id")?.filter(|id| !id.is_empty());
+        let name = fields.text("name")?;
+        let by_id = given.as_ref().filter(|id| self.known.contains(*id));
+        let place = match (by_id, &name) {
+            (Some(id), _) => self.open.iter().position(|(known, _)| known == id),
+            (None, Some(name)) => self.open.iter().position(|(_, known)| known == name),
+            (None, None) => None,
+        };
+        let matched = place.map(|place| self.open.remove(place).0);
+        let (mut content, failed) = response(fields.take("response"));
+        for mut inner in spelling::objects(&mut fields, "parts")? {
+            let path = inner.at("inlineData");
+            match spelling::object(&mut inner, "inlineData")?.map(part::media).transpose()? {
+                Some(Piece::Media(media)) => content.push(ResultPart::Media(media)),
+                Some(Piece::Text(text)) => content.push(ResultPart::Text(text)),
+                _ => losses.refuse(path, STORED),
+            }
+        }
+        fields.lose_rest(losses);
+        let id = matched.or(given).unwrap_or_else(|| made_id(name.as_deref().unwrap_or_default()));
+        Ok(ToolResult { id, name, content, failed })
+    }
+}
+
+fn reasoning(text: String, state: Option<State>) -> Block {
+    Block::Reasoning(Reasoning { text, state })
+}
+
+fn made_id(seed: &str) -> String {
+    format!("call_{:016x}", stable_hash(seed.as_bytes()))
+}
+
+/// The text of a result, and whether the tool failed (SPEC 8.2).
+fn response(response: Option<Value>) -> (Vec<ResultPart>, bool) {
+    let Some(response) = response else { return (Vec::new(), false) };
+    let object = response.as_object();
+    let failed = object
+        .and_then(|object| object.get("error"))
+        .is_some_and(|error| !error.is_null() && error != "" && error != false);
+    let lone = object
+        .filter(|object| object.len() == 1)
+        .and_then(|object| ["output", "error", "result"].iter().find_map(|name| object.get(*name)?.as_str()));
+    let text = lone.map_or_else(|| response.to_string(), str::to_owned);
+    (vec![ResultPart::Text(text)], failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(contents: Value) -> Vec<Turn> {
+        let mut fields = Fields::of(json!({"contents": contents}), "").unwrap();
+        turns(&mut fields, &mut Losses::default()).unwrap()
+    }
+
+    fn ids(turns: &[Turn]) -> Vec<String> {
+        let of = |block: &Block| match block {
+            Block::Call(call) => Some(call.id.clone()),
+            Block::Result(result) => Some(result.id.clone()),
+            Block::Text(_) | Block::Refusal(_) | Block::Media(_) | Block::Reasoning(_) => None,
+        };
+        turns.iter().flat_map(|turn| &turn.blocks).filter_map(of).collect()
+    }
+
+    #[test]
+    fn calls_without_ids_pair_with_their_results() {
+        let call = |name: &str, n: u32| json!({"functionCall": {"name": name, "args": {"n": n}}});
+        let result = |name: &str| json!({"functionResponse": {"name": name, "response": {"output": "x"}}});
+        let found = ids(&read(json!([
+            {"role": "model", "parts": [call("f", 1), call("g", 1), call("f", 2)]},
+            {"parts": [result("g"), result("f"), result("f")]},
+            {"role": "model", "parts": [call("f", 1)]},
+            {"role": "user", "parts": [result("f")]},
+        ])));
+        let [f1, g, f2, rg, rf1, rf2, again, answer] = found.try_into().unwrap();
+        assert_eq!([&rg, &rf1, &rf2, &answer], [&g, &f1, &f2, &again]);
+        assert_ne!(f1, again);
+    }
+
+    #[test]
+    fn given_ids_are_kept() {
+        let found = ids(&read(json!([
+            {"role": "model", "parts": [{"functionCall": {"name": "f", "id": "a"}}, {"function_call": {"name": "f", "id": "b"}}]},
+            {"parts": [{"function_response": {"name": "f", "id": "b", "response": {}}}, {"functionResponse": {"name": "f", "id": "a", "response": {}}}]},
+        ])));
+        assert_eq!(found, ["a", "b", "b", "a"]);
+    }
+
+    #[test]
+    fn results_are_texts() {
+        for (value, text, failed) in [
+            (json!({"output": "x"}), "x", false),
+            (json!({"result": "x"}), "x", false),
+            (json!({"error": "x"}), "x", true),
+            (json!({"result": 2}), r#"{"result":2}"#, false),
+            (json!({"name": "f", "content": "x"}), r#"{"name":"f","content":"x"}"#, false),
+            (json!({"output": "x", "error": "y"}), r#"{"output":"x","error":"y"}"#, true),
+        ] {
+            assert_eq!(response(Some(value)), (vec![ResultPart::Text(text.into())], failed));
+        }
+    }
+
+    #[test]
+    fn signatures_become_states_of_their_blocks() {
+        let foreign =
+            State { provider: "p".into(), ..State::of("anthropic", vec![json!({"type": "thinking"})]) };
+        let turns = read(json!([{"role": "model", "parts": [
+            {"text": "hm", "thought": true},
+            {"text": "yes", "thoughtSignature": "c2ln"},
+            {"functionCall": {"name": "f", "args": {}, "id": "1"}, "thoughtSignature": foreign.pack()},
+            {"functionCall": {"name": "g", "args": {}, "id": "2"}, "thoughtSignature": "Zw=="},
+            {"functionCall": {"name": "g", "args": {}, "id": "3"}, "thoughtSignature": part::NO_SIGNATURE},
+        ]}]));
+        let call = |name: &str, id: &str, state| {
+            let arguments = "{}".to_owned();
+            Block::Call(ToolCall { id: id.into(), name: name.into(), arguments, free_form: false, state })
+        };
+        let own = |value| Some(State::of(part::ORIGIN, vec![value]));
+        let signed =
+            json!({"functionCall": {"name": "g", "args": {}, "id": "2"}, "thoughtSignature": "Zw=="});
+        let expected = vec![
+            reasoning("hm".into(), None),
+            reasoning(String::new(), own(json!({"text": "", "thoughtSignature": "c2ln"}))),
+            Block::Text("yes".into()),
+            reasoning(String::new(), Some(foreign)),
+            call("f", "1", None),
+            call("g", "2", own(signed)),
+            call("g", "3", None),
+        ];
+        assert_eq!(turns.first().unwrap().blocks, expected);
+    }
+}

@@ -1,0 +1,305 @@
+//! Turns -> `contents`.
+//!
+//! Google demands that the user speaks first and the two speak in turn, that a turn with calls is
+//! followed by one that begins with as many results, and, from Gemini 3 on, that the first call of
+//! a turn is signed. So results are put right behind their calls, wherever they stood.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde_json::{Value, json};
+
+use crate::ir::carrier::State;
+use crate::ir::loss::Losses;
+use crate::ir::names::{fit_id, fit_name};
+use crate::ir::request::{
+    Block, Media, MediaKind, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
+};
+use crate::protocol::gemini::part::{NO_SIGNATURE, ORIGIN, object_of};
+use crate::protocol::gemini::request_encode::NAMES;
+use crate::protocol::gemini::thinking::short_name;
+use crate::protocol::wire::TargetContext;
+
+/// The longest call id that is sent as it is.
+const LONGEST_ID: usize = 64;
+const MODEL: &str = "model";
+const USER: &str = "user";
+
+/// Writes the conversation.
+pub(super) fn contents(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) -> Vec<Value> {
+    let pairs = Pairs::of(&request.turns);
+    let mut writer =
+        Writer { target, losses, pairs: &pairs, done: Vec::new(), owed: Vec::new(), signed: Vec::new() };
+    for (index, turn) in request.turns.iter().enumerate() {
+        match turn.role {
+            Role::Assistant => writer.model(turn, index),
+            Role::User => writer.user(turn, index),
+            Role::Instructions => writer.instructions(turn),
+        }
+    }
+    writer.finish()
+}
+
+/// The place of a block: its turn, and its number there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place(usize, usize);
+
+/// Which result answers which call. Ids may come twice in a history, so that places are paired.
+struct Pairs<'r> {
+    results: HashMap<Place, &'r ToolResult>,
+    matched: HashSet<Place>,
+}
+
+impl<'r> Pairs<'r> {
+    fn of(turns: &'r [Turn]) -> Self {
+        let mut pairs = Self { results: HashMap::new(), matched: HashSet::new() };
+        let mut open: HashMap<&str, VecDeque<Place>> = HashMap::new();
+        for (index, turn) in turns.iter().enumerate() {
+            for (number, block) in turn.blocks.iter().enumerate() {
+                let place = Place(index, number);
+                match (block, turn.role) {
+                    (Block::Call(call), Role::Assistant) => {
+                        open.entry(&call.id).or_default().push_back(place);
+                    }
+                    (Block::Result(result), Role::User) => {
+                        let call = open.get_mut(result.id.as_str()).and_then(VecDeque::pop_front);
+                        if let Some(call) = call {
+                            pairs.results.insert(call, result);
+                            pairs.matched.insert(place);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        pairs
+    }
+}
+
+/// A call whose result is to follow: its place, its id if it was sent with one, and its name.
+struct Owed {
+    place: Place,
+    id: Option<String>,
+    name: String,
+}
+
+struct Writer<'a, 't, 'r> {
+    target: &'a TargetContext<'t>,
+    losses: &'a mut Losses,
+    pairs: &'a Pairs<'r>,
+    done: Vec<(&'static str, Vec<Value>)>,
+    /// The calls of the model's turn that is being written.
+    owed: Vec<Owed>,
+    /// Parts of calls, signed, which stood as state of reasoning; their calls are to come.
+    signed: Vec<Value>,
+}
+
+impl Writer<'_, '_, '_> {
+    fn finish(mut self) -> Vec<Value> {
+        self.answer_calls();
+        if self.done.first().is_none_or(|(role, _)| *role == MODEL) {
+            self.done.insert(0, (USER, vec![text_part("...")]));
+        }
+        let done = self.done.into_iter();
+        done.map(|(role, parts)| json!({"role": role, "parts": parts})).collect()
+    }
+
+    /// Adds parts to the turn of that role; neighbours are one turn.
+    fn say(&mut self, role: &'static str, part: Value) {
+        match self.done.last_mut() {
+            Some((last, parts)) if *last == role => parts.push(part),
+            _ => self.done.push((role, vec![part])),
+        }
+    }
+
+    fn user(&mut self, turn: &Turn, index: usize) {
+        self.answer_calls();
+        for (number, block) in turn.blocks.iter().enumerate() {
+            match block {
+                Block::Result(_) if self.pairs.matched.contains(&Place(index, number)) => {}
+                Block::Result(result) => {
+                    self.losses.degrade("tool result", "it belongs to no call; sent as text of the user");
+                    self.text(USER, &result_text(result));
+                    self.result_media(result);
+                }
+                Block::Text(text) | Block::Refusal(text) => self.text(USER, text),
+                Block::Media(media) => self.media(USER, media),
+                Block::Call(_) | Block::Reasoning(_) => {}
+            }
+        }
+    }
+
+    fn instructions(&mut self, turn: &Turn) {
+        self.answer_calls();
+        let texts = turn.blocks.iter().filter_map(|block| match block {
+            Block::Text(text) if !text.is_empty() => Some(text.as_str()),
+            _ => None,
+        });
+        let text = texts.collect::<Vec<_>>().join("\n\n");
+        if !text.is_empty() {
+            self.text(USER, &format!("<system-reminder>\n{text}\n</system-reminder>"));
+        }
+    }
+
+    fn model(&mut self, turn: &Turn, index: usize) {
+        for (number, block) in turn.blocks.iter().enumerate() {
+            match block {
+                Block::Text(text) | Block::Refusal(text) => self.text(MODEL, text),
+                Block::Media(media) => self.media(MODEL, media),
+                Block::Reasoning(reasoning) => {
+                    if let Some(state) = &reasoning.state {
+                        self.reasoning(state, index);
+                    }
+                }
+                Block::Call(call) => self.call(call, Place(index, number)),
+                Block::Result(_) => {}
+            }
+        }
+    }
+
+    fn text(&mut self, role: &'static str, text: &str) {
+        if !text.is_empty() {
+            self.say(role, text_part(text));
+        }
+    }
+
+    /// State goes back to the provider that made it, exactly. A call's part waits for its call: it
+    /// stands here when a client of another protocol had no other place for it.
+    fn reasoning(&mut self, state: &State, index: usize) {
+        if !state.is_from(ORIGIN, &self.target.dialect.provider) {
+            self.lose_state(state, index);
+            return;
+        }
+        for part in &state.blocks {
+            if part.get("functionCall").is_some() {
+                self.signed.push(part.clone());
+            } else if part.is_object() {
+                self.say(MODEL, part.clone());
+            }
+        }
+    }
+
+    fn lose_state(&mut self, state: &State, index: usize) {
+        let path = format!("turns[{index}].reasoning");
+        if state.blocks.is_empty() {
+            self.losses.hint(path, "foreign reasoning");
+        } else {
+            self.losses.degrade(path, "foreign reasoning");
+        }
+    }
+
+    fn call(&mut self, call: &ToolCall, place: Place) {
+        let name = fit_name(&call.name, &NAMES);
+        let args = object_of(&call.arguments, call.free_form);
+        let part = match self.own_part(call, &name, &args, place.0) {
+            Some(part) => part,
+            None => {
+                let id = fit_id(&call.id, LONGEST_ID);
+                let mut part = json!({"functionCall": {"id": id, "name": name, "args": args}});
+                if self.must_sign()
+                    && let Some(object) = part.as_object_mut()
+                {
+                    object.insert("thoughtSignature".to_owned(), NO_SIGNATURE.into());
+                }
+                part
+            }
+        };
+        let id = part.pointer("/functionCall/id").and_then(Value::as_str).map(str::to_owned);
+        self.owed.push(Owed { place, id, name });
+        self.say(MODEL, part);
+    }
+
+    /// The part as the provider made it, if this is known.
+    fn own_part(&mut self, call: &ToolCall, name: &str, args: &Value, index: usize) -> Option<Value> {
+        let fits = |part: &Value| part.pointer("/functionCall/name").and_then(Value::as_str) == Some(name);
+        if let Some(state) = &call.state {
+            if state.is_from(ORIGIN, &self.target.dialect.provider) {
+                return state.blocks.iter().find(|part| fits(part)).cloned();
+            }
+            self.lose_state(state, index);
+            return None;
+        }
+        let same_args = |part: &Value| part.pointer("/functionCall/args").unwrap_or(&json!({})) == args;
+        let same = self.signed.iter().position(|part| fits(part) && same_args(part));
+        let place = same.or_else(|| self.signed.iter().position(fits))?;
+        Some(self.signed.remove(place))
+    }
+
+    /// Gemini 3 demands a signature on the first call of each turn.
+    fn must_sign(&self) -> bool {
+        self.owed.is_empty() && short_name(self.target.model).starts_with("gemini-3")
+    }
+
+    /// The turn with calls is over: their results follow, in the order of the calls.
+    fn answer_calls(&mut self) {
+        if !std::mem::take(&mut self.signed).is_empty() {
+            self.losses.hint("reasoning", "the call that it signs is gone");
+        }
+        for owed in std::mem::take(&mut self.owed) {
+            let result = self.pairs.results.get(&owed.place).copied();
+            let response = match result {
+                Some(result) if result.failed => json!({"error": result_text(result)}),
+                Some(result) => json!({"output": result_text(result)}),
+                None => {
+                    self.losses.degrade("tool call", "it has no result; an empty one is sent");
+                    json!({"output": "[no output recorded]"})
+                }
+            };
+            let mut inner = json!({});
+            if let Some(object) = inner.as_object_mut() {
+                object.extend(owed.id.map(|id| ("id".to_owned(), Value::from(id))));
+                object.insert("name".to_owned(), owed.name.into());
+                object.insert("response".to_owned(), response);
+            }
+            self.say(USER, json!({"functionResponse": inner}));
+            if let Some(result) = result {
+                self.result_media(result);
+            }
+        }
+    }
+
+    fn result_media(&mut self, result: &ToolResult) {
+        for part in &result.content {
+            if let ResultPart::Media(media) = part {
+                self.media(USER, media);
+            }
+        }
+    }
+
+    fn media(&mut self, role: &'static str, media: &Media) {
+        let Source::Inline { mime, data } = &media.source else {
+            let path = match media.kind {
+                MediaKind::Image => "image",
+                MediaKind::Document => "document",
+                MediaKind::Audio => "audio",
+            };
+            self.losses.refuse(path, "Gemini takes no media by URL, and llmgate fetches none");
+            return;
+        };
+        let refuses = self.target.dialect.refuses;
+        let refused = match media.kind {
+            MediaKind::Image => refuses.images,
+            MediaKind::Document => refuses.pdf,
+            MediaKind::Audio => false,
+        };
+        if refused {
+            self.losses.degrade("media", "the target is known not to take it");
+        } else {
+            self.say(role, json!({"inlineData": {"mimeType": mime, "data": data}}));
+        }
+    }
+}
+
+fn text_part(text: &str) -> Value {
+    json!({"text": text})
+}
+
+fn result_text(result: &ToolResult) -> String {
+    let texts = result.content.iter().filter_map(|part| match part {
+        ResultPart::Text(text) => Some(text.as_str()),
+        ResultPart::Media(_) => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Every client at every other protocol's provider: whole, streamed, refused, cut.
+
+use llmgate::base::sse::FrameReader;
+use llmgate::protocol::tap::Facts;
+
+use crate::support::lane::{ASKED, LANES, Lane, UPSTREAM};
+use crate::support::provider::{Provider, Reply};
+use crate::support::proxy::Proxy;
+
+/// Every client with every provider of another protocol.
+fn pairs() -> impl Iterator<Item = (&'static Lane, &'static Lane)> {
+    let other = |client: &'static Lane| LANES.iter().filter(move |lane| lane.protocol != client.protocol);
+    LANES.iter().flat_map(move |client| other(client).map(move |target| (client, target)))
+}
+
+#[test]
+fn a_whole_answer_crosses() {
+    for (client, target) in pairs() {
+        let provider = Provider::with(Reply::json(200, &target.pong(UPSTREAM)));
+        let proxy = Proxy::start(&target.config(&provider.url()));
+        let answer = proxy.post(&client.path(ASKED), &client.ping(ASKED));
+        let names = format!("{} -> {}: {}", client.name, target.name, answer.text());
+        assert_eq!(answer.status(), 200, "{names}");
+        let mut facts = Facts::default();
+        client.protocol.codec().tap_whole(&answer.text(), &mut facts);
+        assert!(facts.finished && answer.text().contains("pong") && answer.text().contains(ASKED), "{names}");
+        assert_eq!((facts.usage.input, facts.usage.output), (Some(9), Some(2)), "{names}");
+        let received = provider.received();
+        assert_eq!(received.path, target.upstream_path(UPSTREAM));
+        assert!(received.text().contains("ping"));
+    }
+}
+
+#[test]
+fn a_stream_crosses() {
+    for (client, target) in pairs() {
+        let provider = Provider::with(Reply::sse([target.streamed_pong(UPSTREAM)]));
+        let proxy = Proxy::start(&target.config(&provider.url()));
+        let told = proxy.stream(&client.stream_path(ASKED), &client.streamed_ping(ASKED)).rest();
+        let names = format!("{} -> {}: {told}", client.name, target.name);
+        let facts = facts(client, &told);
+        assert!(facts.finished && facts.error.is_none() && told.contains("pong"), "{names}");
+        assert_eq!(provider.received().path, target.upstream_stream_path(UPSTREAM));
+    }
+}
+
+#[test]
+fn a_cut_stream_is_told_as_an_error_in_the_clients_protocol() {
+    for (client, target) in pairs() {
+        let cut = [target.opening(UPSTREAM), target.content(UPSTREAM)];
+        let provider = Provider::with(Reply::sse(cut));
+        let proxy = Proxy::start(&target.config(&provider.url()));
+        let told = proxy.stream(&client.stream_path(ASKED), &client.streamed_ping(ASKED)).rest();
+        let error =
+            facts(client, &told).error.unwrap_or_else(|| panic!("{} -> {}", client.name, target.name));
+        assert!(error.message.contains("ended before"), "{told}");
+        assert!(
+            !told.contains("[DONE]")
+                && !told.contains("message_stop")
+                && !told.contains("response.completed")
+        );
+    }
+}
+
+#[test]
+fn an_error_has_the_clients_shape_and_the_providers_words() {
+    for (client, target) in pairs() {
+        let body = r#"{"error":{"message":"slow down please","type":"x","code":429}}"#;
+        let provider = Provider::with(Reply::json(429, body).header("retry-after", "7"));
+        let proxy = Proxy::start(&target.config(&provider.url()));
+        let answer = proxy.post(&client.path(ASKED), &client.ping(ASKED));
+        assert_eq!((answer.status(), answer.header("retry-after")), (429, Some("7")), "{}", answer.text());
+        assert!(client.error_message(&answer.json()).contains("slow down please"));
+    }
+}
+
+#[test]
+fn what_cannot_be_carried_is_refused_before_any_call() {
+    let provider = Provider::start();
+    let target = LANES.iter().find(|lane| lane.name == "anthropic").unwrap();
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    let body = r#"{"model":"m","input":"ping","previous_response_id":"resp_1"}"#;
+    let answer = proxy.post("/v1/responses", body);
+    assert_eq!(answer.status(), 400);
+    assert_eq!(answer.json()["error"]["code"], "unsupported_parameter");
+    assert!(answer.text().contains("previous_response_id"));
+    assert!(provider.is_idle());
+}
+
+fn facts(client: &Lane, told: &str) -> Facts {
+    let mut facts = Facts::default();
+    let mut reader = FrameReader::new(1 << 20);
+    reader.push(told.as_bytes());
+    while let Some(frame) = reader.next_frame().unwrap() {
+        if let Some(text) = frame.text() {
+            client.protocol.codec().tap_frame(frame.event_name(), &text, &mut facts);
+        }
+    }
+    facts
+}
