@@ -13,5 +13,6 @@ pub mod policy;
 pub mod protocol;
 pub mod route;
 pub mod server;
+pub mod state;
 pub mod translate;
 pub mod upstream;

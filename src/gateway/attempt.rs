@@ -119,6 +119,9 @@ fn translated<'a>(
     let wrong = |error| Trouble::own(Fault::new(FaultKind::BadRequest, format!("In the body, {error}.")));
     let (mut request, mut losses) = client_wire.decode_request(&inbound.text).map_err(wrong)?;
     request.stream = inbound.ask.stream;
+    if !client_wire.carries_state() {
+        live.recall(&mut request);
+    }
     let model = &candidate.target.model;
     let dialect = candidate.provider.dialect(candidate.protocol, model);
     let session = inbound.session.as_ref().map(|key| format!("llmgate-{:016x}", stable_hash(key.as_bytes())));
@@ -161,7 +164,7 @@ pub fn call(
     hook: &Rc<dyn Hook>,
     story: &mut Story,
 ) -> Result<Incoming, Trouble> {
-    story.attempts_target(&outgoing.target);
+    story.attempts_target(&outgoing.target, matches!(outgoing.lane, Lane::Translated(_)));
     log::debug!("{} calls {}: {} {}", story.id(), outgoing.target, outgoing.url, outgoing.shown_headers());
     let call = Call {
         url: &outgoing.url,

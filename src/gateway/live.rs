@@ -6,11 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::base::clock;
 use crate::base::env::Env;
 use crate::base::id::ProviderName;
 use crate::base::secret::{Secret, mask_known};
 use crate::config::{Config, Provider, ProxyChoice};
+use crate::ir::carrier::Kept;
+use crate::ir::request::{Block, Reasoning, Request, Role};
 use crate::route::snapshot::Snapshot;
+use crate::state::recall::Recall;
 use crate::upstream::{Agent, Failure, ProxySettings, Tls};
 
 /// Everything a request may use.
@@ -24,6 +28,7 @@ pub struct Live {
     tls: Tls,
     roots: Vec<PathBuf>,
     cut_off: Arc<AtomicBool>,
+    recall: Arc<Recall>,
 }
 
 struct Connections {
@@ -67,6 +72,7 @@ impl Live {
             tls,
             roots,
             cut_off: before.map_or_else(Arc::default, |before| Arc::clone(&before.cut_off)),
+            recall: before.map_or_else(Arc::default, |before| Arc::clone(&before.recall)),
         })
     }
 
@@ -83,6 +89,39 @@ impl Live {
     /// A text of others with every known secret masked.
     pub fn masked(&self, text: &str) -> String {
         mask_known(text, &self.secrets).into_owned()
+    }
+
+    /// Remembers state that a client has no field for.
+    pub fn remember(&self, kept: Vec<Kept>) {
+        if !kept.is_empty() {
+            let now = clock::now();
+            kept.into_iter().for_each(|kept| self.recall.keep(kept, now));
+        }
+    }
+
+    /// Gives a history the state that its client had no field for: to each turn of the model that
+    /// of its first call's reasoning, to each call its own.
+    pub fn recall(&self, request: &mut Request) {
+        let now = clock::now();
+        for turn in request.turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
+            let mut reasoning = None;
+            for block in &mut turn.blocks {
+                let Block::Call(call) = block else { continue };
+                let Some(kept) = self.recall.of(&call.id, now) else { continue };
+                call.state = kept.own.or_else(|| call.state.take());
+                reasoning.get_or_insert(kept.reasoning);
+            }
+            let Some(states) = reasoning.filter(|states| !states.is_empty()) else { continue };
+            let mut words = String::new();
+            turn.blocks.retain(|block| {
+                let Block::Reasoning(reasoning) = block else { return true };
+                words.push_str(&reasoning.text);
+                false
+            });
+            let restored =
+                |state| Block::Reasoning(Reasoning { text: std::mem::take(&mut words), state: Some(state) });
+            turn.blocks.splice(0..0, states.into_iter().map(restored));
+        }
     }
 
     /// Bytes of the longest known secret.

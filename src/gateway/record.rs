@@ -33,6 +33,7 @@ impl Story {
             ingress: inbound.protocol,
             asked: inbound.asked.clone().unwrap_or_default(),
             target: None,
+            translated: false,
             stream: inbound.ask.stream,
             status: 0,
             outcome: Outcome::Success,
@@ -66,7 +67,8 @@ impl Story {
     }
 
     /// A target is called.
-    pub fn attempts_target(&mut self, target: &TargetId) {
+    pub fn attempts_target(&mut self, target: &TargetId, translated: bool) {
+        self.record.translated = translated;
         self.record.attempts += 1;
         self.record.target = Some(target.clone());
     }

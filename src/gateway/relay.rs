@@ -78,11 +78,12 @@ impl Relay<'_> {
                 verbatim::whole(&text, &seen, options.rename.as_deref()).unwrap_or(text)
             }
             Lane::Translated(crossing) => {
-                let (body, losses) = crossing
+                let whole = crossing
                     .whole(&text)
                     .map_err(|error| self.bad(&format!("sent a broken answer: {error}")))?;
-                losses.iter().for_each(|loss| log::warn!("{} lost: {loss}", story.id()));
-                body
+                whole.losses.iter().for_each(|loss| log::warn!("{} lost: {loss}", story.id()));
+                self.live.remember(whole.kept);
+                whole.body
             }
         };
         story.learns(&facts);
@@ -108,6 +109,7 @@ impl Relay<'_> {
         };
         let result = self.pump(&mut incoming, &mut pipe);
         story.learns(pipe.facts());
+        self.live.remember(pipe.take_kept());
         result
     }
 

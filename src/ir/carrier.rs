@@ -72,6 +72,30 @@ impl State {
     }
 }
 
+/// The state that led to a call, for clients that have no field for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// The call's id.
+    pub call_id: String,
+    /// State of the reasoning before it, in order.
+    pub reasoning: Vec<State>,
+    /// The call's own state.
+    pub own: Option<State>,
+}
+
+impl Kept {
+    /// Is there nothing to keep?
+    pub fn is_empty(&self) -> bool {
+        self.reasoning.is_empty() && self.own.is_none()
+    }
+
+    /// About how many bytes it takes.
+    pub fn size(&self) -> usize {
+        let states = self.reasoning.iter().chain(&self.own);
+        states.flat_map(|state| &state.blocks).map(|block| block.to_string().len()).sum::<usize>() + 256
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

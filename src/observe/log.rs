@@ -24,7 +24,14 @@ fn line(record: &Record) -> String {
     put("ingress", record.ingress.name());
     put("model", if record.asked.is_empty() { "-" } else { &record.asked });
     put("target", &record.target.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string));
-    put("lane", if record.target.is_some() { "native" } else { "-" });
+    put(
+        "lane",
+        match (record.target.is_some(), record.translated) {
+            (false, _) => "-",
+            (true, false) => "native",
+            (true, true) => "translated",
+        },
+    );
     put("status", &record.status.to_string());
     put("outcome", record.outcome.name());
     if let Some(class) = record.class {

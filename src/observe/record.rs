@@ -20,6 +20,8 @@ pub struct Record {
     pub asked: String,
     /// The target that served it, or was tried last.
     pub target: Option<TargetId>,
+    /// Was it translated for that target?
+    pub translated: bool,
     /// Was it streamed?
     pub stream: bool,
     /// The status the client got; 499 when it left before one.

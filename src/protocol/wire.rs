@@ -30,6 +30,11 @@ pub trait Wire: Sync {
         true
     }
 
+    /// Is there a field in which this protocol's clients send opaque state back?
+    fn carries_state(&self) -> bool {
+        true
+    }
+
     /// What tools may be called in this protocol.
     fn name_rule(&self) -> NameRule {
         NameRule { length: 64, extra: "", starts_with_letter: false }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::base::sse::FrameReader;
-use crate::ir::carrier::State;
+use crate::ir::carrier::{Kept, State};
 use crate::ir::loss::{Loss, Losses, Severity};
 use crate::ir::names::NameMap;
 use crate::ir::request::{Block, Request};
@@ -45,12 +45,22 @@ pub fn outgoing(request: &Request, wire: &dyn Wire, target: &TargetContext<'_>) 
     (body, losses, names)
 }
 
+/// A whole answer for a client.
+pub struct Whole {
+    /// Its body.
+    pub body: String,
+    /// What it lost.
+    pub losses: Losses,
+    /// State that its client has no field for.
+    pub kept: Vec<Kept>,
+}
+
 impl Crossing {
     /// A whole answer for the client.
     ///
     /// # Errors
     /// It is no answer of the target's protocol.
-    pub fn whole(&self, text: &str) -> Result<(String, Losses), WireError> {
+    pub fn whole(&self, text: &str) -> Result<Whole, WireError> {
         let mut response = self.target_wire.decode_response(text, &self.answer.request_id)?;
         for block in &mut response.blocks {
             match block {
@@ -67,7 +77,12 @@ impl Crossing {
                 Block::Text(_) | Block::Refusal(_) | Block::Media(_) | Block::Result(_) => {}
             }
         }
-        Ok(self.client_wire.encode_response(&response, &self.answer))
+        let mut keeper = Keeper::default();
+        if !self.client_wire.carries_state() {
+            response.blocks.iter().for_each(|block| keeper.block(block));
+        }
+        let (body, losses) = self.client_wire.encode_response(&response, &self.answer);
+        Ok(Whole { body, losses, kept: keeper.kept })
     }
 
     /// State names who made it, so that it goes back there only.
@@ -103,6 +118,7 @@ pub struct Translated {
     framing: Framing,
     events: Vec<StreamEvent>,
     words: Words,
+    keeper: Keeper,
     facts: Facts,
     ended: bool,
     begun: bool,
@@ -118,6 +134,7 @@ impl Translated {
             framing,
             events: Vec::new(),
             words: Words::default(),
+            keeper: Keeper::default(),
             facts: Facts::default(),
             ended: false,
             begun: false,
@@ -174,6 +191,10 @@ impl Translated {
         }
     }
 
+    pub(super) fn take_kept(&mut self) -> Vec<Kept> {
+        std::mem::take(&mut self.keeper.kept)
+    }
+
     pub(super) fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -184,6 +205,9 @@ impl Translated {
         }
         for mut event in self.events.drain(..) {
             self.crossing.localize(&mut event);
+            if !self.crossing.client_wire.carries_state() {
+                self.keeper.event(&event);
+            }
             if matches!(event, StreamEvent::Finish { .. }) {
                 self.ended = true;
             }
@@ -204,6 +228,46 @@ impl Translated {
         if self.framing == Framing::Array {
             array(out, mark, &mut self.begun);
         }
+    }
+}
+
+/// Gathers the state that led to each call of an answer.
+#[derive(Default)]
+struct Keeper {
+    /// State of the reasoning so far.
+    reasoning: Vec<State>,
+    calls: HashMap<BlockId, usize>,
+    kept: Vec<Kept>,
+}
+
+impl Keeper {
+    fn event(&mut self, event: &StreamEvent) {
+        match event {
+            StreamEvent::BlockStart { id, kind: BlockKind::Call { id: call_id, .. } } => {
+                self.calls.insert(*id, self.kept.len());
+                self.call(call_id, None);
+            }
+            StreamEvent::BlockDelta { id, delta: Delta::State(state) } => {
+                match self.calls.get(id).and_then(|index| self.kept.get_mut(*index)) {
+                    Some(kept) => kept.own = Some(state.clone()),
+                    None => self.reasoning.push(state.clone()),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn block(&mut self, block: &Block) {
+        match block {
+            Block::Reasoning(reasoning) => self.reasoning.extend(reasoning.state.clone()),
+            Block::Call(call) => self.call(&call.id, call.state.clone()),
+            Block::Text(_) | Block::Refusal(_) | Block::Media(_) | Block::Result(_) => {}
+        }
+    }
+
+    fn call(&mut self, call_id: &str, own: Option<State>) {
+        let reasoning = self.reasoning.clone();
+        self.kept.push(Kept { call_id: call_id.to_owned(), reasoning, own });
     }
 }
 

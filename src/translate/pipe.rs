@@ -5,6 +5,7 @@
 //! the commit point. Input that stops before the provider said so is [`StreamEnd::Truncated`],
 //! never a quiet success.
 
+use crate::ir::carrier::Kept;
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Kind};
 use crate::translate::cross::{Crossing, Translated};
@@ -99,6 +100,14 @@ impl StreamPipe {
         match self {
             Self::Verbatim(pipe) => pipe.facts(),
             Self::Translated(pipe) => pipe.facts(),
+        }
+    }
+
+    /// State that the client has no field for.
+    pub fn take_kept(&mut self) -> Vec<Kept> {
+        match self {
+            Self::Verbatim(_) => Vec::new(),
+            Self::Translated(pipe) => pipe.take_kept(),
         }
     }
 

@@ -171,15 +171,15 @@ pub(super) fn finish_reason(stop: &StopReason, has_refusal: bool) -> &'static st
 fn usage(usage: &Usage, answer: &AnswerContext) -> Value {
     let input = usage.input.unwrap_or(answer.estimated_input);
     let output = usage.output.unwrap_or(0);
-    // Some providers count reasoning beside the output; here it is a part of it, never more.
-    let thoughts = usage.reasoning.map(|count| count.min(output));
-    let words = output - thoughts.unwrap_or(0);
+    // Some providers (xAI) count reasoning beside the output, which shows when it is more.
+    let thoughts = usage.reasoning.unwrap_or(0);
+    let words = output.checked_sub(thoughts).unwrap_or(output);
     let mut counts = Map::new();
     counts.insert("promptTokenCount".to_owned(), input.into());
     counts.extend(usage.cached.map(|count| ("cachedContentTokenCount".to_owned(), count.into())));
     counts.insert("candidatesTokenCount".to_owned(), words.into());
-    counts.extend(thoughts.map(|count| ("thoughtsTokenCount".to_owned(), count.into())));
-    counts.insert("totalTokenCount".to_owned(), input.saturating_add(output).into());
+    counts.extend(usage.reasoning.map(|count| ("thoughtsTokenCount".to_owned(), count.into())));
+    counts.insert("totalTokenCount".to_owned(), input.saturating_add(words).saturating_add(thoughts).into());
     Value::Object(counts)
 }
 

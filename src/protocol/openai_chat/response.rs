@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::id::stable_hash;
+use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, ToolCall};
 use crate::ir::response::{Response, StopReason, Usage};
@@ -180,15 +181,16 @@ fn call_value(call: &ToolCall) -> Value {
     } else {
         json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
     };
-    if let (Some(extra), Some(object)) = (extra_content(call), value.as_object_mut()) {
+    if let (Some(extra), Some(object)) = (call.state.as_ref().and_then(extra_content), value.as_object_mut())
+    {
         object.insert("extra_content".to_owned(), extra);
     }
     value
 }
 
 /// Gemini's thought signature where Google's own Chat endpoint puts it.
-pub(super) fn extra_content(call: &ToolCall) -> Option<Value> {
-    let state = call.state.as_ref().filter(|state| state.origin == "gemini")?;
-    let signature = state.blocks.first()?.get("thoughtSignature")?;
+pub(super) fn extra_content(state: &State) -> Option<Value> {
+    let block = state.blocks.first().filter(|_| state.origin == "gemini")?;
+    let signature = block.get("thoughtSignature")?;
     Some(json!({"google": {"thought_signature": signature}}))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::base::sse;
-use crate::ir::request::ToolCall;
+use crate::ir::carrier::State;
 use crate::ir::response::Usage;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::openai_chat::response::{answer_id, extra_content, finish_reason, usage};
@@ -19,12 +19,51 @@ pub(super) struct Encoder {
 }
 
 /// How a block is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Content,
     Refusal,
     Reasoning,
-    Call { index: usize, free_form: bool, silent: bool },
+    Call(Call),
+}
+
+/// A call; its first chunk waits for the state that may come before the arguments, since clients
+/// demand id, name and all in one.
+struct Call {
+    index: usize,
+    id: String,
+    name: String,
+    free_form: bool,
+    state: Option<State>,
+    told: bool,
+    silent: bool,
+}
+
+impl Call {
+    /// The first chunk of the call.
+    fn opening(&self) -> Value {
+        let mut call = if self.free_form {
+            json!({"index": self.index, "id": self.id, "type": "custom",
+                "custom": {"name": self.name, "input": ""}})
+        } else {
+            json!({"index": self.index, "id": self.id, "type": "function",
+                "function": {"name": self.name, "arguments": ""}})
+        };
+        let extra = self.state.as_ref().and_then(extra_content);
+        if let (Some(extra), Some(object)) = (extra, call.as_object_mut()) {
+            object.insert("extra_content".to_owned(), extra);
+        }
+        json!({"tool_calls": [call]})
+    }
+
+    /// A further chunk of it.
+    fn more(&self, text: &str) -> Value {
+        let call = if self.free_form {
+            json!({"index": self.index, "custom": {"input": text}})
+        } else {
+            json!({"index": self.index, "function": {"arguments": text}})
+        };
+        json!({"tool_calls": [call]})
+    }
 }
 
 impl Encoder {
@@ -54,7 +93,7 @@ impl Encoder {
         sse::write(None, &chunk.to_string(), out);
     }
 
-    fn open(&mut self, id: BlockId, kind: &BlockKind, out: &mut Vec<u8>) {
+    fn open(&mut self, id: BlockId, kind: &BlockKind) {
         let part = match kind {
             BlockKind::Text => Part::Content,
             BlockKind::Refusal => Part::Refusal,
@@ -62,63 +101,48 @@ impl Encoder {
             BlockKind::Call { id, name, free_form } => {
                 let index = self.calls;
                 self.calls += 1;
-                let call = if *free_form {
-                    json!({"index": index, "id": id, "type": "custom", "custom": {"name": name, "input": ""}})
-                } else {
-                    json!({"index": index, "id": id, "type": "function",
-                        "function": {"name": name, "arguments": ""}})
-                };
-                self.chunk(json!({"tool_calls": [call]}), None, out);
-                Part::Call { index, free_form: *free_form, silent: true }
+                let (id, name, free_form) = (id.clone(), name.clone(), *free_form);
+                Part::Call(Call { index, id, name, free_form, state: None, told: false, silent: true })
             }
         };
         self.blocks.push((id, part));
     }
 
     fn grow(&mut self, id: BlockId, delta: &Delta, out: &mut Vec<u8>) {
+        let shows = self.answer.show_reasoning;
         let Some((_, part)) = self.blocks.iter_mut().find(|(known, _)| *known == id) else { return };
-        let text = match delta {
-            Delta::Text(text) if text.is_empty() => return,
-            Delta::Text(text) => text,
-            Delta::State(state) => {
-                let Part::Call { index, .. } = *part else { return };
-                let call = ToolCall {
-                    id: String::new(),
-                    name: String::new(),
-                    arguments: String::new(),
-                    free_form: false,
-                    state: Some(state.clone()),
-                };
-                if let Some(extra) = extra_content(&call) {
-                    self.chunk(json!({"tool_calls": [{"index": index, "extra_content": extra}]}), None, out);
+        let mut chunks = Vec::new();
+        match (part, delta) {
+            (Part::Call(call), Delta::State(state)) => call.state = Some(state.clone()),
+            (_, Delta::State(_)) => {}
+            (_, Delta::Text(text)) if text.is_empty() => {}
+            (Part::Content, Delta::Text(text)) => chunks.push(json!({"content": text})),
+            (Part::Refusal, Delta::Text(text)) => chunks.push(json!({"refusal": text})),
+            (Part::Reasoning, Delta::Text(text)) if shows => chunks.push(json!({"reasoning_content": text})),
+            (Part::Reasoning, Delta::Text(_)) => {}
+            (Part::Call(call), Delta::Text(text)) => {
+                if !std::mem::replace(&mut call.told, true) {
+                    chunks.push(call.opening());
                 }
-                return;
+                call.silent = false;
+                chunks.push(call.more(text));
             }
-        };
-        if let Part::Call { silent, .. } = part {
-            *silent = false;
         }
-        let delta = match *part {
-            Part::Content => json!({"content": text}),
-            Part::Refusal => json!({"refusal": text}),
-            Part::Reasoning if !self.answer.show_reasoning => return,
-            Part::Reasoning => json!({"reasoning_content": text}),
-            Part::Call { index, free_form: true, .. } => {
-                json!({"tool_calls": [{"index": index, "custom": {"input": text}}]})
-            }
-            Part::Call { index, .. } => {
-                json!({"tool_calls": [{"index": index, "function": {"arguments": text}}]})
-            }
-        };
-        self.chunk(delta, None, out);
+        chunks.into_iter().for_each(|delta| self.chunk(delta, None, out));
     }
 
     /// A function that was called without arguments is called with an empty object.
-    fn close(&self, id: BlockId, out: &mut Vec<u8>) {
-        let part = self.blocks.iter().find(|(known, _)| *known == id).map(|(_, part)| *part);
-        if let Some(Part::Call { index, free_form: false, silent: true }) = part {
-            self.chunk(json!({"tool_calls": [{"index": index, "function": {"arguments": "{}"}}]}), None, out);
+    fn close(&mut self, id: BlockId, out: &mut Vec<u8>) {
+        let found = self.blocks.iter_mut().find(|(known, _)| *known == id);
+        let Some((_, Part::Call(call))) = found else { return };
+        let mut chunks = Vec::new();
+        if !std::mem::replace(&mut call.told, true) {
+            chunks.push(call.opening());
         }
+        if call.silent && !call.free_form {
+            chunks.push(call.more("{}"));
+        }
+        chunks.into_iter().for_each(|delta| self.chunk(delta, None, out));
     }
 }
 
@@ -129,7 +153,7 @@ impl StreamEncoder for Encoder {
                 self.id = answer_id(id.as_deref(), &self.answer);
                 self.chunk(json!({"role": "assistant", "content": ""}), None, out);
             }
-            StreamEvent::BlockStart { id, kind } => self.open(*id, kind, out),
+            StreamEvent::BlockStart { id, kind } => self.open(*id, kind),
             StreamEvent::BlockDelta { id, delta } => self.grow(*id, delta, out),
             StreamEvent::BlockEnd { id } => self.close(*id, out),
             StreamEvent::Usage(usage) => self.usage.update(*usage),

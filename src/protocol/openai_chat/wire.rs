@@ -17,6 +17,10 @@ impl Wire for OpenaiChat {
         request_encode::encode(request, target)
     }
 
+    fn carries_state(&self) -> bool {
+        false
+    }
+
     fn decode_response(&self, text: &str, seed: &str) -> Result<Response, WireError> {
         response::decode(text, seed)
     }

@@ -1,0 +1,3 @@
+//! Floor 3: what outlives a request.
+
+pub mod recall;
