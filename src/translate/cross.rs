@@ -69,6 +69,9 @@ impl Crossing {
                     call.state.iter_mut().for_each(|state| self.sign(&mut state.provider, &mut state.model));
                 }
                 Block::Reasoning(reasoning) => {
+                    if reasoning.state.is_none() && self.carries_words() && !reasoning.text.is_empty() {
+                        reasoning.state = Some(State::of_text(self.target.name(), &reasoning.text));
+                    }
                     reasoning
                         .state
                         .iter_mut()

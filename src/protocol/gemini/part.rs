@@ -175,7 +175,9 @@ pub(super) fn is_of_call(state: &State) -> bool {
     match state.origin.as_str() {
         ORIGIN => state.blocks.iter().any(|block| block.get("functionCall").is_some()),
         "openai-chat" => {
-            !state.blocks.is_empty() && state.blocks.iter().all(|block| block.get("type").is_none())
+            // Words of reasoning and its details are no state of a call.
+            let is_detail = |block: &Value| block.get("type").is_some();
+            !state.blocks.is_empty() && state.text().is_none() && !state.blocks.iter().any(is_detail)
         }
         _ => false,
     }

@@ -3,6 +3,8 @@
 use llmgate::base::sse::FrameReader;
 use llmgate::protocol::tap::Facts;
 
+use serde_json::{Value, json};
+
 use crate::support::lane::{ASKED, LANES, Lane, UPSTREAM};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::Proxy;
@@ -97,4 +99,60 @@ fn facts(client: &Lane, told: &str) -> Facts {
         }
     }
     facts
+}
+
+fn lane(name: &str) -> &'static Lane {
+    LANES.iter().find(|lane| lane.name == name).unwrap()
+}
+
+#[test]
+fn reasoning_comes_back_to_a_chat_provider_from_a_client_that_drops_it() {
+    let (client, target) = (lane("gemini"), lane("openai-chat"));
+    let first = json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls", "message": {
+        "role": "assistant", "content": null, "reasoning_content": "thinking hard",
+        "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    }}]});
+    let provider = Provider::with(Reply::json(200, &first.to_string()));
+    provider.will(Reply::json(200, &target.pong(UPSTREAM)));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    let go = json!({"role": "user", "parts": [{"text": "go"}]});
+    let tools = json!([{"functionDeclarations": [{"name": "f", "parameters": {"type": "object"}}]}]);
+    let ask = |contents: Value| json!({"contents": contents, "tools": tools}).to_string();
+    let answer = proxy.post(&client.path(ASKED), &ask(json!([go]))).json();
+    let mut content = answer["candidates"][0]["content"].clone();
+    // Gemini CLI sends no thoughts back, but for the signatures of calls.
+    content["parts"].as_array_mut().unwrap().retain(|part| part["thought"] != true);
+    let id = content["parts"][0]["functionCall"]["id"].clone();
+    let result = json!({"functionResponse": {"id": id, "name": "f", "response": {"output": "ok"}}});
+    let second = ask(json!([go, content, {"role": "user", "parts": [result]}]));
+    assert_eq!(proxy.post(&client.path(ASKED), &second).status(), 200);
+    provider.received();
+    let sent = provider.received().json();
+    assert_eq!(sent["messages"][1]["reasoning_content"], "thinking hard", "{sent}");
+}
+
+#[test]
+fn state_is_remembered_for_chat_clients() {
+    let (client, target) = (lane("openai-chat"), lane("anthropic"));
+    let first = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [
+        {"type": "thinking", "thinking": "hm", "signature": "c2lnbmF0dXJl"},
+        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
+    ], "stop_reason": "tool_use", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let provider = Provider::with(Reply::json(200, &first.to_string()));
+    provider.will(Reply::json(200, &target.pong(UPSTREAM)));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    let ask = |messages: Value| {
+        json!({"model": ASKED, "messages": messages, "tools": tools,
+        "reasoning_effort": "high"})
+    };
+    let go = json!({"role": "user", "content": "go"});
+    let answer = proxy.post(&client.path(ASKED), &ask(json!([go])).to_string()).json();
+    let said = answer["choices"][0]["message"].clone();
+    let result = json!({"role": "tool", "tool_call_id": "toolu_1", "content": "ok"});
+    let second = ask(json!([go, said, result])).to_string();
+    assert_eq!(proxy.post(&client.path(ASKED), &second).status(), 200);
+    provider.received();
+    let sent = provider.received().json();
+    assert_eq!(sent["messages"][1]["content"][0], first["content"][0], "{sent}");
 }
