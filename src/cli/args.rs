@@ -32,6 +32,7 @@ pub(super) struct Start {
     pub(super) log_level: Option<LogLevel>,
     pub(super) compat: Option<Compat>,
     pub(super) local: bool,
+    pub(super) demo: bool,
 }
 
 /// Options of commands that read a configuration.
@@ -92,6 +93,7 @@ fn start(parser: &mut Parser) -> Result<Command, String> {
             Arg::Long("no-watch") => options.no_watch = true,
             Arg::Long("require-auth") => options.require_auth = true,
             Arg::Long("local") => options.local = true,
+            Arg::Long("demo") => options.demo = true,
             Arg::Long("log-level") => options.log_level = Some(log_level(&value(parser)?)?),
             Arg::Long("compat") => options.compat = Some(compat(&value(parser)?)?),
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Topic::Start)),

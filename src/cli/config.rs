@@ -43,6 +43,7 @@ pub(super) fn validate(options: &ConfigFile, env: &Env) -> ExitCode {
 pub(super) fn source(source: &Source) -> String {
     match source {
         Source::File(path) => path.display().to_string(),
+        Source::Demo => "the built-in demo (--demo)".to_owned(),
         Source::Environment(variables) => format!("environment ({})", variables.join(", ")),
     }
 }

@@ -42,7 +42,8 @@ Usage: llmgate start [OPTIONS]
   --require-auth      refuse to start without client_auth
   --log-level L       debug, info, warn or error
   --compat C          max or strict
-  --local             without a file: use Ollama on this machine";
+  --local             without a file: use Ollama on this machine
+  --demo              no file, no key: a built-in model that answers and calls tools";
 
 const CONFIG: &str = "\
 Usage: llmgate config validate [OPTIONS]
@@ -105,6 +106,7 @@ impl Topic {
                 "--log-level",
                 "--compat",
                 "--local",
+                "--demo",
                 "--help",
             ],
             Self::Config => &["--config", "--json", "--help"],

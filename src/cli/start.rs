@@ -30,6 +30,7 @@ pub(super) fn run(options: &Start, env: Env) -> ExitCode {
         compat: options.compat,
         require_auth: options.require_auth,
         local: options.local,
+        demo: options.demo,
     };
     let config = match config::load(options.config.as_deref(), &env, &overrides) {
         Ok(config) => config,

@@ -46,11 +46,20 @@ pub struct Overrides {
     pub require_auth: bool,
     /// `--local`: use Ollama on this machine; only without a file.
     pub local: bool,
+    /// `--demo`: the built-in demo instead of any file or key (SPEC 4.5).
+    pub demo: bool,
 }
+
+/// The configuration of `--demo`.
+const DEMO: &str = include_str!("demo.yaml");
 
 /// Loads the configuration: the named file, else that of `LLMGATE_CONFIG`, else the user's own,
 /// else what the environment alone makes (SPEC 4.1, 4.4).
 pub fn load(explicit: Option<&Path>, env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
+    if overrides.demo {
+        return from_text(DEMO, Path::new("--demo"), env, overrides)
+            .map(|config| Config { source: Source::Demo, ..config });
+    }
     let named = explicit.map(Path::to_owned).or_else(|| env.var("LLMGATE_CONFIG").map(PathBuf::from));
     if let Some(path) = named {
         return from_file(&path, env, overrides);
@@ -106,7 +115,7 @@ pub fn unused_local_file(config: &Config) -> bool {
             (Ok(used), Ok(local)) => used == local,
             (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
         },
-        Source::Environment(_) => false,
+        Source::Environment(_) | Source::Demo => false,
     };
     local.exists() && !in_use
 }

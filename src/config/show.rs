@@ -28,6 +28,7 @@ fn general(config: &Config) -> Map<String, Value> {
     let source = match &config.source {
         Source::File(path) => json!(path.display().to_string()),
         Source::Environment(variables) => json!({"environment": variables}),
+        Source::Demo => json!("--demo"),
     };
     object(json!({
         "source": source,

@@ -131,7 +131,8 @@ Set one of these variables, or write a file and name it with --config:
   DEEPSEEK_API_KEY
   MISTRAL_API_KEY
   XAI_API_KEY
-or start with --local to use Ollama on this machine";
+or start with --local to use Ollama on this machine
+or try: llmgate start --demo";
 
 /// The vendor at a host.
 pub fn at_host(host: &str) -> Option<&'static Vendor> {

@@ -23,7 +23,7 @@ use crate::route::plan::Candidate;
 use crate::translate::cross::{self, Crossing};
 use crate::translate::verbatim::Options;
 use crate::translate::{self, Source, Wants};
-use crate::upstream::{self, Agent, Call, Failure, Hook, Incoming, Patience};
+use crate::upstream::{self, Agent, Call, Failure, Hook, Incoming, Patience, Speech};
 
 /// A request as one target gets it, and what must be known of it when the answer comes.
 pub struct Outgoing<'a> {
@@ -45,6 +45,7 @@ pub struct Outgoing<'a> {
     headers: Vec<(String, String)>,
     body: Cow<'a, str>,
     patience: Patience,
+    stream: bool,
     client_key: bool,
 }
 
@@ -87,6 +88,7 @@ pub fn prepare<'a>(
         headers: request_headers(candidate, inbound, client_key),
         body,
         patience: patience(candidate, inbound.ask.stream),
+        stream: inbound.ask.stream,
         client_key,
         target: candidate.target.clone(),
     })
@@ -171,6 +173,11 @@ pub fn call(
         headers: &outgoing.headers,
         body: outgoing.body.as_bytes(),
         patience: outgoing.patience,
+        speech: Speech {
+            codec: outgoing.codec,
+            model: outgoing.target.model.as_str(),
+            stream: outgoing.stream,
+        },
     };
     let mut incoming = upstream::send(outgoing.agent, &call, hook)
         .map_err(|failure| Trouble::of_failure(&failure, &outgoing.target))?;

@@ -28,7 +28,7 @@ impl Reloader {
         let source = config.source.clone();
         let watch = match &source {
             Source::File(path) if watch => Some(FileWatch::new(path)),
-            Source::File(_) | Source::Environment(_) => None,
+            Source::File(_) | Source::Environment(_) | Source::Demo => None,
         };
         Self { env, overrides, source, watch, turn: Mutex::new(()), last_error: Mutex::new(None) }
     }
@@ -68,13 +68,10 @@ impl Reloader {
     }
 
     fn load(&self, before: &Live) -> Result<Live, String> {
-        let path = match &self.source {
-            Source::File(path) => Some(path.as_path()),
-            Source::Environment(_) => None,
-        };
-        let config = match path {
-            Some(path) => config::load(Some(path), &self.env, &self.overrides),
-            None => config::from_environment(&self.env, &self.overrides),
+        let config = match &self.source {
+            Source::File(path) => config::load(Some(path), &self.env, &self.overrides),
+            Source::Environment(_) => config::from_environment(&self.env, &self.overrides),
+            Source::Demo => config::load(None, &self.env, &self.overrides),
         };
         let config = config.map_err(|errors| errors.to_string())?;
         if config.listen != before.config().listen {

@@ -5,6 +5,7 @@
 //! whether to go on: so a call ends within a slice when its client leaves, with no second thread.
 
 mod connect;
+mod demo;
 mod failure;
 mod outgoing_proxy;
 pub mod probe;
@@ -16,9 +17,12 @@ use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ureq::http::Request;
+use ureq::http::header::CONTENT_TYPE;
+use ureq::http::{HeaderMap, HeaderValue, Request};
 
 use crate::base::secret::Secret;
+use crate::config::DEMO_URL;
+use crate::protocol::Codec;
 
 pub use failure::{Failure, Phase};
 pub use outgoing_proxy::ProxySettings;
@@ -28,11 +32,18 @@ pub use watch::{Hook, Stop};
 /// One provider's connections: its pool, the way to it, its roots.
 #[derive(Clone, Debug)]
 pub struct Agent {
-    inner: ureq::Agent,
+    to: Upstream,
+}
+
+#[derive(Clone, Debug)]
+enum Upstream {
+    Http(ureq::Agent),
+    /// The built-in upstream: no connection at all.
+    Demo,
 }
 
 /// A call about to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Call<'a> {
     /// The whole URL.
     pub url: &'a str,
@@ -42,6 +53,19 @@ pub struct Call<'a> {
     pub body: &'a [u8],
     /// How long to wait for what.
     pub patience: Patience,
+    /// What is said in it, for an upstream that has no address.
+    pub speech: Speech<'a>,
+}
+
+/// What a call asks for, beside its bytes.
+#[derive(Clone, Copy)]
+pub struct Speech<'a> {
+    /// The protocol that is spoken.
+    pub codec: &'static dyn Codec,
+    /// The model's name at the provider.
+    pub model: &'a str,
+    /// Is a stream asked for?
+    pub stream: bool,
 }
 
 /// How long to wait for what.
@@ -59,9 +83,14 @@ pub struct Patience {
 pub struct Incoming {
     /// Its status.
     pub status: u16,
-    headers: ureq::http::HeaderMap,
-    body: ureq::BodyReader<'static>,
+    headers: HeaderMap,
+    body: Body,
     watch: watch::Guard,
+}
+
+enum Body {
+    Http(ureq::BodyReader<'static>),
+    Demo(demo::Body),
 }
 
 impl Agent {
@@ -70,6 +99,9 @@ impl Agent {
     /// # Errors
     /// The proxy's address cannot be used.
     pub fn new(base_url: &str, proxy: &ProxySettings, tls: &Tls) -> Result<Self, Failure> {
+        if base_url == DEMO_URL {
+            return Ok(Self { to: Upstream::Demo });
+        }
         let proxy = outgoing_proxy::choose(base_url, proxy)?;
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -86,7 +118,12 @@ impl Agent {
             .output_buffer_size(16 * 1024)
             .build();
         let resolver = connect::Unresolved;
-        Ok(Self { inner: ureq::Agent::with_parts(config, connect::chain(tls), resolver) })
+        Ok(Self { to: Upstream::Http(ureq::Agent::with_parts(config, connect::chain(tls), resolver)) })
+    }
+
+    /// Is it the built-in upstream?
+    pub fn is_demo(&self) -> bool {
+        matches!(self.to, Upstream::Demo)
     }
 }
 
@@ -97,6 +134,10 @@ impl Agent {
 /// The provider was not reached or did not answer in time, or the hook said stop.
 pub fn send(agent: &Agent, call: &Call<'_>, hook: &Rc<dyn Hook>) -> Result<Incoming, Failure> {
     let watch = watch::begin(hook, &call.patience);
+    let agent = match &agent.to {
+        Upstream::Http(agent) => agent,
+        Upstream::Demo => return Ok(of_demo(demo::play(&call.speech, call.body), watch)),
+    };
     match attempt(agent, call) {
         Err(error) if watch.was_stale() && failure::is_broken_connection(&error) => {
             watch.demand_fresh();
@@ -111,18 +152,24 @@ pub fn send(agent: &Agent, call: &Call<'_>, hook: &Rc<dyn Hook>) -> Result<Incom
         Incoming {
             status: parts.status.as_u16(),
             headers: parts.headers,
-            body: body.into_with_config().limit(u64::MAX).reader(),
+            body: Body::Http(body.into_with_config().limit(u64::MAX).reader()),
             watch,
         }
     })
 }
 
-fn attempt(agent: &Agent, call: &Call<'_>) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+fn of_demo(answer: demo::Answer, watch: watch::Guard) -> Incoming {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(answer.content_type))]);
+    watch.body_begins();
+    Incoming { status: answer.status, headers, body: Body::Demo(answer.body), watch }
+}
+
+fn attempt(agent: &ureq::Agent, call: &Call<'_>) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
     let mut request = Request::post(call.url);
     for (name, value) in call.headers {
         request = request.header(name, value);
     }
-    agent.inner.run(request.body(call.body)?)
+    agent.run(request.body(call.body)?)
 }
 
 impl Incoming {
@@ -146,7 +193,11 @@ impl Incoming {
     /// # Errors
     /// The body ended early, was silent for too long, or the hook said stop.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
-        self.body.read(into).map_err(|error| failure::of_io(&error))
+        match &mut self.body {
+            Body::Http(body) => body.read(into),
+            Body::Demo(body) => body.read(into),
+        }
+        .map_err(|error| failure::of_io(&error))
     }
 }
 

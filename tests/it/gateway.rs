@@ -1,6 +1,7 @@
 //! The gateway from outside: a client on one side, a fake provider on the other.
 
 mod access;
+mod demo;
 mod faults;
 mod headers;
 mod hold;

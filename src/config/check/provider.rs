@@ -10,7 +10,7 @@ use crate::config::read::{At, Entries, Entry, Field, Read, join};
 use crate::config::scalar::Key;
 use crate::config::url::{self, Flaw, Url};
 use crate::config::vendors;
-use crate::config::{AuthForm, Provider, ProviderKey, ProxyChoice, Timeouts, raw};
+use crate::config::{AuthForm, DEMO_URL, Provider, ProviderKey, ProxyChoice, Timeouts, raw};
 use crate::protocol::Protocol;
 
 /// The providers that are right, and the names of all, so that a wrong one is still known.
@@ -89,8 +89,11 @@ fn base_url(field: Field<String>, provider: &Spot, errors: &mut Errors) -> Optio
         Field::Broken => return None,
         Field::Given(at) => at,
     };
+    if at.value == DEMO_URL {
+        return Some(at.value);
+    }
     let reason = if at.value.starts_with("demo:") {
-        "the built-in demo model is not part of this version yet: use an http or https URL"
+        "the built-in demo has the URL `demo:` and nothing after it"
     } else {
         match Url::parse(&at.value).map(|url| (url, url.scheme.to_ascii_lowercase())) {
             Ok((url, scheme)) if scheme == "http" || scheme == "https" => {
@@ -131,6 +134,7 @@ fn protocols(
     let At { value, spot } = match field {
         Field::Given(at) => at,
         Field::Broken => return None,
+        Field::Missing if base_url == Some(DEMO_URL) => return Some(Vec::new()),
         Field::Missing => {
             // Without a readable URL the host is not known either; that was noted.
             let host = Url::parse(base_url?).ok()?.host;

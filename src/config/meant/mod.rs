@@ -78,6 +78,8 @@ pub enum Source {
     File(PathBuf),
     /// The environment alone (SPEC 4.4), with the variables whose providers were made.
     Environment(Vec<String>),
+    /// `--demo` (SPEC 4.5).
+    Demo,
 }
 
 /// What a name that resolves to nothing gets.

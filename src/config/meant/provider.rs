@@ -9,12 +9,16 @@ use crate::base::secret::Secret;
 use crate::protocol::Protocol;
 use crate::protocol::dialect::{LimitField, ReasoningField, ReasoningStyle};
 
+/// The `base_url` of the built-in demo (SPEC 4.5).
+pub const DEMO_URL: &str = "demo:";
+
 /// One upstream account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
     /// Its name.
     pub name: ProviderName,
-    /// What it speaks; the client's own protocol if listed, else the first.
+    /// What it speaks; the client's own protocol if listed, else the first. The demo speaks them all:
+    /// where none is written, it is empty.
     pub protocols: Vec<Protocol>,
     /// Where, with the version segment and without a final slash.
     pub base_url: String,
