@@ -3,6 +3,7 @@
 //! A translated request, answer or stream goes through these types, never from protocol to protocol
 //! directly. They know no vendor: what only one vendor understands travels as [`carrier::State`].
 
+pub mod arguments;
 pub mod carrier;
 pub mod collect;
 pub mod estimate;

@@ -191,7 +191,7 @@ mod tests {
 
     /// The body of a user's words, in a protocol.
     fn asks(protocol: Protocol, words: &str) -> String {
-        let words = serde_json::Value::from(words);
+        let words = crate::base::json::quoted(words);
         match protocol {
             Protocol::OpenaiChat => {
                 format!(r#"{{"model":"m","messages":[{{"role":"user","content":{words}}}]}}"#)

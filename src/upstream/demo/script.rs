@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
+use crate::ir::arguments;
 use crate::ir::estimate;
 use crate::ir::request::{Block, Request, ResultPart, Role, Tool, ToolForm, ToolResult};
 use crate::ir::response::{StopReason, Usage};
@@ -159,44 +158,7 @@ fn call<'r>(request: &'r Request, words: &str) -> Result<(&'r Tool, String), Str
         let offered = request.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(", ");
         return Err(format!("No tool {name:?} was offered; these were: {offered}."));
     };
-    let given = serde_json::Deserializer::from_str(rest).into_iter::<Value>().next().and_then(Result::ok);
-    let arguments = match (&tool.form, given) {
-        (ToolForm::Function { .. }, Some(given)) if given.is_object() => given.to_string(),
-        (ToolForm::Function { schema, .. }, _) => empty_arguments(schema).to_string(),
-        (ToolForm::FreeForm { .. }, Some(Value::Object(given))) => {
-            given.get("input").and_then(Value::as_str).unwrap_or_default().to_owned()
-        }
-        (ToolForm::FreeForm { .. }, Some(Value::String(given))) => given,
-        (ToolForm::FreeForm { .. }, _) => rest.trim().to_owned(),
-    };
-    Ok((tool, arguments))
-}
-
-/// An empty value for each required argument.
-fn empty_arguments(schema: &Value) -> Value {
-    let required = schema.get("required").and_then(Value::as_array);
-    let names = required.into_iter().flatten().filter_map(Value::as_str);
-    let arguments: Map<String, Value> = names
-        .map(|name| {
-            let of = schema.get("properties").and_then(|all| all.get(name));
-            (name.to_owned(), of.map_or_else(|| Value::from(""), empty_value))
-        })
-        .collect();
-    Value::Object(arguments)
-}
-
-fn empty_value(schema: &Value) -> Value {
-    if let Some(first) = schema.get("enum").and_then(Value::as_array).and_then(|all| all.first()) {
-        return first.clone();
-    }
-    match schema.get("type").and_then(Value::as_str) {
-        Some("integer" | "number") => Value::from(0),
-        Some("boolean") => Value::from(false),
-        Some("array") => Value::Array(Vec::new()),
-        Some("object") => empty_arguments(schema),
-        Some("null") => Value::Null,
-        _ => Value::from(""),
-    }
+    Ok((tool, arguments::of_words(&tool.form, rest)))
 }
 
 fn sizes(results: &[&ToolResult]) -> String {

@@ -42,7 +42,11 @@ fn its_faults_are_faults_like_any_providers() {
         assert!(client.error_message(&answer.json()).contains("asked for an error 503"));
         let told = proxy.stream(&client.stream_path(ASKED), &asks("demo:cut")).rest();
         assert!(told.contains("ended before") && !told.contains("[DONE]"), "{told}");
-        let answer = proxy.post(&client.path("demo/other"), &client.ping("demo/other"));
+    }
+    let direct = Proxy::start("version: 1\nlisten: 127.0.0.1:0\nproviders:\n  demo: {base_url: \"demo:\"}\n");
+    for client in &LANES {
+        let answer = direct.post(&client.path("demo/other"), &client.ping("demo/other"));
+        assert_eq!(answer.status(), 404);
         assert!(answer.text().contains("steady"), "{}", answer.text());
     }
 }
