@@ -1,9 +1,9 @@
 //! Which headers pass, in which direction (SPEC 8.1, 11.2).
 
 use crate::base::clock;
-use crate::gateway::attempt::Outgoing;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::line::Headers;
+use crate::gateway::outgoing::Outgoing;
 use crate::gateway::record::Story;
 use crate::upstream::Incoming;
 

@@ -1,14 +1,19 @@
 //! A request as the gateway takes it: looked at once, never decoded on the native lane.
 
+use std::cell::OnceCell;
 use std::time::Instant;
 
 use crate::base::clock;
 use crate::base::id::RequestId;
 use crate::base::json::Members;
 use crate::base::secret::Secret;
+use crate::ir::estimate::{self, Size};
+use crate::ir::loss::Losses;
+use crate::ir::request::Request;
 use crate::protocol::Protocol;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::tap::Ask;
+use crate::protocol::wire::WireError;
 use crate::translate::framing::Framing;
 
 /// A request for a generation.
@@ -40,6 +45,18 @@ pub struct Inbound {
     pub session: Option<String>,
     /// Does the answer carry all `x-llmgate-` headers?
     pub tell_all: bool,
+    decoded: OnceCell<Decoded>,
+}
+
+/// A request in neutral words.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The request.
+    pub request: Request,
+    /// What the neutral model has no word for.
+    pub losses: Losses,
+    /// How much it holds.
+    pub size: Size,
 }
 
 /// What the path and the head of a request say.
@@ -99,7 +116,25 @@ impl Inbound {
             credential: envelope.credential,
             framing: if events { Framing::Events } else { Framing::Array },
             tell_all: envelope.tell_all,
+            decoded: OnceCell::new(),
         })
+    }
+
+    /// The request in neutral words; read once, when somebody asks. `complete` adds what its client
+    /// had no field for.
+    ///
+    /// # Errors
+    /// The body is no request of its protocol.
+    pub fn decoded(&self, complete: impl FnOnce(&mut Request)) -> Result<&Decoded, WireError> {
+        if let Some(decoded) = self.decoded.get() {
+            return Ok(decoded);
+        }
+        let codec = self.protocol.codec();
+        let (mut request, losses) = codec.wire().decode_request(codec.counted(&self.text, &self.members))?;
+        request.stream = self.ask.stream;
+        complete(&mut request);
+        let size = estimate::size(&request);
+        Ok(self.decoded.get_or_init(|| Decoded { request, losses, size }))
     }
 }
 

@@ -11,9 +11,13 @@ use crate::base::env::Env;
 use crate::base::id::ProviderName;
 use crate::base::secret::{Secret, mask_known};
 use crate::config::{Config, Provider, ProxyChoice};
+use crate::gateway::inbound::{Decoded, Inbound};
+use crate::gateway::trouble::Trouble;
 use crate::ir::carrier::Kept;
 use crate::ir::request::{Block, Reasoning, Request, Role};
-use crate::route::snapshot::Snapshot;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::route::plan::Plan;
+use crate::route::snapshot::{Snapshot, Unresolved};
 use crate::state::recall::Recall;
 use crate::upstream::{Agent, Failure, ProxySettings, Tls};
 
@@ -99,9 +103,31 @@ impl Live {
         }
     }
 
+    /// The targets that may serve a request, and those that may not.
+    ///
+    /// # Errors
+    /// Its model's name leads nowhere.
+    pub fn plan(&self, inbound: &Inbound) -> Result<Plan<'_>, Trouble> {
+        self.snapshot.plan(inbound.asked.as_deref(), inbound.protocol).map_err(|name| unknown(&name))
+    }
+
+    /// A request in neutral words, with the state that its client had no field for.
+    ///
+    /// # Errors
+    /// The body is no request of its protocol.
+    pub fn decoded<'i>(&self, inbound: &'i Inbound) -> Result<&'i Decoded, Trouble> {
+        let complete = |request: &mut Request| {
+            if !inbound.protocol.codec().wire().carries_state() {
+                self.recall(request);
+            }
+        };
+        let wrong = |error| Trouble::own(Fault::new(FaultKind::BadRequest, format!("In the body, {error}.")));
+        inbound.decoded(complete).map_err(wrong)
+    }
+
     /// Gives a history the state that its client had no field for: to each turn of the model that
     /// of its first call's reasoning, to each call its own.
-    pub fn recall(&self, request: &mut Request) {
+    fn recall(&self, request: &mut Request) {
         let now = clock::now();
         for turn in request.turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
             let mut reasoning = None;
@@ -144,6 +170,20 @@ impl Connections {
     fn fits(&self, provider: &Provider) -> bool {
         self.base_url == provider.base_url && self.proxy == provider.proxy
     }
+}
+
+fn unknown(unresolved: &Unresolved) -> Trouble {
+    let near = if unresolved.nearest.is_empty() {
+        String::new()
+    } else {
+        format!(" Known names like it: {}.", unresolved.nearest.join(", "))
+    };
+    let message = if unresolved.name.is_empty() {
+        format!("The request names no model, and there is no `default_model`.{near}")
+    } else {
+        format!("The model {:?} leads to no target.{near}", unresolved.name)
+    };
+    Trouble::own(Fault::new(FaultKind::ModelNotFound, message))
 }
 
 fn proxy_settings(provider: &Provider, env: &Env) -> ProxySettings {

@@ -6,10 +6,12 @@
 //! where a client is told of one.
 
 pub mod attempt;
+pub mod count;
 pub mod headers;
 pub mod inbound;
 pub mod line;
 pub mod live;
+pub mod outgoing;
 pub mod record;
 pub mod relay;
 pub mod trouble;
@@ -19,7 +21,6 @@ use std::rc::Rc;
 
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::plan::{Candidate, Plan};
-use crate::route::snapshot::Unresolved;
 use crate::upstream::Hook;
 use inbound::Inbound;
 use line::{Line, SharedClient};
@@ -48,16 +49,15 @@ fn panicked() -> Trouble {
 }
 
 fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> Result<(), Trouble> {
-    let plan =
-        live.snapshot.plan(inbound.asked.as_deref(), inbound.protocol).map_err(|name| unknown(&name))?;
+    let plan = live.plan(inbound)?;
     log::debug!("{} plan: {plan}", inbound.id);
     story.plans(&plan);
     let candidate = first(&plan)?;
-    let outgoing = attempt::prepare(live, inbound, candidate)?;
+    let outgoing = outgoing::prepare(live, inbound, candidate)?;
     let hook: Rc<dyn Hook> = Rc::clone(line) as Rc<dyn Hook>;
     let incoming = attempt::call(live, &outgoing, &hook, story)?;
     let headers = headers::of_answer(inbound, story, &outgoing, &incoming);
-    let relay = Relay { live, outgoing: &outgoing, line, headers };
+    let relay = Relay { live, inbound, outgoing: &outgoing, line, headers };
     if inbound.ask.stream { relay.stream(incoming, story) } else { relay.whole(incoming, story) }
 }
 
@@ -74,18 +74,4 @@ fn first<'p>(plan: &'p Plan<'p>) -> Result<&'p Candidate<'p>, Trouble> {
 fn none_left() -> Trouble {
     let message = "Every target of this model is disabled. Enable one in the configuration.";
     Trouble::own(Fault::new(FaultKind::Degraded, message).with_retry_after(Some(60)))
-}
-
-fn unknown(unresolved: &Unresolved) -> Trouble {
-    let near = if unresolved.nearest.is_empty() {
-        String::new()
-    } else {
-        format!(" Known names like it: {}.", unresolved.nearest.join(", "))
-    };
-    let message = if unresolved.name.is_empty() {
-        format!("The request names no model, and there is no `default_model`.{near}")
-    } else {
-        format!("The model {:?} leads to no target.{near}", unresolved.name)
-    };
-    Trouble::own(Fault::new(FaultKind::ModelNotFound, message))
 }

@@ -7,14 +7,19 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::gateway::attempt::{self, Lane, Outgoing};
+use crate::gateway::attempt;
+use crate::gateway::inbound::Inbound;
 use crate::gateway::line::{Headers, Line};
 use crate::gateway::live::Live;
+use crate::gateway::outgoing::{Lane, Outgoing};
 use crate::gateway::record::Story;
 use crate::gateway::trouble::Trouble;
 use crate::policy::class::Class;
 use crate::protocol::error::ProviderError;
-use crate::protocol::tap::{Facts, Kind};
+use crate::protocol::tap::{Facts, Kind, Seen};
+use crate::protocol::wire::WireError;
+use crate::translate::cross::Whole;
+use crate::translate::gather::Gather;
 use crate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
 use crate::translate::verbatim;
 use crate::upstream::{Failure, Incoming, Phase};
@@ -32,6 +37,8 @@ const READ_BYTES: usize = 4 * 1024;
 pub struct Relay<'a> {
     /// Everything a request may use.
     pub live: &'a Live,
+    /// What was asked.
+    pub inbound: &'a Inbound,
     /// What was sent.
     pub outgoing: &'a Outgoing<'a>,
     /// Where it goes.
@@ -51,13 +58,27 @@ impl Relay<'_> {
     ///
     /// # Errors
     /// It broke, is too long, is none, or is an error.
-    pub fn whole(mut self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
+    pub fn whole(self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
         if is_events(&incoming) {
-            return Err(self.bad("answered with a stream, though none was asked for"));
+            return self.gathered(incoming, story);
         }
+        let (text, facts, seen) = self.read_whole(&mut incoming)?;
+        let body = match &self.outgoing.lane {
+            Lane::Verbatim(options) => {
+                verbatim::whole(&text, &seen, options.rename.as_deref()).unwrap_or(text)
+            }
+            Lane::Translated(crossing) => {
+                self.keep(crossing.whole(&text).map_err(|error| self.broken(&error))?, story)
+            }
+        };
+        story.learns(&facts);
+        self.tell(incoming.status, &body, story)
+    }
+
+    /// A whole answer, read and looked at.
+    fn read_whole(&self, incoming: &mut Incoming) -> Result<(String, Facts, Seen), Trouble> {
         let limit = self.outgoing.response_body;
-        let (body, complete) =
-            attempt::read_up_to(&mut incoming, limit).map_err(|error| self.failed(&error))?;
+        let (body, complete) = attempt::read_up_to(incoming, limit).map_err(|error| self.failed(&error))?;
         if !complete {
             return Err(self.bad("sent an answer longer than `limits.response_body`"));
         }
@@ -67,29 +88,59 @@ impl Relay<'_> {
             Err(_) => return Err(self.bad("sent an answer that is no text")),
         };
         let mut facts = Facts::default();
-        let seen = self.outgoing.codec.tap_whole(&text, &mut facts);
+        let seen = self.outgoing.codec().tap_whole(&text, &mut facts);
         match seen.kind {
-            Kind::Broken => return Err(self.bad("sent an answer that is no JSON of its protocol")),
-            Kind::Failure => return Err(self.told(&facts, &text)),
-            _ => {}
+            Kind::Broken => Err(self.bad("sent an answer that is no JSON of its protocol")),
+            Kind::Failure => Err(self.told(&facts, &text)),
+            _ => Ok((text, facts, seen)),
         }
-        let body = match &self.outgoing.lane {
-            Lane::Verbatim(options) => {
-                verbatim::whole(&text, &seen, options.rename.as_deref()).unwrap_or(text)
+    }
+
+    /// A stream came, though none was asked for: it is gathered.
+    fn gathered(self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
+        let crossing = self.outgoing.crossing(self.live, self.inbound)?;
+        let mut gather = Gather::new(&crossing, self.outgoing.sse_frame);
+        let mut part = vec![0_u8; READ_BYTES];
+        let mut sum = 0;
+        loop {
+            let count = match incoming.read(&mut part) {
+                Ok(count) => count,
+                Err(Failure::Late(Phase::Body) | Failure::Broken(_)) if has_ended(gather.facts()) => 0,
+                Err(failure) => return Err(self.failed(&failure)),
+            };
+            if count == 0 {
+                break;
             }
-            Lane::Translated(crossing) => {
-                let whole = crossing
-                    .whole(&text)
-                    .map_err(|error| self.bad(&format!("sent a broken answer: {error}")))?;
-                whole.losses.iter().for_each(|loss| log::warn!("{} lost: {loss}", story.id()));
-                self.live.remember(whole.kept);
-                whole.body
+            sum += count;
+            if sum > self.outgoing.response_body {
+                return Err(self.bad("sent an answer longer than `limits.response_body`"));
             }
-        };
+            gather.push(part.get(..count).unwrap_or_default()).map_err(|error| self.unfit(error))?;
+            if has_ended(gather.facts()) {
+                incoming.hurry(AFTER_LAST);
+            }
+        }
+        let (whole, facts) = gather.finish();
+        if facts.error.is_some() {
+            return Err(self.told(&facts, ""));
+        }
+        let Some(whole) = whole else { return Err(self.cut_short()) };
+        let body = self.keep(whole, story);
         story.learns(&facts);
+        self.tell(incoming.status, &body, story)
+    }
+
+    /// The body of a translated answer; what it lost is told, what its client cannot carry is kept.
+    fn keep(&self, whole: Whole, story: &Story) -> String {
+        whole.losses.iter().for_each(|loss| log::warn!("{} lost: {loss}", story.id()));
+        self.live.remember(whole.kept);
+        whole.body
+    }
+
+    fn tell(mut self, status: u16, body: &str, story: &Story) -> Result<(), Trouble> {
         story.tells_usage(&mut self.headers);
         self.headers.push("content-type", "application/json");
-        let sent = self.line.whole(incoming.status, &self.headers, body.as_bytes());
+        let sent = self.line.whole(status, &self.headers, body.as_bytes());
         sent.map_err(|stop| self.failed(&Failure::Stopped(stop)))
     }
 
@@ -99,10 +150,10 @@ impl Relay<'_> {
     /// It broke, ended early, is none, or told an error before the commit point.
     pub fn stream(self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
         if is_not_events(&incoming) {
-            return self.instead_of_stream(incoming);
+            return self.instead_of_stream(incoming, story);
         }
         let mut pipe = match &self.outgoing.lane {
-            Lane::Verbatim(options) => StreamPipe::verbatim(self.outgoing.codec, options.clone()),
+            Lane::Verbatim(options) => StreamPipe::verbatim(self.outgoing.codec(), options.clone()),
             Lane::Translated(crossing) => {
                 StreamPipe::translated(crossing, self.outgoing.sse_frame, self.line.framing())
             }
@@ -176,12 +227,7 @@ impl Relay<'_> {
         let kind = match pipe.pull(out) {
             Ok(Some(kind)) => kind,
             Ok(None) => return Ok(None),
-            Err(PipeError::BrokenFrame) => {
-                return Err(self.bad("sent an event that is not what its protocol says"));
-            }
-            Err(PipeError::FrameTooLong) => {
-                return Err(self.bad("sent an event longer than `limits.sse_frame`"));
-            }
+            Err(error) => return Err(self.unfit(error)),
         };
         if kind == Kind::Failure && !pipe.relays_errors() {
             return Err(self.told(pipe.facts(), ""));
@@ -210,8 +256,7 @@ impl Relay<'_> {
                     // What did come goes out before the error.
                     self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
                 }
-                let what = "the stream ended before the answer was complete";
-                return Err(Trouble::bad_answer(Class::Cut, &self.outgoing.target, what));
+                return Err(self.cut_short());
             }
             StreamEnd::Failed if !self.line.is_committed() => return Err(self.told(pipe.facts(), "")),
             StreamEnd::Failed => self.mask(&mut out, 0),
@@ -234,18 +279,17 @@ impl Relay<'_> {
         self.line.commit(&self.headers).map_err(|stop| self.failed(&Failure::Stopped(stop)))
     }
 
-    /// A streamed request was answered with something that is no stream: an error, or nothing we
-    /// can use.
-    fn instead_of_stream(&self, mut incoming: Incoming) -> Result<(), Trouble> {
-        let limit = self.live.config().limits.error_body;
-        let (body, _) = attempt::read_up_to(&mut incoming, limit).map_err(|error| self.failed(&error))?;
-        let text = String::from_utf8_lossy(&body);
-        let mut facts = Facts::default();
-        if self.outgoing.codec.tap_whole(&text, &mut facts).kind == Kind::Failure {
-            return Err(self.told(&facts, &text));
-        }
-        let kind = incoming.header("content-type").unwrap_or("nothing");
-        Err(self.bad(&format!("answered a streamed request with {kind} instead of events")))
+    /// A streamed request was answered with something that is no stream: a whole answer, which
+    /// becomes one, an error, or nothing we can use.
+    fn instead_of_stream(&self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
+        let (text, facts, _) = self.read_whole(&mut incoming)?;
+        let crossing = self.outgoing.crossing(self.live, self.inbound)?;
+        let (frames, kept) =
+            crossing.streamed(&text, self.line.framing()).map_err(|error| self.broken(&error))?;
+        self.live.remember(kept);
+        story.learns(&facts);
+        self.commit()?;
+        self.line.finish(&frames).map_err(|stop| self.failed(&Failure::Stopped(stop)))
     }
 
     /// The provider told an error inside its answer.
@@ -264,12 +308,28 @@ impl Relay<'_> {
         out.extend_from_slice(masked.as_bytes());
     }
 
+    fn unfit(&self, error: PipeError) -> Trouble {
+        self.bad(match error {
+            PipeError::BrokenFrame => "sent an event that is not what its protocol says",
+            PipeError::FrameTooLong => "sent an event longer than `limits.sse_frame`",
+        })
+    }
+
+    fn broken(&self, error: &WireError) -> Trouble {
+        self.bad(&format!("sent a broken answer: {error}"))
+    }
+
+    fn cut_short(&self) -> Trouble {
+        let what = "the stream ended before the answer was complete";
+        Trouble::bad_answer(Class::Cut, self.outgoing.target(), what)
+    }
+
     fn bad(&self, what: &str) -> Trouble {
-        Trouble::bad_answer(Class::BadUpstream, &self.outgoing.target, what)
+        Trouble::bad_answer(Class::BadUpstream, self.outgoing.target(), what)
     }
 
     fn failed(&self, failure: &Failure) -> Trouble {
-        Trouble::of_failure(failure, &self.outgoing.target)
+        Trouble::of_failure(failure, self.outgoing.target())
     }
 }
 

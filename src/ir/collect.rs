@@ -1,5 +1,6 @@
-//! Stream events -> one whole answer.
+//! Stream events -> one whole answer, and back.
 
+use crate::ir::carrier::State;
 use crate::ir::request::{Block, Reasoning, ToolCall};
 use crate::ir::response::{Response, StopReason};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
@@ -36,6 +37,39 @@ impl Collector {
     pub fn finish(self) -> Option<Response> {
         let blocks = self.blocks.into_iter().map(|(_, block)| block).collect();
         Some(Response { blocks, stop: self.stop?, ..self.response })
+    }
+}
+
+/// The events that tell a whole answer.
+pub fn events(response: Response) -> Vec<StreamEvent> {
+    let mut events = vec![StreamEvent::Start { id: response.id, model: response.model }];
+    for (block, number) in response.blocks.into_iter().zip(0..) {
+        let id = BlockId(number);
+        let Some((kind, text, state)) = taken_apart(block) else { continue };
+        events.push(StreamEvent::BlockStart { id, kind });
+        if !text.is_empty() {
+            events.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text) });
+        }
+        events.extend(state.map(|state| StreamEvent::BlockDelta { id, delta: Delta::State(state) }));
+        events.push(StreamEvent::BlockEnd { id });
+    }
+    if !response.usage.is_empty() {
+        events.push(StreamEvent::Usage(response.usage));
+    }
+    events.push(StreamEvent::Finish { stop: response.stop });
+    events
+}
+
+/// A block's kind, words and state; no stream has media or results in it.
+fn taken_apart(block: Block) -> Option<(BlockKind, String, Option<State>)> {
+    match block {
+        Block::Text(text) => Some((BlockKind::Text, text, None)),
+        Block::Refusal(text) => Some((BlockKind::Refusal, text, None)),
+        Block::Reasoning(Reasoning { text, state }) => Some((BlockKind::Reasoning, text, state)),
+        Block::Call(ToolCall { id, name, arguments, free_form, state }) => {
+            Some((BlockKind::Call { id, name, free_form }, arguments, state))
+        }
+        Block::Media(_) | Block::Result(_) => None,
     }
 }
 
@@ -90,6 +124,34 @@ mod tests {
             .map(|block| if let Block::Call(call) = block { call.arguments.as_str() } else { "" })
             .collect();
         assert_eq!(arguments, ["{\"x\":1}", "{}"]);
+    }
+
+    #[test]
+    fn a_whole_answer_is_told_and_gathered_again() {
+        let state = State::of("gemini", vec![serde_json::json!("s")]);
+        let call = ToolCall {
+            id: "1".into(),
+            name: "f".into(),
+            arguments: "{}".into(),
+            free_form: false,
+            state: Some(state.clone()),
+        };
+        let response = Response {
+            blocks: vec![
+                Block::Reasoning(Reasoning { text: String::new(), state: Some(state) }),
+                Block::Text("words".into()),
+                Block::Call(call),
+            ],
+            stop: StopReason::ToolCalls,
+            ..Response::default()
+        };
+        let mut collector = Collector::default();
+        let mut grammar = crate::ir::grammar::Grammar::default();
+        for event in events(response.clone()) {
+            grammar.check(&event).unwrap();
+            collector.push(event);
+        }
+        assert_eq!(collector.finish(), Some(response));
     }
 
     #[test]

@@ -1,37 +1,50 @@
 //! An estimate of a request's input tokens, before anyone counted them (SPEC 7.3).
 
+use std::io;
+
+use serde_json::Value;
+
 use crate::ir::request::{Block, MediaKind, Request, ResultPart, Source, ToolForm};
 
 /// Tokens of one image.
 const IMAGE: u64 = 1600;
 /// Bytes of a document for a token.
 const DOCUMENT_BYTES: u64 = 30;
-/// Characters for a token, as most tokenizers make of English and code.
-const CHARACTERS: u64 = 4;
 
-/// Estimated input tokens.
-pub fn input_tokens(request: &Request) -> u64 {
-    let mut sum = Sum::default();
-    request.system.iter().for_each(|text| sum.text(text));
+/// How much a request holds; how many tokens that is depends on who reads it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Characters of all texts, tool schemas and arguments.
+    pub characters: u64,
+    /// Tokens of images and documents.
+    pub media: u64,
+}
+
+impl Size {
+    /// Estimated tokens for a reader that makes one token of so many characters.
+    pub fn tokens(self, characters_per_token: f64) -> u64 {
+        // Saturates: no request has 2^53 characters.
+        (self.characters as f64 / characters_per_token.max(0.1)) as u64 + self.media
+    }
+}
+
+/// How much a request holds.
+pub fn size(request: &Request) -> Size {
+    let mut size = Size::default();
+    request.system.iter().for_each(|text| size.text(text));
     for tool in &request.tools {
-        sum.text(&tool.name);
-        sum.text(tool.description.as_deref().unwrap_or_default());
+        size.text(&tool.name);
+        size.text(tool.description.as_deref().unwrap_or_default());
         match &tool.form {
-            ToolForm::Function { schema, .. } => sum.text(&schema.to_string()),
-            ToolForm::FreeForm { grammar } => sum.text(grammar.as_deref().unwrap_or_default()),
+            ToolForm::Function { schema, .. } => size.characters += json_length(schema),
+            ToolForm::FreeForm { grammar } => size.text(grammar.as_deref().unwrap_or_default()),
         }
     }
-    request.turns.iter().flat_map(|turn| &turn.blocks).for_each(|block| sum.block(block));
-    sum.characters / CHARACTERS + sum.media
+    request.turns.iter().flat_map(|turn| &turn.blocks).for_each(|block| size.block(block));
+    size
 }
 
-#[derive(Default)]
-struct Sum {
-    characters: u64,
-    media: u64,
-}
-
-impl Sum {
+impl Size {
     fn text(&mut self, text: &str) {
         self.characters += text.chars().count() as u64;
     }
@@ -66,14 +79,56 @@ impl Sum {
     }
 }
 
+/// Bytes of a value as JSON text, without making the text.
+fn json_length(value: &Value) -> u64 {
+    struct Length(u64);
+    impl io::Write for Length {
+        fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+            self.0 += part.len() as u64;
+            Ok(part.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    // A value can always be written, and a length always grows.
+    let _ = serde_json::to_writer(&mut length, value);
+    length.0
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::ir::request::{Role, Turn};
+    use crate::ir::request::{Media, Role, Tool, Turn};
 
     #[test]
-    fn four_characters_are_a_token() {
-        let turns = vec![Turn::of(Role::User, Block::Text("x".repeat(400)))];
-        assert_eq!(input_tokens(&Request { turns, ..Request::default() }), 100);
+    fn characters_schemas_and_media_are_counted() {
+        let mut request = Request {
+            system: vec!["äöü".into()],
+            turns: vec![Turn::of(Role::User, Block::Text("x".repeat(397)))],
+            ..Request::default()
+        };
+        assert_eq!(size(&request), Size { characters: 400, media: 0 });
+        let schema = json!({"type": "object"});
+        let form = ToolForm::Function { schema: schema.clone(), strict: None };
+        request.tools.push(Tool { name: "f".into(), description: None, form, identity: None });
+        assert_eq!(size(&request).characters, 401 + schema.to_string().len() as u64);
+        let inline = |kind| {
+            let source = Source::Inline { mime: "x/y".into(), data: "A".repeat(400) };
+            Block::Media(Media { kind, source, name: None, detail: None })
+        };
+        request.turns.push(Turn::of(Role::User, inline(MediaKind::Image)));
+        request.turns.push(Turn::of(Role::User, inline(MediaKind::Document)));
+        assert_eq!(size(&request).media, 1600 + 10);
+    }
+
+    #[test]
+    fn tokens_depend_on_the_reader() {
+        let size = Size { characters: 400, media: 10 };
+        assert_eq!((size.tokens(4.0), size.tokens(3.0)), (110, 143));
+        assert!(size.tokens(0.0) > 0, "a reader of nothing ends nothing");
     }
 }

@@ -102,6 +102,26 @@ pub trait Codec: Sync {
     /// events were sent, else the head alone.
     fn keepalive(&self, running: bool) -> &'static str;
 
+    /// The answer to a count of input tokens.
+    fn count_body(&self, tokens: u64) -> String {
+        serde_json::json!({ "input_tokens": tokens }).to_string()
+    }
+
+    /// Is this the answer to a count?
+    fn is_count(&self, text: &str) -> bool {
+        tap::has_number(text, "input_tokens")
+    }
+
+    /// The part of a request for a count that is read as a request.
+    fn counted<'t>(&self, text: &'t str, _members: &Members) -> &'t str {
+        text
+    }
+
+    /// Characters that make a token, as this vendor's tokenizers do it on average (SPEC 7.3).
+    fn characters_per_token(&self) -> f64 {
+        4.0
+    }
+
     /// The list of models in this protocol's shape.
     fn model_list(&self, cards: &[ModelCard], query: &ListQuery) -> String;
 
@@ -115,6 +135,11 @@ pub trait Codec: Sync {
 
     /// The path and query below the provider's base URL for a generation.
     fn upstream_path(&self, model: &str, stream: bool) -> String;
+
+    /// The path below the provider's base URL that counts a request's input tokens.
+    fn count_path(&self, _model: &str) -> Option<String> {
+        None
+    }
 
     /// A header that the provider demands, when the client sent none.
     fn required_header(&self) -> Option<(&'static str, &'static str)> {

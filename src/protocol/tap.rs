@@ -117,6 +117,11 @@ pub fn flag_field(text: &str, members: &Members, field: &'static str) -> Result<
     }
 }
 
+/// Is this a JSON object whose member of that name is a number?
+pub fn has_number(text: &str, field: &str) -> bool {
+    Members::read(text).is_ok_and(|members| members.number(text, field).is_some())
+}
+
 /// Where a member of an inner object lies in the whole text.
 pub fn inner_range(text: &str, members: &Members, outer: &str, inner: &str) -> Option<Range<usize>> {
     let start = members.range(text, outer)?.start;

@@ -111,7 +111,7 @@ pub struct AnswerContext {
     pub wants_usage: bool,
     /// Is visible reasoning shown?
     pub show_reasoning: bool,
-    /// The tools of the request, as the client knows them.
+    /// The tools of the request that the client knows by more than their name.
     pub tools: Vec<Tool>,
 }
 

@@ -15,6 +15,13 @@ pub enum Endpoint {
         /// Whether the path asks for a stream.
         stream: Option<bool>,
     },
+    /// A count of input tokens.
+    Count {
+        /// The protocol of the path.
+        protocol: Protocol,
+        /// The model in the path.
+        model: Option<String>,
+    },
     /// A path of a protocol that this version does not serve.
     Later(Protocol),
     /// A model list, or one entry of it.
@@ -67,7 +74,7 @@ impl Endpoint {
     /// The methods it takes, as the value of `allow`.
     pub fn allow(&self) -> &'static str {
         match self {
-            Self::Generate { .. } | Self::Later(_) | Self::Reload | Self::Stop => "POST",
+            Self::Generate { .. } | Self::Count { .. } | Self::Later(_) | Self::Reload | Self::Stop => "POST",
             Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::State => "GET, HEAD",
             Self::Unknown(_) => "",
         }
@@ -81,7 +88,10 @@ impl Endpoint {
     /// The protocol in whose shape errors are told.
     pub fn protocol(&self) -> Protocol {
         match self {
-            Self::Generate { protocol, .. } | Self::Later(protocol) | Self::Unknown(protocol) => *protocol,
+            Self::Generate { protocol, .. }
+            | Self::Count { protocol, .. }
+            | Self::Later(protocol)
+            | Self::Unknown(protocol) => *protocol,
             Self::Models { protocol, .. } => protocol.unwrap_or(Protocol::OpenaiChat),
             Self::Health | Self::Ready | Self::Hello | Self::State | Self::Reload | Self::Stop => {
                 Protocol::OpenaiChat
@@ -117,7 +127,8 @@ fn generation(path: &str) -> Option<Endpoint> {
         let action = codec.prefixes().iter().find_map(|prefix| codec.action(path.strip_prefix(prefix)?))?;
         Some(match action {
             Action::Generate { model, stream } => Endpoint::Generate { protocol, model, stream },
-            Action::Count { .. } | Action::Compact => Endpoint::Later(protocol),
+            Action::Count { model } => Endpoint::Count { protocol, model },
+            Action::Compact => Endpoint::Later(protocol),
         })
     })
 }
@@ -179,6 +190,15 @@ mod tests {
     }
 
     #[test]
+    fn every_protocol_but_chat_counts() {
+        let count =
+            |protocol, model: Option<&str>| Endpoint::Count { protocol, model: model.map(str::to_owned) };
+        assert_eq!(Endpoint::of("/v1/messages/count_tokens"), count(Protocol::Anthropic, None));
+        assert_eq!(Endpoint::of("/openai/v1/responses/input_tokens"), count(Protocol::OpenaiResponses, None));
+        assert_eq!(Endpoint::of("/v1/models/a/b:countTokens"), count(Protocol::Gemini, Some("a/b")));
+    }
+
+    #[test]
     fn model_lists_have_the_protocol_of_their_prefix() {
         let models = |path: &str| match Endpoint::of(path) {
             Endpoint::Models { protocol, id } => (protocol, id),
@@ -196,7 +216,7 @@ mod tests {
         assert_eq!(Endpoint::of("/anthropic/v1/files"), Endpoint::Unknown(Protocol::Anthropic));
         assert_eq!(Endpoint::of("/v1beta/files"), Endpoint::Unknown(Protocol::Gemini));
         assert_eq!(Endpoint::of("/anthropically"), Endpoint::Unknown(Protocol::OpenaiChat));
-        assert_eq!(Endpoint::of("/v1/messages/count_tokens"), Endpoint::Later(Protocol::Anthropic));
+        assert_eq!(Endpoint::of("/v1/responses/compact"), Endpoint::Later(Protocol::OpenaiResponses));
         assert_eq!(Endpoint::of("/"), Endpoint::Hello);
         assert!(
             is_responses("/v1/responses") && is_responses("/responses/x") && !is_responses("/v1/messages")

@@ -15,6 +15,7 @@ pub mod admin;
 pub mod body;
 pub mod connection;
 pub mod endpoint;
+mod guest;
 pub mod head;
 mod inlet;
 pub mod listener;

@@ -1,7 +1,6 @@
 //! What answers requests: from a head to the endpoint's answer.
 
 use std::cell::RefCell;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +23,7 @@ use crate::server::admin;
 use crate::server::body::{BodyError, BodyReader};
 use crate::server::connection::Handler;
 use crate::server::endpoint::{self, Endpoint};
+use crate::server::guest::Guest;
 use crate::server::head::{Head, Method};
 use crate::server::listener::Running;
 use crate::server::models;
@@ -137,10 +137,7 @@ impl Handler for Entrance {
             live: &live,
             head,
             visitor: Visitor { head, peer },
-            guest: Rc::new(RefCell::new(Guest {
-                reply: Rc::clone(reply),
-                cors: access::cors(live.config(), head),
-            })),
+            guest: Rc::new(RefCell::new(Guest::new(reply, access::cors(live.config(), head)))),
             id: RequestId::random(),
         };
         if let Some(headers) = access::preflight(live.config(), head) {
@@ -191,7 +188,7 @@ impl Visit<'_> {
         let credential = access::check(config, endpoint, self.visitor)?;
         if !endpoint.takes(&self.head.method) {
             let message = format!("{} takes {} only.", self.head.path, endpoint.allow());
-            self.guest.borrow_mut().cors.push(("allow", endpoint.allow().to_owned()));
+            self.guest.borrow_mut().add_header("allow", endpoint.allow());
             return Err(Fault::new(FaultKind::Method, message));
         }
         match endpoint {
@@ -205,41 +202,68 @@ impl Visit<'_> {
                 };
                 self.generate(envelope, body)
             }
+            Endpoint::Count { protocol, model } => {
+                let envelope = Envelope {
+                    model: model.clone(),
+                    stream: Some(false),
+                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    ..self.envelope(*protocol)
+                };
+                let inbound = self.inbound(envelope, body)?;
+                gateway::count::answer(self.live, &inbound, self.client());
+                Ok(())
+            }
             Endpoint::Models { protocol, id } => {
                 let body = models::answer(config, self.head, *protocol, id.as_deref())?;
                 self.json(200, &body);
                 Ok(())
             }
             Endpoint::Later(_) | Endpoint::Unknown(_) => Err(self.unknown()),
+            Endpoint::Health
+            | Endpoint::Ready
+            | Endpoint::Hello
+            | Endpoint::State
+            | Endpoint::Reload
+            | Endpoint::Stop => {
+                self.operate(endpoint);
+                Ok(())
+            }
+        }
+    }
+
+    /// What is asked of the process rather than of a model.
+    fn operate(&self, endpoint: &Endpoint) {
+        let config = self.live.config();
+        match endpoint {
             Endpoint::Health => {
                 let tells = self.visitor.is_local()
                     || (config.client_auth != ClientAuth::None && self.visitor.holds_key(config, endpoint));
                 self.json(200, &admin::health(config, tells));
-                Ok(())
             }
             Endpoint::Ready => {
                 let (status, body) = admin::ready(config, self.site.draining.load(Ordering::Relaxed));
                 self.json(status, &body);
-                Ok(())
             }
             Endpoint::Hello => {
                 self.json(200, &admin::hello());
-                Ok(())
             }
             Endpoint::State => {
                 self.json(200, &admin::state(self.live));
-                Ok(())
             }
             Endpoint::Reload => {
                 let (status, body) = admin::reload(self.site);
                 self.json(status, &body);
-                Ok(())
             }
             Endpoint::Stop => {
                 self.json(202, "{\"status\":\"stopping\"}");
                 self.site.ask_to_stop();
-                Ok(())
             }
+            // Asked of a model; [`Visit::serve`] has answered them.
+            Endpoint::Generate { .. }
+            | Endpoint::Count { .. }
+            | Endpoint::Models { .. }
+            | Endpoint::Later(_)
+            | Endpoint::Unknown(_) => {}
         }
     }
 
@@ -258,10 +282,18 @@ impl Visit<'_> {
         }
     }
 
-    fn generate(&self, envelope: Envelope, body: &mut BodyReader<'_>) -> Result<(), Fault> {
+    fn inbound(&self, envelope: Envelope, body: &mut BodyReader<'_>) -> Result<Inbound, Fault> {
         let limit = self.live.config().limits.request_body;
         let body = body.read_all(limit).map_err(|error| body_fault(&error, limit))?;
-        let inbound = Inbound::read(envelope, self.id.clone(), body)?;
+        Inbound::read(envelope, self.id.clone(), body)
+    }
+
+    fn client(&self) -> Rc<RefCell<dyn Client>> {
+        Rc::clone(&self.guest) as Rc<RefCell<dyn Client>>
+    }
+
+    fn generate(&self, envelope: Envelope, body: &mut BodyReader<'_>) -> Result<(), Fault> {
+        let inbound = self.inbound(envelope, body)?;
         if self.site.draining.load(Ordering::Relaxed) {
             return Err(busy("llmgate is stopping."));
         }
@@ -275,7 +307,7 @@ impl Visit<'_> {
             // There is nobody left to answer.
             Err(Refuse::Gone) => return Ok(()),
         };
-        gateway::answer(self.live, &inbound, Rc::clone(&self.guest) as Rc<RefCell<dyn Client>>);
+        gateway::answer(self.live, &inbound, self.client());
         Ok(())
     }
 
@@ -308,8 +340,7 @@ impl Visit<'_> {
 
     /// Codex tries a WebSocket first; at any other status than 426 it tries six times more.
     fn upgrade(&self) -> Fault {
-        let guest = self.guest.borrow();
-        guest.reply.borrow_mut().close_after();
+        self.guest.borrow().close_after();
         Fault::new(FaultKind::Endpoint, "WebSockets are not spoken here; POST the request instead.")
             .with_status(426)
     }
@@ -317,45 +348,6 @@ impl Visit<'_> {
     fn unknown(&self) -> Fault {
         let message = format!("{} is not served here. Supported: {}.", self.head.path, endpoint::SUPPORTED);
         Fault::new(FaultKind::Endpoint, message)
-    }
-}
-
-/// The client's side of an answer, with the headers that every answer to it carries.
-struct Guest {
-    reply: Rc<RefCell<Reply>>,
-    cors: Vec<(&'static str, String)>,
-}
-
-impl Guest {
-    fn with_own<'h>(&'h self, headers: &[(&'h str, &'h str)]) -> Vec<(&'h str, &'h str)> {
-        let own = self.cors.iter().map(|(name, value)| (*name, value.as_str()));
-        headers.iter().copied().chain(own).collect()
-    }
-}
-
-impl Client for Guest {
-    fn is_gone(&self) -> bool {
-        self.reply.borrow().is_gone()
-    }
-
-    fn whole(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
-        self.reply.borrow_mut().whole(status, &self.with_own(headers), body)
-    }
-
-    fn start(&mut self, status: u16, headers: &[(&str, &str)]) -> io::Result<()> {
-        self.reply.borrow_mut().start(status, &self.with_own(headers))
-    }
-
-    fn bytes(&mut self, part: &[u8]) {
-        self.reply.borrow_mut().bytes(part);
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.reply.borrow_mut().flush()
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        self.reply.borrow_mut().end()
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use crate::base::sse::FrameReader;
 use crate::ir::carrier::{Kept, State};
+use crate::ir::collect;
 use crate::ir::loss::{Loss, Losses, Severity};
 use crate::ir::names::NameMap;
 use crate::ir::request::{Block, Request};
+use crate::ir::response::Response;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Kind};
@@ -61,7 +63,26 @@ impl Crossing {
     /// # Errors
     /// It is no answer of the target's protocol.
     pub fn whole(&self, text: &str) -> Result<Whole, WireError> {
-        let mut response = self.target_wire.decode_response(text, &self.answer.request_id)?;
+        let response = self.target_wire.decode_response(text, &self.answer.request_id)?;
+        Ok(self.told(response))
+    }
+
+    /// A whole answer as the stream that its client asked for.
+    ///
+    /// # Errors
+    /// It is no answer of the target's protocol.
+    pub fn streamed(&self, text: &str, framing: Framing) -> Result<(Vec<u8>, Vec<Kept>), WireError> {
+        let response = self.target_wire.decode_response(text, &self.answer.request_id)?;
+        let mut pipe = Translated::new(self, 0, framing);
+        pipe.events = collect::events(response);
+        let mut out = Vec::new();
+        pipe.encode(&mut out);
+        pipe.close(&mut out);
+        Ok((out, pipe.take_kept()))
+    }
+
+    /// A whole answer of a target for its client.
+    pub(super) fn told(&self, mut response: Response) -> Whole {
         for block in &mut response.blocks {
             match block {
                 Block::Call(call) => {
@@ -85,7 +106,7 @@ impl Crossing {
             response.blocks.iter().for_each(|block| keeper.block(block));
         }
         let (body, losses) = self.client_wire.encode_response(&response, &self.answer);
-        Ok(Whole { body, losses, kept: keeper.kept })
+        Whole { body, losses, kept: keeper.kept }
     }
 
     /// State names who made it, so that it goes back there only.

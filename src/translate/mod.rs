@@ -5,6 +5,7 @@
 
 pub mod cross;
 pub mod framing;
+pub mod gather;
 pub mod pipe;
 pub mod verbatim;
 

@@ -1,6 +1,8 @@
 //! The gateway from outside: a client on one side, a fake provider on the other.
 
 mod access;
+mod convert;
+mod count;
 mod demo;
 mod faults;
 mod headers;

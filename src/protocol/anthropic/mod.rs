@@ -92,6 +92,14 @@ impl Codec for Anthropic {
         "/messages".to_owned()
     }
 
+    fn count_path(&self, _model: &str) -> Option<String> {
+        Some("/messages/count_tokens".to_owned())
+    }
+
+    fn characters_per_token(&self) -> f64 {
+        3.0
+    }
+
     fn required_header(&self) -> Option<(&'static str, &'static str)> {
         Some(("anthropic-version", "2023-06-01"))
     }

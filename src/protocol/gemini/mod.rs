@@ -25,7 +25,7 @@ use crate::base::json::Members;
 use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::{ListQuery, ModelCard};
-use crate::protocol::tap::{Ask, AskError, Facts, Seen};
+use crate::protocol::tap::{Ask, AskError, Facts, Seen, has_number};
 use crate::protocol::wire::Wire;
 use crate::protocol::{Action, Codec, Stage, percent_decoded, percent_encoded};
 
@@ -96,6 +96,23 @@ impl Codec for Gemini {
         } else {
             format!("/models/{model}:generateContent")
         }
+    }
+
+    fn count_path(&self, model: &str) -> Option<String> {
+        Some(format!("/models/{}:countTokens", percent_encoded(model)))
+    }
+
+    fn count_body(&self, tokens: u64) -> String {
+        json!({ "totalTokens": tokens }).to_string()
+    }
+
+    fn is_count(&self, text: &str) -> bool {
+        has_number(text, "totalTokens")
+    }
+
+    /// Either `contents` alone, or a whole request in `generateContentRequest`.
+    fn counted<'t>(&self, text: &'t str, members: &Members) -> &'t str {
+        members.get(text, "generateContentRequest").unwrap_or(text)
     }
 
     fn model_field(&self) -> Option<&'static str> {

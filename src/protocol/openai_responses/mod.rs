@@ -98,6 +98,14 @@ impl Codec for OpenaiResponses {
         "/responses".to_owned()
     }
 
+    fn count_path(&self, _model: &str) -> Option<String> {
+        Some("/responses/input_tokens".to_owned())
+    }
+
+    fn count_body(&self, tokens: u64) -> String {
+        json!({ "object": "response.input_tokens", "input_tokens": tokens }).to_string()
+    }
+
     fn limit_fields(&self) -> &'static [&'static str] {
         &["max_output_tokens"]
     }

@@ -190,7 +190,7 @@ impl Teller {
         Self {
             events: vec![StreamEvent::Start { id: None, model: None }],
             silence: Duration::ZERO,
-            input_tokens: estimate::input_tokens(request),
+            input_tokens: estimate::size(request).tokens(CHARACTERS_A_TOKEN as f64),
             turns: request.turns.len(),
             blocks: 0,
             characters: 0,

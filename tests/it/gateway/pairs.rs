@@ -1,11 +1,10 @@
 //! Every client at every other protocol's provider: whole, streamed, refused, cut.
 
-use llmgate::base::sse::FrameReader;
 use llmgate::protocol::tap::Facts;
 
 use serde_json::{Value, json};
 
-use crate::support::lane::{ASKED, LANES, Lane, UPSTREAM};
+use crate::support::lane::{ASKED, LANES, Lane, UPSTREAM, told};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::Proxy;
 
@@ -38,10 +37,10 @@ fn a_stream_crosses() {
     for (client, target) in pairs() {
         let provider = Provider::with(Reply::sse([target.streamed_pong(UPSTREAM)]));
         let proxy = Proxy::start(&target.config(&provider.url()));
-        let told = proxy.stream(&client.stream_path(ASKED), &client.streamed_ping(ASKED)).rest();
-        let names = format!("{} -> {}: {told}", client.name, target.name);
-        let facts = facts(client, &told);
-        assert!(facts.finished && facts.error.is_none() && told.contains("pong"), "{names}");
+        let stream = proxy.stream(&client.stream_path(ASKED), &client.streamed_ping(ASKED)).rest();
+        let names = format!("{} -> {}: {stream}", client.name, target.name);
+        let facts = told(client.protocol, &stream);
+        assert!(facts.finished && facts.error.is_none() && stream.contains("pong"), "{names}");
         assert_eq!(provider.received().path, target.upstream_stream_path(UPSTREAM));
     }
 }
@@ -52,14 +51,15 @@ fn a_cut_stream_is_told_as_an_error_in_the_clients_protocol() {
         let cut = [target.opening(UPSTREAM), target.content(UPSTREAM)];
         let provider = Provider::with(Reply::sse(cut));
         let proxy = Proxy::start(&target.config(&provider.url()));
-        let told = proxy.stream(&client.stream_path(ASKED), &client.streamed_ping(ASKED)).rest();
-        let error =
-            facts(client, &told).error.unwrap_or_else(|| panic!("{} -> {}", client.name, target.name));
-        assert!(error.message.contains("ended before"), "{told}");
+        let stream = proxy.stream(&client.stream_path(ASKED), &client.streamed_ping(ASKED)).rest();
+        let error = told(client.protocol, &stream)
+            .error
+            .unwrap_or_else(|| panic!("{} -> {}", client.name, target.name));
+        assert!(error.message.contains("ended before"), "{stream}");
         assert!(
-            !told.contains("[DONE]")
-                && !told.contains("message_stop")
-                && !told.contains("response.completed")
+            !stream.contains("[DONE]")
+                && !stream.contains("message_stop")
+                && !stream.contains("response.completed")
         );
     }
 }
@@ -87,18 +87,6 @@ fn what_cannot_be_carried_is_refused_before_any_call() {
     assert_eq!(answer.json()["error"]["code"], "unsupported_parameter");
     assert!(answer.text().contains("previous_response_id"));
     assert!(provider.is_idle());
-}
-
-fn facts(client: &Lane, told: &str) -> Facts {
-    let mut facts = Facts::default();
-    let mut reader = FrameReader::new(1 << 20);
-    reader.push(told.as_bytes());
-    while let Some(frame) = reader.next_frame().unwrap() {
-        if let Some(text) = frame.text() {
-            client.protocol.codec().tap_frame(frame.event_name(), &text, &mut facts);
-        }
-    }
-    facts
 }
 
 fn lane(name: &str) -> &'static Lane {

@@ -2,7 +2,9 @@
 //!
 //! In every text `MODEL` stands for the model's name.
 
+use llmgate::base::sse::FrameReader;
 use llmgate::protocol::Protocol;
+use llmgate::protocol::tap::Facts;
 
 /// The name that clients ask for.
 pub(crate) const ASKED: &str = "asked-name";
@@ -132,6 +134,19 @@ pub(crate) const LANES: [Lane; 4] = [
 /// One of them.
 pub(crate) fn lane(protocol: Protocol) -> &'static Lane {
     LANES.iter().find(|lane| lane.protocol == protocol).unwrap()
+}
+
+/// What a stream of a protocol tells.
+pub(crate) fn told(protocol: Protocol, stream: &str) -> Facts {
+    let mut facts = Facts::default();
+    let mut reader = FrameReader::new(1 << 20);
+    reader.push(stream.as_bytes());
+    while let Some(frame) = reader.next_frame().unwrap() {
+        if let Some(text) = frame.text() {
+            protocol.codec().tap_frame(frame.event_name(), &text, &mut facts);
+        }
+    }
+    facts
 }
 
 impl Lane {

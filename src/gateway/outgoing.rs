@@ -1,0 +1,383 @@
+//! A request as one target gets it: body, address, headers, patience.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::base::clock;
+use crate::base::id::{TargetId, stable_hash};
+use crate::base::secret::{Secret, masked};
+use crate::base::splice;
+use crate::config::{AuthForm, ClientAuth, Compat, ModelSpec, Provider, StripBilling};
+use crate::gateway::inbound::{Decoded, Inbound};
+use crate::gateway::live::Live;
+use crate::gateway::trouble::{Report, Trouble};
+use crate::ir::loss::Severity;
+use crate::ir::names::NameMap;
+use crate::observe::log::harmless;
+use crate::protocol::Codec;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::wire::{AnswerContext, TargetContext};
+use crate::route::plan::Candidate;
+use crate::translate::cross::{self, Crossing};
+use crate::translate::verbatim::Options;
+use crate::translate::{self, Source, Wants};
+use crate::upstream::{self, Agent, Call, Failure, Hook, Incoming, Patience, Speech};
+
+/// A request as one target gets it, and what must be known of it when the answer comes.
+pub struct Outgoing<'a> {
+    /// Where it goes.
+    pub candidate: &'a Candidate<'a>,
+    /// How its answer goes to the client.
+    pub lane: Lane,
+    /// The most bytes of a whole answer.
+    pub response_body: usize,
+    /// The longest event of a stream.
+    pub sse_frame: usize,
+    /// What was lost on the way, worth a warning.
+    pub warnings: Vec<String>,
+    agent: &'a Agent,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Cow<'a, str>,
+    patience: Patience,
+    stream: bool,
+    client_key: bool,
+}
+
+/// How an answer goes to the client.
+pub enum Lane {
+    /// Client and target speak the same protocol.
+    Verbatim(Options),
+    /// They do not.
+    Translated(Box<Crossing>),
+}
+
+/// Makes the request for a candidate.
+///
+/// # Errors
+/// The request cannot be carried to the target's protocol.
+pub fn prepare<'a>(
+    live: &'a Live,
+    inbound: &'a Inbound,
+    candidate: &'a Candidate<'a>,
+) -> Result<Outgoing<'a>, Trouble> {
+    let (body, lane, warnings) = if candidate.protocol == inbound.protocol {
+        verbatim(live, inbound, candidate)
+    } else {
+        translated(live, inbound, candidate)?
+    };
+    let path = candidate.protocol.codec().upstream_path(candidate.target.model.as_str(), inbound.ask.stream);
+    let client_key = live.config().client_auth == ClientAuth::ClientKey;
+    Ok(Outgoing {
+        candidate,
+        lane,
+        warnings,
+        response_body: live.config().limits.response_body,
+        sse_frame: live.config().limits.sse_frame,
+        agent: agent(live, candidate)?,
+        url: url(candidate, inbound, &path),
+        headers: request_headers(candidate, inbound, client_key),
+        body,
+        patience: patience(candidate, inbound.ask.stream),
+        stream: inbound.ask.stream,
+        client_key,
+    })
+}
+
+/// Makes the request for a count of its input tokens, for a candidate of the client's own protocol;
+/// `None` where there is nobody to ask.
+pub fn prepare_count<'a>(
+    live: &'a Live,
+    inbound: &'a Inbound,
+    candidate: &'a Candidate<'a>,
+    patience: Duration,
+) -> Option<Outgoing<'a>> {
+    let path = candidate.protocol.codec().count_path(candidate.target.model.as_str())?;
+    let agent = agent(live, candidate).ok().filter(|agent| !agent.is_demo())?;
+    if candidate.protocol != inbound.protocol {
+        return None;
+    }
+    // A count takes less than a generation does: no limits, no fields of the user's own.
+    let wants = Wants { max_output: None, edits: Vec::new(), ..wants(candidate) };
+    let client_key = live.config().client_auth == ClientAuth::ClientKey;
+    Some(Outgoing {
+        candidate,
+        lane: Lane::Verbatim(options(live, inbound, candidate)),
+        warnings: Vec::new(),
+        response_body: live.config().limits.error_body,
+        sse_frame: live.config().limits.sse_frame,
+        agent,
+        url: url(candidate, inbound, &path),
+        headers: request_headers(candidate, inbound, client_key),
+        body: translate::outgoing(&source(inbound), &wants),
+        patience: Patience { connect: patience, head: patience, idle: patience },
+        stream: false,
+        client_key,
+    })
+}
+
+fn agent<'a>(live: &'a Live, candidate: &Candidate<'_>) -> Result<&'a Agent, Trouble> {
+    let name = &candidate.provider.name;
+    live.agent(name).ok_or_else(|| {
+        Trouble::own(Fault::new(FaultKind::Internal, format!("Provider {name} has no agent.")))
+    })
+}
+
+fn source(inbound: &Inbound) -> Source<'_> {
+    let codec = inbound.protocol.codec();
+    Source { codec, text: &inbound.text, members: &inbound.members, ask: &inbound.ask }
+}
+
+fn options(live: &Live, inbound: &Inbound, candidate: &Candidate<'_>) -> Options {
+    let asked = inbound.asked.as_deref().unwrap_or_default();
+    Options {
+        rename: (!asked.is_empty() && asked != candidate.target.model.as_str()).then(|| asked.to_owned()),
+        hide_usage: inbound.protocol.codec().ask_for_usage(&inbound.ask).is_some(),
+        framing: inbound.framing,
+        limit: live.config().limits.sse_frame,
+    }
+}
+
+fn verbatim<'a>(
+    live: &Live,
+    inbound: &'a Inbound,
+    candidate: &Candidate<'_>,
+) -> (Cow<'a, str>, Lane, Vec<String>) {
+    let body = translate::outgoing(&source(inbound), &wants(candidate));
+    (body, Lane::Verbatim(options(live, inbound, candidate)), Vec::new())
+}
+
+fn translated<'a>(
+    live: &Live,
+    inbound: &Inbound,
+    candidate: &Candidate<'_>,
+) -> Result<(Cow<'a, str>, Lane, Vec<String>), Trouble> {
+    let target_wire = candidate.protocol.codec().wire();
+    let decoded = live.decoded(inbound)?;
+    let model = &candidate.target.model;
+    let dialect = candidate.provider.dialect(candidate.protocol, model);
+    let session = inbound.session.as_ref().map(|key| format!("llmgate-{:016x}", stable_hash(key.as_bytes())));
+    let target = TargetContext { model: model.as_str(), dialect: &dialect, session: session.as_deref() };
+    let (body, lost, names) = cross::outgoing(&decoded.request, target_wire, &target);
+    let mut losses = decoded.losses.clone();
+    losses.append(lost);
+    if let Some(loss) = cross::refusal(&losses, live.config().compat == Compat::Strict) {
+        let message = format!("{} cannot be carried to {}: {loss}.", loss.path, candidate.target);
+        return Err(Trouble::own(Fault::new(FaultKind::UnsupportedParameter, message)));
+    }
+    let edits = candidate.spec.map(ModelSpec::edits).unwrap_or_default();
+    // What an encoder wrote can always be edited.
+    let body = if edits.is_empty() { body } else { splice::apply(&body, &edits).unwrap_or(body) };
+    let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade).map(ToString::to_string);
+    let warnings = warnings.collect();
+    let crossing = crossing(inbound, candidate, decoded, names);
+    Ok((Cow::Owned(body), Lane::Translated(Box::new(crossing)), warnings))
+}
+
+fn crossing(inbound: &Inbound, candidate: &Candidate<'_>, decoded: &Decoded, names: NameMap) -> Crossing {
+    let target = candidate.protocol.codec();
+    Crossing {
+        target,
+        target_wire: target.wire(),
+        client_wire: inbound.protocol.codec().wire(),
+        answer: AnswerContext {
+            request_id: inbound.id.as_str().to_owned(),
+            model: inbound.asked.clone().unwrap_or_default(),
+            created: clock::unix_seconds(clock::wall()),
+            estimated_input: decoded.size.tokens(characters_per_token(candidate)),
+            wants_usage: inbound.ask.wants_usage,
+            show_reasoning: decoded.request.show_reasoning != Some(false),
+            tools: decoded.request.tools.iter().filter(|tool| tool.identity.is_some()).cloned().collect(),
+        },
+        names,
+        provider: candidate.provider.name.to_string(),
+        model: candidate.target.model.to_string(),
+    }
+}
+
+/// Characters that make a token for a target, in the estimate of input tokens (SPEC 7.3).
+pub fn characters_per_token(candidate: &Candidate<'_>) -> f64 {
+    let known = candidate.spec.and_then(|spec| spec.chars_per_token);
+    known.unwrap_or_else(|| candidate.protocol.codec().characters_per_token())
+}
+
+impl Outgoing<'_> {
+    /// What knows the target's protocol.
+    pub fn codec(&self) -> &'static dyn Codec {
+        self.candidate.protocol.codec()
+    }
+
+    /// The target.
+    pub fn target(&self) -> &TargetId {
+        &self.candidate.target
+    }
+
+    /// Is it translated for the target?
+    pub fn is_translated(&self) -> bool {
+        matches!(self.lane, Lane::Translated(_))
+    }
+
+    /// The way back through the neutral model, also for a target of the client's own protocol: for
+    /// an answer that came whole instead of streamed, or the other way round.
+    ///
+    /// # Errors
+    /// The request is none of its protocol.
+    pub fn crossing(&self, live: &Live, inbound: &Inbound) -> Result<Crossing, Trouble> {
+        match &self.lane {
+            Lane::Translated(crossing) => Ok(Crossing::clone(crossing)),
+            Lane::Verbatim(_) => {
+                let decoded = live.decoded(inbound)?;
+                Ok(crossing(inbound, self.candidate, decoded, NameMap::default()))
+            }
+        }
+    }
+
+    /// Calls the target and waits for the head of its answer, whatever it is.
+    ///
+    /// # Errors
+    /// It was not reached, or did not answer.
+    pub fn send(&self, hook: &Rc<dyn Hook>) -> Result<Incoming, Failure> {
+        log::debug!("calls {}: {} {}", self.target(), self.url, self.shown_headers());
+        let call = Call {
+            url: &self.url,
+            headers: &self.headers,
+            body: self.body.as_bytes(),
+            patience: self.patience,
+            speech: Speech { codec: self.codec(), model: self.target().model.as_str(), stream: self.stream },
+        };
+        upstream::send(self.agent, &call, hook)
+    }
+
+    /// Was the client's own key used?
+    pub fn uses_client_key(&self) -> bool {
+        self.client_key
+    }
+
+    /// The headers for the log: credentials and the provider's own headers masked.
+    fn shown_headers(&self) -> String {
+        let is_secret = |name: &str| {
+            matches!(name, "authorization" | "x-api-key" | "x-goog-api-key")
+                || self.candidate.provider.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
+        let shown = self.headers.iter().map(|(name, value)| match is_secret(name) {
+            true => format!("{name}={}", masked(value.trim_start_matches("Bearer "))),
+            false => format!("{name}={}", harmless(value)),
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    /// What is known of an error with this status, besides its text.
+    pub fn report<'r>(&'r self, live: &'r Live, status: u16, retry_after: Option<u64>) -> Report<'r> {
+        Report {
+            target: self.target(),
+            status,
+            retry_after,
+            rules: &live.config().classify,
+            client_key: self.client_key,
+            key_variable: self.candidate.provider.key.as_ref().and_then(|key| key.variable.as_deref()),
+        }
+    }
+}
+
+fn wants<'a>(candidate: &'a Candidate<'_>) -> Wants<'a> {
+    let spec = candidate.spec;
+    let strip_attribution = match spec.map_or(StripBilling::Auto, |spec| spec.strip_billing) {
+        StripBilling::Always => true,
+        StripBilling::Never => false,
+        StripBilling::Auto => !is_anthropics(candidate.provider.host()),
+    };
+    Wants {
+        model: candidate.target.model.as_str(),
+        max_output: spec.and_then(|spec| spec.max_output),
+        edits: spec.map(ModelSpec::edits).unwrap_or_default(),
+        strip_attribution,
+    }
+}
+
+fn is_anthropics(host: &str) -> bool {
+    host == "anthropic.com" || host.ends_with(".anthropic.com")
+}
+
+fn patience(candidate: &Candidate<'_>, stream: bool) -> Patience {
+    let own = &candidate.provider.timeouts;
+    let streamed = candidate.first_byte.unwrap_or(own.first_byte);
+    Patience {
+        connect: own.connect,
+        head: if stream { streamed } else { own.buffered },
+        idle: own.stream_idle,
+    }
+}
+
+fn url(candidate: &Candidate<'_>, inbound: &Inbound, path: &str) -> String {
+    let mut url = candidate.provider.base_url.clone();
+    url.push_str(path);
+    if let Some(query) = inbound.query.as_ref().filter(|_| candidate.protocol == inbound.protocol) {
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.push_str(query);
+    }
+    url
+}
+
+/// A translated request says of its client no more than the idempotency key.
+fn passes(name: &str, candidate: &Candidate<'_>, inbound: &Inbound) -> bool {
+    candidate.protocol == inbound.protocol || name == "idempotency-key"
+}
+
+fn request_headers(candidate: &Candidate<'_>, inbound: &Inbound, client_key: bool) -> Vec<(String, String)> {
+    let provider = candidate.provider;
+    let codec = candidate.protocol.codec();
+    let mut headers = Headers::default();
+    for (name, value) in inbound.headers.iter().filter(|(name, _)| passes(name, candidate, inbound)) {
+        headers.set(name, value);
+    }
+    if let Some((name, value)) = codec.required_header()
+        && !headers.has(name)
+    {
+        headers.set(name, value);
+    }
+    headers.set("content-type", "application/json");
+    headers.set("accept-encoding", "identity");
+    headers.set("accept", if inbound.ask.stream { "text/event-stream" } else { "application/json" });
+    if !headers.has("user-agent") {
+        headers.set("user-agent", concat!("llmgate/", env!("CARGO_PKG_VERSION")));
+    }
+    let own = provider.key.as_ref().map(|key| &key.secret);
+    if let Some(key) = if client_key { inbound.credential.as_ref() } else { own }
+        && let Some((name, value)) = credential(provider, codec, key)
+    {
+        headers.set(name, &value);
+    }
+    for (name, value) in &provider.headers {
+        headers.set(&name.to_lowercase(), value);
+    }
+    headers.0
+}
+
+fn credential(provider: &Provider, codec: &dyn Codec, key: &Secret) -> Option<(&'static str, String)> {
+    let key = key.expose();
+    match provider.auth {
+        AuthForm::Auto => Some(codec.credential(key)),
+        AuthForm::Bearer => Some(("authorization", format!("Bearer {key}"))),
+        AuthForm::XApiKey => Some(("x-api-key", key.to_owned())),
+        AuthForm::XGoogApiKey => Some(("x-goog-api-key", key.to_owned())),
+        AuthForm::None => None,
+    }
+}
+
+/// Headers of a request; one of a name.
+#[derive(Default)]
+struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => value.clone_into(known),
+            None => self.0.push((name.to_owned(), value.to_owned())),
+        }
+    }
+}

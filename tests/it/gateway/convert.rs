@@ -1,0 +1,81 @@
+//! A whole answer where a stream was asked for, and the other way round, in every pair.
+
+use llmgate::protocol::tap::Facts;
+
+use crate::support::lane::{ASKED, LANES, UPSTREAM, told};
+use crate::support::provider::{Provider, Reply};
+use crate::support::proxy::Proxy;
+
+#[test]
+fn a_whole_answer_becomes_the_stream_that_was_asked_for() {
+    for target in &LANES {
+        for client in &LANES {
+            let provider = Provider::with(Reply::json(200, &target.pong(UPSTREAM)));
+            let proxy = Proxy::start(&target.config(&provider.url()));
+            let stream = proxy.stream(&client.stream_path(ASKED), &client.streamed_ping(ASKED)).rest();
+            let names = format!("{} -> {}: {stream}", client.name, target.name);
+            let facts = told(client.protocol, &stream);
+            assert!(facts.finished && facts.error.is_none(), "{names}");
+            assert!(stream.contains("pong") && stream.contains(ASKED), "{names}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_becomes_the_whole_answer_that_was_asked_for() {
+    for target in &LANES {
+        for client in &LANES {
+            let provider = Provider::with(Reply::sse([target.streamed_pong(UPSTREAM)]));
+            let proxy = Proxy::start(&target.config(&provider.url()));
+            let answer = proxy.post(&client.path(ASKED), &client.ping(ASKED));
+            let names = format!("{} -> {}: {}", client.name, target.name, answer.text());
+            assert_eq!(answer.status(), 200, "{names}");
+            let mut facts = Facts::default();
+            client.protocol.codec().tap_whole(&answer.text(), &mut facts);
+            assert!(
+                facts.finished && answer.text().contains("pong") && answer.text().contains(ASKED),
+                "{names}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_fails_is_no_whole_answer() {
+    for target in &LANES {
+        for client in &LANES {
+            let names = format!("{} -> {}", client.name, target.name);
+            let cut = [target.opening(UPSTREAM), target.content(UPSTREAM)];
+            let provider = Provider::with(Reply::sse(cut));
+            let proxy = Proxy::start(&target.config(&provider.url()));
+            let answer = proxy.post(&client.path(ASKED), &client.ping(ASKED));
+            assert_eq!(answer.status(), 502, "{names}: {}", answer.text());
+            assert!(answer.text().contains("ended before"), "{names}: {}", answer.text());
+
+            let (frame, status) = target.error_frame;
+            let provider = Provider::with(Reply::sse([target.opening(UPSTREAM), frame.to_owned()]));
+            let proxy = Proxy::start(&target.config(&provider.url()));
+            let answer = proxy.post(&client.path(ASKED), &client.ping(ASKED));
+            assert_eq!(answer.status(), status, "{names}: {}", answer.text());
+
+            let provider = Provider::with(Reply::sse(["data: {\"no\n\n"]));
+            let proxy = Proxy::start(&target.config(&provider.url()));
+            let answer = proxy.post(&client.path(ASKED), &client.ping(ASKED));
+            assert_eq!(answer.status(), 502, "{names}: {}", answer.text());
+        }
+    }
+}
+
+#[test]
+fn a_page_is_no_answer_in_either_form() {
+    for client in &LANES {
+        let page = "<html><body>Sign in to the hotel's network</body></html>";
+        for kind in ["text/html", "application/json"] {
+            let provider = Provider::with(Reply::whole(200, kind, page));
+            provider.will(Reply::whole(200, kind, page));
+            let proxy = Proxy::start(&client.config(&provider.url()));
+            assert_eq!(proxy.post(&client.path(ASKED), &client.ping(ASKED)).status(), 502);
+            assert_eq!(proxy.post(&client.stream_path(ASKED), &client.streamed_ping(ASKED)).status(), 502);
+        }
+    }
+}
