@@ -80,8 +80,8 @@ impl Strategy {
 impl Contender {
     /// Its weight after remaining quota and recent failures.
     pub fn effective_weight(&self) -> f64 {
-        // `max` first: a share that is no number counts as none.
-        let remaining = self.remaining.max(0.0).min(1.0);
+        // A share that is no number counts as none.
+        let remaining = if self.remaining > 0.0 { self.remaining.min(1.0) } else { 0.0 };
         let trust = (1.0 / (1.0 + 0.5 * f64::from(self.recent_failures))).clamp(0.05, 1.0);
         f64::from(self.weight) * remaining * trust
     }

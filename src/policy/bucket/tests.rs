@@ -174,6 +174,29 @@ struct Model {
     reserved: Counts,
 }
 
+/// Ends a reservation in one of the four ways; what should be used by it.
+fn end(bucket: &mut Bucket, reservation: Reservation, estimate: u64, draw: &mut Draw) -> Counts {
+    match draw.below(4) {
+        0 => {
+            bucket.settle(reservation, None);
+            counts(1, estimate)
+        }
+        1 => {
+            let actual = draw.below(200);
+            bucket.settle(reservation, Some(actual));
+            counts(1, actual)
+        }
+        2 => {
+            bucket.release(reservation, Refund::TokensOnly);
+            counts(1, 0)
+        }
+        _ => {
+            bucket.release(reservation, Refund::RequestAndTokens);
+            counts(0, 0)
+        }
+    }
+}
+
 #[test]
 fn a_window_is_never_oversold() {
     for seed in 0..300 {
@@ -205,25 +228,7 @@ fn a_window_is_never_oversold() {
             } else if !flying.is_empty() {
                 let chosen = draw.below(flying.len() as u64) as usize;
                 let (reservation, estimate, of) = flying.swap_remove(chosen);
-                let used = match draw.below(4) {
-                    0 => {
-                        bucket.settle(reservation, None);
-                        counts(1, estimate)
-                    }
-                    1 => {
-                        let actual = draw.below(200);
-                        bucket.settle(reservation, Some(actual));
-                        counts(1, actual)
-                    }
-                    2 => {
-                        bucket.release(reservation, Refund::TokensOnly);
-                        counts(1, 0)
-                    }
-                    _ => {
-                        bucket.release(reservation, Refund::RequestAndTokens);
-                        counts(0, 0)
-                    }
-                };
+                let used = end(&mut bucket, reservation, estimate, &mut draw);
                 if of == model.start {
                     model.reserved.requests -= 1;
                     model.reserved.tokens -= estimate;
