@@ -2,6 +2,32 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
+/// A wall time as milliseconds since 1970 (UTC): what processes tell each other, and what
+/// decisions are given. A wall clock may be set back; whoever compares two of these bears it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// So much later; the end of time is not passed.
+    #[must_use]
+    pub fn plus(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long after `earlier` this is; nothing when it is not after it.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Now, as the wall shows it, for decisions.
+pub fn millis() -> Millis {
+    Millis::default().plus(wall().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
 /// Now, for measuring.
 #[allow(clippy::disallowed_methods, reason = "this is the room for time")]
 pub fn now() -> Instant {
@@ -47,6 +73,15 @@ pub fn until_http_date(text: &str, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn milliseconds_do_not_wrap() {
+        let (early, late) = (Millis(5), Millis(5).plus(Duration::from_secs(2)));
+        assert_eq!(late, Millis(2005));
+        assert_eq!((late.since(early), early.since(late)), (Duration::from_secs(2), Duration::ZERO));
+        assert_eq!(late.plus(Duration::MAX), Millis(u64::MAX));
+        assert!(millis() > Millis(1_700_000_000_000));
+    }
 
     #[test]
     fn times_are_written_and_read() {

@@ -1,6 +1,7 @@
 //! Floor 0: words and tools that know nothing of what is built on them.
 
 pub mod b64;
+pub mod calendar;
 pub mod chance;
 pub mod clock;
 pub mod env;

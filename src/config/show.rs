@@ -226,6 +226,13 @@ fn model(model: &ModelSpec) -> Value {
             "output": price.output,
             "cache_read": price.cache_read.unwrap_or(price.input),
             "cache_write": price.cache_write.unwrap_or(price.input),
+            "above": price.above.map(|above| object(json!({
+                "tokens": above.tokens,
+                "input": above.input,
+                "output": above.output,
+                "cache_read": above.cache_read,
+                "cache_write": above.cache_write,
+            }))),
         })
     });
     let set: Map<_, _> = model.set.iter().cloned().collect();

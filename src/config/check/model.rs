@@ -4,7 +4,7 @@ use super::some_over_zero;
 use crate::base::id::ModelName;
 use crate::config::errors::{Errors, Spot};
 use crate::config::read::{At, Entries, Entry, Field};
-use crate::config::{CacheMarks, ModelSpec, Price, StripBilling, ToolAbility, raw};
+use crate::config::{Above, CacheMarks, ModelSpec, Price, StripBilling, ToolAbility, raw};
 
 pub(super) fn models(written: Entries<raw::Model>, errors: &mut Errors) -> Vec<ModelSpec> {
     let read = written.0.into_iter();
@@ -87,31 +87,33 @@ fn price(field: Field<raw::Price>, errors: &mut Errors) -> Option<Price> {
     let Field::Given(At { value: written, spot }) = field else {
         return None;
     };
-    let mut money = |field: Field<f64>| {
-        if let Some(at) = field.given().filter(|at| at.value < 0.0) {
-            errors.refuse(&at.spot, "a price must not be negative");
-        }
-        field
-    };
-    let (input, output) = (money(written.input), money(written.output));
-    let (cache_read, cache_write) = (money(written.cache_read), money(written.cache_write));
-    if let Field::Given(at) = written.above {
-        // Prices above a size come later; what is written is checked now.
-        let above = at.value;
-        for field in [above.input, above.output, above.cache_read, above.cache_write] {
-            money(field);
-        }
-        match above.tokens {
-            Field::Missing => drop(above.tokens.required(&at.spot, "tokens", errors)),
-            given => drop(some_over_zero(given, errors)),
-        }
-    }
+    let (input, output) = (money(written.input, errors), money(written.output, errors));
+    let cache_read = money(written.cache_read, errors).value();
+    let cache_write = money(written.cache_write, errors).value();
+    let above = above(written.above, errors);
     let input = input.required(&spot, "input", errors);
     let output = output.required(&spot, "output", errors);
-    Some(Price {
-        input: input?.value,
-        output: output?.value,
-        cache_read: cache_read.value(),
-        cache_write: cache_write.value(),
-    })
+    Some(Price { input: input?.value, output: output?.value, cache_read, cache_write, above })
+}
+
+fn above(field: Field<raw::PriceAbove>, errors: &mut Errors) -> Option<Above> {
+    let Field::Given(At { value: written, spot }) = field else {
+        return None;
+    };
+    let input = money(written.input, errors).value();
+    let output = money(written.output, errors).value();
+    let cache_read = money(written.cache_read, errors).value();
+    let cache_write = money(written.cache_write, errors).value();
+    let tokens = match written.tokens {
+        Field::Missing => written.tokens.required(&spot, "tokens", errors).map(|at| at.value),
+        given => some_over_zero(given, errors),
+    };
+    Some(Above { tokens: tokens?, input, output, cache_read, cache_write })
+}
+
+fn money(field: Field<f64>, errors: &mut Errors) -> Field<f64> {
+    if let Some(at) = field.given().filter(|at| at.value < 0.0) {
+        errors.refuse(&at.spot, "a price must not be negative");
+    }
+    field
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::base::id::{Alias, TargetId};
 
+pub use crate::policy::strategy::Strategy;
+
 /// One name that clients see, and where it leads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AliasRoute {
@@ -21,21 +23,6 @@ pub struct AliasRoute {
     pub targets: Vec<Target>,
     /// Aliases or targets to try after them.
     pub fallback: Vec<Fallback>,
-}
-
-/// Order inside one priority (SPEC 5.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    /// As written.
-    Ordered,
-    /// Uniform.
-    Random,
-    /// In rotation.
-    RoundRobin,
-    /// Smooth weighted round robin.
-    WeightedRoundRobin,
-    /// The same, by remaining quota and recent failures.
-    QuotaAware,
 }
 
 /// One target of an alias.

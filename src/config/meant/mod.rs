@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::base::id::ModelName;
 use crate::base::secret::Secret;
 use crate::policy::class::ClassRule;
+use crate::policy::{backoff, breaker, bucket};
 
+pub use crate::policy::backoff::Cooldown;
 pub use alias::*;
 pub use provider::*;
 
@@ -199,21 +201,6 @@ pub struct Retry {
     pub policy_fallback: bool,
 }
 
-/// How long a target rests after a failure (SPEC 6.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cooldown {
-    /// After a 429 without Retry-After.
-    pub rate_limit: Duration,
-    /// The longest Retry-After that is believed.
-    pub max_retry_after: Duration,
-    /// After a spent quota.
-    pub quota: Duration,
-    /// After a refused key.
-    pub auth: Duration,
-    /// After a missing model.
-    pub not_found: Duration,
-}
-
 /// The circuit breaker (SPEC 6.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breaker {
@@ -231,6 +218,32 @@ pub struct Breaker {
     pub retried_failures: RetriedFailures,
     /// The text in the answer when nothing is left.
     pub signal: String,
+}
+
+impl Retry {
+    /// The delays between two tries.
+    pub fn backoff(&self) -> backoff::Settings {
+        backoff::Settings { base: self.base_delay, max: self.max_delay }
+    }
+}
+
+impl Breaker {
+    /// When it opens, and for how long; one that is switched off never does.
+    pub fn settings(&self) -> breaker::Settings {
+        breaker::Settings {
+            threshold: if self.enabled { self.threshold } else { 0 },
+            window: self.window,
+            cooldown: self.cooldown,
+            max_cooldown: self.max_cooldown,
+        }
+    }
+}
+
+impl Bucket {
+    /// What it holds in each window.
+    pub fn limit(&self) -> bucket::Limit {
+        bucket::Limit { requests: self.requests, tokens: self.tokens, window: self.window }
+    }
 }
 
 /// Do failures that were retried count for the breaker?

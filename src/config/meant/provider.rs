@@ -9,6 +9,9 @@ use crate::base::secret::Secret;
 use crate::protocol::Protocol;
 use crate::protocol::dialect::{LimitField, ReasoningField, ReasoningStyle};
 
+pub use crate::policy::bucket::{Window, WindowUnit};
+pub use crate::policy::budget::{Above, Price};
+
 /// The `base_url` of the built-in demo (SPEC 4.5).
 pub const DEMO_URL: &str = "demo:";
 
@@ -167,19 +170,6 @@ pub enum ApplyPatch {
     Function,
 }
 
-/// USD per million tokens.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Price {
-    /// Uncached input.
-    pub input: f64,
-    /// Output.
-    pub output: f64,
-    /// Input read from the cache; missing means the input price.
-    pub cache_read: Option<f64>,
-    /// Input written to the cache; missing means the input price.
-    pub cache_write: Option<f64>,
-}
-
 /// Are cache marks made for a model?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheMarks {
@@ -213,30 +203,4 @@ pub struct Bucket {
     pub tokens: Option<u64>,
     /// The window.
     pub window: Window,
-}
-
-/// A window aligned to UTC: so many of a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// How many.
-    pub count: u32,
-    /// Of what.
-    pub unit: WindowUnit,
-}
-
-/// The unit of a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WindowUnit {
-    /// Seconds.
-    Second,
-    /// Minutes.
-    Minute,
-    /// Hours.
-    Hour,
-    /// Days.
-    Day,
-    /// Weeks, from Monday.
-    Week,
-    /// Calendar months.
-    Month,
 }

@@ -1,0 +1,279 @@
+//! The circuit breaker of one target (SPEC 6.5).
+//!
+//! ```text
+//!            `threshold` failures inside `window`
+//!   Closed ─────────────────────────────────────────> Open { until }
+//!     ^                                                 │ time passes `until`
+//!     │ the probe succeeds                              v
+//!     │ (cooldown starts over)            ┌───────> half open: nobody may pass
+//!     │                                   │         yet, one may try
+//!     │                                   │ released    │ `permit` gives the probe away
+//!     │                                   │             v
+//!     └───────────────────────────────────┴───────── Probing ──> Open, cooldown doubled
+//!                                                          the probe fails
+//! ```
+//!
+//! Rules:
+//! - Whoever was permitted gives the [`Ticket`] back exactly once, with what it met. A ticket that
+//!   is lost while it is the probe keeps the target shut.
+//! - Only the probe decides while the breaker is not closed. Requests that were permitted earlier
+//!   and end now tell nothing new.
+//! - Failures are counted in a sliding window; a success between them does not forgive them.
+//! - Each process has its own probe: the shared state (SPEC 14) tells who is open, until when.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::base::clock::Millis;
+
+/// When it opens, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// So many terminal failures open it; 0 is never.
+    pub threshold: u32,
+    /// Inside this time.
+    pub window: Duration,
+    /// Open for this long at first.
+    pub cooldown: Duration,
+    /// And at most for this long.
+    pub max_cooldown: Duration,
+}
+
+/// The breaker of one target.
+#[derive(Clone, Debug, Default)]
+pub struct Breaker {
+    state: State,
+    /// Terminal failures in a row, whenever they were.
+    in_a_row: u32,
+    /// How long it was open last; zero once it was closed.
+    cooldown: Duration,
+    /// The last change of any of this.
+    changed: Millis,
+    /// Names the probes, so that a ticket of an old one does nothing.
+    probes: u64,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// With the times of the failures inside the window, oldest first.
+    Closed { failures: VecDeque<Millis> },
+    /// Half open once `until` has come.
+    Open { until: Millis },
+    /// The probe is out.
+    Probing,
+}
+
+/// May a request go to the target?
+#[derive(Debug, PartialEq, Eq)]
+pub enum Permit {
+    /// Yes.
+    Pass(Ticket),
+    /// Yes, as the one that finds out whether the target is well again.
+    Probe(Ticket),
+    /// No, and when it is worth asking again; now, when only the probe is awaited.
+    Refuse {
+        /// The end of the cooldown.
+        until: Millis,
+    },
+}
+
+/// What a permitted request gives back with what it met. There is one of each.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a probe that is not given back keeps its target shut"]
+pub struct Ticket {
+    /// The probe's number; `None` for all others.
+    probe: Option<u64>,
+}
+
+/// What a request met, as far as the breaker cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The target is alive.
+    Success,
+    /// A terminal failure.
+    Failure,
+    /// Neither: the client left, the key was refused, a limit was reached.
+    Release,
+}
+
+/// What a record has changed, for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing that anybody would notice.
+    None,
+    /// It is open now.
+    Opened {
+        /// The end of the cooldown.
+        until: Millis,
+    },
+    /// The probe succeeded.
+    Closed,
+}
+
+/// The state as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CircuitState {
+    /// Requests pass.
+    Closed,
+    /// One probe may pass, or is on its way.
+    HalfOpen,
+    /// No request passes.
+    Open {
+        /// The end of the cooldown.
+        until: Millis,
+    },
+}
+
+/// What a breaker knows that is worth telling other processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Failures inside the window, while it is closed.
+    pub failures: u32,
+    /// Terminal failures in a row.
+    pub in_a_row: u32,
+    /// The end of the cooldown; `None` while it is closed.
+    pub open_until: Option<Millis>,
+    /// How long it was open last.
+    pub cooldown: Duration,
+    /// When this was so.
+    pub at: Millis,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Closed { failures: VecDeque::new() }
+    }
+}
+
+impl Breaker {
+    /// Asks for a request. What is given must come back by [`Breaker::record`].
+    pub fn permit(&mut self, now: Millis) -> Permit {
+        if let Some(until) = self.refusal(now) {
+            return Permit::Refuse { until };
+        }
+        match self.state {
+            State::Closed { .. } => Permit::Pass(Ticket { probe: None }),
+            State::Open { .. } | State::Probing => {
+                self.probes += 1;
+                self.state = State::Probing;
+                Permit::Probe(Ticket { probe: Some(self.probes) })
+            }
+        }
+    }
+
+    /// What [`Breaker::permit`] would answer if it refused; changes nothing.
+    pub fn refusal(&self, now: Millis) -> Option<Millis> {
+        match self.peek(now) {
+            CircuitState::Open { until } => Some(until),
+            CircuitState::HalfOpen => matches!(self.state, State::Probing).then_some(now),
+            CircuitState::Closed => None,
+        }
+    }
+
+    /// The state as others see it; changes nothing.
+    pub fn peek(&self, now: Millis) -> CircuitState {
+        match self.state {
+            State::Closed { .. } => CircuitState::Closed,
+            State::Probing => CircuitState::HalfOpen,
+            // A clock that was set back must not keep a target away until it has caught up.
+            State::Open { until } if now < until && now >= self.changed => CircuitState::Open { until },
+            State::Open { .. } => CircuitState::HalfOpen,
+        }
+    }
+
+    /// Takes a ticket back, with what its request met.
+    pub fn record(&mut self, ticket: Ticket, outcome: Outcome, now: Millis, settings: &Settings) -> Change {
+        match outcome {
+            Outcome::Success => self.in_a_row = 0,
+            Outcome::Failure => self.in_a_row = self.in_a_row.saturating_add(1),
+            Outcome::Release => {}
+        }
+        match &mut self.state {
+            State::Closed { failures } if outcome == Outcome::Failure => {
+                failures.push_back(now);
+                while failures.front().is_some_and(|first| now.since(*first) >= settings.window) {
+                    failures.pop_front();
+                }
+                self.changed = self.changed.max(now);
+                if settings.threshold == 0 || failures.len() < settings.threshold as usize {
+                    return Change::None;
+                }
+                self.open(settings.cooldown, now, settings)
+            }
+            State::Probing if ticket.probe == Some(self.probes) => match outcome {
+                Outcome::Success => {
+                    (self.state, self.cooldown, self.changed) = (State::default(), Duration::ZERO, now);
+                    Change::Closed
+                }
+                Outcome::Failure => self.open(self.cooldown.saturating_mul(2), now, settings),
+                Outcome::Release => {
+                    self.state = State::Open { until: now };
+                    Change::None
+                }
+            },
+            State::Closed { .. } | State::Open { .. } | State::Probing => Change::None,
+        }
+    }
+
+    /// Terminal failures inside the window, as far as they are remembered.
+    pub fn failures(&self, now: Millis, settings: &Settings) -> u32 {
+        let State::Closed { failures } = &self.state else { return settings.threshold };
+        let recent = failures.iter().filter(|at| now.since(**at) < settings.window).count();
+        u32::try_from(recent).unwrap_or(u32::MAX)
+    }
+
+    /// Terminal failures in a row, which lower a target's weight (SPEC 5.4).
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.in_a_row
+    }
+
+    /// What is worth telling other processes. A probe that is out is told as half open.
+    pub fn memory(&self) -> Memory {
+        let (failures, open_until) = match &self.state {
+            State::Closed { failures } => (u32::try_from(failures.len()).unwrap_or(u32::MAX), None),
+            State::Open { until } => (0, Some(*until)),
+            State::Probing => (0, Some(self.changed)),
+        };
+        Memory { failures, in_a_row: self.in_a_row, open_until, cooldown: self.cooldown, at: self.changed }
+    }
+
+    /// Takes over what another process knows, if it is newer and no probe of our own is about to
+    /// tell still newer. Its failures count from when it told them.
+    pub fn adopt(&mut self, theirs: &Memory, settings: &Settings) {
+        if theirs.at <= self.changed || matches!(self.state, State::Probing) {
+            return;
+        }
+        self.state = match theirs.open_until {
+            Some(until) => State::Open { until },
+            None => {
+                // One below the threshold: what opens it is a failure that this process sees.
+                let most = settings.threshold.saturating_sub(1);
+                let failures = theirs.failures.min(most);
+                State::Closed { failures: (0..failures).map(|_| theirs.at).collect() }
+            }
+        };
+        (self.in_a_row, self.cooldown, self.changed) = (theirs.in_a_row, theirs.cooldown, theirs.at);
+    }
+
+    fn open(&mut self, cooldown: Duration, now: Millis, settings: &Settings) -> Change {
+        self.cooldown = cooldown.max(settings.cooldown).min(settings.max_cooldown);
+        self.changed = now;
+        let until = now.plus(self.cooldown);
+        self.state = State::Open { until };
+        Change::Opened { until }
+    }
+}
+
+impl CircuitState {
+    /// The state's name, as `/health` and `/debug/status` write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open { .. } => "open",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
