@@ -22,6 +22,12 @@ pub fn bytes<const BYTES: usize>() -> [u8; BYTES] {
     bytes
 }
 
+/// A number of 0.0..1.0.
+pub fn share() -> f64 {
+    // 53 bits are what such a number holds.
+    (u64::from_le_bytes(bytes::<8>()) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 fn distinct(bytes: &mut [u8]) {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -8,6 +8,7 @@ use crate::gateway::outgoing::Outgoing;
 use crate::gateway::record::Story;
 use crate::gateway::trouble::{NativeError, Trouble, cut};
 use crate::policy::class::Class;
+use crate::policy::outcome::KeyOwner;
 use crate::protocol::error;
 use crate::upstream::{Failure, Hook, Incoming};
 
@@ -21,7 +22,6 @@ pub fn call(
     hook: &Rc<dyn Hook>,
     story: &mut Story,
 ) -> Result<Incoming, Trouble> {
-    story.attempts_target(outgoing.target(), outgoing.is_translated());
     let mut incoming =
         outgoing.send(hook).map_err(|failure| Trouble::of_failure(&failure, outgoing.target()))?;
     story.hears();
@@ -65,7 +65,7 @@ fn refused(live: &Live, outgoing: &Outgoing<'_>, incoming: &mut Incoming) -> Tro
     let error = error::read(&body);
     let report = outgoing.report(live, incoming.status, headers::retry_after(incoming));
     let trouble = Trouble::of_provider(&error, &body, &report);
-    let is_own_key = trouble.class == Some(Class::Auth) && !outgoing.uses_client_key();
+    let is_own_key = trouble.class == Some(Class::Auth) && outgoing.key_owner() == KeyOwner::Proxy;
     if is_own_key || outgoing.is_translated() {
         return trouble;
     }

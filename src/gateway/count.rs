@@ -14,6 +14,7 @@ use crate::gateway::outgoing::{self, Outgoing};
 use crate::gateway::trouble::Trouble;
 use crate::protocol::Protocol;
 use crate::route::plan::Candidate;
+use crate::route::planning::Purpose;
 use crate::upstream::{Hook, Stop};
 
 /// A target that takes longer is not waited for.
@@ -37,14 +38,14 @@ pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
 }
 
 fn count(live: &Live, inbound: &Inbound, line: &Rc<Line>) -> Result<String, Trouble> {
-    let plan = live.plan(inbound)?;
+    let plan = live.plan(inbound, Purpose::Show)?;
     let first = plan.candidates.first();
     if let Some(body) = first.and_then(|candidate| ask(live, inbound, candidate, line)) {
         return Ok(body);
     }
     let size = live.decoded(inbound)?.size;
-    let per_token =
-        first.map_or_else(|| inbound.protocol.codec().characters_per_token(), outgoing::characters_per_token);
+    let per_token = first
+        .map_or_else(|| inbound.protocol.codec().characters_per_token(), Candidate::characters_per_token);
     Ok(inbound.protocol.codec().count_body(size.tokens(per_token)))
 }
 

@@ -1,7 +1,7 @@
 //! A request as the gateway takes it: looked at once, never decoded on the native lane.
 
 use std::cell::OnceCell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::clock;
 use crate::base::id::RequestId;
@@ -45,7 +45,51 @@ pub struct Inbound {
     pub session: Option<String>,
     /// Does the answer carry all `x-llmgate-` headers?
     pub tell_all: bool,
+    /// What is asked of this request beside an answer.
+    pub wishes: Wishes,
     decoded: OnceCell<Decoded>,
+}
+
+/// What may be asked of a request beside an answer, by headers of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// A fault that is played (SPEC 6.8).
+    pub test: Option<TestMode>,
+    /// Are breakers and cooldowns ignored?
+    pub bypass: bool,
+    /// A shorter `timeouts.total`.
+    pub total: Option<Duration>,
+}
+
+/// A fault that is played (SPEC 6.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestMode {
+    /// The answer when no target is left.
+    Degraded,
+    /// The first attempt fails with a 503, the next is real.
+    TransientRecover,
+    /// The answer to too many requests.
+    RateLimit,
+    /// The stream stops after three events.
+    StreamCut,
+    /// 20 s of silence before the call.
+    Slow,
+}
+
+impl TestMode {
+    /// All of them with their names.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("force_degraded", Self::Degraded),
+        ("force_transient_recover", Self::TransientRecover),
+        ("force_rate_limit", Self::RateLimit),
+        ("force_stream_cut", Self::StreamCut),
+        ("force_slow", Self::Slow),
+    ];
+
+    /// The mode of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, mode)| *mode)
+    }
 }
 
 /// A request in neutral words.
@@ -78,6 +122,8 @@ pub struct Envelope {
     pub session: Option<String>,
     /// See [`Inbound::tell_all`].
     pub tell_all: bool,
+    /// See [`Inbound::wishes`].
+    pub wishes: Wishes,
 }
 
 impl Inbound {
@@ -116,8 +162,14 @@ impl Inbound {
             credential: envelope.credential,
             framing: if events { Framing::Events } else { Framing::Array },
             tell_all: envelope.tell_all,
+            wishes: envelope.wishes,
             decoded: OnceCell::new(),
         })
+    }
+
+    /// How much it holds, if it was decoded.
+    pub fn size(&self) -> Option<Size> {
+        self.decoded.get().map(|decoded| decoded.size)
     }
 
     /// The request in neutral words; read once, when somebody asks. `complete` adds what its client

@@ -121,7 +121,7 @@ impl Line {
             id: inbound.id.clone(),
             asked: inbound.asked.clone().unwrap_or_default(),
             since: inbound.since,
-            total: timeouts.total,
+            total: inbound.wishes.total.map_or(timeouts.total, |wished| wished.min(timeouts.total)),
             commit_after: timeouts.commit_after,
             keepalive: timeouts.keepalive,
             cut_off: live.cut_off_switch(),

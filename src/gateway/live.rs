@@ -6,17 +6,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::base::clock;
 use crate::base::env::Env;
 use crate::base::id::ProviderName;
 use crate::base::secret::{Secret, mask_known};
+use crate::base::{chance, clock};
 use crate::config::{Config, Provider, ProxyChoice};
 use crate::gateway::inbound::{Decoded, Inbound};
+use crate::gateway::question::Asking;
 use crate::gateway::trouble::Trouble;
 use crate::ir::carrier::Kept;
 use crate::ir::request::{Block, Reasoning, Request, Role};
 use crate::protocol::fault::{Fault, FaultKind};
+use crate::route::ask::Question;
+use crate::route::health::Health;
 use crate::route::plan::Plan;
+use crate::route::planning::{Moment, Purpose};
 use crate::route::snapshot::{Snapshot, Unresolved};
 use crate::state::recall::Recall;
 use crate::upstream::{Agent, Failure, ProxySettings, Tls};
@@ -31,6 +35,8 @@ pub struct Live {
     secrets: Vec<Secret>,
     tls: Tls,
     roots: Vec<PathBuf>,
+    /// How the targets are; shared with what this replaces.
+    pub health: Arc<Health>,
     cut_off: Arc<AtomicBool>,
     recall: Arc<Recall>,
 }
@@ -66,6 +72,9 @@ impl Live {
                 Connections { agent, base_url, proxy: provider.proxy.clone() },
             );
         }
+        if let Some(before) = before {
+            before.health.reloads(before.config(), &config);
+        }
         let mut secrets = config.secrets();
         secrets.extend(ProxySettings::Environment(env.clone()).secrets());
         Ok(Self {
@@ -75,6 +84,7 @@ impl Live {
             secrets,
             tls,
             roots,
+            health: before.map_or_else(Arc::default, |before| Arc::clone(&before.health)),
             cut_off: before.map_or_else(Arc::default, |before| Arc::clone(&before.cut_off)),
             recall: before.map_or_else(Arc::default, |before| Arc::clone(&before.recall)),
         })
@@ -107,8 +117,15 @@ impl Live {
     ///
     /// # Errors
     /// Its model's name leads nowhere.
-    pub fn plan(&self, inbound: &Inbound) -> Result<Plan<'_>, Trouble> {
-        self.snapshot.plan(inbound.asked.as_deref(), inbound.protocol).map_err(|name| unknown(&name))
+    pub fn plan(&self, inbound: &Inbound, purpose: Purpose) -> Result<Plan<'_>, Trouble> {
+        let mut draw = chance::share;
+        let mut moment = Moment { health: &self.health, now: clock::millis(), draw: &mut draw, purpose };
+        self.snapshot.plan(&Asking { live: self, inbound }, &mut moment).map_err(|name| unknown(&name))
+    }
+
+    /// The session of a request (SPEC 5.5), as a number.
+    pub fn session(&self, inbound: &Inbound) -> Option<u64> {
+        Asking { live: self, inbound }.session()
     }
 
     /// A request in neutral words, with the state that its client had no field for.

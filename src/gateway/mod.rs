@@ -1,8 +1,8 @@
 //! Floor 5: the story of one request. START READING HERE.
 //!
-//! [`answer`] is the whole of it: the plan says which target may serve the request, [`attempt`]
-//! calls it, [`relay`] moves its bytes to the client, and [`record`] tells afterwards what
-//! happened. Whatever goes wrong on the way is a [`Trouble`], and [`Line::fail`] is the one place
+//! [`answer`] is the whole of it: the plan says which targets may serve the request, in what order;
+//! [`tries`] goes from one to the next until one answers; [`attempt`] calls it, [`relay`] moves its
+//! bytes to the client, and [`record`] tells afterwards what happened. Whatever goes wrong on the way is a [`Trouble`], and [`Line::fail`] is the one place
 //! where a client is told of one.
 
 pub mod attempt;
@@ -11,22 +11,26 @@ pub mod headers;
 pub mod inbound;
 pub mod line;
 pub mod live;
+pub mod nothing;
 pub mod outgoing;
+pub mod question;
 pub mod record;
 pub mod relay;
+pub mod tries;
 pub mod trouble;
+pub mod wait;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use crate::base::clock;
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::route::plan::{Candidate, Plan};
-use crate::upstream::Hook;
-use inbound::Inbound;
+use crate::route::planning::Purpose;
+use inbound::{Inbound, TestMode};
 use line::{Line, SharedClient};
 use live::Live;
 use record::Story;
-use relay::Relay;
+use tries::Tries;
 use trouble::Trouble;
 
 /// Answers one request: from its whole body to the last byte of the answer and the log line.
@@ -49,29 +53,14 @@ fn panicked() -> Trouble {
 }
 
 fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> Result<(), Trouble> {
-    let plan = live.plan(inbound)?;
+    if inbound.wishes.test == Some(TestMode::Degraded) {
+        return Err(nothing::degraded(live));
+    }
+    let mut plan = live.plan(inbound, Purpose::Serve)?;
+    if plan.candidates.is_empty() {
+        nothing::rescue(live, &mut plan, clock::millis());
+    }
     log::debug!("{} plan: {plan}", inbound.id);
     story.plans(&plan);
-    let candidate = first(&plan)?;
-    let outgoing = outgoing::prepare(live, inbound, candidate)?;
-    let hook: Rc<dyn Hook> = Rc::clone(line) as Rc<dyn Hook>;
-    let incoming = attempt::call(live, &outgoing, &hook, story)?;
-    let headers = headers::of_answer(inbound, story, &outgoing, &incoming);
-    let relay = Relay { live, inbound, outgoing: &outgoing, line, headers };
-    if inbound.ask.stream { relay.stream(incoming, story) } else { relay.whole(incoming, story) }
-}
-
-/// The target to call, or why there is none.
-fn first<'p>(plan: &'p Plan<'p>) -> Result<&'p Candidate<'p>, Trouble> {
-    let Some(candidate) = plan.candidates.first() else { return Err(none_left()) };
-    if !candidate.target.model.is_safe_in_path() {
-        let message = format!("The model name {:?} cannot stand in a path.", candidate.target.model.as_str());
-        return Err(Trouble::own(Fault::new(FaultKind::ModelNotFound, message)));
-    }
-    Ok(candidate)
-}
-
-fn none_left() -> Trouble {
-    let message = "Every target of this model is disabled. Enable one in the configuration.";
-    Trouble::own(Fault::new(FaultKind::Degraded, message).with_retry_after(Some(60)))
+    Tries::new(live, inbound, line, story, plan).run()
 }

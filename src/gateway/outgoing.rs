@@ -15,10 +15,12 @@ use crate::gateway::trouble::{Report, Trouble};
 use crate::ir::loss::Severity;
 use crate::ir::names::NameMap;
 use crate::observe::log::harmless;
+use crate::policy::outcome::KeyOwner;
 use crate::protocol::Codec;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::wire::{AnswerContext, TargetContext};
 use crate::route::plan::Candidate;
+use crate::translate::concession::{self, Concession};
 use crate::translate::cross::{self, Crossing};
 use crate::translate::verbatim::Options;
 use crate::translate::{self, Source, Wants};
@@ -164,9 +166,14 @@ fn translated<'a>(
     losses.append(lost);
     if let Some(loss) = cross::refusal(&losses, live.config().compat == Compat::Strict) {
         let message = format!("{} cannot be carried to {}: {loss}.", loss.path, candidate.target);
-        return Err(Trouble::own(Fault::new(FaultKind::UnsupportedParameter, message)));
+        return Err(Trouble::refusal(&loss.path, message));
     }
-    let edits = candidate.spec.map(ModelSpec::edits).unwrap_or_default();
+    let learnt = live.health.learnt(&candidate.target);
+    for edit in &learnt {
+        losses.degrade(edit.path.join("."), format!("{} refuses it", candidate.target));
+    }
+    let mut edits = candidate.spec.map(ModelSpec::edits).unwrap_or_default();
+    edits.extend(learnt);
     // What an encoder wrote can always be edited.
     let body = if edits.is_empty() { body } else { splice::apply(&body, &edits).unwrap_or(body) };
     let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade).map(ToString::to_string);
@@ -185,7 +192,7 @@ fn crossing(inbound: &Inbound, candidate: &Candidate<'_>, decoded: &Decoded, nam
             request_id: inbound.id.as_str().to_owned(),
             model: inbound.asked.clone().unwrap_or_default(),
             created: clock::unix_seconds(clock::wall()),
-            estimated_input: decoded.size.tokens(characters_per_token(candidate)),
+            estimated_input: decoded.size.tokens(candidate.characters_per_token()),
             wants_usage: inbound.ask.wants_usage,
             show_reasoning: decoded.request.show_reasoning != Some(false),
             tools: decoded.request.tools.iter().filter(|tool| tool.identity.is_some()).cloned().collect(),
@@ -194,12 +201,6 @@ fn crossing(inbound: &Inbound, candidate: &Candidate<'_>, decoded: &Decoded, nam
         provider: candidate.provider.name.to_string(),
         model: candidate.target.model.to_string(),
     }
-}
-
-/// Characters that make a token for a target, in the estimate of input tokens (SPEC 7.3).
-pub fn characters_per_token(candidate: &Candidate<'_>) -> f64 {
-    let known = candidate.spec.and_then(|spec| spec.chars_per_token);
-    known.unwrap_or_else(|| candidate.protocol.codec().characters_per_token())
 }
 
 impl Outgoing<'_> {
@@ -249,9 +250,17 @@ impl Outgoing<'_> {
         upstream::send(self.agent, &call, hook)
     }
 
-    /// Was the client's own key used?
-    pub fn uses_client_key(&self) -> bool {
-        self.client_key
+    /// Whose key is used?
+    pub fn key_owner(&self) -> KeyOwner {
+        if self.client_key { KeyOwner::Client } else { KeyOwner::Proxy }
+    }
+
+    /// What an error asks to be changed of the request, if it refuses a parameter that may be lost.
+    pub fn concession(&self, trouble: &Trouble) -> Option<Concession> {
+        if !matches!(trouble.status, 400 | 422) {
+            return None;
+        }
+        concession::of_refusal(self.codec(), &self.body, trouble.parameter.as_deref(), &trouble.said)
     }
 
     /// The headers for the log: credentials and the provider's own headers masked.

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use crate::base::clock;
 use crate::base::id::{RequestId, TargetId};
+use crate::config::Price;
 use crate::gateway::headers::shown;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::line::{Headers, Line};
+use crate::gateway::outgoing::Outgoing;
 use crate::gateway::trouble::Trouble;
 use crate::observe::log;
 use crate::observe::record::{Outcome, Record};
+use crate::policy::budget::{self, Tokens};
 use crate::policy::class::Class;
 use crate::protocol::tap::Facts;
 use crate::route::plan::Plan;
@@ -20,6 +23,7 @@ pub struct Story {
     record: Record,
     facts: Facts,
     since: Instant,
+    price: Option<Price>,
     skipped: Option<String>,
     tell_all: bool,
 }
@@ -40,6 +44,10 @@ impl Story {
             class: None,
             detail: None,
             attempts: 0,
+            alias: None,
+            failures: Vec::new(),
+            warnings: 0,
+            cost: None,
             usage: Default::default(),
             first_byte: None,
             total: Duration::ZERO,
@@ -48,6 +56,7 @@ impl Story {
             record,
             facts: Facts::default(),
             since: inbound.since,
+            price: None,
             skipped: None,
             tell_all: inbound.tell_all,
         }
@@ -55,22 +64,49 @@ impl Story {
 
     /// Its targets are known.
     pub fn plans(&mut self, plan: &Plan<'_>) {
+        self.record.alias = plan.alias.map(|route| route.alias.clone());
         if plan.skipped.is_empty() {
             return;
         }
         let mut text = String::new();
-        for (target, why) in plan.skipped.iter().take(8) {
+        for skipped in plan.skipped.iter().take(8) {
+            let comma = if text.is_empty() { "" } else { ", " };
             // Writing to a String cannot fail.
-            let _ = write!(text, "{}{target}={why}", if text.is_empty() { "" } else { ", " });
+            let _ = write!(text, "{comma}{}={}", skipped.candidate.target, skipped.why);
         }
         self.skipped = Some(text);
     }
 
     /// A target is called.
-    pub fn attempts_target(&mut self, target: &TargetId, translated: bool) {
-        self.record.translated = translated;
+    pub fn attempts(&mut self, outgoing: &Outgoing<'_>) {
+        self.record.translated = outgoing.is_translated();
         self.record.attempts += 1;
-        self.record.target = Some(target.clone());
+        self.record.target = Some(outgoing.target().clone());
+        self.record.warnings = outgoing.warnings.len();
+        self.price = outgoing.candidate.spec.and_then(|spec| spec.price);
+        // What an earlier target told before it failed is not this one's.
+        self.facts = Facts::default();
+    }
+
+    /// The call failed.
+    pub fn attempt_fails(&mut self, target: &TargetId, trouble: &Trouble) {
+        self.record.failures.push((target.clone(), trouble.class));
+    }
+
+    /// The last failure as the client is told it: with all targets that were tried.
+    pub fn sums_up(&self, mut trouble: Trouble) -> Trouble {
+        let mut targets: Vec<&TargetId> = self.record.failures.iter().map(|(target, _)| target).collect();
+        targets.dedup();
+        if targets.len() > 1 {
+            let tried = self
+                .record
+                .failures
+                .iter()
+                .map(|(target, class)| format!("{target} ({})", class.map_or("refused", Class::name)));
+            let tried = tried.collect::<Vec<_>>().join(", ");
+            trouble.fault.message.push_str(&format!(" Tried: {tried}."));
+        }
+        trouble
     }
 
     /// The head of an answer has come.
@@ -137,10 +173,23 @@ impl Story {
         }
     }
 
+    /// What the answer cost; `None` when a price or a count is missing.
+    fn cost(&self) -> Option<f64> {
+        let usage = &self.facts.usage;
+        let tokens = Tokens {
+            input: usage.input?,
+            cached: usage.cached.unwrap_or(0),
+            cache_write: usage.cache_write.unwrap_or(0),
+            output: usage.output?,
+        };
+        self.price.map(|price| budget::cost(&tokens, &price))
+    }
+
     /// The story is over: it is told.
     pub fn end(mut self, line: &Line) {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;
+        self.record.cost = self.cost();
         self.record.total = clock::now() - self.since;
         if self.record.outcome == Outcome::Success && self.facts.error.is_some() {
             self.record.outcome = Outcome::Error;

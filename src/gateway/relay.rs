@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::gateway::attempt;
-use crate::gateway::inbound::Inbound;
+use crate::gateway::inbound::{Inbound, TestMode};
 use crate::gateway::line::{Headers, Line};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::{Lane, Outgoing};
@@ -33,6 +33,9 @@ const AFTER_LAST: Duration = Duration::from_secs(1);
 const AFTER_END: Duration = Duration::from_secs(15);
 const READ_BYTES: usize = 4 * 1024;
 
+/// After so many events of content the stream of test mode's `force_stream_cut` stops.
+const PLAYED_EVENTS: u32 = 3;
+
 /// An answer on its way from a target to the client.
 pub struct Relay<'a> {
     /// Everything a request may use.
@@ -45,6 +48,15 @@ pub struct Relay<'a> {
     pub line: &'a Rc<Line>,
     /// What it begins with.
     pub headers: Headers,
+}
+
+/// Events of a stream so far.
+#[derive(Default)]
+struct Counts {
+    /// Held back.
+    held: usize,
+    /// Of content.
+    content: u32,
 }
 
 /// Whether more of a stream is awaited.
@@ -167,7 +179,7 @@ impl Relay<'_> {
     fn pump(&self, incoming: &mut Incoming, pipe: &mut StreamPipe) -> Result<(), Trouble> {
         let mut part = vec![0_u8; READ_BYTES];
         let mut out = Vec::new();
-        let mut held = 0;
+        let mut seen = Counts::default();
         let mut heard = false;
         loop {
             let count = match incoming.read(&mut part) {
@@ -182,7 +194,7 @@ impl Relay<'_> {
             }
             heard = true;
             pipe.push(part.get(..count).unwrap_or_default());
-            let pulled = self.pull_all(pipe, incoming, &mut out, &mut held);
+            let pulled = self.pull_all(pipe, incoming, &mut out, &mut seen);
             if matches!(pulled, Ok(Flow::Close)) {
                 return self.close(pipe, out);
             }
@@ -201,9 +213,9 @@ impl Relay<'_> {
         pipe: &mut StreamPipe,
         incoming: &mut Incoming,
         out: &mut Vec<u8>,
-        held: &mut usize,
+        seen: &mut Counts,
     ) -> Result<Flow, Trouble> {
-        while let Some(kind) = self.next(pipe, out, held)? {
+        while let Some(kind) = self.next(pipe, out, seen)? {
             match kind {
                 // Whatever follows would make the failed answer look whole.
                 Kind::Failure if pipe.facts().finished => return Ok(Flow::Close),
@@ -220,7 +232,7 @@ impl Relay<'_> {
         &self,
         pipe: &mut StreamPipe,
         out: &mut Vec<u8>,
-        held: &mut usize,
+        seen: &mut Counts,
     ) -> Result<Option<Kind>, Trouble> {
         pipe.settle(out);
         let mark = out.len();
@@ -232,6 +244,13 @@ impl Relay<'_> {
         if kind == Kind::Failure && !pipe.relays_errors() {
             return Err(self.told(pipe.facts(), ""));
         }
+        if kind == Kind::Content && self.inbound.wishes.test == Some(TestMode::StreamCut) {
+            seen.content += 1;
+            if seen.content > PLAYED_EVENTS {
+                out.truncate(mark);
+                return Err(self.cut_short());
+            }
+        }
         if self.line.is_committed() {
             if kind == Kind::Failure {
                 self.mask(out, mark);
@@ -241,7 +260,7 @@ impl Relay<'_> {
         match kind {
             Kind::Beat => out.truncate(mark),
             Kind::Failure => return Err(self.told(pipe.facts(), "")),
-            Kind::Opening | Kind::Unknown if *held < HELD_FRAMES => *held += 1,
+            Kind::Opening | Kind::Unknown if seen.held < HELD_FRAMES => seen.held += 1,
             _ => self.commit()?,
         }
         Ok(Some(kind))

@@ -2,21 +2,38 @@
 
 use crate::base::id::{RequestId, TargetId};
 use crate::gateway::line::Headers;
+use crate::observe::log::harmless;
 use crate::policy::class::{Class, ClassRule, Evidence, classify};
+use crate::policy::outcome::{KeyOwner, Late, Met, Verdict};
 use crate::protocol::Codec;
 use crate::protocol::error::ProviderError;
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::upstream::{Failure, Stop};
+use crate::upstream::{Failure, Phase, Stop};
 
 /// Whatever keeps a request from its answer.
 #[derive(Clone, Debug)]
 pub struct Trouble {
     /// The class, when a target is the cause.
     pub class: Option<Class>,
+    /// The upstream's HTTP status, or the one that an error inside an answer stands for; 0 when
+    /// there is none.
+    pub status: u16,
+    /// For timeouts: what took too long.
+    pub late: Late,
+    /// The parameter that a target refused, as it names it.
+    pub parameter: Option<String>,
+    /// The upstream's own words.
+    pub said: String,
+    /// The path of what the lane to a target would refuse, when nothing was sent.
+    pub refuses: Option<String>,
+    /// Is nothing more to be tried: did the client leave, or the time for the request run out?
+    pub is_final: bool,
     /// What the client is told.
     pub fault: Fault,
     /// The provider's own answer, which a client of the same protocol gets as it came.
     native: Option<NativeError>,
+    /// More headers of the error answer.
+    headers: Vec<(&'static str, String)>,
 }
 
 /// A provider's error answer.
@@ -36,7 +53,53 @@ const QUOTED_BYTES: usize = 2048;
 impl Trouble {
     /// Something went wrong here.
     pub fn own(fault: Fault) -> Self {
-        Self { class: None, fault, native: None }
+        Self {
+            class: None,
+            status: 0,
+            late: Late::Answer,
+            parameter: None,
+            said: String::new(),
+            refuses: None,
+            is_final: false,
+            fault,
+            native: None,
+            headers: Vec::new(),
+        }
+    }
+
+    fn of(class: Class, fault: Fault) -> Self {
+        Self { class: Some(class), ..Self::own(fault) }
+    }
+
+    /// A request cannot be carried to a target: the path of what it would lose.
+    pub fn refusal(path: &str, message: String) -> Self {
+        let fault = Fault::new(FaultKind::UnsupportedParameter, message);
+        Self { refuses: Some(path.to_owned()), ..Self::own(fault) }
+    }
+
+    /// A target's failure that is played, not met (SPEC 6.8).
+    pub fn played(class: Class, status: u16, kind: FaultKind, target: &TargetId) -> Self {
+        let fault =
+            Fault::new(kind, format!("{target}: test mode: a {status} as asked for.")).with_status(status);
+        Self { status, ..Self::of(class, fault) }
+    }
+
+    /// Waiting for a target was ended.
+    pub fn of_stop(stop: Stop, target: &TargetId) -> Self {
+        Self::of_failure(&Failure::Stopped(stop), target)
+    }
+
+    /// What follows from it (SPEC 6.1).
+    pub fn verdict(&self, key: KeyOwner, policy_fallback: bool) -> Verdict {
+        // What went wrong here is no target's fault, and no other target helps.
+        let class = self.class.unwrap_or(Class::BadRequest);
+        Met { class, status: self.status, late: self.late, key, policy_fallback }.verdict()
+    }
+
+    /// Its class and words, for the log.
+    pub fn shown(&self) -> String {
+        let class = self.class.map_or("refused", Class::name);
+        format!("{class}: {}", harmless(&self.fault.message))
     }
 
     /// A call to a target failed.
@@ -56,13 +119,17 @@ impl Trouble {
         };
         let fault = Fault::new(kind, format!("{target}: {failure}.{advice}"));
         let retry = matches!(failure, Failure::Stopped(Stop::Shutdown)).then_some(1);
-        Self { class: Some(class), fault: fault.with_retry_after(retry), native: None }
+        Self {
+            late: if *failure == Failure::Late(Phase::Connect) { Late::Connect } else { Late::Answer },
+            is_final: matches!(failure, Failure::Stopped(_)),
+            ..Self::of(class, fault.with_retry_after(retry))
+        }
     }
 
     /// What a target sent is no answer, or no whole one.
     pub fn bad_answer(class: Class, target: &TargetId, what: &str) -> Self {
         let kind = if class == Class::Cut { FaultKind::Cut } else { FaultKind::BadUpstream };
-        Self { class: Some(class), fault: Fault::new(kind, format!("{target}: {what}.")), native: None }
+        Self::of(class, Fault::new(kind, format!("{target}: {what}.")))
     }
 
     /// A target answered with an error, as a status or inside its answer. `body` is the text that
@@ -80,7 +147,19 @@ impl Trouble {
         let class = classify(&evidence, report.rules);
         let retry_after = report.retry_after.max(error.retry_delay);
         let fault = fault_of(class, report, &error.message).with_retry_after(retry_after);
-        Self { class: Some(class), fault, native: None }
+        Self {
+            status: report.status,
+            parameter: error.param.clone(),
+            said: error.message.clone(),
+            ..Self::of(class, fault)
+        }
+    }
+
+    /// The same with one more header of the error answer.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// The same, with the answer that a client of the same protocol gets as it came.
@@ -113,6 +192,9 @@ impl Trouble {
         }
         if let Some(advice) = self.fault.should_retry() {
             headers.push("x-should-retry", advice);
+        }
+        for (name, value) in &self.headers {
+            headers.push(*name, value);
         }
         (self.fault.status, headers, codec.error_body(&self.fault, id.as_str()))
     }

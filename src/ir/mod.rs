@@ -10,6 +10,7 @@ pub mod estimate;
 pub mod grammar;
 pub mod loss;
 pub mod names;
+pub mod needs;
 pub mod request;
 pub mod response;
 pub mod stream;

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::observe::record::{Outcome, Record};
+use crate::policy::budget;
+use crate::policy::class::Class;
 
 /// Writes the line: info, or error when the request failed for the client.
 pub fn request(record: &Record) {
@@ -42,8 +44,18 @@ fn line(record: &Record) -> String {
     put("in", &count(record.usage.input));
     put("out", &count(record.usage.output));
     put("cached", &count(record.usage.cached));
+    put("cost", &record.cost.map_or_else(|| "?".to_owned(), budget::shown));
     put("first_byte_ms", &record.first_byte.map_or_else(|| "-".to_owned(), milliseconds));
     put("total_ms", &milliseconds(record.total));
+    if record.warnings > 0 {
+        put("losses", &record.warnings.to_string());
+    }
+    if record.failures.len() > 1 || (!record.failures.is_empty() && record.outcome != Outcome::Error) {
+        let failures = record.failures.iter();
+        let failures =
+            failures.map(|(target, class)| format!("{target}:{}", class.map_or("refused", Class::name)));
+        put("failed", &failures.collect::<Vec<_>>().join(","));
+    }
     if let Some(detail) = &record.detail {
         put("detail", &format!("{detail:?}"));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::id::{RequestId, TargetId};
+use crate::base::id::{Alias, RequestId, TargetId};
 use crate::ir::response::Usage;
 use crate::policy::class::Class;
 use crate::protocol::Protocol;
@@ -34,6 +34,14 @@ pub struct Record {
     pub detail: Option<String>,
     /// Calls to targets.
     pub attempts: u32,
+    /// The alias that the name led to; `None` for a direct route.
+    pub alias: Option<Alias>,
+    /// The calls that failed: where, and how.
+    pub failures: Vec<(TargetId, Option<Class>)>,
+    /// What the request lost on its way to the target, worth a warning.
+    pub warnings: usize,
+    /// What it cost in USD; `None` when nobody can say.
+    pub cost: Option<f64>,
     /// Token counts.
     pub usage: Usage,
     /// From the request to the first byte of the target's answer.

@@ -11,6 +11,8 @@ pub struct ProviderError {
     pub code: Option<String>,
     /// Its `type` (OpenAI, Anthropic) or `status` (Google).
     pub kind: Option<String>,
+    /// The parameter it is about (OpenAI's `param`).
+    pub param: Option<String>,
     /// Its own text.
     pub message: String,
     /// Google's `RetryInfo.retryDelay`, in seconds, rounded up.
@@ -46,6 +48,7 @@ pub fn of_value(value: &Value) -> ProviderError {
         status: stated.or_else(named),
         code,
         kind,
+        param: text(error, "param"),
         message,
         retry_delay: details.iter().find_map(retry_delay),
         per_day: details.iter().any(speaks_of_a_day),

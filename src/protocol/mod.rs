@@ -156,10 +156,19 @@ pub trait Codec: Sync {
     /// The members of a request that limit its output tokens, as dotted paths.
     fn limit_fields(&self) -> &'static [&'static str];
 
+    /// The members of a request that may be left out when a target refuses them: hints, and what is
+    /// only degraded without them (SPEC 8.9); as dotted paths.
+    fn droppable(&self) -> &'static [&'static str];
+
     /// The values to set in a request so that a stream of this protocol tells its usage: a dotted
     /// path and JSON text each.
     fn ask_for_usage(&self, _ask: &Ask) -> Option<(&'static str, &'static str)> {
         None
+    }
+
+    /// Do providers of this protocol fetch images by their addresses?
+    fn takes_image_urls(&self) -> bool {
+        true
     }
 
     /// Do clients of this protocol take SSE comments?

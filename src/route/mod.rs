@@ -1,4 +1,10 @@
-//! Floor 4: which targets may serve a name, in what order.
+//! Floor 4: which targets may serve a request, in what order, and how they are.
 
+pub mod ask;
+mod fit;
+mod groups;
+pub mod health;
 pub mod plan;
+pub mod planning;
 pub mod snapshot;
+pub mod visit;

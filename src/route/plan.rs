@@ -1,12 +1,15 @@
-//! The routing decision as data: which targets may serve a request, in order, and which may not.
+//! The routing decision as data: which targets may serve a request, in order, and which may not
+//! (SPEC 5.3, 5.4). `route explain` and `/debug/routes` print what a request uses.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::base::id::{ModelName, TargetId};
-use crate::config::{ModelSpec, Provider, Target};
+use crate::base::clock::Millis;
+use crate::base::id::TargetId;
+use crate::config::{AliasRoute, ModelSpec, Provider};
+use crate::policy::bucket::Exhausted;
+use crate::policy::class::Class;
 use crate::protocol::Protocol;
-use crate::route::snapshot::{Resolved, Snapshot, Unresolved};
 
 /// The targets of one request.
 #[derive(Clone, Debug)]
@@ -14,9 +17,9 @@ pub struct Plan<'a> {
     /// Those that may be used, in order.
     pub candidates: Vec<Candidate<'a>>,
     /// Those that may not, with the reason.
-    pub skipped: Vec<(TargetId, Skip)>,
+    pub skipped: Vec<Skipped<'a>>,
     /// The alias that the name led to; `None` for a direct route.
-    pub alias: Option<&'a str>,
+    pub alias: Option<&'a AliasRoute>,
 }
 
 /// A target that a request may use.
@@ -30,8 +33,63 @@ pub struct Candidate<'a> {
     pub protocol: Protocol,
     /// What is known of the model.
     pub spec: Option<&'a ModelSpec>,
+    /// The group it stands in: the alias's priorities first, then those of its fallbacks.
+    pub group: usize,
+    /// Its priority, as written; lower first.
+    pub priority: u32,
+    /// Its share inside its priority, as written.
+    pub weight: u32,
+    /// The same as the strategy sees it now.
+    pub effective_weight: f64,
     /// The target's own limit until the first byte.
     pub first_byte: Option<Duration>,
+    /// The target's own number of tries.
+    pub attempts: Option<u32>,
+}
+
+/// A target that may not be used.
+#[derive(Clone, Debug)]
+pub struct Skipped<'a> {
+    /// The target.
+    pub candidate: Candidate<'a>,
+    /// Why.
+    pub why: Skip,
+}
+
+/// Why a target is skipped; the words are those of SPEC 5.3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// One of the three switches is off.
+    Disabled,
+    /// The model is known not to have what the request needs.
+    Capability(&'static str),
+    /// The request does not fit into the model's context.
+    Context {
+        /// Tokens that are needed.
+        needed: u64,
+        /// Tokens that fit.
+        context: u64,
+    },
+    /// A condition of the target is false: its key.
+    When(&'static str),
+    /// A bucket is exhausted: its name and why.
+    Bucket(String, Exhausted),
+    /// The target rests after a failure.
+    Cooldown(Class, Millis),
+    /// The breaker is open until then.
+    Breaker(Millis),
+    /// The lane to this target would refuse the request: the path of the field.
+    Refusal(String),
+    /// The client's own key may not go to another host.
+    AuthMode,
+}
+
+impl Candidate<'_> {
+    /// Characters that make a token for this target, in the estimate of input tokens (SPEC 7.3).
+    pub fn characters_per_token(&self) -> f64 {
+        let known = self.spec.and_then(|spec| spec.chars_per_token);
+        known.unwrap_or_else(|| self.protocol.codec().characters_per_token())
+    }
 }
 
 /// Its name alone: a provider's own headers may hold a key, and a plan is logged.
@@ -41,118 +99,49 @@ impl fmt::Debug for Candidate<'_> {
     }
 }
 
-/// Why a target is skipped; the words are those of SPEC 5.3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skip {
-    /// One of the three switches is off.
-    Disabled,
-}
-
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Disabled => "disabled",
-        })
+        match self {
+            Self::Disabled => f.write_str("disabled"),
+            Self::Capability(name) => write!(f, "capability:{name}"),
+            Self::Context { .. } => f.write_str("context"),
+            Self::When(key) => write!(f, "when:{key}"),
+            Self::Bucket(name, _) => write!(f, "bucket:{name}"),
+            Self::Cooldown(class, _) => write!(f, "cooldown:{}", class.name()),
+            Self::Breaker(_) => f.write_str("breaker"),
+            Self::Refusal(path) => write!(f, "refusal:{path}"),
+            Self::AuthMode => f.write_str("auth-mode"),
+        }
+    }
+}
+
+impl Skip {
+    /// When the target may be used again, if time alone brings that.
+    pub fn recovers_at(&self) -> Option<Millis> {
+        match self {
+            Self::Bucket(_, exhausted) => Some(exhausted.resets_at),
+            Self::Cooldown(_, until) | Self::Breaker(until) => Some(*until),
+            Self::Disabled
+            | Self::Capability(_)
+            | Self::Context { .. }
+            | Self::When(_)
+            | Self::Refusal(_)
+            | Self::AuthMode => None,
+        }
     }
 }
 
 impl fmt::Display for Plan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.alias.unwrap_or("direct"))?;
+        write!(f, "{}:", self.alias.map_or("direct", |route| route.alias.as_str()))?;
         self.candidates.iter().try_for_each(|candidate| write!(f, " {}", candidate.target))?;
-        self.skipped.iter().try_for_each(|(target, why)| write!(f, " {target}={why}"))
+        self.skipped.iter().try_for_each(|skipped| write!(f, " {}={}", skipped.candidate.target, skipped.why))
     }
 }
 
-impl Snapshot {
-    /// The targets for a name, as a client of `protocol` asks for it.
-    ///
-    /// # Errors
-    /// The name leads nowhere.
-    pub fn plan(&self, asked: Option<&str>, protocol: Protocol) -> Result<Plan<'_>, Unresolved> {
-        let resolved = self.resolve(asked)?;
-        let mut plan = Plan { candidates: Vec::new(), skipped: Vec::new(), alias: None };
-        match resolved {
-            Resolved::Direct(target) => self.consider(&target, None, protocol, &mut plan),
-            Resolved::Alias(route, name) => {
-                plan.alias = Some(route.alias.as_str());
-                let mut targets: Vec<&Target> = route.targets.iter().collect();
-                targets.sort_by_key(|target| target.priority);
-                for target in targets {
-                    self.consider(&named(&target.to, &name), Some(target), protocol, &mut plan);
-                }
-            }
-        }
-        Ok(plan)
-    }
-
-    fn consider<'a>(
-        &'a self,
-        id: &TargetId,
-        as_written: Option<&Target>,
-        protocol: Protocol,
-        plan: &mut Plan<'a>,
-    ) {
-        // A target names an existing provider: the configuration was checked.
-        let Some(provider) = self.provider(&id.provider) else { return };
-        if !provider.enabled || as_written.is_some_and(|target| !target.enabled) {
-            plan.skipped.push((id.clone(), Skip::Disabled));
-        } else {
-            plan.candidates.push(Candidate {
-                protocol: spoken(provider, protocol),
-                target: id.clone(),
-                provider,
-                spec: provider.models.iter().find(|spec| spec.name == id.model),
-                first_byte: as_written.and_then(|target| target.first_byte),
-            });
-        }
-    }
-}
-
-/// The client's own protocol if the provider speaks it, else the provider's first.
-fn spoken(provider: &Provider, protocol: Protocol) -> Protocol {
-    let first = provider.protocols.first().copied().unwrap_or(protocol);
-    if provider.protocols.contains(&protocol) { protocol } else { first }
-}
-
-/// `*` as a target's model is the asked name.
-fn named(target: &TargetId, asked: &ModelName) -> TargetId {
-    if target.model.as_str() == "*" {
-        TargetId { provider: target.provider.clone(), model: asked.clone() }
-    } else {
-        target.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::base::env::Env;
-    use crate::config::{Overrides, from_text};
-
-    #[test]
-    fn targets_come_by_priority_and_the_skipped_tell_why() {
-        let text = "version: 1
-providers:
-  a: {protocol: anthropic, base_url: 'http://127.0.0.1:1/v1'}
-  c: {protocol: [openai-responses, openai-chat], base_url: 'http://127.0.0.1:1/v1'}
-  off: {protocol: anthropic, base_url: 'http://127.0.0.1:1/v1', enabled: false}
-models:
-  m:
-    targets:
-      - {to: a/late, priority: 2}
-      - {to: c/x}
-      - {to: off/x}
-      - {to: a/switched, enabled: false}
-      - {to: a/early}
-";
-        let config = from_text(text, Path::new("t.yaml"), &Env::default(), &Overrides::default()).unwrap();
-        let snapshot = Snapshot::new(Arc::new(config));
-        let plan = |protocol| snapshot.plan(Some("m"), protocol).unwrap().to_string();
-        assert_eq!(plan(Protocol::Anthropic), "m: c/x a/early a/late off/x=disabled a/switched=disabled");
-        assert_eq!(plan(Protocol::OpenaiChat).split_whitespace().nth(1), Some("c/x"));
+impl<'a> Plan<'a> {
+    /// A target may not be used after all.
+    pub fn skip(&mut self, candidate: Candidate<'a>, why: Skip) {
+        self.skipped.push(Skipped { candidate, why });
     }
 }

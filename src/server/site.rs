@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -12,7 +13,7 @@ use crate::base::id::RequestId;
 use crate::config::{ClientAuth, Config, ResponseHeaders};
 use crate::gateway;
 use crate::gateway::headers::is_forwarded;
-use crate::gateway::inbound::{Envelope, Inbound};
+use crate::gateway::inbound::{Envelope, Inbound, TestMode, Wishes, parameter};
 use crate::gateway::line::Client;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
@@ -34,6 +35,10 @@ use crate::server::slots::{Refuse, Slots};
 /// Headers that name a session, best first (SPEC 5.5).
 const SESSION_HEADERS: [&str; 5] =
     ["x-llmgate-session", "x-claude-code-session-id", "session-id", "x-session-affinity", "x-session-id"];
+
+/// Where a fault is asked for in test mode (SPEC 6.8).
+const TEST_HEADER: &str = "x-llm-proxy-test-mode";
+const TEST_PARAMETER: &str = "llm_proxy_test_mode";
 
 /// Everything behind the doors.
 pub struct Site {
@@ -198,7 +203,7 @@ impl Visit<'_> {
                     model: model.clone(),
                     stream: *stream,
                     credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
-                    ..self.envelope(*protocol)
+                    ..self.envelope(*protocol)?
                 };
                 self.generate(envelope, body)
             }
@@ -207,7 +212,7 @@ impl Visit<'_> {
                     model: model.clone(),
                     stream: Some(false),
                     credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
-                    ..self.envelope(*protocol)
+                    ..self.envelope(*protocol)?
                 };
                 let inbound = self.inbound(envelope, body)?;
                 gateway::count::answer(self.live, &inbound, self.client());
@@ -267,10 +272,10 @@ impl Visit<'_> {
         }
     }
 
-    fn envelope(&self, protocol: Protocol) -> Envelope {
+    fn envelope(&self, protocol: Protocol) -> Result<Envelope, Fault> {
         let headers = &self.head.headers;
         let forwarded = headers.iter().filter(|(name, _)| is_forwarded(name));
-        Envelope {
+        Ok(Envelope {
             protocol,
             model: None,
             stream: None,
@@ -279,7 +284,29 @@ impl Visit<'_> {
             credential: None,
             session: SESSION_HEADERS.iter().find_map(|name| headers.first(name)).map(str::to_owned),
             tell_all: tells_all(self.live.config()),
+            wishes: self.wishes()?,
+        })
+    }
+
+    /// What is asked of the request beside an answer: faults in test mode (SPEC 6.8), and from this
+    /// machine alone to ignore what rests, or less patience.
+    fn wishes(&self) -> Result<Wishes, Fault> {
+        let headers = &self.head.headers;
+        let mut wishes = Wishes::default();
+        let asked =
+            headers.first(TEST_HEADER).or_else(|| parameter(self.head.query.as_deref(), TEST_PARAMETER));
+        if let Some(name) = asked.filter(|_| self.live.config().test_mode) {
+            let known = || TestMode::NAMES.map(|(name, _)| name).join(", ");
+            wishes.test = Some(TestMode::named(name).ok_or_else(|| {
+                Fault::new(FaultKind::BadRequest, format!("{TEST_HEADER}: {name:?} is none of {}.", known()))
+            })?);
         }
+        if self.visitor.is_local() {
+            wishes.bypass = headers.first("x-llmgate-bypass-circuit") == Some("1");
+            let limit = headers.first("x-llmgate-timeout-ms").and_then(|value| value.parse().ok());
+            wishes.total = limit.map(Duration::from_millis);
+        }
+        Ok(wishes)
     }
 
     fn inbound(&self, envelope: Envelope, body: &mut BodyReader<'_>) -> Result<Inbound, Fault> {

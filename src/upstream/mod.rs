@@ -27,7 +27,7 @@ use crate::protocol::Codec;
 pub use failure::{Failure, Phase};
 pub use outgoing_proxy::ProxySettings;
 pub use tls::Tls;
-pub use watch::{Hook, Stop};
+pub use watch::{Hook, SLICE, Stop};
 
 /// One provider's connections: its pool, the way to it, its roots.
 #[derive(Clone, Debug)]

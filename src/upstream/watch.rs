@@ -14,7 +14,7 @@ use crate::upstream::Patience;
 use crate::upstream::failure::{Phase, Stopped};
 
 /// The longest time between two questions to the hook.
-pub(super) const SLICE: Duration = Duration::from_millis(250);
+pub const SLICE: Duration = Duration::from_millis(250);
 
 /// Why a call is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -240,6 +240,16 @@ impl Breaker {
 }
 
 impl Bucket {
+    /// Its window as it is written: `1m`, `1mo`.
+    pub fn shown_window(&self) -> String {
+        super::units::show_window(self.window)
+    }
+
+    /// Does it count requests for this model?
+    pub fn counts(&self, model: &ModelName) -> bool {
+        self.models.as_ref().is_none_or(|models| models.contains(model))
+    }
+
     /// What it holds in each window.
     pub fn limit(&self) -> bucket::Limit {
         bucket::Limit { requests: self.requests, tokens: self.tokens, window: self.window }

@@ -108,6 +108,20 @@ impl Codec for Anthropic {
         &["max_tokens"]
     }
 
+    fn droppable(&self) -> &'static [&'static str] {
+        &[
+            "temperature",
+            "top_p",
+            "top_k",
+            "stop_sequences",
+            "output_config.effort",
+            "thinking",
+            "context_management",
+            "metadata",
+            "service_tier",
+        ]
+    }
+
     fn without_attribution(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
         tap::without_attribution(text, members)
     }

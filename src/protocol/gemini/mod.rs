@@ -123,6 +123,25 @@ impl Codec for Gemini {
         &["generationConfig.maxOutputTokens"]
     }
 
+    fn droppable(&self) -> &'static [&'static str] {
+        &[
+            "generationConfig.temperature",
+            "generationConfig.topP",
+            "generationConfig.topK",
+            "generationConfig.stopSequences",
+            "generationConfig.seed",
+            "generationConfig.presencePenalty",
+            "generationConfig.frequencyPenalty",
+            "generationConfig.thinkingConfig.thinkingBudget",
+            "generationConfig.thinkingConfig.thinkingLevel",
+            "generationConfig.thinkingConfig",
+        ]
+    }
+
+    fn takes_image_urls(&self) -> bool {
+        false
+    }
+
     fn takes_comments(&self) -> bool {
         false
     }

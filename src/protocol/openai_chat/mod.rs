@@ -67,6 +67,29 @@ impl Codec for OpenaiChat {
         &["max_tokens", "max_completion_tokens"]
     }
 
+    fn droppable(&self) -> &'static [&'static str] {
+        &[
+            "temperature",
+            "top_p",
+            "stop",
+            "seed",
+            "presence_penalty",
+            "frequency_penalty",
+            "logit_bias",
+            "logprobs",
+            "top_logprobs",
+            "reasoning_effort",
+            "verbosity",
+            "parallel_tool_calls",
+            "prompt_cache_key",
+            "stream_options",
+            "store",
+            "metadata",
+            "user",
+            "service_tier",
+        ]
+    }
+
     fn ask_for_usage(&self, ask: &Ask) -> Option<(&'static str, &'static str)> {
         (ask.stream && !ask.wants_usage).then_some(("stream_options.include_usage", "true"))
     }

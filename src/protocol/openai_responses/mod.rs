@@ -110,6 +110,25 @@ impl Codec for OpenaiResponses {
         &["max_output_tokens"]
     }
 
+    fn droppable(&self) -> &'static [&'static str] {
+        &[
+            "temperature",
+            "top_p",
+            "reasoning.effort",
+            "reasoning.summary",
+            "reasoning",
+            "text.verbosity",
+            "include",
+            "parallel_tool_calls",
+            "prompt_cache_key",
+            "store",
+            "metadata",
+            "user",
+            "service_tier",
+            "truncation",
+        ]
+    }
+
     fn wire(&self) -> &'static dyn Wire {
         &CODEC
     }

@@ -155,11 +155,13 @@ impl Lane {
         self.config_with(url, "", "")
     }
 
-    /// The same with more keys of the provider (`auth: none`) and more lines at the top.
+    /// Each request is one call. The same with more keys of the provider (`auth: none`) and more lines at the top.
     pub(crate) fn config_with(&self, url: &str, provider: &str, top: &str) -> String {
+        // One call, one answer: what follows from failures is tested where it is the subject.
+        let once = if top.contains("retry:") { "" } else { "retry: {attempts: 1, max_wait: 0s}\n" };
         let more = if provider.is_empty() { String::new() } else { format!(", {provider}") };
         format!(
-            "version: 1\nlisten: 127.0.0.1:0\n{top}\nproviders:\n  up: {{protocol: {}, base_url: \"{url}/v1\", \
+            "version: 1\nlisten: 127.0.0.1:0\n{once}{top}\nproviders:\n  up: {{protocol: {}, base_url: \"{url}/v1\", \
              api_key: {KEY}{more}}}\nmodels:\n  {ASKED}: up/{UPSTREAM}\n",
             self.name
         )

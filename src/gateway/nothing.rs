@@ -1,0 +1,121 @@
+//! When no candidate is left (SPEC 5.3, 6.7): one more try where time alone is in the way, else why
+//! the request cannot be served and when it may.
+
+use crate::base::clock::Millis;
+use crate::gateway::live::Live;
+use crate::gateway::trouble::Trouble;
+use crate::policy::bucket::Exhausted;
+use crate::policy::class::Class;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::route::plan::{Plan, Skip, Skipped};
+
+/// Makes the one target a candidate again that may be tried although it rests: the soonest after a
+/// rate limit or a missing model; one each 30 s of those whose key or quota failed.
+pub fn rescue(live: &Live, plan: &mut Plan<'_>, now: Millis) {
+    let recovering: Vec<&Skipped<'_>> =
+        plan.skipped.iter().filter(|skipped| skipped.why.recovers_at().is_some()).collect();
+    let Some(soonest) = recovering.iter().min_by_key(|skipped| skipped.why.recovers_at()) else { return };
+    let money_or_key = |why: &Skip| matches!(why, Skip::Cooldown(Class::Auth | Class::Quota, _));
+    let rescued = match soonest.why {
+        Skip::Cooldown(Class::RateLimit | Class::NotFound, _) => true,
+        _ => recovering.iter().all(|skipped| money_or_key(&skipped.why)) && live.health.lets_through(now),
+    };
+    if rescued {
+        let target = soonest.candidate.target.clone();
+        if let Some(index) = plan.skipped.iter().position(|skipped| skipped.candidate.target == target) {
+            let skipped = plan.skipped.remove(index);
+            plan.candidates.push(skipped.candidate);
+        }
+    }
+}
+
+/// Why no target can serve the request.
+pub fn trouble(live: &Live, plan: &Plan<'_>, now: Millis) -> Trouble {
+    let enabled: Vec<&Skipped<'_>> =
+        plan.skipped.iter().filter(|skipped| skipped.why != Skip::Disabled).collect();
+    if enabled.is_empty() {
+        let message = "Every target of this model is disabled. Enable one in the configuration.";
+        return Trouble::own(Fault::new(FaultKind::Degraded, message).with_retry_after(Some(60)));
+    }
+    let recovering: Vec<&&Skipped<'_>> =
+        enabled.iter().filter(|skipped| skipped.why.recovers_at().is_some()).collect();
+    let Some(soonest) = recovering.iter().min_by_key(|skipped| skipped.why.recovers_at()) else {
+        return unfit(&enabled);
+    };
+    let wait = soonest.why.recovers_at().map_or(1, |until| seconds(until, now));
+    if let Skip::Bucket(name, exhausted) = &soonest.why
+        && recovering.iter().all(|skipped| matches!(skipped.why, Skip::Bucket(..)))
+    {
+        return empty_bucket(soonest, name, exhausted, wait);
+    }
+    let money_or_key = |why: &Skip| matches!(why, Skip::Cooldown(Class::Auth | Class::Quota, _));
+    if recovering.iter().all(|skipped| money_or_key(&skipped.why))
+        && let Some(rest) = live.health.rest_of(&soonest.candidate.target, now)
+    {
+        let kind = if rest.class == Class::Auth { FaultKind::UpstreamAuth } else { FaultKind::Quota };
+        return Trouble::own(Fault::new(kind, rest.said).with_retry_after(Some(wait)));
+    }
+    let signal = &live.config().breaker.signal;
+    let message = format!("{signal} No target of this model can be used now: {}.", reasons(&enabled));
+    Trouble::own(Fault::new(FaultKind::Degraded, message).with_retry_after(Some(wait)))
+        .with_header("x-llm-proxy-error-class", "provider_degraded")
+}
+
+/// The answer of test mode's `force_degraded`.
+pub fn degraded(live: &Live) -> Trouble {
+    let message = format!("{} Test mode: degraded as asked for.", live.config().breaker.signal);
+    Trouble::own(Fault::new(FaultKind::Degraded, message).with_retry_after(Some(1)))
+        .with_header("x-llm-proxy-error-class", "provider_degraded")
+}
+
+/// Nothing left because the request fits no target.
+fn unfit(skipped: &[&Skipped<'_>]) -> Trouble {
+    let context = skipped.iter().filter_map(|skipped| match skipped.why {
+        Skip::Context { needed, context } => Some((needed, context)),
+        _ => None,
+    });
+    let largest = context.max_by_key(|(_, context)| *context);
+    if let Some((needed, context)) =
+        largest.filter(|_| skipped.iter().all(|skipped| matches!(skipped.why, Skip::Context { .. })))
+    {
+        let message = format!("prompt is too long: {needed} tokens > {context} maximum");
+        return Trouble::own(Fault::new(FaultKind::Context, message));
+    }
+    let kind = if skipped.iter().all(|skipped| matches!(skipped.why, Skip::Refusal(_))) {
+        FaultKind::UnsupportedParameter
+    } else {
+        FaultKind::Capability
+    };
+    let message = format!("No target of this model can serve this request: {}.", reasons(skipped));
+    Trouble::own(Fault::new(kind, message))
+}
+
+fn empty_bucket(skipped: &Skipped<'_>, name: &str, exhausted: &Exhausted, wait: u64) -> Trouble {
+    let rule = skipped.candidate.provider.buckets.iter().find(|rule| rule.name == *name);
+    let window = rule.map_or_else(String::new, |rule| rule.shown_window());
+    let scope = if rule.is_some_and(|rule| rule.models.is_some()) { "model" } else { "provider" };
+    let message = format!(
+        "The bucket {name:?} of {} is empty: {} {} in {window}. It fills again in {wait} s.",
+        skipped.candidate.provider.name,
+        exhausted.limit,
+        exhausted.metric.name()
+    );
+    Trouble::own(Fault::new(FaultKind::RateLimit, message).with_retry_after(Some(wait)))
+        .with_header("x-ratelimit-reason", format!("bucket:{name}"))
+        .with_header("x-ratelimit-metric", exhausted.metric.name())
+        .with_header("x-ratelimit-window", window)
+        .with_header("x-ratelimit-scope", scope)
+        .with_header("x-ratelimit-limit", exhausted.limit.to_string())
+        .with_header("x-ratelimit-remaining", exhausted.remaining.to_string())
+}
+
+/// `a/x (vision), b/y (context)`
+fn reasons(skipped: &[&Skipped<'_>]) -> String {
+    let each = skipped.iter().map(|skipped| format!("{} ({})", skipped.candidate.target, skipped.why));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Whole seconds from now, at least one.
+fn seconds(until: Millis, now: Millis) -> u64 {
+    until.since(now).as_millis().div_ceil(1000).max(1) as u64
+}

@@ -1,0 +1,155 @@
+//! How a plan is made: a name is expanded, what does not fit is left out, what rests is left out,
+//! and the rest is put in order.
+
+use crate::base::clock::Millis;
+use crate::base::id::TargetId;
+use crate::config::ClientAuth;
+use crate::route::ask::{Asked, Question};
+use crate::route::fit;
+use crate::route::groups::{self, Group, Member};
+use crate::route::health::{Health, View};
+use crate::route::plan::{Candidate, Plan, Skip};
+use crate::route::snapshot::{Resolved, Snapshot, Unresolved};
+
+/// What a plan is made with, beside the request and the configuration.
+pub struct Moment<'m> {
+    /// How the targets are.
+    pub health: &'m Health,
+    /// The time.
+    pub now: Millis,
+    /// Chance: numbers of 0.0..1.0.
+    pub draw: &'m mut dyn FnMut() -> f64,
+    /// Is the plan carried out, or only shown?
+    pub purpose: Purpose,
+}
+
+/// Is a plan carried out? One that is only shown moves no rotation on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Carried out.
+    Serve,
+    /// Only shown.
+    Show,
+}
+
+impl Snapshot {
+    /// The targets for a request.
+    ///
+    /// # Errors
+    /// Its name leads nowhere.
+    pub fn plan<'a>(
+        &'a self,
+        question: &dyn Question,
+        moment: &mut Moment<'_>,
+    ) -> Result<Plan<'a>, Unresolved> {
+        let resolved = self.resolve(question.name())?;
+        let alias = match &resolved {
+            Resolved::Alias(route, _) => Some(*route),
+            Resolved::Direct(_) => None,
+        };
+        let only_host = self.only_host(&resolved);
+        let mut plan = Plan { candidates: Vec::new(), skipped: Vec::new(), alias };
+        let mut groups = groups::expand(self, resolved, question.protocol());
+        // First what may decode the request: nobody else waits for that.
+        self.leave_unfit(&mut groups, question, moment.health, &mut plan);
+        let affinity = alias.filter(|route| !route.affinity.is_zero());
+        let several = groups.iter().map(|group| group.members.len()).sum::<usize>() > 1;
+        let session = affinity.filter(|_| several).and_then(|route| Some((route, question.session()?)));
+        let mut health = moment.health.lock();
+        for mut group in groups {
+            for member in std::mem::take(&mut group.members) {
+                let standing = if question.bypasses() {
+                    None
+                } else {
+                    health.standing(&member.candidate, member.tokens, moment.now)
+                };
+                let foreign = only_host.is_some_and(|host| host != member.candidate.provider.host());
+                match standing.or_else(|| foreign.then_some(Skip::AuthMode)) {
+                    Some(why) => plan.skip(member.candidate, why),
+                    None => group.members.push(member),
+                }
+            }
+            plan.candidates.extend(ordered(group, &mut health, moment));
+        }
+        if let Some((route, key)) = session
+            && let Some(target) = health.last_of(key, &route.alias, moment.now)
+        {
+            plan.prefer(&target);
+        }
+        Ok(plan)
+    }
+
+    /// Leaves out what cannot serve the request, whatever its health; notes what is reserved of the
+    /// buckets for the rest.
+    fn leave_unfit<'a>(
+        &self,
+        groups: &mut [Group<'a>],
+        question: &dyn Question,
+        health: &Health,
+        plan: &mut Plan<'a>,
+    ) {
+        let asked = Asked::new(question);
+        for group in groups {
+            for mut member in std::mem::take(&mut group.members) {
+                let factor = health.factor(&member.candidate.target);
+                match fit::unfit(&self.config, &member, &asked, factor) {
+                    Some(why) => plan.skip(member.candidate, why),
+                    None => {
+                        if counts_tokens(&member) {
+                            member.tokens = fit::tokens(&member.candidate, &asked.content(), factor);
+                        }
+                        group.members.push(member);
+                    }
+                }
+            }
+        }
+    }
+
+    /// In `client_key` mode the one host that the client's key may go to: that of the alias's first
+    /// target as written.
+    fn only_host(&self, resolved: &Resolved<'_>) -> Option<&str> {
+        if self.config.client_auth != ClientAuth::ClientKey {
+            return None;
+        }
+        let first = match resolved {
+            Resolved::Direct(target) => target,
+            Resolved::Alias(route, _) => &route.targets.first()?.to,
+        };
+        self.provider(&first.provider).map(|provider| provider.host())
+    }
+}
+
+/// Does a bucket of the target count tokens?
+fn counts_tokens(member: &Member<'_>) -> bool {
+    let candidate = &member.candidate;
+    let mut buckets =
+        candidate.provider.buckets.iter().filter(|bucket| bucket.counts(&candidate.target.model));
+    buckets.any(|bucket| bucket.tokens.is_some())
+}
+
+/// The members of a group in the order of its strategy.
+fn ordered<'a>(group: Group<'a>, health: &mut View<'_>, moment: &mut Moment<'_>) -> Vec<Candidate<'a>> {
+    let mut candidates: Vec<Candidate<'a>> =
+        group.members.into_iter().map(|member| member.candidate).collect();
+    let contenders: Vec<_> =
+        candidates.iter().map(|candidate| health.contender(candidate, moment.now)).collect();
+    for (candidate, contender) in candidates.iter_mut().zip(&contenders) {
+        candidate.effective_weight = contender.effective_weight();
+    }
+    let Some(place) = group.place.filter(|_| candidates.len() > 1) else { return candidates };
+    let order = health.order(place, group.strategy, &contenders, moment);
+    let mut candidates: Vec<Option<Candidate<'a>>> = candidates.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| candidates.get_mut(index)?.take()).collect()
+}
+
+impl Plan<'_> {
+    /// A session stays on the target that last answered it, while that is a candidate of the best
+    /// priority that still has one (SPEC 5.5).
+    fn prefer(&mut self, target: &TargetId) {
+        let Some(best) = self.candidates.first().map(|first| first.group) else { return };
+        let is_kept = |candidate: &Candidate<'_>| candidate.group == best && candidate.target == *target;
+        if let Some(index) = self.candidates.iter().position(is_kept) {
+            self.candidates.get_mut(..=index).unwrap_or_default().rotate_right(1);
+        }
+    }
+}
