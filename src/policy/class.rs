@@ -1,5 +1,7 @@
 //! What kind of failure an upstream answer is (SPEC 6.1). Own rules first, then the table.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 /// The kind of a failure. The names are those of the log, of `classify:` and of response headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -63,6 +65,19 @@ impl Class {
     /// The class of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, class)| *class)
+    }
+}
+
+impl Serialize for Class {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Class {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(from)?;
+        Self::named(&name).ok_or_else(|| de::Error::custom(format!("{name:?} is no class")))
     }
 }
 
