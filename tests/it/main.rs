@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod gateway;
 mod server;
+mod state;
 mod support;
 mod tidy;
 mod upstream;
