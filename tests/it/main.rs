@@ -1,6 +1,7 @@
 //! The tests that stand outside: files, sockets, processes.
 #![cfg(test)]
 
+mod classes;
 mod cli;
 mod config;
 mod gateway;
