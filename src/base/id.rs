@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::base::chance;
 
 macro_rules! name_type {
@@ -118,6 +120,19 @@ impl fmt::Display for TargetId {
     }
 }
 
+impl Serialize for TargetId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TargetId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("{text:?} is no target")))
+    }
+}
+
 impl fmt::Debug for TargetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
@@ -180,6 +195,10 @@ mod tests {
         assert_eq!((target.provider.as_str(), target.model.as_str()), ("openrouter", "openai/gpt-5"));
         assert_eq!(TargetId::parse("ollama:qwen:7b").unwrap().model.as_str(), "qwen:7b");
         assert!(TargetId::parse("ollama").is_none() && TargetId::parse("ollama/").is_none());
+        let json = serde_json::to_string(&target).unwrap();
+        assert_eq!(json, "\"openrouter/openai/gpt-5\"");
+        assert_eq!(serde_json::from_str::<TargetId>(&json).unwrap(), target);
+        assert!(serde_json::from_str::<TargetId>("\"ollama\"").is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What kind of failure an upstream answer is (SPEC 6.1). Own rules first, then the table.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 /// The kind of a failure. The names are those of the log, of `classify:` and of response headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -66,6 +68,19 @@ impl Class {
     }
 }
 
+impl Serialize for Class {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Class {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(from)?;
+        Self::named(&name).ok_or_else(|| de::Error::custom(format!("{name:?} is no class")))
+    }
+}
+
 /// Which statuses a rule of `classify:` looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusPattern {
@@ -112,7 +127,7 @@ const SCANNED_CHARACTERS: usize = 4096;
 /// A moderation's words count when they lead the message.
 const LEADING_CHARACTERS: usize = 120;
 
-const CONTEXT_WORDS: [&str; 12] = [
+const CONTEXT_WORDS: [&str; 17] = [
     "context_length_exceeded",
     "context length",
     "context window",
@@ -125,12 +140,27 @@ const CONTEXT_WORDS: [&str; 12] = [
     "token count exceeds",
     "exceeds the maximum number of tokens",
     "reduce the length",
+    // llama.cpp, vLLM, xAI (two), GitHub Copilot.
+    "context size",
+    "maximum model length",
+    "maximum prompt length",
+    "input_too_large",
+    "prompt token count",
 ];
-const QUOTA_CODES: [&str; 2] = ["insufficient_quota", "credit balance"];
-const QUOTA_WORDS: [&str; 3] = ["billing", "exceeded your current quota", "spending limit"];
+/// Anthropic says the second and the last with a 400.
+const QUOTA_CODES: [&str; 4] =
+    ["insufficient_quota", "credit balance", "billing_hard_limit_reached", "specified api usage limits"];
+const QUOTA_WORDS: [&str; 2] = ["exceeded your current quota", "spending limit"];
 const KEY_WORDS: [&str; 6] = ["api key", "api_key", "api-key", "credential", "authenticat", "unauthorized"];
-const POLICY_WORDS: [&str; 5] =
-    ["content_policy", "content_filter", "moderation", "safety", "usage policies"];
+const POLICY_WORDS: [&str; 7] = [
+    "content_policy",
+    "content_filter",
+    "content filtering",
+    "moderation",
+    "safety",
+    "usage policies",
+    "usage policy",
+];
 
 /// The class of an upstream error: own rules first, then the table of SPEC 6.1 in its order.
 pub fn classify(evidence: &Evidence<'_>, rules: &[ClassRule]) -> Class {
@@ -152,14 +182,19 @@ impl ClassRule {
 
 fn by_table(evidence: &Evidence<'_>, body: &str) -> Class {
     let status = evidence.status;
-    let says = |words: &[&str]| words.iter().any(|word| body.contains(word));
+    // An error inside a stream is searched by its message alone, which need not repeat its code.
+    let named = [evidence.code, evidence.kind].map(|name| name.unwrap_or_default().to_lowercase());
+    let says = |words: &[&str]| {
+        words.iter().any(|word| body.contains(word) || named.iter().any(|name| name.contains(word)))
+    };
     if matches!(status, 400 | 413 | 422) && says(&CONTEXT_WORDS) {
         return Class::Context;
     }
     if is_quota(evidence, &says) {
         return Class::Quota;
     }
-    let is_missing_model = evidence.code == Some("model_not_found");
+    // Mistral has a type for it.
+    let is_missing_model = evidence.code == Some("model_not_found") || evidence.kind == Some("invalid_model");
     match status {
         429 => Class::RateLimit,
         401 => Class::Auth,
@@ -168,6 +203,8 @@ fn by_table(evidence: &Evidence<'_>, body: &str) -> Class {
         400 | 403 if is_policy(evidence) => Class::Policy,
         403 if says(&KEY_WORDS) => Class::Auth,
         403 => Class::Forbidden,
+        // Gemini's word for a country it does not serve; other providers may.
+        400 if says(&["user location is not supported"]) => Class::Forbidden,
         404 | 410 => Class::NotFound,
         413 => Class::TooLarge,
         408 | 409 => Class::Transient,
@@ -179,10 +216,12 @@ fn by_table(evidence: &Evidence<'_>, body: &str) -> Class {
 }
 
 fn is_quota(evidence: &Evidence<'_>, says: &dyn Fn(&[&str]) -> bool) -> bool {
+    // Groq and OpenAI end the text of a rate limit with the address of their billing page.
+    let is_rate_limit = evidence.code == Some("rate_limit_exceeded");
     let worded = match evidence.status {
         402 => true,
         400 => says(&QUOTA_CODES),
-        403 | 429 => says(&QUOTA_CODES) || says(&QUOTA_WORDS),
+        403 | 429 => says(&QUOTA_CODES) || says(&QUOTA_WORDS) || (says(&["billing"]) && !is_rate_limit),
         _ => false,
     };
     // Gemini writes these words into every 429; only a quota by day does not come back soon.
