@@ -10,6 +10,12 @@ pub fn day(at: Millis) -> String {
     format!("{year:04}-{:02}-{day:02}", u8::from(month))
 }
 
+/// The first moment of the next day.
+pub fn next_day(at: Millis) -> Millis {
+    const DAY: u64 = 24 * 3600 * 1000;
+    Millis((at.0 / DAY + 1).saturating_mul(DAY))
+}
+
 /// Whole months since January 1970.
 pub fn month(at: Millis) -> u64 {
     let date = date(at);
@@ -47,6 +53,7 @@ mod tests {
         ] {
             let at = Millis(seconds * 1000 + 999);
             assert_eq!((day(at).as_str(), month(at)), (name, months), "{seconds}");
+            assert!(day(next_day(at)) > day(at) && day(Millis(next_day(at).0 - 1)) == day(at));
         }
     }
 

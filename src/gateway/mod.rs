@@ -6,6 +6,7 @@
 //! where a client is told of one.
 
 pub mod attempt;
+mod budget;
 pub mod count;
 pub mod headers;
 pub mod inbound;
@@ -42,7 +43,7 @@ pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
         story.fails(&trouble);
         line.fail(&trouble, &story);
     }
-    story.end(&line);
+    story.end(live, &line);
 }
 
 /// A panic is our own fault; it ends this request and no other.
@@ -56,6 +57,7 @@ fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> 
     if inbound.wishes.test == Some(TestMode::Degraded) {
         return Err(nothing::degraded(live));
     }
+    budget::check(live, story)?;
     let mut plan = live.plan(inbound, Purpose::Serve)?;
     if plan.candidates.is_empty() {
         nothing::rescue(live, &mut plan, clock::millis());

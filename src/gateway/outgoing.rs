@@ -260,7 +260,8 @@ impl Outgoing<'_> {
         if !matches!(trouble.status, 400 | 422) {
             return None;
         }
-        concession::of_refusal(self.codec(), &self.body, trouble.parameter.as_deref(), &trouble.said)
+        let error = trouble.upstream.as_ref()?;
+        concession::of_refusal(self.codec(), &self.body, error.param.as_deref(), &error.message)
     }
 
     /// The headers for the log: credentials and the provider's own headers masked.

@@ -9,6 +9,7 @@ use crate::config::Price;
 use crate::gateway::headers::shown;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::line::{Headers, Line};
+use crate::gateway::live::Live;
 use crate::gateway::outgoing::Outgoing;
 use crate::gateway::trouble::Trouble;
 use crate::observe::log;
@@ -24,6 +25,7 @@ pub struct Story {
     facts: Facts,
     since: Instant,
     price: Option<Price>,
+    budget: Option<f64>,
     skipped: Option<String>,
     tell_all: bool,
 }
@@ -57,6 +59,7 @@ impl Story {
             facts: Facts::default(),
             since: inbound.since,
             price: None,
+            budget: None,
             skipped: None,
             tell_all: inbound.tell_all,
         }
@@ -144,6 +147,9 @@ impl Story {
 
     /// Adds asked model, target, tries and skipped targets to the headers of an answer (SPEC 11.2).
     pub fn tells_target(&self, headers: &mut Headers) {
+        if let Some(share) = self.budget {
+            headers.push("x-llmgate-budget", format!("{share:.2}"));
+        }
         if !self.tell_all {
             return;
         }
@@ -185,11 +191,19 @@ impl Story {
         self.price.map(|price| budget::cost(&tokens, &price))
     }
 
+    /// So much of a budget is spent.
+    pub fn warns_of_budget(&mut self, share: f64) {
+        self.budget = Some(share);
+    }
+
     /// The story is over: it is told.
-    pub fn end(mut self, line: &Line) {
+    pub fn end(mut self, live: &Live, line: &Line) {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;
         self.record.cost = self.cost();
+        if self.record.usage.output.is_some() {
+            live.health.pays(self.record.cost, clock::millis());
+        }
         self.record.total = clock::now() - self.since;
         if self.record.outcome == Outcome::Success && self.facts.error.is_some() {
             self.record.outcome = Outcome::Error;

@@ -224,7 +224,7 @@ impl<'a, 's> Tries<'a, 's> {
     /// The lane to this target would refuse the request; another's may not.
     fn refused(&self, trouble: Trouble) -> Left {
         match &trouble.refuses {
-            Some(path) if !self.queue.is_empty() => Left::Skipped(Skip::Refusal(path.clone())),
+            Some(path) if !self.queue.is_empty() => Left::Skipped(Skip::Refusal(path.to_string())),
             Some(_) | None => Left::Stop(trouble),
         }
     }
@@ -237,13 +237,13 @@ impl<'a, 's> Tries<'a, 's> {
         if let (Some(size), Some(input)) = (self.inbound.size(), usage.input) {
             health.reports(&candidate.target, size.tokens(candidate.characters_per_token()), input, now);
         }
-        health.answers(&candidate.target);
+        health.answers(&candidate.target, now);
         self.leaves(visit, candidate, breaker::Outcome::Success);
         if let Some(route) =
             self.plan.alias.filter(|route| !route.affinity.is_zero() && route.leads_to_several())
             && let Some(session) = self.live.session(self.inbound)
         {
-            health.keeps(session, &route.alias, &candidate.target, now.plus(route.affinity));
+            health.keeps(session, route, &candidate.target, now);
         }
     }
 

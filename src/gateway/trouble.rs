@@ -20,18 +20,16 @@ pub struct Trouble {
     pub status: u16,
     /// For timeouts: what took too long.
     pub late: Late,
-    /// The parameter that a target refused, as it names it.
-    pub parameter: Option<String>,
-    /// The upstream's own words.
-    pub said: String,
+    /// The upstream's own error.
+    pub upstream: Option<Box<ProviderError>>,
     /// The path of what the lane to a target would refuse, when nothing was sent.
-    pub refuses: Option<String>,
+    pub refuses: Option<Box<str>>,
     /// Is nothing more to be tried: did the client leave, or the time for the request run out?
     pub is_final: bool,
     /// What the client is told.
     pub fault: Fault,
     /// The provider's own answer, which a client of the same protocol gets as it came.
-    native: Option<NativeError>,
+    native: Option<Box<NativeError>>,
     /// More headers of the error answer.
     headers: Vec<(&'static str, String)>,
 }
@@ -57,8 +55,7 @@ impl Trouble {
             class: None,
             status: 0,
             late: Late::Answer,
-            parameter: None,
-            said: String::new(),
+            upstream: None,
             refuses: None,
             is_final: false,
             fault,
@@ -74,7 +71,7 @@ impl Trouble {
     /// A request cannot be carried to a target: the path of what it would lose.
     pub fn refusal(path: &str, message: String) -> Self {
         let fault = Fault::new(FaultKind::UnsupportedParameter, message);
-        Self { refuses: Some(path.to_owned()), ..Self::own(fault) }
+        Self { refuses: Some(path.into()), ..Self::own(fault) }
     }
 
     /// A target's failure that is played, not met (SPEC 6.8).
@@ -147,12 +144,7 @@ impl Trouble {
         let class = classify(&evidence, report.rules);
         let retry_after = report.retry_after.max(error.retry_delay);
         let fault = fault_of(class, report, &error.message).with_retry_after(retry_after);
-        Self {
-            status: report.status,
-            parameter: error.param.clone(),
-            said: error.message.clone(),
-            ..Self::of(class, fault)
-        }
+        Self { status: report.status, upstream: Some(Box::new(error.clone())), ..Self::of(class, fault) }
     }
 
     /// The same with one more header of the error answer.
@@ -165,7 +157,7 @@ impl Trouble {
     /// The same, with the answer that a client of the same protocol gets as it came.
     #[must_use]
     pub fn with_native(mut self, native: NativeError) -> Self {
-        self.native = Some(native);
+        self.native = Some(Box::new(native));
         self
     }
 
@@ -196,7 +188,7 @@ impl Trouble {
         for (name, value) in &self.headers {
             headers.push(*name, value);
         }
-        (self.fault.status, headers, codec.error_body(&self.fault, id.as_str()))
+        (codec.status(&self.fault), headers, codec.error_body(&self.fault, id.as_str()))
     }
 }
 

@@ -82,6 +82,11 @@ pub trait Codec: Sync {
     /// What a path below a prefix means.
     fn action(&self, below_prefix: &str) -> Option<Action>;
 
+    /// The status of an error answer.
+    fn status(&self, fault: &Fault) -> u16 {
+        fault.status
+    }
+
     /// The body of an error answer.
     fn error_body(&self, fault: &Fault, request_id: &str) -> String;
 

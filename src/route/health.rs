@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::base::clock::Millis;
 use crate::base::id::{Alias, ProviderName, TargetId, stable_hash};
 use crate::base::splice::Edit;
-use crate::config::{Config, Provider, Strategy};
+use crate::config::{AliasRoute, Config, Provider, Strategy};
 use crate::policy::breaker::{Breaker, CircuitState};
 use crate::policy::bucket::Bucket;
 use crate::policy::class::Class;
@@ -20,12 +20,14 @@ use crate::policy::strategy::{Contender, Rotation};
 use crate::route::groups::Place;
 use crate::route::plan::{Candidate, Skip};
 use crate::route::planning::{Moment, Purpose};
-use crate::state::affinity::Affinity;
+use crate::route::spend::Spend;
+use crate::state::affinity::{Affinity, Session};
 
 /// How the targets are.
 #[derive(Default)]
 pub struct Health {
     inner: Mutex<Inner>,
+    affinity: Affinity,
 }
 
 /// The same while it is looked at.
@@ -38,7 +40,7 @@ pub(super) struct Inner {
     pub(super) providers: HashMap<ProviderName, Rest>,
     pub(super) buckets: HashMap<(ProviderName, String), Bucket>,
     rotations: HashMap<(String, u32), Rotation>,
-    pub(super) affinity: Affinity,
+    pub(super) spend: Spend,
     /// When a request was last let through to a target that rests for its key or quota.
     let_through: Option<Millis>,
 }
@@ -138,11 +140,13 @@ impl Health {
         });
     }
 
-    /// A target has answered: neither it nor its provider rests any longer.
-    pub fn answers(&self, target: &TargetId) {
+    /// A target has answered: neither it nor its provider rests any longer. Others are told that it
+    /// does not, so that the rest is ended, not forgotten.
+    pub fn answers(&self, target: &TargetId, now: Millis) {
         self.with(|inner| {
-            if let Some(entry) = inner.targets.get_mut(target) {
-                entry.rest = None;
+            let rest = inner.targets.get_mut(target).and_then(|entry| entry.rest.as_mut());
+            if let Some(rest) = rest.filter(|rest| now < rest.until) {
+                (rest.until, rest.at) = (now, now);
             }
             inner.providers.remove(&target.provider);
         });
@@ -154,8 +158,24 @@ impl Health {
     }
 
     /// The session's last answer came from this target.
-    pub fn keeps(&self, session: u64, alias: &Alias, target: &TargetId, until: Millis) {
-        self.with(|inner| inner.affinity.set(session, alias, target, until));
+    pub fn keeps(&self, session: u64, route: &AliasRoute, target: &TargetId, now: Millis) {
+        let session = Session { key: session, alias: route.alias.clone() };
+        self.affinity.set(session, target.clone(), route.affinity, now);
+    }
+
+    /// The target that last answered a session.
+    pub(super) fn last_of(
+        &self,
+        session: u64,
+        alias: &Alias,
+        purpose: Purpose,
+        now: Millis,
+    ) -> Option<TargetId> {
+        let session = Session { key: session, alias: alias.clone() };
+        match purpose {
+            Purpose::Serve => self.affinity.get(&session, now),
+            Purpose::Show => self.affinity.peek(&session, now),
+        }
     }
 
     /// May a request go to a target that rests for its key or quota? One each 30 s.
@@ -265,11 +285,6 @@ impl View<'_> {
             Purpose::Serve => strategy.order(contenders, rotation, moment.draw),
             Purpose::Show => strategy.order(contenders, &mut rotation.clone(), moment.draw),
         }
-    }
-
-    /// The target that last answered a session.
-    pub(super) fn last_of(&mut self, session: u64, alias: &Alias, now: Millis) -> Option<TargetId> {
-        self.0.affinity.get(session, alias, now)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Floor 4: which targets may serve a request, in what order, and how they are.
 
 pub mod ask;
+mod exchange;
 mod fit;
 mod groups;
 pub mod health;
 pub mod plan;
 pub mod planning;
 pub mod snapshot;
+pub mod spend;
 pub mod visit;

@@ -55,6 +55,8 @@ impl Snapshot {
         let affinity = alias.filter(|route| !route.affinity.is_zero());
         let several = groups.iter().map(|group| group.members.len()).sum::<usize>() > 1;
         let session = affinity.filter(|_| several).and_then(|route| Some((route, question.session()?)));
+        let kept = session
+            .and_then(|(route, key)| moment.health.last_of(key, &route.alias, moment.purpose, moment.now));
         let mut health = moment.health.lock();
         for mut group in groups {
             for member in std::mem::take(&mut group.members) {
@@ -71,9 +73,7 @@ impl Snapshot {
             }
             plan.candidates.extend(ordered(group, &mut health, moment));
         }
-        if let Some((route, key)) = session
-            && let Some(target) = health.last_of(key, &route.alias, moment.now)
-        {
+        if let Some(target) = kept {
             plan.prefer(&target);
         }
         Ok(plan)

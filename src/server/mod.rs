@@ -18,6 +18,7 @@ pub mod endpoint;
 mod guest;
 pub mod head;
 mod inlet;
+mod keeper;
 pub mod listener;
 pub mod models;
 pub mod reload;
@@ -40,6 +41,7 @@ use crate::base::os;
 use crate::config::{Config, Overrides};
 use crate::gateway::live::Live;
 use crate::upstream::Failure;
+use keeper::Keeper;
 use listener::{Listener, Running};
 use reload::Reloader;
 use site::{Door, Entrance, Site};
@@ -55,6 +57,8 @@ pub struct Server {
     site: Arc<Site>,
     doors: Vec<Arc<Running>>,
     stop: Receiver<()>,
+    /// Ends last, when no request spends any more.
+    _keeper: Keeper,
 }
 
 /// Why a server does not start.
@@ -64,6 +68,8 @@ pub enum StartError {
     Listen(String, io::Error),
     /// A proxy's address or the file with private roots cannot be used.
     Upstream(Failure),
+    /// The system gives no thread.
+    Thread(io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -77,6 +83,7 @@ impl fmt::Display for StartError {
             }
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Upstream(failure) => write!(f, "{failure}"),
+            Self::Thread(error) => write!(f, "cannot make a thread: {error}"),
         }
     }
 }
@@ -108,6 +115,7 @@ impl Server {
         let reloader = Reloader::new(&config, setup.env.clone(), setup.overrides, setup.watch);
         let live = Live::new(Arc::new(config), &setup.env, None).map_err(StartError::Upstream)?;
         let site = Arc::new(Site::new(live, reloader, ask));
+        let keeper = Keeper::start(&site, &setup.env).map_err(StartError::Thread)?;
         let door = if admin.is_some() { Door::Data } else { Door::All };
         let mut doors = Vec::new();
         for (listener, door) in std::iter::once((main, door)).chain(admin.map(|admin| (admin, Door::Admin))) {
@@ -118,7 +126,7 @@ impl Server {
             site.attach(&running);
             doors.push(running);
         }
-        Ok(Self { site, doors, stop })
+        Ok(Self { site, doors, stop, _keeper: keeper })
     }
 
     /// Where it listens for clients.

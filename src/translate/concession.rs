@@ -30,9 +30,7 @@ pub fn of_refusal(codec: &dyn Codec, body: &str, param: Option<&str>, said: &str
 fn lower_limit(codec: &dyn Codec, body: &str, param: Option<&str>, said: &str) -> Option<Concession> {
     let fields = codec.limit_fields();
     let (path, sent) = fields.iter().find_map(|path| Some((*path, number(body, path)?)))?;
-    if place_of(path, param, said).is_none() {
-        return None;
-    }
+    place_of(path, param, said)?;
     let renamed = fields.iter().find(|other| **other != path && place_of(other, None, said).is_some());
     if let Some(other) = renamed {
         let edits = vec![Edit::remove_dotted(path), Edit::set_dotted(other, sent.to_string())];

@@ -55,6 +55,14 @@ impl Codec for Anthropic {
         }
     }
 
+    /// Anthropic tells of money with a status of its own.
+    fn status(&self, fault: &Fault) -> u16 {
+        match fault.kind {
+            FaultKind::Quota | FaultKind::Budget => 402,
+            _ => fault.status,
+        }
+    }
+
     fn error_body(&self, fault: &Fault, request_id: &str) -> String {
         let kind = match (fault.kind, fault.status) {
             (FaultKind::Policy, 403) => "permission_error",
