@@ -139,6 +139,10 @@ pub struct Memory {
     pub at: Millis,
 }
 
+/// A moment so long before the last change comes from a clock that was set back; a shorter time
+/// before it, from a thread that read the clock before another came first.
+const SET_BACK: Duration = Duration::from_secs(60);
+
 impl Default for State {
     fn default() -> Self {
         Self::Closed { failures: VecDeque::new() }
@@ -176,7 +180,9 @@ impl Breaker {
             State::Closed { .. } => CircuitState::Closed,
             State::Probing => CircuitState::HalfOpen,
             // A clock that was set back must not keep a target away until it has caught up.
-            State::Open { until } if now < until && now >= self.changed => CircuitState::Open { until },
+            State::Open { until } if now < until && self.changed.since(now) < SET_BACK => {
+                CircuitState::Open { until }
+            }
             State::Open { .. } => CircuitState::HalfOpen,
         }
     }
@@ -240,7 +246,8 @@ impl Breaker {
     /// Takes over what another process knows, if it is newer and no probe of our own is about to
     /// tell still newer. Its failures count from when it told them.
     pub fn adopt(&mut self, theirs: &Memory, settings: &Settings) {
-        if theirs.at <= self.changed || matches!(self.state, State::Probing) {
+        let never_opens = settings.threshold == 0;
+        if never_opens || theirs.at <= self.changed || matches!(self.state, State::Probing) {
             return;
         }
         self.state = match theirs.open_until {

@@ -1,7 +1,7 @@
 //! Processes that share one state file, and are killed while they write it.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -26,13 +26,9 @@ fn no_count_is_lost_and_no_file_is_torn_when_processes_are_killed() {
     let folder = Folder::new("state-killed");
     let file = folder.file("state.json");
     let said: usize = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..10)
-            .map(|number| {
-                let file = &file;
-                scope.spawn(move || if number % 2 == 0 { to_the_end(file) } else { killed(file) })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        let pair = || [scope.spawn(|| to_the_end(&file)), scope.spawn(|| killed(&file))];
+        let threads = [(); 5].map(|()| pair());
+        threads.into_iter().flatten().map(|thread| thread.join().unwrap()).sum()
     });
     let shared = FileStore::new(file, DAY).exchange(&Delta::default(), NOW).unwrap();
     let taken = shared.buckets[&bucket()].requests as usize;
@@ -68,7 +64,7 @@ fn bucket() -> BucketId {
 }
 
 /// Lets a process count to its end; how often it says to have counted.
-fn to_the_end(file: &PathBuf) -> usize {
+fn to_the_end(file: &Path) -> usize {
     let (mut child, lines) = spawn(file, Some("40"));
     let said = lines.count();
     assert!(child.wait().unwrap().success());
@@ -77,7 +73,7 @@ fn to_the_end(file: &PathBuf) -> usize {
 }
 
 /// Lets a process count for a while and kills it; how often it said to have counted.
-fn killed(file: &PathBuf) -> usize {
+fn killed(file: &Path) -> usize {
     let (mut child, mut lines) = spawn(file, None);
     let before = lines.by_ref().take(15).count();
     child.kill().unwrap();
@@ -88,7 +84,7 @@ fn killed(file: &PathBuf) -> usize {
 }
 
 /// This program again, as a process that counts, and the lines in which it says so.
-fn spawn(file: &PathBuf, rounds: Option<&str>) -> (Child, impl Iterator<Item = String> + use<>) {
+fn spawn(file: &Path, rounds: Option<&str>) -> (Child, impl Iterator<Item = String> + use<>) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "state::a_process_counts", "--nocapture", "--test-threads=1"]);
     command.env(FILE, file).envs(rounds.map(|rounds| (ROUNDS, rounds)));

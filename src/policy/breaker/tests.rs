@@ -132,6 +132,14 @@ fn a_threshold_of_zero_never_opens() {
         let ticket = pass(&mut breaker, now);
         assert_eq!(breaker.record(ticket, Outcome::Failure, at(now), &never), Change::None);
     }
+    breaker.adopt(&Memory { open_until: Some(at(900)), at: at(200), ..Memory::default() }, &never);
+    assert_eq!(breaker.peek(at(200)), CircuitState::Closed);
+}
+
+#[test]
+fn a_thread_that_read_the_clock_early_is_no_probe() {
+    let mut breaker = opened();
+    assert_eq!(breaker.permit(Millis(at(0).0 - 1)), Permit::Refuse { until: at(30) });
 }
 
 #[test]
