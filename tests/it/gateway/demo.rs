@@ -51,3 +51,17 @@ fn its_faults_are_faults_like_any_providers() {
         assert!(answer.text().contains("steady"), "{}", answer.text());
     }
 }
+
+#[test]
+fn the_demo_itself_shows_a_failover_and_an_open_breaker() {
+    let proxy = Proxy::start_demo();
+    for number in 1..=7 {
+        let client = &LANES[number % LANES.len()];
+        let answer = proxy.post(&client.path("any"), &client.ping("any"));
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert_eq!(answer.header("x-llmgate-target"), Some("demo/steady"));
+        let open = number > 5;
+        assert_eq!(answer.header("x-llmgate-attempts"), Some(if open { "1" } else { "2" }));
+        assert_eq!(answer.header("x-llmgate-skipped"), open.then_some("demo/overloaded=breaker"));
+    }
+}

@@ -32,6 +32,14 @@ impl Proxy {
         Self::of(config, env)
     }
 
+    /// Starts one with the built-in demo (`--demo`).
+    pub(crate) fn start_demo() -> Self {
+        let env = Env::default();
+        let overrides =
+            Overrides { demo: true, listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
+        Self::of(config::load(None, &env, &overrides).unwrap(), env)
+    }
+
     /// Starts one with the configuration of a file, which it can load again.
     pub(crate) fn start_with_file(path: &Path) -> Self {
         let env = Env::default();
