@@ -68,6 +68,7 @@ impl Story {
     /// Its targets are known.
     pub fn plans(&mut self, plan: &Plan<'_>) {
         self.record.alias = plan.alias.map(|route| route.alias.clone());
+        self.skipped = None;
         if plan.skipped.is_empty() {
             return;
         }
@@ -201,7 +202,7 @@ impl Story {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;
         self.record.cost = self.cost();
-        if self.record.usage.output.is_some() {
+        if self.record.usage.output.is_some() || self.record.outcome == Outcome::Success {
             live.health.pays(self.record.cost, clock::millis());
         }
         self.record.total = clock::now() - self.since;

@@ -5,7 +5,7 @@ use crate::base::id::TargetId;
 use crate::config::Config;
 use crate::policy::breaker::Memory;
 use crate::policy::class::Class;
-use crate::route::health::{Factor, Health, Rest};
+use crate::route::health::{Entry, Factor, Health, Rest};
 use crate::state::{BreakerEntry, BucketEntry, BucketId, CooldownEntry, Delta, FactorEntry, Shared};
 
 impl Health {
@@ -13,18 +13,8 @@ impl Health {
     pub fn tell(&self, config: &Config) -> Delta {
         self.with(|inner| {
             let mut news = Shared::default();
-            for (target, entry) in &inner.targets {
-                let breaker = BreakerEntry::from(entry.breaker.memory());
-                if breaker.at > Millis::default() {
-                    news.breakers.insert(target.clone(), breaker);
-                }
-                if let Some(rest) = entry.rest.as_ref().filter(|rest| rest.class != Class::Auth) {
-                    let entry = CooldownEntry { class: rest.class, until: rest.until, at: rest.at };
-                    news.cooldowns.insert(target.clone(), entry);
-                }
-                if let Some(factor) = entry.factor {
-                    news.factors.insert(target.clone(), FactorEntry { factor: factor.value, at: factor.at });
-                }
+            for (target, entry) in &mut inner.targets {
+                entry.tell(target, &mut news);
             }
             for ((provider, name), bucket) in &mut inner.buckets {
                 let rules = config.provider(provider).map(|provider| provider.buckets.as_slice());
@@ -45,20 +35,23 @@ impl Health {
         let known = |target: &TargetId| config.provider(&target.provider).is_some();
         self.with(|inner| {
             for (target, entry) in shared.breakers.iter().filter(|(target, _)| known(target)) {
-                let breaker = &mut inner.targets.entry(target.clone()).or_default().breaker;
-                breaker.adopt(&Memory::from(*entry), &settings);
+                let known = inner.targets.entry(target.clone()).or_default();
+                known.breaker.adopt(&Memory::from(*entry), &settings);
+                known.told.breaker = known.told.breaker.max(entry.at);
             }
             for (target, entry) in shared.cooldowns.iter().filter(|(target, _)| known(target)) {
-                let rest = &mut inner.targets.entry(target.clone()).or_default().rest;
-                if rest.as_ref().is_none_or(|rest| rest.at < entry.at) {
+                let known = inner.targets.entry(target.clone()).or_default();
+                known.told.rest = known.told.rest.max(entry.at);
+                if known.rest.as_ref().is_none_or(|rest| rest.at < entry.at) {
                     let said = format!("{target} rests: {}.", entry.class.name());
-                    *rest = Some(Rest { class: entry.class, until: entry.until, at: entry.at, said });
+                    known.rest = Some(Rest { class: entry.class, until: entry.until, at: entry.at, said });
                 }
             }
             for (target, entry) in shared.factors.iter().filter(|(target, _)| known(target)) {
-                let factor = &mut inner.targets.entry(target.clone()).or_default().factor;
-                if factor.is_none_or(|factor| factor.at < entry.at) {
-                    *factor = Some(Factor { value: entry.factor, at: entry.at });
+                let known = inner.targets.entry(target.clone()).or_default();
+                known.told.factor = known.told.factor.max(entry.at);
+                if known.factor.is_none_or(|factor| factor.at < entry.at) {
+                    known.factor = Some(Factor { value: entry.factor, at: entry.at });
                 }
             }
             for provider in &config.providers {
@@ -75,5 +68,27 @@ impl Health {
                 inner.spend.adopt(&today, *entry);
             }
         });
+    }
+}
+
+impl Entry {
+    /// Tells what is newer than what was told.
+    fn tell(&mut self, target: &TargetId, news: &mut Shared) {
+        let breaker = BreakerEntry::from(self.breaker.memory());
+        if breaker.at > self.told.breaker {
+            self.told.breaker = breaker.at;
+            news.breakers.insert(target.clone(), breaker);
+        }
+        // `auth` is never told: a corrected key works at once.
+        let rest = self.rest.as_ref().filter(|rest| rest.class != Class::Auth && rest.at > self.told.rest);
+        if let Some(rest) = rest {
+            self.told.rest = rest.at;
+            let entry = CooldownEntry { class: rest.class, until: rest.until, at: rest.at };
+            news.cooldowns.insert(target.clone(), entry);
+        }
+        if let Some(factor) = self.factor.filter(|factor| factor.at > self.told.factor) {
+            self.told.factor = factor.at;
+            news.factors.insert(target.clone(), FactorEntry { factor: factor.value, at: factor.at });
+        }
     }
 }
