@@ -1,9 +1,11 @@
 //! The gateway from outside: a client on one side, a fake provider on the other.
 
 mod access;
+mod classes;
 mod convert;
 mod count;
 mod demo;
+mod failover;
 mod faults;
 mod headers;
 mod hold;

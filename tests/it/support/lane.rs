@@ -268,4 +268,22 @@ impl Lane {
             _ => self.error_message(&data),
         }
     }
+
+    /// Is this one whole stream that says "pong" once: one start, one end, no error?
+    #[track_caller]
+    pub(crate) fn is_one_pong(&self, stream: &str) {
+        let once: &[&str] = match self.protocol {
+            Protocol::OpenaiChat => &["\"pong\"", "\"finish_reason\":\"stop\"", "data: [DONE]"],
+            Protocol::OpenaiResponses => {
+                &["event: response.created\n", "\"delta\":\"pong\"", "event: response.completed\n"]
+            }
+            Protocol::Anthropic => &["event: message_start\n", "\"pong\"", "event: message_stop\n"],
+            Protocol::Gemini => &["\"pong\"", "\"finishReason\":\"STOP\""],
+        };
+        for text in once {
+            assert_eq!(stream.matches(text).count(), 1, "{}: {text:?} in {stream}", self.name);
+        }
+        let facts = told(self.protocol, stream);
+        assert!(facts.finished && facts.error.is_none(), "{}: {stream}", self.name);
+    }
 }

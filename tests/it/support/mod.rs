@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod draw;
+pub(crate) mod duo;
 pub(crate) mod fixtures;
 pub(crate) mod lane;
 pub(crate) mod provider;
