@@ -22,8 +22,9 @@ use crate::gateway::line::Line;
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::{self, Outgoing};
 use crate::gateway::record::Story;
+use crate::gateway::relay::{Ending, Relay};
 use crate::gateway::trouble::Trouble;
-use crate::gateway::{attempt, headers, nothing, relay, tally, wait};
+use crate::gateway::{attempt, headers, nothing, tally, wait};
 use crate::policy::breaker::Outcome;
 use crate::policy::bucket::Refund;
 use crate::policy::class::Class;
@@ -202,10 +203,16 @@ impl<'a, 's> Tries<'a, 's> {
                 }
             };
             self.made += 1;
-            let Err(trouble) = self.attempt(&outgoing) else {
-                self.succeeds(candidate, hold);
-                tally::leaves(visit, candidate, Outcome::Success);
-                return Left::Answered;
+            let trouble = match self.attempt(&outgoing) {
+                Ok(ending) => {
+                    self.succeeds(candidate, hold);
+                    tally::leaves(visit, candidate, Outcome::Success);
+                    return match ending.send(self.line) {
+                        Ok(()) => Left::Answered,
+                        Err(stop) => Left::Stop(Trouble::of_stop(stop, outgoing.target())),
+                    };
+                }
+                Err(trouble) => trouble,
             };
             self.refunds(hold, &trouble);
             if self.concedes(&outgoing, &trouble) {
@@ -235,15 +242,14 @@ impl<'a, 's> Tries<'a, 's> {
         }
     }
 
-    /// One call, and its answer on its way to the client.
-    fn attempt(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Trouble> {
+    /// One call, and its answer on its way to the client, up to its end.
+    fn attempt(&mut self, outgoing: &Outgoing<'_>) -> Result<Ending, Trouble> {
         self.story.attempts(outgoing);
         self.played(outgoing)?;
         let hook: Rc<dyn Hook> = Rc::clone(self.line) as Rc<dyn Hook>;
         let incoming = attempt::call(self.live, outgoing, &hook, self.story)?;
         let headers = headers::of_answer(self.inbound, self.story, outgoing, &incoming);
-        let relay =
-            relay::Relay { live: self.live, inbound: self.inbound, outgoing, line: self.line, headers };
+        let relay = Relay { live: self.live, inbound: self.inbound, outgoing, line: self.line, headers };
         if self.inbound.ask.stream {
             relay.stream(incoming, self.story)
         } else {
@@ -278,10 +284,11 @@ impl<'a, 's> Tries<'a, 's> {
         }
     }
 
-    fn succeeds(&self, candidate: &Candidate<'_>, hold: Hold<'_>) {
+    fn succeeds(&mut self, candidate: &Candidate<'_>, hold: Hold<'_>) {
         let input = self.story.facts().usage.input;
         hold.settle(input);
         tally::answered(self.live, self.inbound, candidate, input);
+        self.story.pays(self.live);
         if let (Some(route), Some(session)) = (self.plan.alias, self.plan.session) {
             self.live.health.keeps(session, route, &candidate.target, clock::millis());
         }
