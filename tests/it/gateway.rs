@@ -10,6 +10,7 @@ mod faults;
 mod headers;
 mod hold;
 mod hostile;
+mod injection;
 mod leaving;
 mod limits;
 mod models;
