@@ -15,7 +15,7 @@ pub struct Limits {
     pub total: u32,
     /// How often a rate limit is waited for.
     pub waits: u32,
-    /// The longest Retry-After that is waited for.
+    /// The longest Retry-After that is waited for; zero is none.
     pub max_wait: Duration,
     /// Delays between two tries of one target.
     pub backoff: backoff::Settings,
@@ -78,7 +78,7 @@ impl Limits {
         }
         if verdict.own_target == Retry::RateLimit && tried.waits < self.waits {
             let wait = delay(tried.waits + 1);
-            if wait <= self.max_wait {
+            if wait <= self.max_wait && !self.max_wait.is_zero() {
                 return Step::WaitOut(wait);
             }
         }
@@ -158,5 +158,13 @@ mod tests {
             Step::WaitOut(2 * SECOND),
         );
         check(Class::RateLimit, 429, Tried { all: 3, here: 3, waits: 2, ..FIRST }, None, Step::Stop);
+    }
+
+    #[test]
+    fn no_wait_is_no_wait_at_all() {
+        let none = Limits { max_wait: Duration::ZERO, ..LIMITS };
+        let verdict = Met::of(Class::RateLimit, 429).verdict();
+        let none = Limits { backoff: backoff::Settings { base: Duration::ZERO, ..none.backoff }, ..none };
+        assert_eq!(none.step(&verdict, FIRST, None, &mut || 1.0), Step::Stop);
     }
 }

@@ -1,10 +1,12 @@
 //! The gateway from outside: a client on one side, a fake provider on the other.
 
 mod access;
+mod budget;
 mod classes;
 mod convert;
 mod count;
 mod demo;
+mod eligible;
 mod failover;
 mod faults;
 mod headers;
@@ -20,4 +22,5 @@ mod pass;
 mod refusals;
 mod routes;
 mod streams;
+mod test_mode;
 mod wire;
