@@ -112,7 +112,9 @@ fn a_reload_keeps_the_health_of_what_has_not_changed() {
             assert_eq!(proxy.ask("POST", "/admin/reload", &[ADMIN], "").status(), wanted);
         };
         let goes = || {
-            [&a, &b, &elsewhere].map(|server| server.will(Reply::json(200, &client.pong(UPSTREAM))));
+            for server in [&a, &b, &elsewhere] {
+                server.will(Reply::json(200, &client.pong(UPSTREAM)));
+            }
             let answer = ask(&proxy, client, false, &[]);
             assert_eq!(answer.status(), 200);
             let (target, _, skipped) = path(&answer);
