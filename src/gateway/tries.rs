@@ -9,7 +9,7 @@
 //!     '------another target-------'
 //! ```
 //! What is done next, [`policy::step`](crate::policy::step) decides; what a try leaves behind,
-//! [`tally`] writes down.
+//! `gateway/tally` writes down.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -91,6 +91,7 @@ impl Snapshot {
     ) {
         let asked = Asked::new(question);
         let mut fit: Vec<TargetId> = Vec::new();
+        let several = groups.iter().map(|group| group.members.len()).sum::<usize>() > 1;
         for group in groups {
             for mut member in std::mem::take(&mut group.members) {
                 let target = &member.candidate.target;
@@ -102,7 +103,7 @@ impl Snapshot {
                     Some(why) => plan.skip(member.candidate, why),
                     None if fit.contains(target) => {}
                     None => {
-                        fit.push(target.clone());
+                        fit.extend(several.then(|| target.clone()));
                         if counts_tokens(&member) {
                             member.tokens = fit::tokens(&member.candidate, asked.content().size, factor);
                         }
