@@ -4,7 +4,9 @@
 mod cli;
 mod config;
 mod gateway;
+mod golden;
 mod server;
+mod streams;
 mod support;
 mod tidy;
 mod upstream;

@@ -2,8 +2,10 @@
 //! exchanges, seeded numbers.
 
 pub(crate) mod client;
+pub(crate) mod crossing;
 pub(crate) mod draw;
 pub(crate) mod fixtures;
+pub(crate) mod golden;
 pub(crate) mod lane;
 pub(crate) mod provider;
 pub(crate) mod proxy;
