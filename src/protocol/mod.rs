@@ -12,6 +12,7 @@ mod fields;
 pub mod gemini;
 mod in_turn;
 pub mod listing;
+mod media;
 mod openai;
 pub mod openai_chat;
 pub mod openai_responses;

@@ -116,6 +116,7 @@ impl Crossing {
 pub struct Translated {
     crossing: Crossing,
     reader: FrameReader,
+    limit: usize,
     decoder: Box<dyn StreamDecoder>,
     encoder: Box<dyn StreamEncoder>,
     framing: Framing,
@@ -131,6 +132,7 @@ impl Translated {
     pub(super) fn new(crossing: &Crossing, limit: usize, framing: Framing) -> Self {
         Self {
             reader: FrameReader::new(limit),
+            limit,
             decoder: crossing.target_wire.stream_decoder(&crossing.answer.request_id),
             encoder: crossing.client_wire.stream_encoder(&crossing.answer),
             crossing: crossing.clone(),
@@ -164,7 +166,8 @@ impl Translated {
         let decoded = self.decoder.frame(frame.event_name(), &text, &mut self.events);
         decoded.map_err(|_| PipeError::BrokenFrame)?;
         self.encode(out);
-        Ok(Some(kind))
+        // What waits in the encoder came in many frames, and is bounded like one.
+        if self.encoder.kept() > self.limit { Err(PipeError::FrameTooLong) } else { Ok(Some(kind)) }
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> StreamEnd {

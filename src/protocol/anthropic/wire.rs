@@ -302,7 +302,7 @@ pub(super) fn arguments(input: Value) -> String {
 }
 
 /// The member that carries arguments which are no object.
-const RAW: &str = "_raw";
+pub(super) const RAW: &str = "_raw";
 
 fn wrapped(name: &str, text: &str) -> Box<RawValue> {
     raw(format!("{{\"{name}\":{}}}", crate::base::json::quoted(text)))

@@ -3,6 +3,7 @@
 mod item_encode;
 mod items;
 mod models;
+mod own_tools;
 mod request_decode;
 mod request_encode;
 mod response;

@@ -8,8 +8,8 @@ use serde_json::{Number, Value, json};
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
 use crate::ir::request::{
-    Block, Effort, Format, Level, Media, MediaKind, Request, ResultPart, Role, Source, Tool, ToolCall,
-    ToolChoice, ToolForm, ToolResult, Turn,
+    Block, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, Tool,
+    ToolCall, ToolChoice, ToolForm, ToolResult, Turn,
 };
 use crate::protocol::dialect::ReasoningStyle;
 use crate::protocol::openai_responses::{NAMES, ORIGIN};
@@ -177,6 +177,9 @@ impl Writer<'_, '_> {
                 }
                 Block::Refusal(text) => self.said(json!({"type": "refusal", "refusal": text})),
                 Block::Call(call) => {
+                    if call.state.as_ref().is_some_and(|state| !state.blocks.is_empty()) {
+                        self.losses.degrade("reasoning", "foreign reasoning");
+                    }
                     let item = self.call(call);
                     self.input.push(item);
                     if !answered.contains(call.id.as_str()) {
@@ -190,7 +193,7 @@ impl Writer<'_, '_> {
                         .filter(|state| state.is_from(ORIGIN, &self.target.dialect.provider));
                     match own {
                         Some(state) => self.input.extend(state.blocks.iter().cloned()),
-                        None => self.losses.hint("reasoning", "state of another provider"),
+                        None => self.lose_reasoning(reasoning),
                     }
                 }
                 Block::Text(_) | Block::Media(_) | Block::Result(_) => {}
@@ -201,6 +204,14 @@ impl Writer<'_, '_> {
             let kind = if call.free_form { "custom_tool_call_output" } else { "function_call_output" };
             let id = fit_id(&call.id, ID_LENGTH);
             self.input.push(json!({"type": kind, "call_id": id, "output": "[no output recorded]"}));
+        }
+    }
+
+    /// Responses takes back no reasoning but its own.
+    fn lose_reasoning(&mut self, reasoning: &Reasoning) {
+        let has_state = reasoning.state.as_ref().is_some_and(|state| !state.blocks.is_empty());
+        if has_state || !reasoning.text.is_empty() {
+            self.losses.degrade("reasoning", "foreign reasoning");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::protocol::fields::Fields;
 use crate::protocol::openai_responses::item_encode::{
     Call, Progress, kind_of, message, part, prefix, reasoning, response, response_id, unwrapped, usage,
 };
-use crate::protocol::openai_responses::{items, tap, tools};
+use crate::protocol::openai_responses::{items, own_tools, tap, tools};
 use crate::protocol::wire::{AnswerContext, WireError};
 
 /// Reads an answer.
@@ -66,8 +66,11 @@ pub(super) fn blocks(mut item: Fields, seed: &str, index: usize) -> Result<Vec<B
             }
             Ok(vec![Block::Call(call)])
         }
-        "local_shell_call" => Ok(vec![Block::Call(items::own_call(&mut item, &kind)?)]),
-        _ => Ok(Vec::new()),
+        _ => match own_tools::of_item(&kind) {
+            Some(_) if own_tools::is_of_server(&mut item)? => Ok(Vec::new()),
+            Some((name, field)) => Ok(vec![Block::Call(own_tools::call(&mut item, name, field)?)]),
+            None => Ok(Vec::new()),
+        },
     }
 }
 

@@ -202,8 +202,8 @@ impl Encoder {
             Kind::Call { kind: CallKind::Function, .. } => {
                 ("response.function_call_arguments.delta", json!({"delta": text}))
             }
-            // These two come whole.
-            Kind::Call { kind: CallKind::ToolSearch | CallKind::LocalShell, .. } => return,
+            // The others come whole.
+            Kind::Call { .. } => return,
         };
         self.write(kind, with(&at, more), out);
     }
@@ -254,7 +254,7 @@ impl Encoder {
             Kind::Call { kind: CallKind::Function, name, .. } => {
                 vec![("response.function_call_arguments.done", json!({"name": name, "arguments": text}))]
             }
-            Kind::Call { kind: CallKind::ToolSearch | CallKind::LocalShell, .. } => Vec::new(),
+            Kind::Call { .. } => Vec::new(),
         }
     }
 
@@ -290,9 +290,13 @@ fn with(first: &Value, second: Value) -> Value {
 
 impl StreamEncoder for Encoder {
     fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
-        for event in self.turns.next(event) {
-            self.tell(&event, out);
-        }
+        let mut turns = std::mem::take(&mut self.turns);
+        turns.next(event, |event| self.tell(event, out));
+        self.turns = turns;
+    }
+
+    fn kept(&self) -> usize {
+        self.turns.kept()
     }
 
     fn progress(&self) -> (Option<String>, u64) {
