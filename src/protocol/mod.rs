@@ -17,6 +17,7 @@ mod openai;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod tap;
+mod unwrap;
 pub mod wire;
 
 use std::borrow::Cow;

@@ -95,8 +95,8 @@ fn file(from: Protocol, to: Protocol, fixture: &Fixture) -> String {
     format!("{}-{}/{}", from.name(), to.name(), fixture.case)
 }
 
-/// The tools of the request behind an answer: those of the file beside it, in the Responses form,
-/// else what it calls.
+/// The tools of the request behind an answer: those that `fixtures/tools` names, in the Responses
+/// form, else what it calls.
 fn tools(fixture: &Fixture, blocks: &[Block]) -> Vec<Tool> {
     match &fixture.tools {
         Some(tools) => {

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use super::response::{Said, begun, made_id, signature};
-use super::wire::{Block as Wire, Counts, Delta as WireDelta, End, Event, RAW, input};
+use super::wire::{Block as Wire, Counts, Delta as WireDelta, End, Event, input};
 use crate::base::json::quoted;
 use crate::base::sse;
 use crate::ir::carrier::State;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockKind, Delta, StreamEvent};
 use crate::protocol::in_turn::InTurn;
+use crate::protocol::unwrap::{INPUT, RAW};
 use crate::protocol::wire::{AnswerContext, StreamEncoder};
 
 /// Writes one stream.
@@ -120,7 +121,7 @@ impl Encoder {
             self.open(block, out);
             if !is_object {
                 block.wrapped = true;
-                let name = if free_form { "input" } else { RAW };
+                let name = if free_form { INPUT } else { RAW };
                 self.delta(WireDelta::Input { partial_json: &format!("{{\"{name}\":\"") }, out);
             }
             return self.piece(block, &text, out);

@@ -89,13 +89,6 @@ pub(super) fn prefix(kind: CallKind) -> &'static str {
     }
 }
 
-/// The value of `input` in a function's arguments, which stand for a free-form tool's input.
-pub(super) fn unwrapped(arguments: &str) -> String {
-    let value: Option<Value> = serde_json::from_str(arguments).ok();
-    let input = value.as_ref().and_then(|value| value.get("input")).and_then(Value::as_str);
-    input.map_or_else(|| arguments.to_owned(), str::to_owned)
-}
-
 /// `resp_` and the provider's id, or the request's.
 pub(super) fn response_id(id: Option<&str>, answer: &AnswerContext) -> String {
     match id {

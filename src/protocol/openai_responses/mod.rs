@@ -11,7 +11,6 @@ mod stream_decode;
 mod stream_encode;
 mod tap;
 mod tools;
-mod unwrap;
 mod wire;
 
 use serde_json::{Value, json};

@@ -49,9 +49,17 @@ fn seen(response: &Response) -> Vec<String> {
     seen.into_iter().map(|(kind, text)| format!("{kind} {text}")).collect()
 }
 
-/// Arguments without the white space between their members.
+/// Arguments without the white space between their members; none are an empty object, and a lone
+/// `input` is that of a free-form tool.
 fn plain(arguments: &str) -> String {
-    serde_json::from_str(arguments).map_or_else(|_| arguments.to_owned(), |value: Value| value.to_string())
+    match serde_json::from_str::<Value>(arguments) {
+        Ok(value) => match value["input"].as_str() {
+            Some(input) => input.to_owned(),
+            None => value.to_string(),
+        },
+        Err(_) if arguments.is_empty() => "{}".to_owned(),
+        Err(_) => arguments.to_owned(),
+    }
 }
 
 #[test]
