@@ -69,8 +69,8 @@ impl Crossing {
                     call.state.iter_mut().for_each(|state| self.sign(&mut state.provider, &mut state.model));
                 }
                 Block::Reasoning(reasoning) => {
-                    if reasoning.state.is_none() && self.carries_words() && !reasoning.text.is_empty() {
-                        reasoning.state = Some(State::of_text(self.target.name(), &reasoning.text));
+                    if reasoning.state.is_none() {
+                        reasoning.state = self.state_of(&reasoning.text);
                     }
                     reasoning
                         .state
@@ -94,9 +94,15 @@ impl Crossing {
         self.model.clone_into(model);
     }
 
-    /// Are the words of reasoning given to the client as state, since it would lose them?
-    fn carries_words(&self) -> bool {
-        !self.answer.show_reasoning || !self.client_wire.keeps_reasoning()
+    /// The state of reasoning whose origin gave none: its words, where the client would lose them;
+    /// else where it came from, for a later target must know it for foreign (SPEC 8.6).
+    fn state_of(&self, words: &str) -> Option<State> {
+        let origin = self.target.name();
+        if !self.answer.show_reasoning || !self.client_wire.keeps_reasoning() {
+            (!words.is_empty()).then(|| State::of_text(origin, words))
+        } else {
+            self.client_wire.carries_state().then(|| State::of(origin, Vec::new()))
+        }
     }
 
     fn localize(&self, event: &mut StreamEvent) {
@@ -206,9 +212,7 @@ impl Translated {
     }
 
     fn encode(&mut self, out: &mut Vec<u8>) {
-        if self.crossing.carries_words() {
-            self.words.add_states(self.crossing.target.name(), &mut self.events);
-        }
+        self.words.add_states(&self.crossing, &mut self.events);
         for mut event in self.events.drain(..) {
             self.crossing.localize(&mut event);
             if !self.crossing.client_wire.carries_state() {
@@ -282,8 +286,8 @@ impl Keeper {
 struct Words(HashMap<BlockId, String>);
 
 impl Words {
-    /// Gives each such block its words as state, before its end.
-    fn add_states(&mut self, origin: &str, events: &mut Vec<StreamEvent>) {
+    /// Gives each such block a state, before its end.
+    fn add_states(&mut self, crossing: &Crossing, events: &mut Vec<StreamEvent>) {
         let mut all = Vec::with_capacity(events.len());
         for event in events.drain(..) {
             match &event {
@@ -299,9 +303,8 @@ impl Words {
                     self.0.remove(id);
                 }
                 StreamEvent::BlockEnd { id } => {
-                    if let Some(words) = self.0.remove(id).filter(|words| !words.is_empty()) {
-                        let delta = Delta::State(State::of_text(origin, &words));
-                        all.push(StreamEvent::BlockDelta { id: *id, delta });
+                    if let Some(state) = self.0.remove(id).and_then(|words| crossing.state_of(&words)) {
+                        all.push(StreamEvent::BlockDelta { id: *id, delta: Delta::State(state) });
                     }
                 }
                 _ => {}

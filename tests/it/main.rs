@@ -9,5 +9,6 @@ mod server;
 mod streams;
 mod support;
 mod tidy;
+mod translated;
 mod upstream;
 mod verbatim;

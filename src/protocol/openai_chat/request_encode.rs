@@ -256,13 +256,14 @@ impl Writer<'_, '_> {
                 Some(state) if state.text().is_some() => {
                     text.push_str(state.text().filter(|_| reasoning.text.is_empty()).unwrap_or_default());
                 }
+                Some(state) if state.blocks.is_empty() => {}
                 Some(state) if state.is_from(ORIGIN, &self.target.dialect.provider) => {
                     message.reasoning_details.get_or_insert_default().extend(state.blocks.iter().cloned());
                 }
-                Some(state) if !state.blocks.is_empty() => {
+                Some(_) => {
                     self.losses.degrade(format!("turns[{index}].reasoning"), "foreign reasoning");
                 }
-                _ => {}
+                None => {}
             }
             text.push_str(&reasoning.text);
         }

@@ -57,16 +57,7 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
             let result = ToolResult { failed, ..result(&mut item, losses)? };
             push(request, Role::User, Block::Result(result));
         }
-        "tool_search_output" => {
-            let found = item.list("tools")?.unwrap_or_default();
-            if own_tools::is_of_server(&mut item)? {
-                losses.degrade(item.at("type"), BY_SERVER);
-            } else {
-                let result = search_result(&mut item, &found)?;
-                push(request, Role::User, Block::Result(result));
-            }
-            tools::decode(found, &item.at("tools"), request, losses)?;
-        }
+        "tool_search_output" => search_output(&mut item, request, losses)?,
         "additional_tools" => {
             let more = item.list("tools")?.unwrap_or_default();
             item.take("role");
@@ -81,32 +72,36 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
             losses.refuse(item.at("type"), "only the provider that made it can read it");
             return Ok(());
         }
-        _ => match own_tools::of_item(&kind) {
-            Some(_) if own_tools::is_of_server(&mut item)? => {
-                losses.degrade(item.at("type"), BY_SERVER);
-                return Ok(());
-            }
-            Some((name, field)) => {
-                let call = own_tools::call(&mut item, name, field)?;
-                push(request, Role::Assistant, Block::Call(call));
-            }
-            None => {
-                let why = format!("an item of type {kind:?} is not known to the target");
-                losses.degrade(item.at("type"), why);
-                return Ok(());
-            }
-        },
+        _ => return other(item, &kind, request, losses),
     }
     item.lose_rest(losses);
     Ok(())
 }
 
+/// A call of a tool that is a type of its own; else an item that is not known.
+fn other(mut item: Fields, kind: &str, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    match own_tools::of_item(kind) {
+        Some(_) if own_tools::is_of_server(&mut item)? => losses.degrade(item.at("type"), BY_SERVER),
+        Some((name, field)) => {
+            let call = own_tools::call(&mut item, name, field)?;
+            push(request, Role::Assistant, Block::Call(call));
+            item.lose_rest(losses);
+        }
+        None => {
+            let why = format!("an item of type {kind:?} is not known to the target");
+            losses.degrade(item.at("type"), why);
+        }
+    }
+    Ok(())
+}
+
 /// Gemini's state of a call came to the client as a reasoning item without words before it.
 fn push_call(request: &mut Request, mut call: ToolCall) {
+    let is_of_call =
+        |state: &State| state.origin == "gemini" && !state.blocks.is_empty() && state.text().is_none();
     let is_its_state = |block: &mut Block| match block {
         Block::Reasoning(reasoning) => {
-            reasoning.text.is_empty()
-                && reasoning.state.as_ref().is_some_and(|state| state.origin == "gemini")
+            reasoning.text.is_empty() && reasoning.state.as_ref().is_some_and(is_of_call)
         }
         _ => false,
     };
@@ -277,6 +272,18 @@ fn result(item: &mut Fields, losses: &mut Losses) -> Result<ToolResult, WireErro
         Some(value) => vec![ResultPart::Text(value.to_string())],
     };
     Ok(ToolResult { id, name, content, failed: false })
+}
+
+/// What a search found: told as its names, and offered from now on.
+fn search_output(item: &mut Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    let found = item.list("tools")?.unwrap_or_default();
+    if own_tools::is_of_server(item)? {
+        losses.degrade(item.at("type"), BY_SERVER);
+    } else {
+        let result = search_result(item, &found)?;
+        push(request, Role::User, Block::Result(result));
+    }
+    tools::decode(found, &item.at("tools"), request, losses)
 }
 
 fn search_result(item: &mut Fields, found: &[Value]) -> Result<ToolResult, WireError> {

@@ -34,7 +34,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         instructions: (!request.system.is_empty()).then(|| request.system.join("\n\n")),
         input,
         tools: request.tools.iter().map(tool).collect(),
-        tool_choice: request.choice.as_ref().filter(|_| has_tools).map(choice),
+        tool_choice: request.choice.as_ref().filter(|_| has_tools).map(|asked| choice(asked, &request.tools)),
         parallel_tool_calls: (has_tools && request.one_call).then_some(false),
         reasoning: reasoning(request, reasons, &mut losses),
         text: text(request),
@@ -190,7 +190,8 @@ impl Writer<'_, '_> {
                     let own = reasoning
                         .state
                         .as_ref()
-                        .filter(|state| state.is_from(ORIGIN, &self.target.dialect.provider));
+                        .filter(|state| state.is_from(ORIGIN, &self.target.dialect.provider))
+                        .filter(|state| !state.blocks.is_empty());
                     match own {
                         Some(state) => self.input.extend(state.blocks.iter().cloned()),
                         None => self.lose_reasoning(reasoning),
@@ -311,8 +312,15 @@ fn tool(tool: &Tool) -> Value {
     }
 }
 
-fn choice(choice: &ToolChoice) -> Value {
-    let named = |name: &str| json!({"type": "function", "name": fit_name(name, &NAMES)});
+fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {
+    let is_free_form = |name: &str| {
+        let mut known = tools.iter().filter(|tool| tool.name == name);
+        known.any(|tool| matches!(tool.form, ToolForm::FreeForm { .. }))
+    };
+    let named = |name: &str| {
+        let kind = if is_free_form(name) { "custom" } else { "function" };
+        json!({"type": kind, "name": fit_name(name, &NAMES)})
+    };
     match choice {
         ToolChoice::Auto => "auto".into(),
         ToolChoice::None => "none".into(),

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use llmgate::base::env::Env;
+
 /// Compares what cases give with their files below one folder.
 pub(crate) struct Golden {
     root: PathBuf,
@@ -19,7 +21,7 @@ impl Golden {
     pub(crate) fn of(kind: &str) -> Self {
         Self {
             root: Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(kind),
-            rewrites: std::env::var_os("UPDATE_GOLDEN").is_some(),
+            rewrites: Env::of_process().var("UPDATE_GOLDEN").is_some(),
             seen: BTreeSet::new(),
             faults: Vec::new(),
         }

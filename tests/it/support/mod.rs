@@ -10,6 +10,7 @@ pub(crate) mod lane;
 pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod rogue;
+pub(crate) mod sdk;
 
 use std::time::Duration;
 
