@@ -53,9 +53,11 @@ pub(super) fn decode(
 }
 
 fn add(tool: Option<Tool>, request: &mut Request) {
-    if let Some(tool) = tool {
-        request.tools.retain(|known| known.name != tool.name);
-        request.tools.push(tool);
+    let Some(tool) = tool else { return };
+    // In its place, so that what stands before a history stays the same (SPEC 8.8).
+    match request.tools.iter_mut().find(|known| known.name == tool.name) {
+        Some(known) => *known = tool,
+        None => request.tools.push(tool),
     }
 }
 
