@@ -228,7 +228,7 @@ impl Writer<'_, '_> {
             .filter_map(|block| if let Block::Refusal(text) = block { Some(text.as_str()) } else { None })
             .collect();
         message.refusal = (!refusals.is_empty()).then(|| refusals.join("\n\n"));
-        message.tool_calls = calls(turn).map(|call| self.call(call)).collect();
+        message.tool_calls = calls(turn).map(|call| self.call(call, index)).collect();
         self.reasoning(turn, index, &mut message);
         if message.content.is_null() && message.tool_calls.is_empty() && message.refusal.is_none() {
             // Nothing that a reader would see: a turn of reasoning alone.
@@ -252,18 +252,18 @@ impl Writer<'_, '_> {
         for block in &turn.blocks {
             let Block::Reasoning(reasoning) = block else { continue };
             match &reasoning.state {
-                Some(state)
-                    if state.is_from(ORIGIN, &self.target.dialect.provider) && state.text().is_some() =>
-                {
+                // Words are nobody's secret, whoever said them.
+                Some(state) if state.text().is_some() => {
                     text.push_str(state.text().filter(|_| reasoning.text.is_empty()).unwrap_or_default());
                 }
+                Some(state) if state.blocks.is_empty() => {}
                 Some(state) if state.is_from(ORIGIN, &self.target.dialect.provider) => {
                     message.reasoning_details.get_or_insert_default().extend(state.blocks.iter().cloned());
                 }
-                Some(state) if !state.blocks.is_empty() => {
-                    self.losses.hint(format!("turns[{index}].reasoning"), "state of another provider");
+                Some(_) => {
+                    self.losses.degrade(format!("turns[{index}].reasoning"), "foreign reasoning");
                 }
-                _ => {}
+                None => {}
             }
             text.push_str(&reasoning.text);
         }
@@ -277,13 +277,17 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn call(&self, call: &ToolCall) -> Value {
+    fn call(&mut self, call: &ToolCall, index: usize) -> Value {
         let mut value = json!({
             "id": self.id(&call.id),
             "type": "function",
             "function": {"name": fit_name(&call.name, &NAMES), "arguments": arguments(call)},
         });
-        let own = call.state.as_ref().filter(|state| state.is_from(ORIGIN, &self.target.dialect.provider));
+        let provider = &self.target.dialect.provider;
+        let own = call.state.as_ref().filter(|state| state.is_from(ORIGIN, provider));
+        if own.is_none() && call.state.as_ref().is_some_and(|state| !state.blocks.is_empty()) {
+            self.losses.degrade(format!("turns[{index}].reasoning"), "foreign reasoning");
+        }
         if let (Some(extra), Some(object)) =
             (own.and_then(|state| state.blocks.first()), value.as_object_mut())
         {

@@ -1,0 +1,4 @@
+//! Streams on the translated lane: every recorded stream for every client.
+
+mod laws;
+mod whole;
