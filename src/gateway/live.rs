@@ -13,6 +13,7 @@ use crate::base::secret::{Secret, mask_known};
 use crate::config::{Config, Provider, ProxyChoice};
 use crate::ir::carrier::Kept;
 use crate::ir::request::{Block, Reasoning, Request, Role};
+use crate::observe::tally::Tally;
 use crate::route::snapshot::Snapshot;
 use crate::state::recall::Recall;
 use crate::upstream::{Agent, Failure, ProxySettings, Tls};
@@ -23,6 +24,8 @@ pub struct Live {
     pub snapshot: Snapshot,
     /// Which configuration this is; counts up with each reload.
     pub revision: u64,
+    /// What has been served so far; a reload does not begin anew.
+    pub tally: Arc<Tally>,
     agents: HashMap<ProviderName, Connections>,
     secrets: Vec<Secret>,
     tls: Tls,
@@ -67,6 +70,7 @@ impl Live {
         Ok(Self {
             snapshot: Snapshot::new(config),
             revision: before.map_or(1, |before| before.revision + 1),
+            tally: before.map_or_else(Arc::default, |before| Arc::clone(&before.tally)),
             agents,
             secrets,
             tls,

@@ -10,6 +10,7 @@ pub mod headers;
 pub mod inbound;
 pub mod line;
 pub mod live;
+pub mod offer;
 pub mod record;
 pub mod relay;
 pub mod trouble;
@@ -37,7 +38,7 @@ pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
         story.fails(&trouble);
         line.fail(&trouble, &story);
     }
-    story.end(&line);
+    story.end(&line, &live.tally);
 }
 
 /// A panic is our own fault; it ends this request and no other.

@@ -11,6 +11,7 @@ use crate::gateway::line::{Headers, Line};
 use crate::gateway::trouble::Trouble;
 use crate::observe::log;
 use crate::observe::record::{Outcome, Record};
+use crate::observe::tally::Tally;
 use crate::policy::class::Class;
 use crate::protocol::tap::Facts;
 use crate::route::plan::Plan;
@@ -138,7 +139,7 @@ impl Story {
     }
 
     /// The story is over: it is told.
-    pub fn end(mut self, line: &Line) {
+    pub fn end(mut self, line: &Line, tally: &Tally) {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;
         self.record.total = clock::now() - self.since;
@@ -148,5 +149,6 @@ impl Story {
             self.record.outcome = Outcome::Incomplete;
         }
         log::request(&self.record);
+        tally.add(&self.record);
     }
 }

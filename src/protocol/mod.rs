@@ -116,6 +116,11 @@ pub trait Codec: Sync {
     /// The path and query below the provider's base URL for a generation.
     fn upstream_path(&self, model: &str, stream: bool) -> String;
 
+    /// The path and query below the provider's base URL for the list of its models.
+    fn upstream_models_path(&self) -> &'static str {
+        "/models"
+    }
+
     /// A header that the provider demands, when the client sent none.
     fn required_header(&self) -> Option<(&'static str, &'static str)> {
         None

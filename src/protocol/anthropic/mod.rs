@@ -92,6 +92,10 @@ impl Codec for Anthropic {
         "/messages".to_owned()
     }
 
+    fn upstream_models_path(&self) -> &'static str {
+        "/models?limit=1000"
+    }
+
     fn required_header(&self) -> Option<(&'static str, &'static str)> {
         Some(("anthropic-version", "2023-06-01"))
     }
