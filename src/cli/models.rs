@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
-use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, Row, URL};
+use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, Row, URL as CONFIGURED};
 use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::config::{self, Overrides};
 use crate::protocol::Protocol;
@@ -27,6 +27,8 @@ pub(super) static ROW: Row = Row {
     codes: CODES,
     command: read,
 };
+
+static URL: Flag = Flag { help: "a running llmgate (default: none, the configuration)", ..CONFIGURED };
 
 static CATALOG: Flag = Flag::path(
     "codex-catalog",

@@ -55,7 +55,7 @@ pub(super) struct Word {
 }
 
 /// An option. One name means the same wherever it stands.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Flag {
     /// Its name, without the dashes.
     pub(super) name: &'static str,
@@ -68,7 +68,7 @@ pub(super) struct Flag {
 }
 
 /// What an option takes.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Takes {
     /// No value.
     Nothing,

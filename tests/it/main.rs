@@ -4,6 +4,7 @@
 mod cli;
 mod config;
 mod gateway;
+mod run;
 mod server;
 mod support;
 mod tidy;
