@@ -50,6 +50,16 @@ pub struct Record {
     pub total: Duration,
 }
 
+impl Record {
+    /// How often it went on to another target.
+    pub fn failovers(&self) -> u64 {
+        let mut targets: Vec<&TargetId> = self.failures.iter().map(|(target, _)| target).collect();
+        targets.extend(&self.target);
+        targets.dedup();
+        targets.len().saturating_sub(1) as u64
+    }
+}
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod gateway;
 mod golden;
+mod run;
 mod server;
 mod state;
 mod streams;
