@@ -13,7 +13,7 @@ use crate::support::crossing::{self, FRAME, REQUEST_ID, called, pairs};
 use crate::support::fixtures;
 
 /// A stream gathered to a whole answer.
-fn collected(protocol: Protocol, text: &str) -> Option<Response> {
+pub(super) fn collected(protocol: Protocol, text: &str) -> Option<Response> {
     let mut reader = FrameReader::new(FRAME);
     reader.push(text.as_bytes());
     let mut decoder = protocol.codec().wire().stream_decoder(REQUEST_ID);
