@@ -16,7 +16,7 @@ fn cases(protocol: Protocol) -> [(&'static str, &'static str); 7] {
         Protocol::OpenaiResponses => {
             ["items_without_deltas", "parallel_tools", "reasoning_text", "missing_usage"]
         }
-        Protocol::Anthropic => ["codex_tools", "parallel-calls", "thinking", "missing_usage"],
+        Protocol::Anthropic => ["codex_tools", "parallel-calls", "thinking_limit", "missing_usage"],
         Protocol::Gemini => ["tool_call", "parallel_calls", "thinking", "missing_usage"],
     };
     [

@@ -84,6 +84,43 @@ fn a_wrong_mime_type_is_put_right_wherever_it_came_from() {
     }
 }
 
+#[test]
+fn an_address_that_others_cannot_read_is_refused() {
+    for url in ["gs://bucket/a.png", "s3://bucket/a.png", "file:///etc/a.png"] {
+        let chat = json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]});
+        let responses =
+            json!({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": url}]}]});
+        let source = json!({"type": "url", "url": url});
+        let anthropic = json!({"max_tokens": 9, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]});
+        let gemini = json!({"contents": [{"parts": [{"fileData": {"fileUri": url}}]}]});
+        for (from, request) in Protocol::ALL.into_iter().zip([chat, responses, anthropic, gemini]) {
+            for to in Protocol::ALL.into_iter().filter(|to| *to != from) {
+                let (_, losses) = crossing::carry(from, to, &request.to_string());
+                let refused = losses.first_of(Severity::Refuse).is_some();
+                assert!(refused, "{url}, {} to {}", from.name(), to.name());
+            }
+        }
+    }
+}
+
+/// SPEC 8.4: a name that a target does not take is fitted, told, and restored.
+#[test]
+fn a_name_that_does_not_fit_is_told_and_restored() {
+    let name = "mcp.server/tool with a name that is longer than sixty-four characters allow";
+    let tool = json!({"type": "function", "function": {"name": name, "parameters": {"type": "object"}}});
+    let request = json!({"messages": [{"role": "user", "content": "hi"}], "tools": [tool]}).to_string();
+    for to in [Protocol::OpenaiResponses, Protocol::Anthropic, Protocol::Gemini] {
+        let (request, _) = crossing::read(Protocol::OpenaiChat, &request);
+        let (body, losses) = crossing::write(&request, to);
+        assert!(!body.contains(name), "{body}");
+        let told = losses.first_of(Severity::Degrade).unwrap();
+        assert_eq!(told.path, format!("tools.{name}"));
+        let (offered, _) = crossing::read(to, &body);
+        let crossing = crossing(to, Protocol::OpenaiChat, crossing::answer(request.tools));
+        assert_eq!(crossing.names.original(&offered.tools[0].name), name, "{}", to.name());
+    }
+}
+
 /// SPEC 8.8: Claude Code's first block says who pays; nothing else that looks like it goes.
 #[test]
 fn the_attribution_block_goes_and_nothing_like_it() {
