@@ -40,7 +40,7 @@ fn anthropic() -> Origin {
                 json!({"type": "signature_delta", "signature": "RXRoaW5r+/8="}),
             ],
         ),
-        (hidden.clone(), vec![]),
+        (hidden, vec![]),
         (json!({"type": "text", "text": ""}), vec![json!({"type": "text_delta", "text": "Looking."})]),
         (
             json!({"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}),

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Fate::{Carried, Dropped, Lost, Nearly, Refused};
 use super::{PDF, PNG, Row, request, saying, with_tool};
 
+#[expect(clippy::too_many_lines, reason = "a table reads best as one")]
 pub(super) fn rows() -> Vec<Row> {
     let url = json!({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}});
     let pdf = json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}});

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Fate::{Carried, Dropped, Lost, Nearly, Refused};
 use super::{PDF, PNG, Row, request, saying, with_tool};
 
+#[expect(clippy::too_many_lines, reason = "a table reads best as one")]
 pub(super) fn rows() -> Vec<Row> {
     let schema =
         json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Fate::{Carried, Dropped, Lost, Nearly, Refused};
 use super::{Fate, PDF, Row, request, saying, with_tool};
 
+#[expect(clippy::too_many_lines, reason = "a table reads best as one")]
 pub(super) fn rows() -> Vec<Row> {
     let config = |config: Value| request(G, json!({"generationConfig": config}));
     let schema = json!({"type": "OBJECT", "properties": {"a": {"type": "STRING"}}});
