@@ -49,6 +49,27 @@ fn seen(response: &Response) -> Vec<String> {
     seen.into_iter().map(|(kind, text)| format!("{kind} {text}")).collect()
 }
 
+/// Where a recording has both forms, the stream says what the whole answer says.
+#[test]
+fn a_recorded_stream_says_what_its_whole_answer_says() {
+    let mut compared = 0;
+    for protocol in Protocol::ALL {
+        let streams = fixtures::all("streams", protocol.name());
+        for whole in fixtures::all("responses", protocol.name()) {
+            let by_hand =
+                ["codex_tools", "several_parts", "reasoning_custom_tool", "arguments_that_are_no_object"];
+            let stream = streams.iter().find(|stream| stream.case == whole.case);
+            let Some(stream) = stream.filter(|_| by_hand.contains(&whole.case.as_str())) else { continue };
+            let answered = protocol.codec().wire().decode_response(&whole.text, REQUEST_ID).unwrap();
+            let streamed = collected(protocol, &stream.text).unwrap();
+            assert_eq!(seen(&streamed), seen(&answered), "{}", stream.name);
+            assert_eq!(streamed.stop, answered.stop, "{}", stream.name);
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 6);
+}
+
 /// Arguments without the white space between their members; none are an empty object, and a lone
 /// `input` is that of a free-form tool.
 fn plain(arguments: &str) -> String {
