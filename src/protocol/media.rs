@@ -1,4 +1,5 @@
-//! What a piece of media is, as its own first bytes tell (SPEC 8.7).
+//! Media as they enter the neutral model (SPEC 8.7): named by their own first bytes, and at an
+//! address that any target can read.
 //!
 //! Agents name an image by its file's ending; a provider that looks inside refuses a wrong name in
 //! this turn and, since the history is sent again, in every later one.
@@ -10,13 +11,16 @@ use crate::ir::request::{Block, Media, MediaKind, Request, ResultPart, Source};
 /// So many characters of base64 hold all that is looked at.
 const HEAD: usize = 16;
 
-/// A request that was read, with the MIME types that its media have.
-pub(super) fn corrected((mut request, mut losses): (Request, Losses)) -> (Request, Losses) {
+/// A request that was read, its media looked at.
+pub(super) fn checked((mut request, mut losses): (Request, Losses)) -> (Request, Losses) {
     for (turn, blocks) in request.turns.iter_mut().map(|turn| &mut turn.blocks).enumerate() {
         for (place, block) in blocks.iter_mut().enumerate() {
             let mut look_at = |media: &mut Media| {
-                if let Some(why) = correct(media) {
-                    losses.degrade(format!("turns[{turn}].blocks[{place}]"), why);
+                let path = || format!("turns[{turn}].blocks[{place}]");
+                if is_out_of_reach(&media.source) {
+                    losses.refuse(path(), "an address that only its own vendor or machine can read");
+                } else if let Some(why) = correct(media) {
+                    losses.degrade(path(), why);
                 }
             };
             match block {
@@ -34,6 +38,14 @@ pub(super) fn corrected((mut request, mut losses): (Request, Losses)) -> (Reques
         }
     }
     (request, losses)
+}
+
+/// Is it at an address such as `gs://` or `file://`?
+fn is_out_of_reach(source: &Source) -> bool {
+    match source {
+        Source::Url(url) => !url.starts_with("https://") && !url.starts_with("http://"),
+        Source::Inline { .. } => false,
+    }
 }
 
 /// Corrects one piece; why, unless the name was only another spelling.

@@ -42,8 +42,13 @@ pub fn refusal(losses: &Losses, strict: bool) -> Option<&Loss> {
 
 /// The body for a target, what was lost on the way, and the tool names as the target sees them.
 pub fn outgoing(request: &Request, wire: &dyn Wire, target: &TargetContext<'_>) -> (String, Losses, NameMap) {
-    let (body, losses) = wire.encode_request(request, target);
-    let names = NameMap::new(request.tools.iter().map(|tool| tool.name.as_str()), &wire.name_rule());
+    let (body, mut losses) = wire.encode_request(request, target);
+    let rule = wire.name_rule();
+    let names = || request.tools.iter().map(|tool| tool.name.as_str());
+    for name in names().filter(|name| !rule.fits(name)) {
+        losses.degrade(format!("tools.{name}"), "the target takes no such name; it is offered another");
+    }
+    let names = NameMap::new(names(), &rule);
     (body, losses, names)
 }
 

@@ -12,7 +12,7 @@ use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetC
 
 impl Wire for Gemini {
     fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError> {
-        request_decode::decode(text).map(media::corrected)
+        request_decode::decode(text).map(media::checked)
     }
 
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses) {

@@ -13,7 +13,7 @@ use crate::support::crossing::{self, FRAME, REQUEST_ID, called, pairs};
 use crate::support::fixtures;
 
 /// A stream gathered to a whole answer.
-fn collected(protocol: Protocol, text: &str) -> Option<Response> {
+pub(super) fn collected(protocol: Protocol, text: &str) -> Option<Response> {
     let mut reader = FrameReader::new(FRAME);
     reader.push(text.as_bytes());
     let mut decoder = protocol.codec().wire().stream_decoder(REQUEST_ID);
@@ -47,6 +47,27 @@ fn seen(response: &Response) -> Vec<String> {
         }
     }
     seen.into_iter().map(|(kind, text)| format!("{kind} {text}")).collect()
+}
+
+/// Where a recording has both forms, the stream says what the whole answer says.
+#[test]
+fn a_recorded_stream_says_what_its_whole_answer_says() {
+    let mut compared = 0;
+    for protocol in Protocol::ALL {
+        let streams = fixtures::all("streams", protocol.name());
+        for whole in fixtures::all("responses", protocol.name()) {
+            let by_hand =
+                ["codex_tools", "several_parts", "reasoning_custom_tool", "arguments_that_are_no_object"];
+            let stream = streams.iter().find(|stream| stream.case == whole.case);
+            let Some(stream) = stream.filter(|_| by_hand.contains(&whole.case.as_str())) else { continue };
+            let answered = protocol.codec().wire().decode_response(&whole.text, REQUEST_ID).unwrap();
+            let streamed = collected(protocol, &stream.text).unwrap();
+            assert_eq!(seen(&streamed), seen(&answered), "{}", stream.name);
+            assert_eq!(streamed.stop, answered.stop, "{}", stream.name);
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 6);
 }
 
 /// Arguments without the white space between their members; none are an empty object, and a lone

@@ -56,6 +56,42 @@ fn carried(from: Protocol, to: Protocol, request: &Value) -> Value {
     without_marks(serde_json::from_str(&body).unwrap())
 }
 
+/// Two turns of one session as its agent sent them, the earlier one first.
+const SESSIONS: [(Protocol, &str, &str); 6] = [
+    (Protocol::Anthropic, "claude_code_first_turn", "claude_code_system_turn"),
+    (Protocol::OpenaiResponses, "codex_additional_tools_first_turn", "codex_additional_tools"),
+    (Protocol::OpenaiResponses, "codex_namespace_first_turn", "codex_namespace"),
+    (Protocol::Gemini, "gemini_cli_first_turn", "gemini_cli_tool"),
+    (Protocol::OpenaiChat, "opencode_reasoning_first_turn", "opencode_reasoning"),
+    (Protocol::OpenaiChat, "qwen_first_turn", "qwen_parallel_reasoning"),
+];
+
+#[test]
+fn agents_next_turns_begin_with_the_bytes_of_the_first() {
+    for (from, first, second) in SESSIONS {
+        let all = fixtures::all("requests", from.name());
+        let named = |name: &str| -> Value {
+            let fixture = all.iter().find(|fixture| fixture.case == name);
+            serde_json::from_str(&fixture.unwrap_or_else(|| panic!("no {name}")).text).unwrap()
+        };
+        for to in Protocol::ALL {
+            let (first, second) = (carried(from, to, &named(first)), carried(from, to, &named(second)));
+            begins_with(&first, &second, to, &format!("{} to {}", from.name(), to.name()));
+        }
+    }
+}
+
+/// Does a later request begin with all of an earlier one?
+#[track_caller]
+fn begins_with(first: &Value, second: &Value, to: Protocol, place: &str) {
+    let (field, heads) = places(to);
+    for head in heads {
+        assert_eq!(first[head], second[head], "{place}: {head}");
+    }
+    let (was, is) = (first[field].to_string(), second[field].to_string());
+    assert!(was != is && is.starts_with(was.trim_end_matches(']')), "{place}\n{was}\n{is}");
+}
+
 #[test]
 fn a_later_turn_begins_with_the_bytes_of_the_earlier_ones() {
     let mut compared = 0;

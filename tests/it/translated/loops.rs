@@ -40,7 +40,7 @@ fn anthropic() -> Origin {
                 json!({"type": "signature_delta", "signature": "RXRoaW5r+/8="}),
             ],
         ),
-        (hidden.clone(), vec![]),
+        (hidden, vec![]),
         (json!({"type": "text", "text": ""}), vec![json!({"type": "text_delta", "text": "Looking."})]),
         (
             json!({"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}),
@@ -172,6 +172,12 @@ fn state_comes_back_to_its_origin_byte_for_byte() {
             }
             assert!(!crossing::lines(&losses).contains("foreign"), "{place}: {}", crossing::lines(&losses));
             assert!(!body.contains("TEdDMX"), "{place}: a carrier goes upstream: {body}");
+            if origin.protocol == Protocol::Anthropic {
+                // Else it would answer 400, or not think.
+                let body: Value = serde_json::from_str(&body).unwrap();
+                assert_eq!(body["messages"][1]["content"][0]["type"], "thinking", "{place}: {body}");
+                assert_eq!(body["thinking"]["type"], "adaptive", "{place}: {body}");
+            }
         }
     }
 }
