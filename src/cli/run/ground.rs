@@ -33,7 +33,7 @@ enum Base {
     /// A configuration, for a proxy of its own.
     Own(Snapshot, Overrides),
     /// A running llmgate: what it lists, and the configuration that is there, if one is.
-    Running(Vec<ModelCard>, Option<Config>),
+    Running(Vec<ModelCard>, Option<Box<Config>>),
 }
 
 /// What is known of a model.
@@ -97,7 +97,7 @@ impl Ground {
         let listed =
             of_running(url, Some(key.expose()), env, patience.max(REST)).map_err(Refusal::Failure)?;
         // Only for the names of variables that hold keys; here it need not be there.
-        let config = config::load(options.config.as_deref(), env, &Overrides::default()).ok();
+        let config = config::load(options.config.as_deref(), env, &Overrides::default()).ok().map(Box::new);
         let notes = options
             .about_proxy
             .iter()
@@ -164,7 +164,7 @@ impl Ground {
     pub(super) fn config(&self) -> Option<&Config> {
         match &self.base {
             Base::Own(snapshot, _) => Some(&snapshot.config),
-            Base::Running(_, config) => config.as_ref(),
+            Base::Running(_, config) => config.as_deref(),
         }
     }
 

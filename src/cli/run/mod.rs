@@ -147,7 +147,7 @@ fn session(options: &Options, env: Env) -> Result<u8, Refusal> {
     for note in ground.notes().iter().chain(&launch.notes) {
         complain(&format!("note: {note}"));
     }
-    let plan = Plan::new(options, &env, &ground, launch);
+    let plan = Plan::new(options, &env, ground.config(), (own, launch));
     if options.print {
         say(&plan.shown(&program, &workspace, &ground.key));
         return Ok(0);
@@ -179,7 +179,7 @@ fn play(plan: &Plan, place: (&Path, &Path), files: PathBuf, options: &Options) -
     drop(kept);
     Ok(match ended {
         Ended::Status(status) => child::code(status),
-        Ended::BeforeStart(signal) => 128 | u8::try_from(signal).unwrap_or(0),
+        Ended::BeforeStart(signal) => 128 + u8::try_from(signal).unwrap_or(0),
     })
 }
 
