@@ -30,7 +30,8 @@ impl Plan {
         options: &Options,
         env: &Env,
         config: Option<&Config>,
-        (file, launch): (Vec<(String, String)>, Launch),
+        file: &[(String, String)],
+        launch: Launch,
     ) -> Self {
         let mut unset = config::secret_variables(config);
         unset.extend(launch.unset.iter().map(|name| (*name).to_owned()));

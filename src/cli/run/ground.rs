@@ -13,7 +13,7 @@ use crate::cli::run::{Refusal, model};
 use crate::config::{self, Config, LogLevel, Overrides, Session};
 use crate::protocol::listing::ModelCard;
 use crate::route::snapshot::Snapshot;
-use crate::server::{Server, Setup, models};
+use crate::server::{Server, Setup, StartError, models};
 use crate::upstream::probe;
 
 /// Between two looks at a llmgate that is not there yet.
@@ -58,10 +58,8 @@ impl Ground {
     fn own(options: &Options, env: &Env) -> Result<Self, Refusal> {
         let no_chance = || Refusal::Failure("the system has no random bytes for a key".to_owned());
         let key = chance::key().ok_or_else(no_chance)?;
-        let host = match options.host.contains(':') && !options.host.starts_with('[') {
-            true => format!("[{}]", options.host),
-            false => options.host.clone(),
-        };
+        let bare_ipv6 = options.host.contains(':') && !options.host.starts_with('[');
+        let host = if bare_ipv6 { format!("[{}]", options.host) } else { options.host.clone() };
         let overrides = Overrides {
             listen: Some(format!("{host}:{}", options.port)),
             compat: options.compat,
@@ -121,7 +119,13 @@ impl Ground {
         let setup = Setup { env: env.clone(), overrides: overrides.clone(), watch: true };
         let config = Config::clone(&snapshot.config);
         let server = Server::start(config, setup).map_err(|error| {
-            Refusal::Failure(error.to_string().replace("--listen", "--proxy-port").replace("port 0", "0"))
+            Refusal::Failure(match error {
+                StartError::Listen(address, error) => format!(
+                    "cannot listen on {address}: {error}. Choose another --proxy-port, or leave it out for any \
+                     free one"
+                ),
+                StartError::Upstream(failure) => failure.to_string(),
+            })
         })?;
         if let Some(address) = server.addresses().first() {
             self.url = url_of(*address);
