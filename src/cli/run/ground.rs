@@ -117,8 +117,7 @@ impl Ground {
     pub(super) fn serve(&mut self, options: &Options, env: &Env) -> Result<Option<Server>, Refusal> {
         let Base::Own(snapshot, overrides) = &self.base else { return Ok(None) };
         let setup = Setup { env: env.clone(), overrides: overrides.clone(), watch: true };
-        let config = Config::clone(&snapshot.config);
-        let server = Server::start(config, setup).map_err(|error| {
+        let server = Server::start(Arc::clone(&snapshot.config), setup).map_err(|error| {
             Refusal::Failure(match error {
                 StartError::Listen(address, error) => format!(
                     "cannot listen on {address}: {error}. Choose another --proxy-port, or leave it out for any \
