@@ -205,7 +205,7 @@ fn tell(server: &Server) {
     let spent = live.health.spent(clock::millis()).session;
     // A session of which no price is known costs an unknown sum, not nothing.
     let cost = (spent.usd > 0.0 || spent.unpriced == 0).then_some(spent.usd);
-    let line = live.tally.sums().line(cost);
+    let line = live.sinks.tally.sums().line(cost);
     log::info!("session: {line}");
     if std::io::stderr().is_terminal() {
         complain(&format!("llmgate: {line}"));
