@@ -12,10 +12,12 @@ mod fields;
 pub mod gemini;
 mod in_turn;
 pub mod listing;
+mod media;
 mod openai;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod tap;
+mod unwrap;
 pub mod wire;
 
 use std::borrow::Cow;
@@ -144,6 +146,11 @@ pub trait Codec: Sync {
     /// The path below the provider's base URL that counts a request's input tokens.
     fn count_path(&self, _model: &str) -> Option<String> {
         None
+    }
+
+    /// The path and query below the provider's base URL for the list of its models.
+    fn upstream_models_path(&self) -> &'static str {
+        "/models"
     }
 
     /// A header that the provider demands, when the client sent none.
