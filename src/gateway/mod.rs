@@ -15,6 +15,7 @@ pub mod live;
 pub mod nothing;
 pub mod offer;
 pub mod outgoing;
+mod outgoing_headers;
 pub mod question;
 pub mod record;
 pub mod relay;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::Provider;
 use crate::gateway::live::Live;
-use crate::gateway::outgoing::credential;
+use crate::gateway::outgoing_headers::credential;
 use crate::protocol::listing;
 use crate::upstream::{Failure, probe};
 

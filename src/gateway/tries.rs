@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::base::splice::Edit;
 use crate::base::{chance, clock};
 use crate::config::{Bucket, Compat};
 use crate::gateway::inbound::{Inbound, TestMode};
@@ -33,6 +34,7 @@ use crate::policy::step::{Step, Tried};
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::plan::{Candidate, Plan, Skip};
 use crate::route::visit::{Hold, Visit};
+use crate::translate::concession::Concession;
 use crate::upstream::Hook;
 
 /// So many calls of one request may be made without what a target refused.
@@ -65,6 +67,8 @@ struct Turn<'a> {
     /// Its tries in earlier turns, and when it may have the next.
     tries: u32,
     due: Option<Instant>,
+    /// What it refused of this request; learnt once an answer shows that it was this.
+    conceded: Vec<Edit>,
     /// It rests, and is tried once for want of another.
     is_last_resort: bool,
 }
@@ -190,7 +194,7 @@ impl<'a, 's> Tries<'a, 's> {
         let mut last = None;
         loop {
             let candidate = &turn.candidate;
-            let outgoing = match outgoing::prepare(self.live, self.inbound, candidate) {
+            let outgoing = match outgoing::prepare(self.live, self.inbound, candidate, &turn.conceded) {
                 Ok(outgoing) => outgoing,
                 Err(trouble) => return self.refused(trouble),
             };
@@ -206,6 +210,9 @@ impl<'a, 's> Tries<'a, 's> {
             let trouble = match self.attempt(&outgoing) {
                 Ok(ending) => {
                     self.succeeds(candidate, hold);
+                    for edit in turn.conceded.drain(..) {
+                        self.live.health.learn(outgoing.target(), edit);
+                    }
                     tally::leaves(visit, candidate, Outcome::Success);
                     return match ending.send(self.line) {
                         Ok(()) => Left::Answered,
@@ -215,8 +222,9 @@ impl<'a, 's> Tries<'a, 's> {
                 Err(trouble) => trouble,
             };
             self.refunds(hold, &trouble);
-            if self.concedes(&outgoing, &trouble) {
+            if let Some(concession) = self.concedes(&outgoing, &trouble) {
                 self.made -= 1;
+                turn.conceded.extend(concession.edits);
                 continue;
             }
             self.story.attempt_fails(outgoing.target(), &trouble);
@@ -313,19 +321,16 @@ impl<'a, 's> Tries<'a, 's> {
     }
 
     /// Does the target refuse a parameter that may be lost? Then it is asked once more without it.
-    fn concedes(&mut self, outgoing: &Outgoing<'_>, trouble: &Trouble) -> bool {
+    fn concedes(&mut self, outgoing: &Outgoing<'_>, trouble: &Trouble) -> Option<Concession> {
         let may = outgoing.is_translated()
             && !self.line.is_committed()
             && self.concessions < MOST_CONCESSIONS
             && self.live.config().compat == Compat::Max;
-        let Some(concession) = may.then(|| outgoing.concession(trouble)).flatten() else { return false };
+        let concession = may.then(|| outgoing.concession(trouble)).flatten()?;
         self.concessions += 1;
         let (id, target, path) = (&self.inbound.id, outgoing.target(), concession.path);
-        log::warn!("{id} {target} refuses {path}: asked without it from now on");
-        for edit in concession.edits {
-            self.live.health.learn(outgoing.target(), edit);
-        }
-        true
+        log::warn!("{id} {target} refuses {path}: asked once more without it");
+        Some(concession)
     }
 
     /// What follows from a failure. One that is played is no target's fault.
@@ -375,6 +380,6 @@ impl<'a, 's> Tries<'a, 's> {
 
 impl<'a> Turn<'a> {
     fn first(candidate: Candidate<'a>) -> Self {
-        Self { candidate, tries: 0, due: None, is_last_resort: false }
+        Self { candidate, tries: 0, due: None, conceded: Vec::new(), is_last_resort: false }
     }
 }
