@@ -1,5 +1,10 @@
 //! Chance: the one place that asks the system for random bytes.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::base::secret::Secret;
+
 /// Random bytes as lower-case hex digits, two for each byte.
 pub fn hex<const BYTES: usize>() -> String {
     use std::fmt::Write;
@@ -9,6 +14,14 @@ pub fn hex<const BYTES: usize>() -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// A new key: `gw_` and 32 random bytes in base64url. `None` when the system has none to give.
+#[allow(clippy::disallowed_methods, reason = "this is the room for chance")]
+pub fn key() -> Option<Secret> {
+    let mut bytes = [0; 32];
+    getrandom::getrandom(&mut bytes).ok()?;
+    Some(Secret::new(&format!("gw_{}", URL_SAFE_NO_PAD.encode(bytes))))
 }
 
 /// Random bytes. If the system has none to give (it always has once it is up), the bytes are

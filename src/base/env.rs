@@ -22,6 +22,25 @@ impl Env {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
+    /// With more variables; those that are set already win.
+    #[must_use]
+    pub fn with(mut self, more: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (name, value) in more {
+            let known = self.0.entry(name).or_default();
+            if known.is_empty() {
+                *known = value;
+            }
+        }
+        self
+    }
+
+    /// Without some variables.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|name, _| !names.contains(&name.as_str()));
+        self
+    }
+
     /// The value of a variable that is set and not empty.
     pub fn var(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -35,6 +54,11 @@ impl Env {
     /// Where what outlives a process lives: `$XDG_STATE_HOME/llmgate`, else `~/.local/state/llmgate`.
     pub fn state_dir(&self) -> Option<PathBuf> {
         self.dir("XDG_STATE_HOME", ".local/state")
+    }
+
+    /// The user's own folder.
+    pub fn home_dir(&self) -> Option<PathBuf> {
+        self.var("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
     fn dir(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
@@ -53,6 +77,8 @@ mod tests {
         let env = Env::of([("A", ""), ("HOME", "/h"), ("XDG_STATE_HOME", "relative")]);
         assert_eq!(env.var("A"), None);
         assert_eq!(env.config_dir(), Some(PathBuf::from("/h/.config/llmgate")));
+        let env = env.with([("A", "a"), ("HOME", "/other")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+        assert_eq!((env.var("A"), env.var("HOME")), (Some("a"), Some("/h")));
         assert_eq!(env.state_dir(), Some(PathBuf::from("/h/.local/state/llmgate")));
     }
 }

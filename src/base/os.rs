@@ -1,4 +1,5 @@
-//! What std cannot ask of the system: the file limit, a listen backlog, a look at a socket.
+//! What std cannot ask of the system: the file limit, a listen backlog, a look at a socket, a signal
+//! to a child.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -154,6 +155,26 @@ pub fn raise_file_limit() -> Option<u64> {
 #[cfg(not(unix))]
 pub fn raise_file_limit() -> Option<u64> {
     None
+}
+
+/// The soft limit of open files, if known.
+#[cfg(unix)]
+pub fn file_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+/// The soft limit of open files; not known here.
+#[cfg(not(unix))]
+pub fn file_limit() -> Option<u64> {
+    None
+}
+
+/// Sends a signal, by its number, to a child that has not been waited for.
+#[cfg(unix)]
+pub fn send_signal(child: &std::process::Child, signal: i32) -> io::Result<()> {
+    use rustix::process::{Pid, Signal, kill_process};
+    let signal = Signal::from_named_raw(signal).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(kill_process(Pid::from_child(child), signal)?)
 }
 
 #[cfg(test)]

@@ -1,217 +1,324 @@
-//! Arguments -> [`Command`].
+//! Arguments as written, by the table's rows; the row makes of them what is meant.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::base::id::nearest;
-use crate::cli::help::Topic;
-use crate::config::{Compat, LogLevel};
-
-/// What the user asks for.
-#[derive(Debug)]
-pub(super) enum Command {
-    Help(Topic),
-    Version { json: bool },
-    Start(Start),
-    ConfigValidate(ConfigFile),
-    Reload(Control),
-    Stop(Control),
-}
-
-/// Options of `start`.
-#[derive(Debug, Default)]
-pub(super) struct Start {
-    pub(super) config: Option<PathBuf>,
-    pub(super) listen: Option<String>,
-    pub(super) ready_file: Option<PathBuf>,
-    pub(super) exit_with_parent: bool,
-    pub(super) no_watch: bool,
-    pub(super) require_auth: bool,
-    pub(super) log_level: Option<LogLevel>,
-    pub(super) compat: Option<Compat>,
-    pub(super) local: bool,
-    pub(super) demo: bool,
-}
-
-/// Options of commands that read a configuration.
-#[derive(Debug, Default)]
-pub(super) struct ConfigFile {
-    pub(super) config: Option<PathBuf>,
-    pub(super) json: bool,
-}
-
-/// Options of commands that speak to a running llmgate.
-#[derive(Debug, Default)]
-pub(super) struct Control {
-    pub(super) config: Option<PathBuf>,
-    pub(super) url: Option<String>,
-    pub(super) ready_file: Option<PathBuf>,
-    pub(super) json: bool,
-}
+use crate::cli::help::{Help, Topic};
+use crate::cli::table::{COMMANDS, Command, Flag, Row};
+use crate::cli::version;
 
 /// Reads the command line; the first argument is the program's name.
-pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Box<dyn Command>, Mistake> {
     let mut parser = Parser::from_iter(arguments);
-    match parser.next().map_err(text)? {
-        None => Ok(Command::Help(Topic::All)),
-        Some(Arg::Short('h') | Arg::Long("help")) => Ok(Command::Help(Topic::All)),
-        Some(Arg::Short('V') | Arg::Long("version")) => version(&mut parser),
-        Some(Arg::Value(word)) => command(&word.string().map_err(text)?, &mut parser),
-        Some(other) => Err(unexpected(&other, &["--help", "--version"])),
+    match parser.next()? {
+        None | Some(Arg::Short('h') | Arg::Long("help")) => Ok(Help::about(Topic::All)),
+        Some(Arg::Short('V') | Arg::Long("version")) => command(&version::ROW, &mut parser),
+        Some(Arg::Value(word)) => named(&word.string()?, &mut parser),
+        Some(other) => Err(Mistake::unknown(&other, ["--help", "--version"])),
     }
 }
 
-fn command(word: &str, parser: &mut Parser) -> Result<Command, String> {
-    match word {
-        "start" | "serve" => start(parser),
-        "config" => {
-            let next = parser.next().map_err(text)?;
-            match next {
-                Some(Arg::Value(word)) if word == "validate" || word == "check" => validate(parser),
-                Some(Arg::Value(word)) => Err(unknown(&word.to_string_lossy(), &["validate", "check"])),
-                _ => Ok(Command::Help(Topic::Config)),
+/// What was written after a command's name.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    flags: Vec<(&'static str, Option<OsString>)>,
+    words: Vec<String>,
+    rest: Vec<OsString>,
+}
+
+/// What is wrong with a command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mistake {
+    /// A word or option that nobody knows, and the nearest that somebody does.
+    Unknown(String, Option<String>),
+    /// A word too many, for a command that passes on what stands after `--`.
+    NotAfterDashes(String),
+    /// A word that must be there.
+    Missing(&'static str),
+    /// A value that does not fit: of what, the value, and what would.
+    Value(String, String, String),
+    /// Anything else, as the parser says it.
+    Written(String),
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(word, Some(near)) => write!(f, "unknown: {word}. Did you mean {near}?"),
+            Self::Unknown(word, None) => write!(f, "unknown: {word}"),
+            Self::NotAfterDashes(word) => {
+                write!(f, "unexpected: {word}. The client's own arguments stand after `--`")
+            }
+            Self::Missing(word) => write!(f, "{word} is missing"),
+            Self::Value(of, value, takes) => write!(f, "{of} {value:?}: {takes}"),
+            Self::Written(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<lexopt::Error> for Mistake {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Written(error.to_string())
+    }
+}
+
+impl Mistake {
+    fn unknown<'a>(arg: &Arg<'_>, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match arg {
+            Arg::Long(name) => Self::unknown_word(format!("--{name}"), known),
+            Arg::Short(name) => Self::unknown_word(format!("-{name}"), known),
+            Arg::Value(word) => Self::unknown_word(word.to_string_lossy().into_owned(), known),
+        }
+    }
+
+    /// A word that is none of the known ones.
+    pub(super) fn unknown_word<'a>(word: String, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let near = nearest(&word, known).map(str::to_owned);
+        Self::Unknown(word, near)
+    }
+}
+
+impl Given {
+    /// Is the option there?
+    pub(super) fn has(&self, flag: &Flag) -> bool {
+        self.flags.iter().any(|(name, _)| *name == flag.name)
+    }
+
+    /// The option's value as a path.
+    pub(super) fn path(&self, flag: &Flag) -> Option<PathBuf> {
+        self.value(flag).map(PathBuf::from)
+    }
+
+    /// The option's value as text.
+    pub(super) fn text(&self, flag: &Flag) -> Result<Option<String>, Mistake> {
+        self.value(flag).map(|value| value.clone().string().map_err(Mistake::from)).transpose()
+    }
+
+    /// The option's value, read.
+    pub(super) fn read<T: FromStr>(&self, flag: &Flag, takes: &str) -> Result<Option<T>, Mistake> {
+        let Some(text) = self.text(flag)? else { return Ok(None) };
+        let read = text.parse();
+        read.map(Some).map_err(|_| Mistake::Value(format!("--{}", flag.name), text, takes.to_owned()))
+    }
+
+    /// A word by its place.
+    pub(super) fn word(&self, at: usize) -> Option<&str> {
+        self.words.get(at).map(String::as_str)
+    }
+
+    /// All words.
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// What stands after `--`.
+    pub(super) fn rest(&self) -> &[OsString] {
+        &self.rest
+    }
+
+    /// The last one counts.
+    fn value(&self, flag: &Flag) -> Option<&OsString> {
+        self.flags.iter().rev().find(|(name, _)| *name == flag.name).and_then(|(_, value)| value.as_ref())
+    }
+}
+
+fn named(word: &str, parser: &mut Parser) -> Result<Box<dyn Command>, Mistake> {
+    if let Some(row) = row(word) {
+        return command(row, parser);
+    }
+    let Some(group) = COMMANDS.iter().find_map(|row| row.group().filter(|group| *group == word)) else {
+        return Err(Mistake::unknown_word(word.to_owned(), first_words()));
+    };
+    match parser.next()? {
+        None | Some(Arg::Short('h') | Arg::Long("help")) => Ok(Help::about(Topic::Group(group))),
+        Some(Arg::Value(second)) => {
+            let second = second.string()?;
+            match row(&format!("{group} {second}")) {
+                Some(row) => command(row, parser),
+                None => Err(Mistake::unknown_word(second, second_words(group))),
             }
         }
-        "reload" => control(parser, Topic::Reload, Command::Reload),
-        "stop" => control(parser, Topic::Stop, Command::Stop),
-        "version" => version(parser),
-        "help" => Ok(Command::Help(Topic::All)),
-        other => Err(unknown(other, &["start", "serve", "config", "reload", "stop", "version", "help"])),
+        Some(other) => Err(Mistake::unknown(&other, second_words(group))),
     }
 }
 
-fn start(parser: &mut Parser) -> Result<Command, String> {
-    let mut options = Start::default();
-    while let Some(arg) = parser.next().map_err(text)? {
-        match arg {
-            Arg::Long("config") => options.config = Some(path(parser)?),
-            Arg::Long("listen") => options.listen = Some(value(parser)?),
-            Arg::Long("ready-file") => options.ready_file = Some(path(parser)?),
-            Arg::Long("exit-with-parent") => options.exit_with_parent = true,
-            Arg::Long("no-watch") => options.no_watch = true,
-            Arg::Long("require-auth") => options.require_auth = true,
-            Arg::Long("local") => options.local = true,
-            Arg::Long("demo") => options.demo = true,
-            Arg::Long("log-level") => options.log_level = Some(log_level(&value(parser)?)?),
-            Arg::Long("compat") => options.compat = Some(compat(&value(parser)?)?),
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Topic::Start)),
-            other => return Err(unexpected(&other, Topic::Start.options())),
+/// The command of that name.
+pub(super) fn row(name: &str) -> Option<&'static Row> {
+    COMMANDS.iter().find(|row| row.names().any(|known| known == name)).copied()
+}
+
+/// The words that may stand first.
+pub(super) fn first_words() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().flat_map(|row| row.names()).filter_map(|name| name.split(' ').next())
+}
+
+fn second_words(group: &str) -> impl Iterator<Item = &'static str> {
+    let pairs = COMMANDS.iter().flat_map(|row| row.names()).filter_map(|name| name.split_once(' '));
+    pairs.filter(move |(first, _)| *first == group).map(|(_, second)| second)
+}
+
+fn command(row: &'static Row, parser: &mut Parser) -> Result<Box<dyn Command>, Mistake> {
+    match given(row, parser)? {
+        Some(given) => (row.command)(&given),
+        None => Ok(Help::about(Topic::Row(row))),
+    }
+}
+
+/// What was written for a command; `None` when help is asked for.
+fn given(row: &'static Row, parser: &mut Parser) -> Result<Option<Given>, Mistake> {
+    let mut given = Given::default();
+    loop {
+        if row.rest.is_some()
+            && let Some(mut raw) = parser.try_raw_args()
+            && raw.next_if(|next| next == "--").is_some()
+        {
+            given.rest = raw.collect();
+            break;
+        }
+        match parser.next()? {
+            None => break,
+            Some(Arg::Short('h') | Arg::Long("help")) => return Ok(None),
+            Some(Arg::Long(name)) => match flag(row, name) {
+                Some(flag) => {
+                    let value = flag.value().map(|_| parser.value()).transpose()?;
+                    given.flags.push((flag.name, fitting(flag, value)?));
+                }
+                None => {
+                    let known: Vec<String> =
+                        row.flags.iter().map(|flag| format!("--{}", flag.name)).collect();
+                    let known = known.iter().map(String::as_str).chain(["--help"]);
+                    return Err(Mistake::unknown_word(format!("--{name}"), known));
+                }
+            },
+            Some(Arg::Value(word)) if given.words.len() < row.words.len() => {
+                let word = word.string()?;
+                fits_word(row, given.words.len(), &word)?;
+                given.words.push(word);
+            }
+            Some(Arg::Value(word)) if row.rest.is_some() => {
+                return Err(Mistake::NotAfterDashes(word.to_string_lossy().into_owned()));
+            }
+            Some(other) => return Err(Mistake::unknown(&other, ["--help"])),
         }
     }
-    Ok(Command::Start(options))
+    match row.words.get(given.words.len()).filter(|word| !word.optional) {
+        Some(word) => Err(Mistake::Missing(word.name)),
+        None => Ok(Some(given)),
+    }
 }
 
-fn validate(parser: &mut Parser) -> Result<Command, String> {
-    let mut options = ConfigFile::default();
-    while let Some(arg) = parser.next().map_err(text)? {
-        match arg {
-            Arg::Long("config") => options.config = Some(path(parser)?),
-            Arg::Long("json") => options.json = true,
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Topic::Config)),
-            other => return Err(unexpected(&other, Topic::Config.options())),
+fn flag(row: &Row, name: &str) -> Option<&'static Flag> {
+    row.flags.iter().find(|flag| flag.name == name || flag.alias == Some(name)).copied()
+}
+
+fn fitting(flag: &Flag, value: Option<OsString>) -> Result<Option<OsString>, Mistake> {
+    let words = flag.words();
+    match &value {
+        Some(word) if !words.is_empty() && !words.iter().any(|known| word == known) => {
+            let word = word.to_string_lossy().into_owned();
+            Err(Mistake::Value(format!("--{}", flag.name), word, alternatives(words)))
         }
-    }
-    Ok(Command::ConfigValidate(options))
-}
-
-fn control(parser: &mut Parser, topic: Topic, command: fn(Control) -> Command) -> Result<Command, String> {
-    let mut options = Control::default();
-    while let Some(arg) = parser.next().map_err(text)? {
-        match arg {
-            Arg::Long("config") => options.config = Some(path(parser)?),
-            Arg::Long("url" | "admin-url") => options.url = Some(value(parser)?),
-            Arg::Long("ready-file") => options.ready_file = Some(path(parser)?),
-            Arg::Long("json") => options.json = true,
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(topic)),
-            other => return Err(unexpected(&other, topic.options())),
-        }
-    }
-    Ok(command(options))
-}
-
-fn version(parser: &mut Parser) -> Result<Command, String> {
-    let mut json = false;
-    while let Some(arg) = parser.next().map_err(text)? {
-        match arg {
-            Arg::Long("json") => json = true,
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Topic::Version)),
-            other => return Err(unexpected(&other, Topic::Version.options())),
-        }
-    }
-    Ok(Command::Version { json })
-}
-
-fn value(parser: &mut Parser) -> Result<String, String> {
-    parser.value().map_err(text)?.string().map_err(text)
-}
-
-fn path(parser: &mut Parser) -> Result<PathBuf, String> {
-    parser.value().map(PathBuf::from).map_err(text)
-}
-
-fn log_level(word: &str) -> Result<LogLevel, String> {
-    match word {
-        "debug" => Ok(LogLevel::Debug),
-        "info" => Ok(LogLevel::Info),
-        "warn" => Ok(LogLevel::Warn),
-        "error" => Ok(LogLevel::Error),
-        _ => Err(format!("--log-level {word:?}: debug, info, warn or error")),
+        Some(_) | None => Ok(value),
     }
 }
 
-fn compat(word: &str) -> Result<Compat, String> {
-    match word {
-        "max" => Ok(Compat::Max),
-        "strict" => Ok(Compat::Strict),
-        _ => Err(format!("--compat {word:?}: max or strict")),
+fn fits_word(row: &Row, at: usize, word: &str) -> Result<(), Mistake> {
+    let known = row.words.get(at).map_or(&[][..], |word| word.one_of);
+    if known.is_empty() || known.contains(&word) {
+        return Ok(());
     }
-}
-
-fn unexpected(arg: &Arg<'_>, known: &[&str]) -> String {
-    match arg {
-        Arg::Long(name) => unknown(&format!("--{name}"), known),
-        Arg::Short(name) => unknown(&format!("-{name}"), known),
-        Arg::Value(word) => unknown(&word.to_string_lossy(), known),
-    }
-}
-
-fn unknown(word: &str, known: &[&str]) -> String {
     match nearest(word, known.iter().copied()) {
-        Some(near) => format!("unknown: {word}. Did you mean {near}?"),
-        None => format!("unknown: {word}"),
+        Some(near) => Err(Mistake::Unknown(word.to_owned(), Some(near.to_owned()))),
+        None => {
+            let name = row.words.get(at).map_or("", |word| word.name);
+            Err(Mistake::Value(name.to_owned(), word.to_owned(), alternatives(known)))
+        }
     }
 }
 
-fn text(error: lexopt::Error) -> String {
-    error.to_string()
+/// `a, b or c`
+pub(super) fn alternatives(words: &[&str]) -> String {
+    match words.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        Some(_) | None => words.concat(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(words: &str) -> Result<Command, String> {
-        parse(std::iter::once("llmgate").chain(words.split_whitespace()).map(OsString::from))
+    /// What is said about a command line that is wrong.
+    fn said(words: &str) -> Option<String> {
+        let words = std::iter::once("llmgate").chain(words.split_whitespace()).map(OsString::from);
+        parse(words).err().map(|mistake| mistake.to_string())
     }
 
     #[test]
     fn commands_and_their_other_names_are_read() {
-        assert!(matches!(read("start --listen 127.0.0.1:0 --compat=strict"), Ok(Command::Start(_))));
-        assert!(matches!(read("serve"), Ok(Command::Start(_))));
-        assert!(matches!(read("config check --json"), Ok(Command::ConfigValidate(_))));
-        assert!(matches!(read("reload --admin-url http://127.0.0.1:1"), Ok(Command::Reload(_))));
-        assert!(matches!(read("--version"), Ok(Command::Version { json: false })));
-        assert!(matches!(read("stop -h"), Ok(Command::Help(Topic::Stop))));
-        assert!(matches!(read(""), Ok(Command::Help(Topic::All))));
+        for words in [
+            "start --listen 127.0.0.1:0 --compat=strict",
+            "serve",
+            "config check --json",
+            "reload --admin-url http://127.0.0.1:1",
+            "run codex --demo -- exec --json -- x",
+            "--version",
+            "stop -h",
+            "help config validate",
+            "config",
+            "",
+        ] {
+            assert_eq!(said(words), None, "{words}");
+        }
     }
 
     #[test]
     fn a_mistyped_word_gets_the_nearest_known_one() {
-        assert_eq!(read("strat").unwrap_err(), "unknown: strat. Did you mean start?");
-        assert_eq!(read("start --lisen x").unwrap_err(), "unknown: --lisen. Did you mean --listen?");
-        assert_eq!(read("config valdate").unwrap_err(), "unknown: valdate. Did you mean validate?");
-        assert!(read("start --log-level loud").unwrap_err().contains("debug, info, warn or error"));
+        for (words, answer) in [
+            ("strat", "unknown: strat. Did you mean start?"),
+            ("start --lisen x", "unknown: --lisen. Did you mean --listen?"),
+            ("config valdate", "unknown: valdate. Did you mean validate?"),
+            ("start --log-level loud", "--log-level \"loud\": debug, info, warn or error"),
+            ("run cdex", "unknown: cdex. Did you mean codex?"),
+            ("run", "CLIENT is missing"),
+            ("run codex exec", "unexpected: exec. The client's own arguments stand after `--`"),
+            ("stop now", "unknown: now"),
+        ] {
+            assert_eq!(said(words).as_deref(), Some(answer), "{words}");
+        }
+    }
+
+    #[test]
+    fn what_stands_after_dashes_is_kept_as_it_is() {
+        let words = ["--demo", "codex", "--", "-h", "--", "--demo"].map(OsString::from);
+        let mut parser = Parser::from_args(words);
+        let given = given(row("run").unwrap(), &mut parser).unwrap().unwrap();
+        assert_eq!(given.rest(), ["-h", "--", "--demo"].map(OsString::from));
+        assert_eq!(given.word(0), Some("codex"));
+    }
+
+    #[test]
+    fn every_command_reads_its_own_options() {
+        for row in COMMANDS {
+            let options = row.flags.iter().flat_map(|flag| {
+                let free = if flag.value() == Some("URL") { "http://127.0.0.1:1" } else { "7" };
+                let value = flag.value().map(|_| flag.words().first().copied().unwrap_or(free));
+                std::iter::once(format!("--{}", flag.name)).chain(value.map(str::to_owned))
+            });
+            let words = row
+                .words
+                .iter()
+                .filter(|word| !word.optional)
+                .map(|word| word.one_of.first().copied().unwrap_or("start").to_owned());
+            let mut parser = Parser::from_args(options.chain(words).map(OsString::from));
+            let given = given(row, &mut parser).unwrap().unwrap();
+            assert!(row.flags.iter().all(|flag| given.has(flag)), "{}", row.name);
+            assert!((row.command)(&given).is_ok(), "{}", row.name);
+        }
     }
 }

@@ -1,15 +1,44 @@
 //! `config validate`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use crate::base::env::Env;
-use crate::cli::args::ConfigFile;
+use crate::cli::args::{Given, Mistake};
+use crate::cli::table::{CODES, CONFIG, Command, JSON, Row};
 use crate::cli::{USAGE, complain, say};
 use crate::config::{self, Overrides, Source};
 
-pub(super) fn validate(options: &ConfigFile, env: &Env) -> ExitCode {
+pub(super) static VALIDATE: Row = Row {
+    name: "config validate",
+    aliases: &["config check"],
+    summary: "check a configuration",
+    about: "Prints `ok: N providers, M models`, or every error with its place.",
+    words: &[],
+    rest: None,
+    flags: &[&CONFIG, &JSON],
+    codes: CODES,
+    command: read,
+};
+
+struct Validate {
+    config: Option<PathBuf>,
+    json: bool,
+}
+
+fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
+    Ok(Box::new(Validate { config: given.path(&CONFIG), json: given.has(&JSON) }))
+}
+
+impl Command for Validate {
+    fn run(self: Box<Self>, env: Env) -> ExitCode {
+        validate(&self, &env)
+    }
+}
+
+fn validate(options: &Validate, env: &Env) -> ExitCode {
     match config::load(options.config.as_deref(), env, &Overrides::default()) {
         Ok(config) => {
             for warning in &config.warnings {

@@ -1,26 +1,86 @@
 //! `reload`, `stop`: what a running llmgate is asked.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Deserialize;
 
 use crate::base::env::Env;
-use crate::cli::args::Control;
+use crate::cli::args::{Given, Mistake};
+use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, URL};
 use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::config::{self, Overrides};
 use crate::upstream::probe;
 
-pub(super) fn reload(options: &Control, env: &Env) -> ExitCode {
-    ask(options, env, "/admin/reload", |answer| match answer.revision {
-        Some(revision) => format!("reloaded: revision {revision}"),
-        None => "reloaded".to_owned(),
-    })
+pub(super) static RELOAD: Row = Row {
+    name: "reload",
+    aliases: &[],
+    summary: "make a running llmgate read its configuration again",
+    about: "Prints the new revision, or every error of the file. A client key, where one is needed, is taken \
+            from LLMGATE_KEY.",
+    words: &[],
+    rest: None,
+    flags: FLAGS,
+    codes: CODES,
+    command: |given| read(given, Ask::Reload),
+};
+
+pub(super) static STOP: Row = Row {
+    name: "stop",
+    aliases: &[],
+    summary: "ask a running llmgate to finish its requests and end",
+    about: "Nothing is killed. A client key, where one is needed, is taken from LLMGATE_KEY.",
+    words: &[],
+    rest: None,
+    flags: FLAGS,
+    codes: CODES,
+    command: |given| read(given, Ask::Stop),
+};
+
+const FLAGS: &[&Flag] = &[&URL, &READY_FILE, &CONFIG, &JSON];
+
+pub(super) static READY_FILE: Flag = Flag::path(
+    "ready-file",
+    "F",
+    "the file that `start --ready-file` writes: {\"url\",\"pid\",\"version\",\"config\"}",
+);
+
+/// What a running llmgate is asked, and where it is.
+struct Control {
+    ask: Ask,
+    config: Option<PathBuf>,
+    url: Option<String>,
+    ready_file: Option<PathBuf>,
+    json: bool,
 }
 
-pub(super) fn stop(options: &Control, env: &Env) -> ExitCode {
-    ask(options, env, "/admin/stop", |_| "stopping".to_owned())
+#[derive(Clone, Copy)]
+enum Ask {
+    Reload,
+    Stop,
+}
+
+fn read(given: &Given, ask: Ask) -> Result<Box<dyn Command>, Mistake> {
+    Ok(Box::new(Control {
+        ask,
+        config: given.path(&CONFIG),
+        url: given.text(&URL)?,
+        ready_file: given.path(&READY_FILE),
+        json: given.has(&JSON),
+    }))
+}
+
+impl Command for Control {
+    fn run(self: Box<Self>, env: Env) -> ExitCode {
+        match self.ask {
+            Ask::Reload => ask(&self, &env, "/admin/reload", |answer| match answer.revision {
+                Some(revision) => format!("reloaded: revision {revision}"),
+                None => "reloaded".to_owned(),
+            }),
+            Ask::Stop => ask(&self, &env, "/admin/stop", |_| "stopping".to_owned()),
+        }
+    }
 }
 
 fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Answer) -> String) -> ExitCode {

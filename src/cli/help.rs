@@ -1,126 +1,246 @@
-//! `--help`: what the commands are and what they take.
+//! `--help`, `help` and docs/COMMANDS.md: the command table in words.
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
+use crate::base::env::Env;
+use crate::cli::args::{self, Given, Mistake};
 use crate::cli::say;
+use crate::cli::table::{CODES, COMMANDS, Command, Flag, Row, Word};
+
+pub(super) static ROW: Row = Row {
+    name: "help",
+    aliases: &[],
+    summary: "what the commands are, or what one of them takes",
+    about: "",
+    words: &[
+        Word { name: "COMMAND", help: "the command", optional: true, one_of: &[] },
+        Word { name: "WORD", help: "its second word", optional: true, one_of: &[] },
+    ],
+    rest: None,
+    flags: &[],
+    codes: CODES,
+    command: read,
+};
 
 /// What help is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Topic {
+    /// All commands.
     All,
-    Start,
-    Config,
-    Reload,
-    Stop,
-    Version,
+    /// The commands of a group.
+    Group(&'static str),
+    /// One command.
+    Row(&'static Row),
 }
 
-const ALL: &str = "\
-llmgate: one proxy between coding agents and LLM providers
+/// `--help`.
+pub(super) struct Help(Topic);
 
-Usage: llmgate COMMAND [OPTIONS]
+impl Help {
+    /// Help about this.
+    pub(super) fn about(topic: Topic) -> Box<dyn Command> {
+        Box::new(Self(topic))
+    }
+}
 
-Commands:
-  start            run the proxy (also: serve)
-  config validate  check a configuration (also: config check)
-  reload           make a running llmgate read its configuration again
-  stop             ask a running llmgate to finish its requests and end
-  version          version, commit, compiler, features
+impl Command for Help {
+    fn run(self: Box<Self>, _env: Env) -> ExitCode {
+        say(match self.0 {
+            Topic::All => all(),
+            Topic::Group(group) => in_group(group),
+            Topic::Row(row) => of(row),
+        }
+        .trim_end());
+        ExitCode::SUCCESS
+    }
+}
 
-Each command takes --help. Without a configuration file, providers are made
-from keys in the environment (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...).";
+fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
+    let name = given.words().join(" ");
+    if name.is_empty() {
+        return Ok(Help::about(Topic::All));
+    }
+    if let Some(row) = args::row(&name) {
+        return Ok(Help::about(Topic::Row(row)));
+    }
+    let group = COMMANDS.iter().find_map(|row| row.group().filter(|group| *group == name));
+    match group {
+        Some(group) => Ok(Help::about(Topic::Group(group))),
+        None => Err(Mistake::unknown_word(name, args::first_words())),
+    }
+}
 
-const START: &str = "\
-Usage: llmgate start [OPTIONS]
+const HEAD: &str = "llmgate: one proxy between coding agents and LLM providers";
 
-  --config FILE       the configuration (default: $LLMGATE_CONFIG, then
-                      $XDG_CONFIG_HOME/llmgate/config.yaml, then the environment)
-  --listen ADDR       address and port; port 0 is any free one
-  --ready-file F      written when it listens: {\"url\",\"pid\",\"version\",\"config\"}
-  --exit-with-parent  end when the process that started it has ended
-  --no-watch          do not look at the file by itself; `llmgate reload` still works
-  --require-auth      refuse to start without client_auth
-  --log-level L       debug, info, warn or error
-  --compat C          max or strict
-  --local             without a file: use Ollama on this machine
-  --demo              no file, no key: a built-in model that answers and calls tools";
+const FOOT: &str = "Each command takes --help. Without a configuration file, providers are made from keys in the \
+                    environment (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...).";
 
-const CONFIG: &str = "\
-Usage: llmgate config validate [OPTIONS]
+const WIDTH: usize = 80;
 
-Prints `ok: N providers, M models`, or every error with its place, and ends with 2.
+fn all() -> String {
+    let list = COMMANDS.iter().map(|row| (row.name.to_owned(), summary(row)));
+    let mut text = format!("{HEAD}\n\nUsage: llmgate COMMAND [OPTIONS]\n\nCommands:\n");
+    columns(&mut text, list.collect());
+    text.push('\n');
+    paragraph(&mut text, FOOT);
+    text
+}
 
-  --config FILE  the configuration (default: as `start` finds it)
-  --json         print JSON";
+fn in_group(group: &str) -> String {
+    let rows = COMMANDS.iter().filter(|row| row.group() == Some(group));
+    let list = rows.map(|row| (row.name.to_owned(), summary(row)));
+    let mut text = format!("Usage: llmgate {group} COMMAND [OPTIONS]\n\nCommands:\n");
+    columns(&mut text, list.collect());
+    text
+}
 
-const RELOAD: &str = "\
-Usage: llmgate reload [OPTIONS]
+fn of(row: &Row) -> String {
+    let mut text = format!("Usage: {}\n\n", usage(row));
+    paragraph(&mut text, &capital(row.summary));
+    if !row.about.is_empty() {
+        text.push('\n');
+        paragraph(&mut text, row.about);
+    }
+    text.push('\n');
+    let words = row.words.iter().map(|word| (word.name.to_owned(), word_help(word)));
+    let flags = row.flags.iter().map(|flag| (spelled(flag), flag_help(flag)));
+    let rest = row.rest.map(|help| ("-- ARGS".to_owned(), help.to_owned()));
+    let codes = row.codes.iter().map(|(code, means)| format!("{code} {means}")).collect::<Vec<_>>();
+    columns(&mut text, words.chain(flags).chain(rest).collect());
+    text.push('\n');
+    paragraph(&mut text, &format!("Exit code: {}.", codes.join("; ")));
+    text
+}
 
-Prints the new revision, or every error of the file, and ends with 1. A client
-key, where one is needed, is taken from LLMGATE_KEY.
+fn usage(row: &Row) -> String {
+    let mut usage = format!("llmgate {}", row.name);
+    for word in row.words {
+        // Writing to a String cannot fail.
+        let _ =
+            if word.optional { write!(usage, " [{}]", word.name) } else { write!(usage, " {}", word.name) };
+    }
+    if !row.flags.is_empty() {
+        usage.push_str(" [OPTIONS]");
+    }
+    if row.rest.is_some() {
+        usage.push_str(" [-- ARGS]");
+    }
+    usage
+}
 
-  --url U         the running llmgate (default: the configured `listen`; also: --admin-url)
-  --ready-file F  the file that `start --ready-file` wrote
-  --config FILE   where `listen` is read
-  --json          print JSON";
+fn summary(row: &Row) -> String {
+    match row.aliases {
+        [] => row.summary.to_owned(),
+        aliases => format!("{} (also: {})", row.summary, aliases.join(", ")),
+    }
+}
 
-const STOP: &str = "\
-Usage: llmgate stop [OPTIONS]
+fn spelled(flag: &Flag) -> String {
+    match flag.value() {
+        Some(value) => format!("--{} {value}", flag.name),
+        None => format!("--{}", flag.name),
+    }
+}
 
-Asks it to finish its requests and end; nothing is killed. A client key, where
-one is needed, is taken from LLMGATE_KEY.
+fn flag_help(flag: &Flag) -> String {
+    let mut help = flag.help.to_owned();
+    if !flag.words().is_empty() {
+        help = format!("{}: {help}", args::alternatives(flag.words()));
+    }
+    match flag.alias {
+        Some(alias) => format!("{help} (also: --{alias})"),
+        None => help,
+    }
+}
 
-  --url U         the running llmgate (default: the configured `listen`; also: --admin-url)
-  --ready-file F  the file that `start --ready-file` wrote
-  --config FILE   where `listen` is read
-  --json          print JSON";
+fn word_help(word: &Word) -> String {
+    match word.one_of {
+        [] => word.help.to_owned(),
+        words => format!("{}: {}", word.help, args::alternatives(words)),
+    }
+}
 
-const VERSION: &str = "\
-Usage: llmgate version [OPTIONS]
-
-  --json  print JSON";
-
-impl Topic {
-    fn text(self) -> &'static str {
-        match self {
-            Self::All => ALL,
-            Self::Start => START,
-            Self::Config => CONFIG,
-            Self::Reload => RELOAD,
-            Self::Stop => STOP,
-            Self::Version => VERSION,
+/// Two columns, the second one wrapped.
+fn columns(text: &mut String, list: Vec<(String, String)>) {
+    let widest = list.iter().map(|(left, _)| left.len()).max().unwrap_or(0);
+    for (left, right) in list {
+        for (i, line) in wrapped(&right, WIDTH - widest - 4).into_iter().enumerate() {
+            let left = if i == 0 { left.as_str() } else { "" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {left:widest$}  {line}");
         }
     }
+}
 
-    /// The options that the text names, for a hint at the nearest.
-    pub(super) fn options(self) -> &'static [&'static str] {
-        match self {
-            Self::All => &["--help", "--version"],
-            Self::Start => &[
-                "--config",
-                "--listen",
-                "--ready-file",
-                "--exit-with-parent",
-                "--no-watch",
-                "--require-auth",
-                "--log-level",
-                "--compat",
-                "--local",
-                "--demo",
-                "--help",
-            ],
-            Self::Config => &["--config", "--json", "--help"],
-            Self::Reload | Self::Stop => {
-                &["--url", "--admin-url", "--ready-file", "--config", "--json", "--help"]
+fn paragraph(text: &mut String, words: &str) {
+    for line in wrapped(words, WIDTH) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
             }
-            Self::Version => &["--json", "--help"],
+            Some(_) | None => lines.push(word.to_owned()),
         }
     }
+    lines
 }
 
-pub(super) fn run(topic: Topic) -> ExitCode {
-    say(topic.text());
-    ExitCode::SUCCESS
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).chain(['.']).collect()
+}
+
+/// docs/COMMANDS.md, made of the command table.
+pub(super) fn reference() -> String {
+    let mut text = String::from(
+        "# Commands\n\nMade of the command table (`make golden` writes it anew). Output goes to stdout, \
+         diagnostics to stderr.\nEvery command takes `--help` and `-h`; the last of an option given twice \
+         counts.\n\n| command | |\n|---|---|\n",
+    );
+    for row in COMMANDS {
+        let anchor = row.name.replace(' ', "-");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| [`{}`](#{anchor}) | {} |", row.name, cell(&summary(row)));
+    }
+    for row in COMMANDS {
+        let _ = write!(text, "\n## {}\n\n`{}`\n\n{}", row.name, usage(row), capital(row.summary));
+        if !row.aliases.is_empty() {
+            let _ = write!(text, " Also: `{}`.", row.aliases.join("`, `"));
+        }
+        if !row.about.is_empty() {
+            let _ = write!(text, " {}", row.about);
+        }
+        text.push('\n');
+        let words = row.words.iter().map(|word| (word.name.to_owned(), word_help(word)));
+        let flags = row.flags.iter().map(|flag| (spelled(flag), flag_help(flag)));
+        let rest = row.rest.map(|help| ("-- ARGS".to_owned(), help.to_owned()));
+        let list: Vec<(String, String)> = words.chain(flags).chain(rest).collect();
+        if !list.is_empty() {
+            text.push_str("\n| | |\n|---|---|\n");
+        }
+        for (left, right) in list {
+            let _ = writeln!(text, "| `{left}` | {} |", cell(&right));
+        }
+        let codes: Vec<String> = row.codes.iter().map(|(code, means)| format!("`{code}` {means}")).collect();
+        let _ = writeln!(text, "\nExit code: {}.", codes.join("; "));
+    }
+    text
+}
+
+/// Text inside a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
 }
 
 #[cfg(test)]
@@ -128,11 +248,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_option_is_explained() {
-        for topic in [Topic::Start, Topic::Config, Topic::Reload, Topic::Stop, Topic::Version] {
-            for option in topic.options().iter().filter(|option| **option != "--help") {
-                assert!(topic.text().contains(option), "{topic:?} {option}");
-            }
+    fn every_option_is_explained_in_lines_that_fit() {
+        for row in COMMANDS {
+            let text = of(row);
+            assert!(row.flags.iter().all(|flag| text.contains(&format!("--{}", flag.name))), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         }
+        assert!(all().lines().all(|line| line.chars().count() <= WIDTH), "{}", all());
     }
 }

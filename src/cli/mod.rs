@@ -1,17 +1,20 @@
 //! Floor 7: words on a terminal, signals, child processes. The only place that prints.
 
 mod args;
+mod completions;
 mod config;
 mod control;
 mod help;
+mod logging;
+mod models;
+mod run;
 mod start;
+mod table;
 mod version;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
-
-use args::Command;
 
 use crate::base::env::Env;
 
@@ -23,21 +26,18 @@ const USAGE: u8 = 2;
 /// Runs the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = Env::of_process();
-    let command = match args::parse(arguments) {
-        Ok(command) => command,
-        Err(message) => {
-            complain(&format!("{message}\nTry: llmgate --help"));
-            return ExitCode::from(USAGE);
+    match args::parse(arguments) {
+        Ok(command) => command.run(env),
+        Err(mistake) => {
+            complain(&format!("{mistake}\nTry: llmgate --help"));
+            ExitCode::from(USAGE)
         }
-    };
-    match command {
-        Command::Help(topic) => help::run(topic),
-        Command::Version { json } => version::run(json),
-        Command::Start(options) => start::run(&options, env),
-        Command::ConfigValidate(options) => config::validate(&options, &env),
-        Command::Reload(options) => control::reload(&options, &env),
-        Command::Stop(options) => control::stop(&options, &env),
     }
+}
+
+/// docs/COMMANDS.md, made of the command table.
+pub fn reference() -> String {
+    help::reference()
 }
 
 /// Writes a line to stdout. A reader that has gone (`| head`) is no failure.

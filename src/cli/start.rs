@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,28 +10,89 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, select};
 use serde_json::json;
 
-use crate::base::clock;
 use crate::base::env::Env;
-use crate::cli::args::Start;
+use crate::base::os;
+use crate::cli::args::{Given, Mistake};
 use crate::cli::config::source;
-use crate::cli::{FAILURE, USAGE, complain, say};
-use crate::config::{self, Config, LogLevel, Overrides};
+use crate::cli::control::READY_FILE;
+use crate::cli::table::{CODES, COMPAT, CONFIG, Command, DEMO, Flag, LOCAL, Row};
+use crate::cli::{FAILURE, USAGE, complain, logging, say};
+use crate::config::{self, Compat, Config, LogLevel, Overrides, Words};
 use crate::server::{Server, Setup};
 
 /// How often the parent is looked at.
 const PARENT_INTERVAL: Duration = Duration::from_secs(1);
 
-pub(super) fn run(options: &Start, env: Env) -> ExitCode {
+pub(super) static ROW: Row = Row {
+    name: "start",
+    aliases: &["serve"],
+    summary: "run the proxy",
+    about: "Prints where it listens and what it found; logs go to stderr. INT or TERM ends it after its requests, \
+            a second one at once.",
+    words: &[],
+    rest: None,
+    flags: &[
+        &CONFIG,
+        &LISTEN,
+        &READY_FILE,
+        &EXIT_WITH_PARENT,
+        &NO_WATCH,
+        &REQUIRE_AUTH,
+        &LOG_LEVEL,
+        &COMPAT,
+        &LOCAL,
+        &DEMO,
+    ],
+    codes: CODES,
+    command: read,
+};
+
+static LISTEN: Flag = Flag::text("listen", "ADDR", "address and port; port 0 is any free one");
+static EXIT_WITH_PARENT: Flag =
+    Flag::switch("exit-with-parent", "end when the process that started it has ended");
+static NO_WATCH: Flag =
+    Flag::switch("no-watch", "do not look at the file by itself; `llmgate reload` still works");
+static REQUIRE_AUTH: Flag = Flag::switch("require-auth", "refuse to start without client_auth");
+static LOG_LEVEL: Flag =
+    Flag::one_of("log-level", "L", &["debug", "info", "warn", "error"], "how much is logged (default: info)");
+
+struct Start {
+    config: Option<PathBuf>,
+    ready_file: Option<PathBuf>,
+    exit_with_parent: bool,
+    no_watch: bool,
+    overrides: Overrides,
+}
+
+fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
+    let overrides = Overrides {
+        listen: given.text(&LISTEN)?,
+        log_level: given.text(&LOG_LEVEL)?.as_deref().and_then(LogLevel::named),
+        compat: given.text(&COMPAT)?.as_deref().and_then(Compat::named),
+        require_auth: given.has(&REQUIRE_AUTH),
+        local: given.has(&LOCAL),
+        demo: given.has(&DEMO),
+        ..Overrides::default()
+    };
+    Ok(Box::new(Start {
+        config: given.path(&CONFIG),
+        ready_file: given.path(&READY_FILE),
+        exit_with_parent: given.has(&EXIT_WITH_PARENT),
+        no_watch: given.has(&NO_WATCH),
+        overrides,
+    }))
+}
+
+impl Command for Start {
+    fn run(self: Box<Self>, env: Env) -> ExitCode {
+        start(*self, env)
+    }
+}
+
+fn start(options: Start, env: Env) -> ExitCode {
     // First of all: a parent that has gone by the time it is asked for is never missed.
     let parent = parent_id();
-    let overrides = Overrides {
-        listen: options.listen.clone(),
-        log_level: options.log_level,
-        compat: options.compat,
-        require_auth: options.require_auth,
-        local: options.local,
-        demo: options.demo,
-    };
+    let overrides = options.overrides;
     let config = match config::load(options.config.as_deref(), &env, &overrides) {
         Ok(config) => config,
         Err(errors) => {
@@ -39,7 +100,7 @@ pub(super) fn run(options: &Start, env: Env) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    log_to_stderr(config.log.level);
+    logging::to_stderr(config.log.level);
     for warning in &config.warnings {
         complain(&format!("warning: {warning}"));
     }
@@ -51,6 +112,8 @@ pub(super) fn run(options: &Start, env: Env) -> ExitCode {
             return ExitCode::from(FAILURE);
         }
     };
+    // Connections need files; a child of `run` would inherit it, so that only this command does it.
+    os::raise_file_limit();
     let setup = Setup { env, overrides, watch: !options.no_watch };
     let server = match Server::start(config, setup) {
         Ok(server) => server,
@@ -119,23 +182,6 @@ fn write_ready_file(file: &Path, config: &Config, server: &Server) -> std::io::R
     writeln!(out, "{facts}")?;
     drop(out);
     fs::rename(&beside, file)
-}
-
-/// Only our own lines: what ureq and rustls say at debug level may hold headers.
-fn log_to_stderr(level: LogLevel) {
-    let level = match level {
-        LogLevel::Debug => log::LevelFilter::Debug,
-        LogLevel::Info => log::LevelFilter::Info,
-        LogLevel::Warn => log::LevelFilter::Warn,
-        LogLevel::Error => log::LevelFilter::Error,
-    };
-    let mut builder = env_logger::Builder::new();
-    builder.filter_module("llmgate", level).format(|out, record| {
-        let level = record.level().as_str().to_lowercase();
-        writeln!(out, "{} {level} {}", clock::rfc3339(clock::wall()), record.args())
-    });
-    // A logger that is there already (a test's) stays.
-    let _ = builder.try_init();
 }
 
 /// A message for the first INT or TERM; the second one ends the process at once.

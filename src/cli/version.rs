@@ -4,12 +4,41 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::base::env::Env;
+use crate::cli::args::{Given, Mistake};
 use crate::cli::say;
+use crate::cli::table::{CODES, Command, JSON, Row};
+
+pub(super) static ROW: Row = Row {
+    name: "version",
+    aliases: &[],
+    summary: "version, commit, compiler, features",
+    about: "",
+    words: &[],
+    rest: None,
+    flags: &[&JSON],
+    codes: CODES,
+    command: read,
+};
+
+struct Version {
+    json: bool,
+}
+
+fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
+    Ok(Box::new(Version { json: given.has(&JSON) }))
+}
+
+impl Command for Version {
+    fn run(self: Box<Self>, _env: Env) -> ExitCode {
+        tell(self.json)
+    }
+}
 
 const COMMIT: &str = env!("LLMGATE_COMMIT");
 const RUSTC: &str = env!("LLMGATE_RUSTC");
 
-pub(super) fn run(as_json: bool) -> ExitCode {
+fn tell(as_json: bool) -> ExitCode {
     let version = env!("CARGO_PKG_VERSION");
     let features: &[&str] = if cfg!(feature = "socks") { &["socks"] } else { &[] };
     if as_json {

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::base::env::Env;
 use crate::base::id::{ModelName, ProviderName};
@@ -11,6 +12,7 @@ use crate::base::splice::Edit;
 
 pub use errors::{ConfigError, ConfigErrors, Place, Problem};
 pub use meant::*;
+pub use variables::secret_variables;
 pub use words::Words;
 
 use errors::{Errors, Spot};
@@ -29,6 +31,7 @@ mod scalar;
 pub mod show;
 mod units;
 mod url;
+mod variables;
 pub mod vendors;
 mod words;
 mod zero;
@@ -48,6 +51,17 @@ pub struct Overrides {
     pub local: bool,
     /// `--demo`: the built-in demo instead of any file or key (SPEC 4.5).
     pub demo: bool,
+    /// `run`: the proxy serves one session, on an address and with a key of its own.
+    pub session: Option<Session>,
+}
+
+/// What a proxy for one session is, whatever the configuration says about clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The only key; it takes the place of `client_auth`.
+    pub key: Secret,
+    /// In place of `timeouts.drain`.
+    pub drain: Duration,
 }
 
 /// The configuration of `--demo`.

@@ -28,6 +28,13 @@ pub struct Vendor {
     pub defaults: &'static [&'static str],
 }
 
+impl Vendor {
+    /// Is this one of its models' names?
+    pub fn names(&self, model: &str) -> bool {
+        self.patterns.iter().any(|pattern| model.starts_with(pattern.trim_end_matches('*')))
+    }
+}
+
 /// Every known vendor, in the order in which patterns and providers are made.
 pub const VENDORS: [Vendor; 8] = [
     Vendor {

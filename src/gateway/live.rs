@@ -16,6 +16,7 @@ use crate::gateway::question::Asking;
 use crate::gateway::trouble::Trouble;
 use crate::ir::carrier::Kept;
 use crate::ir::request::{Block, Reasoning, Request, Role};
+use crate::observe::tally::Tally;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::ask::Question;
 use crate::route::health::Health;
@@ -31,6 +32,8 @@ pub struct Live {
     pub snapshot: Snapshot,
     /// Which configuration this is; counts up with each reload.
     pub revision: u64,
+    /// What has been served so far; a reload does not begin anew.
+    pub tally: Arc<Tally>,
     agents: HashMap<ProviderName, Connections>,
     secrets: Vec<Secret>,
     tls: Tls,
@@ -80,6 +83,7 @@ impl Live {
         Ok(Self {
             snapshot: Snapshot::new(config),
             revision: before.map_or(1, |before| before.revision + 1),
+            tally: before.map_or_else(Arc::default, |before| Arc::clone(&before.tally)),
             agents,
             secrets,
             tls,

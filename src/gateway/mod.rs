@@ -13,6 +13,7 @@ pub mod inbound;
 pub mod line;
 pub mod live;
 pub mod nothing;
+pub mod offer;
 pub mod outgoing;
 pub mod question;
 pub mod record;

@@ -364,7 +364,11 @@ fn request_headers(candidate: &Candidate<'_>, inbound: &Inbound, client_key: boo
     headers.0
 }
 
-fn credential(provider: &Provider, codec: &dyn Codec, key: &Secret) -> Option<(&'static str, String)> {
+pub(super) fn credential(
+    provider: &Provider,
+    codec: &dyn Codec,
+    key: &Secret,
+) -> Option<(&'static str, String)> {
     let key = key.expose();
     match provider.auth {
         AuthForm::Auto => Some(codec.credential(key)),

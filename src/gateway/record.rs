@@ -211,5 +211,6 @@ impl Story {
             self.record.outcome = Outcome::Incomplete;
         }
         log::request(&self.record);
+        live.tally.add(&self.record);
     }
 }

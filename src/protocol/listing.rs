@@ -1,5 +1,7 @@
 //! Model lists: what is known of a name that clients may ask for, before a codec shapes it.
 
+use serde::Deserialize;
+
 use crate::protocol::Protocol;
 
 /// One name that clients may ask for (SPEC 3.4). `None` is unknown.
@@ -75,6 +77,107 @@ pub fn page<'a>(cards: &'a [ModelCard], query: &ListQuery, default_limit: usize)
     Page { cards: shown, has_more: shown.len() < rest.len() }
 }
 
+/// The names in a provider's list of models, whichever protocol's.
+pub fn names(body: &str) -> Vec<String> {
+    let list: Listed = serde_json::from_str(body).unwrap_or_default();
+    let named = list.data.into_iter().map(|entry| entry.id);
+    let paths = list.models.into_iter().map(|entry| entry.name.trim_start_matches("models/").to_owned());
+    named.chain(paths).filter(|name| !name.is_empty()).collect()
+}
+
+/// What a running llmgate tells of its names in OpenAI's list; `None` when it is no such list.
+pub fn cards(body: &str) -> Option<Vec<ModelCard>> {
+    let list: Listed = serde_json::from_str(body).ok()?;
+    Some(list.data.into_iter().map(ModelCard::from).collect())
+}
+
+/// Codex's catalogue (SPEC 13.4).
+pub fn codex_catalogue(cards: &[ModelCard]) -> String {
+    let query = ListQuery { codex: true, ..ListQuery::default() };
+    Protocol::OpenaiResponses.codec().model_list(cards, &query)
+}
+
+#[derive(Default, Deserialize)]
+struct Listed {
+    #[serde(default)]
+    data: Vec<Entry>,
+    #[serde(default)]
+    models: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    x_llmgate: Known,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Known {
+    upstream_name: Option<String>,
+    upstream_model: Option<String>,
+    limits: Limits,
+    surface: Surface,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Limits {
+    context_window: Option<u64>,
+    max_output_tokens: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Surface {
+    modalities: Option<Modalities>,
+    tools: Tools,
+}
+
+#[derive(Deserialize)]
+struct Modalities {
+    #[serde(default)]
+    input: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Tools {
+    supports_search: Option<bool>,
+    apply_patch_transport: Option<String>,
+    supports_parallel_calls: Option<bool>,
+}
+
+impl From<Entry> for ModelCard {
+    fn from(entry: Entry) -> Self {
+        const KINDS: [&str; 5] = ["text", "image", "image_url", "pdf", "audio"];
+        const FORMS: [&str; 2] = ["freeform", "function"];
+        let known = |words: &[&'static str], word: &str| words.iter().copied().find(|known| *known == word);
+        let Known { upstream_name, upstream_model, limits, surface } = entry.x_llmgate;
+        let input = surface.modalities.map(|modalities| modalities.input);
+        Self {
+            id: entry.id,
+            upstream_name,
+            upstream_model,
+            context_window: limits.context_window,
+            max_output_tokens: limits.max_output_tokens,
+            input: input.map(|kinds| kinds.iter().filter_map(|kind| known(&KINDS, kind)).collect()),
+            tools: None,
+            parallel_calls: surface.tools.supports_parallel_calls,
+            search: surface.tools.supports_search,
+            apply_patch: surface.tools.apply_patch_transport.and_then(|form| known(&FORMS, &form)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +197,27 @@ mod tests {
             ids(ListQuery { before: Some("c".into()), limit: Some(1), ..ListQuery::default() }),
             ("b".into(), true)
         );
+    }
+
+    #[test]
+    fn a_list_is_read_as_it_is_written() {
+        let card = ModelCard {
+            id: "a".into(),
+            upstream_name: Some("p".into()),
+            upstream_model: Some("m".into()),
+            context_window: Some(1000),
+            input: Some(vec!["text", "pdf"]),
+            search: Some(false),
+            apply_patch: Some("function"),
+            ..ModelCard::default()
+        };
+        let list = [card, ModelCard { id: "b".into(), ..ModelCard::default() }];
+        let body = Protocol::OpenaiChat.codec().model_list(&list, &ListQuery::default());
+        assert_eq!(cards(&body).as_deref(), Some(&list[..]));
+        for protocol in Protocol::ALL {
+            assert_eq!(names(&protocol.codec().model_list(&list, &ListQuery::default())), ["a", "b"]);
+        }
+        assert_eq!(cards("<html>"), None);
+        assert!(names("[]").is_empty());
     }
 }

@@ -146,6 +146,11 @@ pub trait Codec: Sync {
         None
     }
 
+    /// The path and query below the provider's base URL for the list of its models.
+    fn upstream_models_path(&self) -> &'static str {
+        "/models"
+    }
+
     /// A header that the provider demands, when the client sent none.
     fn required_header(&self) -> Option<(&'static str, &'static str)> {
         None

@@ -107,7 +107,7 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn start(config: Config, setup: Setup) -> Result<Self, StartError> {
-        let files = os::raise_file_limit();
+        let files = os::file_limit();
         let (ask, stop) = crossbeam_channel::bounded(1);
         let main = bind(&config.listen)?;
         let admin = config.access.admin_listen.map(|address| bind(&address.to_string())).transpose()?;

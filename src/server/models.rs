@@ -1,10 +1,12 @@
 //! Model lists (SPEC 3.4), answered from the configuration alone.
 
-use crate::config::{ApplyPatch, Config, Modality, ModelSpec, Provider, Target, ToolAbility};
+use crate::base::id::TargetId;
+use crate::config::{ApplyPatch, Config, Modality, ModelSpec, Provider, Target, ToolAbility, When};
 use crate::gateway::inbound::parameter;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::listing::{self, ListQuery, ModelCard};
 use crate::protocol::{Protocol, percent_decoded};
+use crate::route::snapshot::{Resolved, Snapshot};
 use crate::server::head::Head;
 
 /// The body of a list, or of one entry.
@@ -41,10 +43,43 @@ pub fn answer(
 }
 
 /// What is known of each listed name; patterns are no names.
-fn cards(config: &Config) -> Vec<ModelCard> {
+pub fn cards(config: &Config) -> Vec<ModelCard> {
     let listed = config.models.iter().filter(|route| route.enabled && route.listed);
     let named = listed.filter(|route| route.alias.pattern_prefix().is_none());
     named.map(|route| card(config, route.alias.as_str(), &route.targets)).collect()
+}
+
+/// What is known of a name that need not be listed: an alias, one that a pattern covers, or a target.
+/// `None` when it leads nowhere.
+pub fn card_of(snapshot: &Snapshot, name: &str) -> Option<ModelCard> {
+    let targets = targets_of(snapshot, name)?;
+    Some(card(&snapshot.config, name, &targets))
+}
+
+/// The targets that a name leads to, the asked name put in where they say so.
+pub fn targets_of(snapshot: &Snapshot, name: &str) -> Option<Vec<Target>> {
+    let (asked, mut targets) = match snapshot.resolve(Some(name)).ok()? {
+        Resolved::Alias(route, asked) => (asked, route.targets.clone()),
+        Resolved::Direct(to) => (to.model.clone(), vec![sole_target(to)]),
+    };
+    for target in &mut targets {
+        if target.to.model.as_str() == "*" {
+            target.to.model = asked.clone();
+        }
+    }
+    Some(targets)
+}
+
+fn sole_target(to: TargetId) -> Target {
+    Target {
+        to,
+        priority: 1,
+        weight: 1,
+        enabled: true,
+        first_byte: None,
+        attempts: None,
+        when: When::default(),
+    }
 }
 
 /// The smallest limits and the common abilities of the first priority tier; name and model of its

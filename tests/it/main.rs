@@ -5,6 +5,7 @@ mod classes;
 mod cli;
 mod config;
 mod gateway;
+mod run;
 mod server;
 mod state;
 mod support;

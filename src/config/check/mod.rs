@@ -36,12 +36,22 @@ pub(super) struct Outside<'a> {
 pub(super) fn check(root: Root, source: Source, outside: Outside<'_>, errors: &mut Errors) -> Config {
     version(root.version, errors);
     let (listen, listen_spot) = access::listen(&root.listen, outside, errors);
-    let client_auth = access::client_auth(root.client_auth, outside, errors);
+    let session = outside.overrides.session.as_ref();
+    let client_auth = match session {
+        Some(session) => Some(super::ClientAuth::ProxyKey(vec![session.key.clone()])),
+        None => access::client_auth(root.client_auth, outside, errors),
+    };
     access::exposure(&listen_spot, &listen, client_auth.as_ref(), errors);
     let test_mode = access::test_mode(root.test_mode, &listen, errors);
     let default_model = default_model(root.default_model, errors);
     let unknown_model = unknown_model(root.unknown_model, default_model.as_ref(), errors);
-    let timeouts = bounds::timeouts(root.timeouts.or_default(), errors);
+    let mut timeouts = bounds::timeouts(root.timeouts.or_default(), errors);
+    timeouts.drain = session.map_or(timeouts.drain, |session| session.drain);
+    let mut access = access::access(root.access.or_default(), errors);
+    if session.is_some() {
+        // Its one client is on this machine; a second session must find no address in use.
+        access = super::Access::default();
+    }
     let providers = provider::providers(root.providers, &timeouts, outside, errors);
     let models = alias::models(root.models.or_default(), &providers.names, errors);
     Config {
@@ -55,7 +65,7 @@ pub(super) fn check(root: Root, source: Source, outside: Outside<'_>, errors: &m
         response_headers: root.response_headers.or(super::ResponseHeaders::Auto),
         dashboard: root.dashboard.or(true),
         client_auth: client_auth.unwrap_or(super::ClientAuth::None),
-        access: access::access(root.access.or_default(), errors),
+        access,
         limits: bounds::limits(root.limits.or_default(), errors),
         timeouts,
         retry: bounds::retry(root.retry.or_default(), errors),

@@ -108,6 +108,10 @@ impl Codec for Anthropic {
         3.0
     }
 
+    fn upstream_models_path(&self) -> &'static str {
+        "/models?limit=1000"
+    }
+
     fn required_header(&self) -> Option<(&'static str, &'static str)> {
         Some(("anthropic-version", "2023-06-01"))
     }

@@ -89,6 +89,10 @@ impl Codec for Gemini {
         ("x-goog-api-key", key.to_owned())
     }
 
+    fn upstream_models_path(&self) -> &'static str {
+        "/models?pageSize=1000"
+    }
+
     fn upstream_path(&self, model: &str, stream: bool) -> String {
         let model = percent_encoded(model);
         if stream {

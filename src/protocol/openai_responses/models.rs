@@ -10,6 +10,10 @@ pub(super) fn catalogue(cards: &[ModelCard]) -> String {
     json!({"models": models}).to_string()
 }
 
+/// What Codex tells the model first. With an entry of a catalogue it uses nothing of its own: an empty
+/// text would leave the model without any instruction.
+const INSTRUCTIONS: &str = include_str!("codex_instructions.md");
+
 fn entry(card: &ModelCard) -> Value {
     let levels = ["low", "medium", "high", "xhigh"];
     let levels: Vec<Value> =
@@ -31,7 +35,7 @@ fn entry(card: &ModelCard) -> Value {
         "visibility": "list",
         "supported_in_api": true,
         "priority": 0,
-        "base_instructions": "",
+        "base_instructions": INSTRUCTIONS,
         "supports_reasoning_summaries": false,
         "support_verbosity": false,
         "truncation_policy": {"mode": "bytes", "limit": 10000},

@@ -1,0 +1,27 @@
+#!/bin/sh
+# llmgate run codex, with the binary found or built. Options and `-- ARGS` as in docs/CLIENTS.md.
+set -eu
+checkout=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+built=$checkout/target/release/llmgate
+
+binary=
+previous=
+for word in "$@"; do
+    case $previous:$word in
+        *:--) break ;;
+        --binary:*) binary=$word ;;
+        *:--binary=*) binary=${word#--binary=} ;;
+    esac
+    previous=$word
+done
+if [ -z "$binary" ]; then
+    if [ -n "${LLMGATE_BIN:-}" ]; then
+        binary=$LLMGATE_BIN
+    elif [ -x "$built" ]; then
+        binary=$built
+    elif ! binary=$(command -v llmgate); then
+        (cd "$checkout" && cargo build --locked --release >&2)
+        binary=$built
+    fi
+fi
+exec "$binary" run codex "$@"

@@ -1,0 +1,219 @@
+//! `completions`: scripts for shells, made of the command table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use crate::base::env::Env;
+use crate::cli::args::{Given, Mistake, first_words};
+use crate::cli::say;
+use crate::cli::table::{CODES, COMMANDS, Command, Flag, Row, Takes, Word};
+
+pub(super) static ROW: Row = Row {
+    name: "completions",
+    aliases: &[],
+    summary: "print a script that completes these commands in a shell",
+    about: "bash: source it, or put it into ~/.local/share/bash-completion/completions/llmgate. zsh: put it \
+            into a folder of $fpath as _llmgate. fish: put it into ~/.config/fish/completions/llmgate.fish.",
+    words: &[Word { name: "SHELL", help: "the shell", optional: false, one_of: &["bash", "zsh", "fish"] }],
+    rest: None,
+    flags: &[],
+    codes: CODES,
+    command: read,
+};
+
+#[derive(Clone, Copy)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
+    Ok(Box::new(match given.word(0) {
+        Some("zsh") => Shell::Zsh,
+        Some("fish") => Shell::Fish,
+        Some(_) | None => Shell::Bash,
+    }))
+}
+
+impl Command for Shell {
+    fn run(self: Box<Self>, _env: Env) -> ExitCode {
+        say(match *self {
+            Self::Bash => bash(),
+            Self::Zsh => zsh(),
+            Self::Fish => fish(),
+        }
+        .trim_end());
+        ExitCode::SUCCESS
+    }
+}
+
+fn bash() -> String {
+    let mut text = String::from(
+        "# bash completion of llmgate\n_llmgate() {\n    local cur=${COMP_WORDS[COMP_CWORD]} \
+         prev=${COMP_WORDS[COMP_CWORD-1]} words=\n    case $prev in\n",
+    );
+    for flag in flags_with_values().values() {
+        let names = spellings(flag).join("|");
+        let reply = match flag.takes {
+            Takes::Path(_) => "compgen -f -- \"$cur\"".to_owned(),
+            Takes::OneOf(_, words) => format!("compgen -W \"{}\" -- \"$cur\"", words.join(" ")),
+            Takes::Text(_) | Takes::Nothing => "true".to_owned(),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "        {names}) COMPREPLY=($({reply})); return ;;");
+    }
+    text.push_str("    esac\n    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
+    for row in COMMANDS {
+        let patterns: Vec<String> = row
+            .names()
+            .map(|name| if name.contains(' ') { format!("\"{name}\"*") } else { format!("\"{name} \"*") })
+            .collect();
+        let _ = writeln!(text, "        {}) words=\"{}\" ;;", patterns.join("|"), offers(row).join(" "));
+    }
+    for (group, seconds) in groups() {
+        let _ = writeln!(text, "        \"{group} \"*) words=\"{}\" ;;", seconds.join(" "));
+    }
+    let mut first: Vec<&str> = first_words().collect();
+    first.dedup();
+    let _ = write!(
+        text,
+        "    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words=\"{} --help --version\"\n    COMPREPLY=($(compgen -W \
+         \"$words\" -- \"$cur\"))\n}}\ncomplete -F _llmgate llmgate\n",
+        first.join(" ")
+    );
+    text
+}
+
+fn zsh() -> String {
+    let mut text = String::from("#compdef llmgate\n_llmgate() {\n  local -a commands\n");
+    let mut commands = Vec::new();
+    for row in COMMANDS.iter().filter(|row| row.group().is_none()) {
+        commands.extend(row.names().map(|name| format!("'{name}:{}'", quoted(row.summary))));
+    }
+    commands.extend(groups().keys().map(|group| format!("'{group}:its commands\\: see --help'")));
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "  commands=({})", commands.join(" "));
+    text.push_str("  if (( CURRENT == 2 )); then _describe command commands; return; fi\n");
+    for (group, seconds) in groups() {
+        let _ = writeln!(
+            text,
+            "  if (( CURRENT == 3 )) && [[ $words[2] == {group} ]]; then compadd {}; return; fi",
+            seconds.join(" ")
+        );
+    }
+    text.push_str("  case \"$words[2] $words[3]\" in\n");
+    for row in COMMANDS {
+        let patterns: Vec<String> = row.names().map(|name| format!("'{name}'*")).collect();
+        let mut specs: Vec<String> = row.flags.iter().flat_map(|flag| zsh_specs(flag)).collect();
+        specs.push("'--help[what it takes]'".to_owned());
+        specs.extend(
+            row.words
+                .iter()
+                .filter(|word| !word.one_of.is_empty())
+                .map(|word| format!("'*:{}:({})'", word.name, word.one_of.join(" "))),
+        );
+        let _ = writeln!(text, "    {}) _arguments {} ;;", patterns.join("|"), specs.join(" "));
+    }
+    text.push_str("  esac\n}\n_llmgate \"$@\"\n");
+    text
+}
+
+fn zsh_specs(flag: &Flag) -> Vec<String> {
+    let value = match flag.takes {
+        Takes::Nothing => String::new(),
+        Takes::Text(name) => format!(":{name}: "),
+        Takes::Path(name) => format!(":{name}:_files"),
+        Takes::OneOf(name, words) => format!(":{name}:({})", words.join(" ")),
+    };
+    let help = quoted(flag.help);
+    spellings(flag).iter().map(|name| format!("'{name}[{help}]{value}'")).collect()
+}
+
+fn fish() -> String {
+    let mut text = String::from("# fish completion of llmgate\ncomplete -c llmgate -f\n");
+    for row in COMMANDS.iter().filter(|row| row.group().is_none()) {
+        for name in row.names() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "complete -c llmgate -n __fish_use_subcommand -a {name} -d '{}'",
+                quoted(row.summary)
+            );
+        }
+    }
+    for (group, seconds) in groups() {
+        let _ = writeln!(text, "complete -c llmgate -n __fish_use_subcommand -a {group}");
+        let _ = writeln!(
+            text,
+            "complete -c llmgate -n '__fish_seen_subcommand_from {group}' -a '{}'",
+            seconds.join(" ")
+        );
+    }
+    for row in COMMANDS {
+        let names: Vec<&str> = row.names().filter_map(|name| name.split(' ').next_back()).collect();
+        let when = format!("__fish_seen_subcommand_from {}", names.join(" "));
+        for word in row.words.iter().filter(|word| !word.one_of.is_empty()) {
+            let _ = writeln!(text, "complete -c llmgate -n '{when}' -a '{}'", word.one_of.join(" "));
+        }
+        for flag in row.flags {
+            let value = match flag.takes {
+                Takes::Nothing => String::new(),
+                Takes::Text(_) => " -x".to_owned(),
+                Takes::Path(_) => " -r -F".to_owned(),
+                Takes::OneOf(_, words) => format!(" -x -a '{}'", words.join(" ")),
+            };
+            let help = quoted(flag.help);
+            let _ = writeln!(text, "complete -c llmgate -n '{when}' -l {}{value} -d '{help}'", flag.name);
+        }
+    }
+    text
+}
+
+/// Groups and the second words in them.
+fn groups() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (group, second) in COMMANDS.iter().flat_map(|row| row.names()).filter_map(|name| name.split_once(' '))
+    {
+        groups.entry(group).or_default().push(second);
+    }
+    groups
+}
+
+/// Options that take a value; one name means the same everywhere.
+fn flags_with_values() -> BTreeMap<&'static str, &'static Flag> {
+    let flags = COMMANDS.iter().flat_map(|row| row.flags).filter(|flag| flag.value().is_some());
+    flags.map(|flag| (flag.name, *flag)).collect()
+}
+
+fn spellings(flag: &Flag) -> Vec<String> {
+    std::iter::once(flag.name).chain(flag.alias).map(|name| format!("--{name}")).collect()
+}
+
+/// What may stand after a command's name.
+fn offers(row: &Row) -> Vec<String> {
+    let words = row.words.iter().flat_map(|word| word.one_of).map(|word| (*word).to_owned());
+    let flags = row.flags.iter().map(|flag| format!("--{}", flag.name));
+    words.chain(flags).chain(["--help".to_owned()]).collect()
+}
+
+/// Text in single quotes that no shell reads more into.
+fn quoted(text: &str) -> String {
+    text.replace('\'', "").replace(':', "\\:").replace('[', "(").replace(']', ")")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_and_option_is_in_every_script() {
+        for script in [bash(), zsh(), fish()] {
+            for row in COMMANDS {
+                assert!(row.name.split(' ').all(|word| script.contains(word)), "{}", row.name);
+                assert!(row.flags.iter().all(|flag| script.contains(flag.name)), "{}", row.name);
+            }
+        }
+    }
+}

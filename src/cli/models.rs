@@ -1,0 +1,146 @@
+//! `models`: the names that clients see, of a running llmgate or of a configuration.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::base::env::Env;
+use crate::cli::args::{Given, Mistake};
+use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, Row, URL as CONFIGURED};
+use crate::cli::{FAILURE, USAGE, complain, say};
+use crate::config::{self, Overrides};
+use crate::protocol::Protocol;
+use crate::protocol::listing::{self, ListQuery, ModelCard};
+use crate::server::models;
+use crate::upstream::probe;
+
+pub(super) static ROW: Row = Row {
+    name: "models",
+    aliases: &[],
+    summary: "the names that clients see",
+    about: "A table of the configuration's names, or with --url of those of a running llmgate. Patterns are \
+            no names. A client key, where one is needed, is taken from LLMGATE_KEY.",
+    words: &[],
+    rest: None,
+    flags: &[&URL, &CATALOG, &CONFIG, &LOCAL, &DEMO, &JSON],
+    codes: CODES,
+    command: read,
+};
+
+static URL: Flag = Flag { help: "a running llmgate (default: none, the configuration)", ..CONFIGURED };
+
+static CATALOG: Flag = Flag::path(
+    "codex-catalog",
+    "F",
+    "write them as a catalogue for Codex (`model_catalog_json`) into this file; - is stdout",
+);
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Models {
+    url: Option<String>,
+    catalog: Option<PathBuf>,
+    config: Option<PathBuf>,
+    overrides: Overrides,
+    json: bool,
+}
+
+fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
+    Ok(Box::new(Models {
+        url: given.text(&URL)?,
+        catalog: given.path(&CATALOG),
+        config: given.path(&CONFIG),
+        overrides: Overrides { local: given.has(&LOCAL), demo: given.has(&DEMO), ..Overrides::default() },
+        json: given.has(&JSON),
+    }))
+}
+
+impl Command for Models {
+    fn run(self: Box<Self>, env: Env) -> ExitCode {
+        let cards = match &self.url {
+            Some(url) => {
+                of_running(url, env.var("LLMGATE_KEY"), &env, PATIENCE).map_err(|said| (FAILURE, said))
+            }
+            None => config::load(self.config.as_deref(), &env, &self.overrides)
+                .map(|config| models::cards(&config))
+                .map_err(|errors| (USAGE, errors.to_string())),
+        };
+        let told = cards.and_then(|cards| self.tell(&cards).map_err(|said| (FAILURE, said)));
+        match told {
+            Ok(()) => ExitCode::SUCCESS,
+            Err((code, said)) => {
+                complain(&said);
+                ExitCode::from(code)
+            }
+        }
+    }
+}
+
+impl Models {
+    fn tell(&self, cards: &[ModelCard]) -> Result<(), String> {
+        match &self.catalog {
+            Some(file) if file == Path::new("-") => say(&listing::codex_catalogue(cards)),
+            Some(file) => {
+                let text = format!("{}\n", listing::codex_catalogue(cards));
+                fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+                say(&format!("{}: {} models", file.display(), cards.len()));
+            }
+            None if self.json => {
+                say(&Protocol::OpenaiChat.codec().model_list(cards, &ListQuery::default()));
+            }
+            None if cards.is_empty() => {
+                complain("no names are listed: clients may use patterns and provider/model")
+            }
+            None => say(table(cards).trim_end()),
+        }
+        Ok(())
+    }
+}
+
+/// The names that a running llmgate lists, with what it tells of them.
+///
+/// # Errors
+/// What went wrong, in words.
+pub(super) fn of_running(
+    base: &str,
+    key: Option<&str>,
+    env: &Env,
+    limit: Duration,
+) -> Result<Vec<ModelCard>, String> {
+    let base = base.trim_end_matches('/');
+    match probe::get(&format!("{base}/openai/v1/models"), key, env, limit) {
+        Ok((200, body)) => listing::cards(&body)
+            .ok_or_else(|| format!("{base} answered something that is no list of models")),
+        Ok((401 | 403, _)) => {
+            Err(format!("{base} refuses the key: set LLMGATE_KEY to one of its client keys"))
+        }
+        Ok((status, _)) => Err(format!("{base} answered {status} when asked for its models")),
+        Err(failure) => Err(format!("{base}: {failure}. Is llmgate running there?")),
+    }
+}
+
+fn table(cards: &[ModelCard]) -> String {
+    let heads = ["MODEL", "TARGET", "CONTEXT", "OUTPUT", "INPUT"].map(str::to_owned);
+    let rows: Vec<[String; 5]> = std::iter::once(heads).chain(cards.iter().map(row)).collect();
+    let mut text = String::new();
+    for row in &rows {
+        for (column, cell) in row.iter().enumerate() {
+            let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+            text.push_str(&format!("{cell:<width$}  ", width = width.unwrap_or(0)));
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    text
+}
+
+fn row(card: &ModelCard) -> [String; 5] {
+    let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
+    let target = match (&card.upstream_name, &card.upstream_model) {
+        (Some(provider), Some(model)) => format!("{provider}/{model}"),
+        (Some(_) | None, Some(_) | None) => "?".to_owned(),
+    };
+    let input = card.input.as_ref().map_or_else(|| "?".to_owned(), |input| input.join(","));
+    [card.id.clone(), target, count(card.context_window), count(card.max_output_tokens), input]
+}

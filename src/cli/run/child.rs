@@ -1,0 +1,125 @@
+//! The client as a child in the foreground: it shares the terminal and the process group, and the
+//! end of one is the end of the other.
+
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, select};
+
+/// Signals that are caught from now on.
+pub(super) struct Signals(Receiver<Caught>);
+
+/// A signal that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caught {
+    /// INT or QUIT: the terminal sent it to the client, too, which decides what it means.
+    Interrupt(i32),
+    /// TERM or HUP: passed on.
+    End(i32),
+    /// Something happened to the child.
+    Child,
+}
+
+/// How a client's run ended.
+pub(super) enum Ended {
+    /// It ended.
+    Status(ExitStatus),
+    /// A signal came before it was started.
+    BeforeStart(i32),
+}
+
+/// Starts the client and waits for its end. A signal to end is passed on; what is still there after
+/// `grace` is killed.
+///
+/// # Errors
+/// It cannot be started or waited for.
+pub(super) fn run(mut command: Command, signals: &Signals, grace: Duration) -> std::io::Result<Ended> {
+    match signals.0.try_recv() {
+        Ok(Caught::Interrupt(signal) | Caught::End(signal)) => return Ok(Ended::BeforeStart(signal)),
+        Ok(Caught::Child) | Err(_) => {}
+    }
+    let mut child = command.spawn()?;
+    let mut kill_at = crossbeam_channel::never();
+    loop {
+        // Not waited for by anybody else: its id cannot belong to another process before this.
+        if let Some(status) = child.try_wait()? {
+            return Ok(Ended::Status(status));
+        }
+        select! {
+            recv(signals.0) -> caught => match caught {
+                Ok(Caught::End(signal)) => {
+                    pass_on(&child, signal);
+                    kill_at = crossbeam_channel::after(grace);
+                }
+                Ok(Caught::Interrupt(_) | Caught::Child) => {}
+                // Nobody can tell any more: only waiting is left.
+                Err(_) => return child.wait().map(Ended::Status),
+            },
+            recv(kill_at) -> _ => {
+                log::warn!("the client did not end within {grace:?}: it is killed");
+                // It may have ended by itself meanwhile.
+                let _ = child.kill();
+            }
+        }
+    }
+}
+
+/// Its exit code, or 128 and the number of the signal that ended it.
+#[cfg(unix)]
+pub(super) fn code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    let number = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(number & 0xff).unwrap_or(1)
+}
+
+/// Its exit code.
+#[cfg(not(unix))]
+pub(super) fn code(status: ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code & 0xff).ok()).unwrap_or(1)
+}
+
+#[cfg(unix)]
+fn pass_on(child: &std::process::Child, signal: i32) {
+    // It may have ended by itself.
+    let _ = crate::base::os::send_signal(child, signal);
+}
+
+#[cfg(not(unix))]
+fn pass_on(_child: &std::process::Child, _signal: i32) {}
+
+impl Signals {
+    /// Catches signals. Handlers, unlike ignored signals, are not inherited by the child.
+    ///
+    /// # Errors
+    /// The system refuses.
+    #[cfg(unix)]
+    pub(super) fn catch() -> std::io::Result<Self> {
+        use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+        let mut signals = signal_hook::iterator::Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+        let (sender, receiver) = crossbeam_channel::bounded(64);
+        std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(move || {
+            for signal in signals.forever() {
+                let caught = match signal {
+                    SIGCHLD => Caught::Child,
+                    SIGINT | SIGQUIT => Caught::Interrupt(signal),
+                    _ => Caught::End(signal),
+                };
+                // As long as signals lie unread, the child is looked at.
+                let _ = sender.try_send(caught);
+            }
+        })?;
+        Ok(Self(receiver))
+    }
+
+    /// Nothing is caught here; the child is looked at now and then.
+    #[cfg(not(unix))]
+    pub(super) fn catch() -> std::io::Result<Self> {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        std::thread::Builder::new().name("child".to_owned()).spawn(move || {
+            while sender.send(Caught::Child).is_ok() {
+                crate::base::clock::rest(Duration::from_millis(50));
+            }
+        })?;
+        Ok(Self(receiver))
+    }
+}

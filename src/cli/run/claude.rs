@@ -1,0 +1,81 @@
+//! Claude Code (SPEC 13.3).
+
+use std::ffi::OsString;
+
+use serde_json::json;
+
+use crate::cli::run::client::{Client, Home, Launch, Session};
+
+pub(super) static CLIENT: Client = Client {
+    name: "claude",
+    program: "claude",
+    install: "npm install -g @anthropic-ai/claude-code",
+    default_model: Some("claude-opus-5-5"),
+    prepare,
+};
+
+/// Names that it asks for by itself, and the variables that say otherwise.
+const FAMILIES: [(&str, &str); 3] = [
+    ("ANTHROPIC_DEFAULT_OPUS_MODEL", "claude-opus-5-5"),
+    ("ANTHROPIC_DEFAULT_SONNET_MODEL", "claude-sonnet-5-5"),
+    ("ANTHROPIC_DEFAULT_HAIKU_MODEL", "claude-haiku-4-5"),
+];
+
+/// What would lead it elsewhere than to its base URL, or with another credential.
+const ELSEWHERE: &[&str] = &[
+    "ANTHROPIC_API_KEY",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "CLAUDE_CODE_USE_FOUNDRY",
+];
+
+fn prepare(session: &Session<'_>) -> Launch {
+    let mut launch = Launch::default();
+    launch.set("ANTHROPIC_BASE_URL", format!("{}/anthropic", session.url));
+    launch.set("ANTHROPIC_AUTH_TOKEN", session.key.expose());
+    launch.unset.extend(ELSEWHERE);
+    if let Some(home) = session.home.own() {
+        launch.set("CLAUDE_CONFIG_DIR", home);
+        launch.begin_with(home.join(".claude.json"), json!({"hasCompletedOnboarding": true}).to_string());
+        let users = session.users("CLAUDE_CONFIG_DIR", ".claude");
+        let names = ["CLAUDE.md", "skills", "commands", "agents", "rules", "output-styles"];
+        launch.show(users.as_deref(), home, &names);
+    }
+    let settings = session.files.join("claude-settings.json");
+    launch.write(settings.clone(), json!({"env": variables(session)}).to_string());
+    // `--add-dir` takes every word up to the next option: it must not stand last.
+    launch.argue([OsString::from("--add-dir"), session.workspace.into()]);
+    launch.argue([OsString::from("--settings"), settings.into()]);
+    launch.argue(["--model", &session.model.id]);
+    if session.dangerous {
+        launch.argue(["--dangerously-skip-permissions"]);
+    }
+    launch
+}
+
+/// A settings file wins over what the user's own settings say about the same variables.
+fn variables(session: &Session<'_>) -> std::collections::BTreeMap<&'static str, String> {
+    let mut variables = std::collections::BTreeMap::from([
+        ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".to_owned()),
+        ("CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "1".to_owned()),
+        ("ENABLE_TOOL_SEARCH", "true".to_owned()),
+    ]);
+    if !session.served_only_by("api.anthropic.com") {
+        variables.insert("CLAUDE_CODE_ATTRIBUTION_HEADER", "0".to_owned());
+    }
+    for (variable, name) in FAMILIES {
+        if !(session.resolves)(name) {
+            variables.insert(variable, session.model.id.clone());
+        }
+    }
+    if let Some(context) = session.model.context_window {
+        variables.insert("CLAUDE_CODE_AUTO_COMPACT_WINDOW", context.to_string());
+    }
+    if *session.home == Home::User {
+        // The user's own settings may name another place.
+        variables.insert("ANTHROPIC_BASE_URL", format!("{}/anthropic", session.url));
+        variables.insert("ANTHROPIC_AUTH_TOKEN", session.key.expose().to_owned());
+    }
+    variables
+}

@@ -1,0 +1,228 @@
+//! `run CLIENT`: the proxy inside, the client as a child in front of it (SPEC 13).
+//!
+//! ```text
+//! options -> Ground (own configuration, or a running llmgate) -> model -> Launch (as data)
+//!         -> server -> files -> child -> its end: drain, files away, one line
+//! ```
+
+mod child;
+mod claude;
+mod client;
+mod codex;
+mod command;
+mod gemini;
+mod ground;
+mod home;
+mod model;
+mod opencode;
+mod options;
+mod qwen;
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::base::clock;
+use crate::base::env::Env;
+use crate::cli::args::{Given, Mistake};
+use crate::cli::table::{Command, Row, Word};
+use crate::cli::{FAILURE, USAGE, complain, logging, say};
+use crate::config::LogLevel;
+use crate::server::Server;
+use child::{Ended, Signals};
+use client::{Client, Home};
+use command::Plan;
+use ground::Ground;
+use home::SessionFiles;
+use options::{HomeChoice, Options};
+
+pub(super) static ROW: Row = Row {
+    name: "run",
+    aliases: &[],
+    summary: "start a coding agent with a proxy of its own",
+    about: "The proxy listens on a free port of 127.0.0.1 with a random key and ends with the client. The \
+            client is told of it by its environment and arguments alone: your own files of it are never \
+            changed, and it does not see your providers' keys. Logs are in $XDG_STATE_HOME/llmgate/logs as \
+            long as the session runs, and longer when it fails.",
+    words: &[Word { name: "CLIENT", help: "the agent", optional: false, one_of: client::NAMES }],
+    rest: Some("what follows is passed on to the client as it is"),
+    flags: options::FLAGS,
+    codes: &[
+        ("0", "the client ended with 0"),
+        ("1", "llmgate failed"),
+        ("2", "wrong words on the command line, an invalid configuration, or no model"),
+        ("127", "the client is not installed"),
+        ("128+n", "signal n ended the client"),
+        ("any other", "the client's own"),
+    ],
+    command: read,
+};
+
+/// The exit code of a shell that finds no program.
+const NO_CLIENT: u8 = 127;
+
+fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
+    Ok(Box::new(options::read(given)?))
+}
+
+impl Command for Options {
+    fn run(self: Box<Self>, env: Env) -> ExitCode {
+        match session(&self, env) {
+            Ok(code) => ExitCode::from(code),
+            Err(refusal) => {
+                complain(&refusal.to_string());
+                ExitCode::from(refusal.code())
+            }
+        }
+    }
+}
+
+/// Why there is no session.
+enum Refusal {
+    /// The configuration or an option cannot be used.
+    Usage(String),
+    /// Something failed.
+    Failure(String),
+    /// The client is not there.
+    NoClient(&'static Client),
+}
+
+impl Refusal {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            Self::Failure(_) => FAILURE,
+            Self::NoClient(_) => NO_CLIENT,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(said) | Self::Failure(said) => f.write_str(said),
+            Self::NoClient(client) => {
+                write!(f, "{} is not on PATH. Install it: {}", client.program, client.install)
+            }
+        }
+    }
+}
+
+/// One session, from the options to the client's exit code.
+fn session(options: &Options, env: Env) -> Result<u8, Refusal> {
+    let own = match &options.env_file {
+        Some(file) => options::variables(file).map_err(Refusal::Usage)?,
+        None => Vec::new(),
+    };
+    let env = env.with(own.clone());
+    let workspace = workspace(options)?;
+    let state = env.state_dir().ok_or_else(|| Refusal::Failure(NO_STATE.to_owned()))?;
+    let mut ground = Ground::find(options, &env)?;
+    let program = command::find(options.client.program, &env).ok_or(Refusal::NoClient(options.client))?;
+    let model = ground.model(options, &env)?;
+    let log = if options.print { None } else { Some(Log::begin(&state, options, ground.log_level())?) };
+    let server = if options.print { None } else { ground.serve(options, &env)? };
+
+    let files = SessionFiles::place(&state);
+    let home = match options.home {
+        HomeChoice::Isolated => Home::Isolated(state.join("home").join(options.client.name)),
+        HomeChoice::Temp => Home::Temp(files.join("home")),
+        HomeChoice::User => Home::User,
+    };
+    let known = ground.known(&model);
+    let launch = (options.client.prepare)(&client::Session {
+        url: &ground.url,
+        key: &ground.key,
+        model: &known.card,
+        listed: &known.listed,
+        hosts: &known.hosts,
+        resolves: &|name| ground.resolves(name),
+        workspace: &workspace,
+        dangerous: options.dangerous,
+        home: &home,
+        files: &files,
+        env: &env,
+    });
+    for note in ground.notes().iter().chain(&launch.notes) {
+        complain(&format!("note: {note}"));
+    }
+    let plan = Plan::new(options, &env, &ground, launch);
+    if options.print {
+        say(&plan.shown(&program, &workspace, &ground.key));
+        return Ok(0);
+    }
+    let code = play(&plan, (&program, &workspace), files, options);
+    if let Some(server) = &server {
+        server.drain();
+        tell(server);
+    }
+    if let Some(log) = log {
+        log.end(options.keep_logs, &code);
+    }
+    code
+}
+
+const NO_STATE: &str = "there is no place for files: set HOME or XDG_STATE_HOME";
+
+/// Files, the client, files away.
+fn play(plan: &Plan, place: (&Path, &Path), files: PathBuf, options: &Options) -> Result<u8, Refusal> {
+    let failed = |what: &str, error: std::io::Error| Refusal::Failure(format!("{what}: {error}"));
+    // Before the first file, so that no signal leaves one behind.
+    let signals = Signals::catch().map_err(|error| failed("cannot handle signals", error))?;
+    let shown = files.display().to_string();
+    let kept = SessionFiles::make(files).map_err(|error| failed(&shown, error))?;
+    home::lay(&plan.launch).map_err(|error| failed("cannot write the session's files", error))?;
+    let (program, workspace) = place;
+    let ended = child::run(plan.command(program, workspace), &signals, options.grace)
+        .map_err(|error| failed(&program.display().to_string(), error))?;
+    drop(kept);
+    Ok(match ended {
+        Ended::Status(status) => child::code(status),
+        Ended::BeforeStart(signal) => 128 | u8::try_from(signal).unwrap_or(0),
+    })
+}
+
+/// Where the client works.
+fn workspace(options: &Options) -> Result<PathBuf, Refusal> {
+    let asked = options.workspace.as_deref().unwrap_or_else(|| Path::new("."));
+    match asked.canonicalize() {
+        Ok(path) if path.is_dir() => Ok(path),
+        Ok(_) => Err(Refusal::Usage(format!("--workspace {}: it is no directory", asked.display()))),
+        Err(error) => Err(Refusal::Usage(format!("--workspace {}: {error}", asked.display()))),
+    }
+}
+
+/// What the session came to, for who sits at the terminal.
+fn tell(server: &Server) {
+    let line = server.live().tally.sums().line(None);
+    log::info!("session: {line}");
+    if std::io::stderr().is_terminal() {
+        complain(&format!("llmgate: {line}"));
+    }
+}
+
+/// The log of one session.
+struct Log(PathBuf);
+
+impl Log {
+    fn begin(state: &Path, options: &Options, level: LogLevel) -> Result<Self, Refusal> {
+        let folder = state.join("logs");
+        let now = clock::rfc3339(clock::wall()).replace(':', "");
+        let path = folder.join(format!("run-{}-{now}-{}.log", options.client.name, std::process::id()));
+        let file = home::private_folder(&folder).and_then(|()| home::private_file(&path));
+        let file = file.map_err(|error| Refusal::Failure(format!("{}: {error}", path.display())))?;
+        logging::to_file(level, file);
+        Ok(Self(path))
+    }
+
+    /// It is kept when something went wrong, and where that is wanted.
+    fn end(self, keep: bool, code: &Result<u8, Refusal>) {
+        if matches!(code, Ok(0)) && !keep {
+            // One that cannot be removed harms nobody.
+            let _ = std::fs::remove_file(&self.0);
+        } else if std::io::stderr().is_terminal() || code.is_err() {
+            complain(&format!("llmgate: the log is in {}", self.0.display()));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Which model a session uses (SPEC 13.1, step 4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::env::Env;
+use crate::base::id::ModelName;
+use crate::cli::run::client::Client;
+use crate::config::{Config, Provider, Source, vendors};
+use crate::gateway::live::Live;
+use crate::gateway::offer;
+use crate::protocol::listing::ModelCard;
+use crate::route::snapshot::{Resolved, Snapshot};
+
+/// For the one question to a provider.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// So many names are shown to choose from.
+const SHOWN: usize = 30;
+
+/// The model: the one that was asked for, else the configuration's, else the client's own where it
+/// leads somewhere, else, without a file, the best that a provider lists.
+///
+/// # Errors
+/// None of these; the text names what there is.
+pub(super) fn choose(
+    asked: Option<&str>,
+    client: &Client,
+    snapshot: &Snapshot,
+    env: &Env,
+) -> Result<String, String> {
+    if let Some(asked) = asked {
+        return match snapshot.resolve(Some(asked)) {
+            Ok(_) => Ok(asked.to_owned()),
+            Err(unresolved) => Err(format!(
+                "the model {asked:?} leads to no target. {}",
+                names_of(&snapshot.config, unresolved.nearest)
+            )),
+        };
+    }
+    let config = &snapshot.config;
+    if let Some(model) = &config.default_model {
+        return Ok(model.to_string());
+    }
+    if let Some(own) = client.default_model.filter(|own| covers(snapshot, own)) {
+        return Ok(own.to_owned());
+    }
+    let mut offered = Vec::new();
+    match &config.source {
+        Source::Demo => return Ok("demo".to_owned()),
+        Source::Environment(_) => match offer(&snapshot.config, env) {
+            Ok((Some(best), _)) => return Ok(best),
+            Ok((None, names)) => offered = names,
+            Err(said) => return Err(format!("{said}. Name a model with --model")),
+        },
+        Source::File(_) => {}
+    }
+    Err(format!("no model for {}: name one with --model. {}", client.name, names_of(config, offered)))
+}
+
+/// The model at a running llmgate: the one that was asked for, else the client's own if it is
+/// listed, else the only one.
+///
+/// # Errors
+/// None of these; the text names what there is.
+pub(super) fn choose_listed(
+    asked: Option<&str>,
+    client: &Client,
+    listed: &[ModelCard],
+) -> Result<String, String> {
+    // A name that is not listed may be a pattern's or provider/model: llmgate tells if it is not.
+    let own = || client.default_model.filter(|own| listed.iter().any(|card| card.id == *own));
+    let only = || match listed {
+        [only] => Some(only.id.as_str()),
+        _ => None,
+    };
+    asked.or_else(own).or_else(only).map(str::to_owned).ok_or_else(|| {
+        let names = listed.iter().map(|card| card.id.clone()).collect();
+        format!("no model for {}: name one with --model. {}", client.name, shown(names))
+    })
+}
+
+/// Does an alias, a pattern or a vendor's own name pattern cover this name?
+pub(super) fn covers(snapshot: &Snapshot, name: &str) -> bool {
+    match snapshot.resolve(Some(name)) {
+        Ok(Resolved::Alias(..)) => true,
+        Ok(Resolved::Direct(target)) => snapshot
+            .provider(&target.provider)
+            .and_then(|provider| vendors::at_host(provider.host()))
+            .is_some_and(|vendor| vendor.names(name)),
+        Err(_) => false,
+    }
+}
+
+/// The best of what the first provider lists that has a favourite, and all that it lists. One GET.
+fn offer(config: &Arc<Config>, env: &Env) -> Result<(Option<String>, Vec<String>), String> {
+    let favourites =
+        |provider: &Provider| vendors::at_host(provider.host()).map_or(&[][..], |vendor| vendor.defaults);
+    let with = config.providers.iter().find(|provider| !favourites(provider).is_empty());
+    let Some(provider) = with.or_else(|| config.providers.first()) else { return Ok((None, Vec::new())) };
+    let live = Live::new(Arc::clone(config), env, None).map_err(|failure| failure.to_string())?;
+    let names = offer::names(&live, provider, PATIENCE)
+        .map_err(|failure| live.masked(&format!("{} does not tell its models: {failure}", provider.name)))?;
+    Ok((best(&names, favourites(provider)), names))
+}
+
+/// The first pattern that matches any; among several matches the highest version.
+fn best(names: &[String], patterns: &[&str]) -> Option<String> {
+    patterns.iter().find_map(|pattern| {
+        let fits = names.iter().filter(|name| matches(name, pattern));
+        let rank = |name: &&String| {
+            (version(name), std::cmp::Reverse(name.len()), std::cmp::Reverse((*name).clone()))
+        };
+        fits.max_by_key(rank).cloned()
+    })
+}
+
+/// `*` is any text, also none.
+fn matches(name: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
+    for part in between {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+/// The numbers of a name's version: the first run of them, up to a date.
+fn version(name: &str) -> Vec<u32> {
+    let words = name.split(['-', '.', '_', ':']);
+    let numbers = words.skip_while(|word| word.parse::<u32>().is_err()).map_while(|word| word.parse().ok());
+    numbers.take_while(|number| *number < 1000).collect()
+}
+
+/// What there is to choose from: near names, else all that the configuration knows.
+fn names_of(config: &Config, offered: Vec<String>) -> String {
+    if !offered.is_empty() {
+        return shown(offered);
+    }
+    let aliases = config.models.iter().filter(|route| route.enabled).map(|route| route.alias.to_string());
+    let targets = config.providers.iter().filter(|provider| provider.enabled).flat_map(|provider| {
+        let name = |model: &ModelName| format!("{}/{model}", provider.name);
+        provider.models.iter().map(|spec| name(&spec.name)).collect::<Vec<_>>()
+    });
+    shown(aliases.chain(targets).collect())
+}
+
+fn shown(mut names: Vec<String>) -> String {
+    if names.is_empty() {
+        return "No names are known".to_owned();
+    }
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("There are: {}{more}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, names: &[&str], expected: Option<&str>) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(best(&names, &[pattern]).as_deref(), expected, "{pattern}");
+    }
+
+    #[test]
+    fn the_highest_version_wins() {
+        let claude =
+            ["claude-sonnet-4-20250514", "claude-sonnet-4-5-20250929", "claude-opus-9", "claude-sonnet-4-6"];
+        check("claude-sonnet-*", &claude, Some("claude-sonnet-4-6"));
+        check("gpt-5*", &["gpt-5", "gpt-5-2025-08-07", "gpt-5.5-mini", "gpt-5.5", "gpt-4o"], Some("gpt-5.5"));
+        let gemini = ["gemini-2.5-flash", "gemini-3.8-flash-lite", "gemini-3.8-flash", "gemini-3.9-pro"];
+        check("gemini-*-flash*", &gemini, Some("gemini-3.8-flash"));
+        check("deepseek-chat", &["deepseek-chat-x", "deepseek-chat"], Some("deepseek-chat"));
+        check("grok-*", &["gpt-5"], None);
+    }
+}

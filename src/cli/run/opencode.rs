@@ -1,0 +1,76 @@
+//! OpenCode (SPEC 13.3). `OPENCODE_CONFIG_CONTENT` is merged over all its other files.
+
+use serde_json::json;
+
+use crate::cli::run::client::{Client, Home, Launch, Session};
+
+pub(super) static CLIENT: Client = Client {
+    name: "opencode",
+    program: "opencode",
+    install: "npm install -g opencode-ai",
+    default_model: None,
+    prepare,
+};
+
+const KEY: &str = "LLMGATE_SESSION_KEY";
+const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
+
+/// Its own default for a model that says nothing.
+const MAX_OUTPUT: u64 = 32_000;
+
+fn prepare(session: &Session<'_>) -> Launch {
+    let mut launch = Launch::default();
+    launch.set(KEY, session.key.expose());
+    launch.set("OPENCODE_DISABLE_AUTOUPDATE", "1");
+    if session.env.var(CONTENT).is_some() {
+        launch.notes.push(format!("your {CONTENT} is not used in this session"));
+    }
+    let content = content(session, &mut launch);
+    launch.set(CONTENT, content);
+    match session.home {
+        Home::Temp(home) => {
+            launch.set("XDG_DATA_HOME", home.join("data"));
+            launch.set("XDG_STATE_HOME", home.join("state"));
+            launch.set("XDG_CACHE_HOME", home.join("cache"));
+        }
+        Home::Isolated(_) | Home::User => {}
+    }
+    launch.argue(["--model".to_owned(), model(session)]);
+    launch
+}
+
+fn model(session: &Session<'_>) -> String {
+    format!("llmgate/{}", session.model.id)
+}
+
+fn content(session: &Session<'_>, launch: &mut Launch) -> String {
+    let context = session.context(launch);
+    let output = session.model.max_output_tokens.unwrap_or(MAX_OUTPUT.min(context / 4));
+    let kinds = ["text", "image", "pdf", "audio"];
+    let input = session.model.input.as_ref().map_or_else(
+        || vec!["text", "image"],
+        |input| kinds.into_iter().filter(|kind| input.contains(kind)).collect(),
+    );
+    let known = json!({
+        "name": session.model.id,
+        "limit": {"context": context, "output": output},
+        "modalities": {"input": input, "output": ["text"]},
+        "attachment": session.sees_images(),
+        "tool_call": session.model.tools.unwrap_or(true),
+    });
+    let mut content = json!({
+        "$schema": "https://opencode.ai/config.json",
+        "model": model(session),
+        "small_model": model(session),
+        "provider": {"llmgate": {
+            "npm": "@ai-sdk/openai-compatible",
+            "name": "llmgate",
+            "options": {"baseURL": format!("{}/openai/v1", session.url), "apiKey": format!("{{env:{KEY}}}")},
+            "models": {session.model.id.as_str(): known},
+        }},
+    });
+    if session.dangerous {
+        content["permission"] = json!("allow");
+    }
+    content.to_string()
+}

@@ -1,0 +1,82 @@
+//! The variables that hold secrets: what a child of llmgate need not see (SPEC 13.1).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::file::{self, Kind, Node};
+use super::vendors::VENDORS;
+use super::{Config, Source};
+
+/// The variables of known vendors, and those that the configuration's file names: every `${NAME}`
+/// and `api_key_env`, of disabled providers too. What every program needs (`HOME`, `PATH`) is not
+/// among them, even where a file names it.
+pub fn secret_variables(config: Option<&Config>) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> =
+        VENDORS.iter().flat_map(|vendor| vendor.variables).map(|name| (*name).to_owned()).collect();
+    names.insert("PRESET_ENDPOINT_API_KEY".to_owned());
+    names.insert("LLMGATE_KEY".to_owned());
+    match config.map(|config| &config.source) {
+        Some(Source::File(path)) => names.extend(named_in(path)),
+        Some(Source::Environment(_) | Source::Demo) | None => {}
+    }
+    names
+}
+
+fn named_in(path: &Path) -> BTreeSet<String> {
+    // It was read a moment ago; if it has gone since, it names nothing.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut names = BTreeSet::new();
+    if let Ok(root) = file::parse(text.trim_start_matches('\u{feff}')) {
+        collect(&root, &mut names);
+    }
+    names.retain(|name| !is_everybodys(name));
+    names
+}
+
+fn collect(node: &Node, names: &mut BTreeSet<String>) {
+    match &node.kind {
+        Kind::Text(text, _) => {
+            let mut rest = text.as_str();
+            while let Some((_, after)) = rest.split_once("${") {
+                rest = after;
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                names.insert(after.split_at(end.unwrap_or(after.len())).0.to_owned());
+            }
+        }
+        Kind::List(items) => items.iter().for_each(|item| collect(item, names)),
+        Kind::Map(entries) => {
+            for (key, node) in entries {
+                match &node.kind {
+                    Kind::Text(name, _) if key == "api_key_env" => {
+                        names.insert(name.clone());
+                    }
+                    _ => {}
+                }
+                collect(node, names);
+            }
+        }
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Broken => {}
+    }
+}
+
+fn is_everybodys(name: &str) -> bool {
+    const NAMES: [&str; 12] = [
+        "HOME", "PATH", "PWD", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TMPDIR", "HOSTNAME", "TZ",
+        "DISPLAY",
+    ];
+    NAMES.contains(&name) || name.starts_with("XDG_") || name.starts_with("LC_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_in_a_text_is_found() {
+        let text = "a: '${ONE}x${TWO:-${HOME}}'\nb: [{api_key_env: THREE}, '$FOUR']\n";
+        let mut names = BTreeSet::new();
+        collect(&file::parse(text).unwrap(), &mut names);
+        names.retain(|name| !is_everybodys(name));
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["ONE", "THREE", "TWO"]);
+    }
+}
