@@ -24,6 +24,7 @@ mod dialect;
 mod errors;
 mod expand;
 mod file;
+pub mod import;
 mod meant;
 mod raw;
 mod read;
@@ -34,6 +35,7 @@ mod url;
 mod variables;
 pub mod vendors;
 mod words;
+mod yaml;
 mod zero;
 
 /// What the command line says about single values; it wins over everything else.
