@@ -169,6 +169,21 @@ pub fn file_limit() -> Option<u64> {
     None
 }
 
+/// Has a child been stopped (Ctrl-Z) since this was asked last?
+#[cfg(unix)]
+pub fn was_stopped(child: &std::process::Child) -> bool {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let told = waitid(WaitId::Pid(Pid::from_child(child)), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
+    matches!(told, Ok(Some(status)) if status.stopped())
+}
+
+/// Stops this process until it is told to continue.
+#[cfg(unix)]
+pub fn stop_self() -> io::Result<()> {
+    use rustix::process::{Signal, getpid, kill_process};
+    Ok(kill_process(getpid(), Signal::STOP)?)
+}
+
 /// Sends a signal, by its number, to a child that has not been waited for.
 #[cfg(unix)]
 pub fn send_signal(child: &std::process::Child, signal: i32) -> io::Result<()> {

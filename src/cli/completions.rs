@@ -90,7 +90,8 @@ fn zsh() -> String {
     let mut text = String::from("#compdef llmgate\n_llmgate() {\n  local -a commands\n");
     let mut commands = Vec::new();
     for row in COMMANDS.iter().filter(|row| row.group().is_none()) {
-        commands.extend(row.names().map(|name| format!("'{name}:{}'", quoted(row.summary))));
+        commands
+            .extend(row.names().map(|name| format!("'{name}:{}'", quoted(row.summary).replace(':', "\\:"))));
     }
     commands.extend(groups().keys().map(|group| format!("'{group}:its commands\\: see --help'")));
     // Writing to a String cannot fail.
@@ -200,7 +201,7 @@ fn offers(row: &Row) -> Vec<String> {
 
 /// Text in single quotes that no shell reads more into.
 fn quoted(text: &str) -> String {
-    text.replace('\'', "").replace(':', "\\:").replace('[', "(").replace(']', ")")
+    text.replace('\'', "").replace('[', "(").replace(']', ")")
 }
 
 #[cfg(test)]

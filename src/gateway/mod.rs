@@ -8,6 +8,7 @@
 pub mod attempt;
 mod budget;
 pub mod count;
+pub mod explain;
 pub mod headers;
 pub mod inbound;
 pub mod line;

@@ -106,14 +106,15 @@ impl Server {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start(config: Config, setup: Setup) -> Result<Self, StartError> {
+    pub fn start(config: impl Into<Arc<Config>>, setup: Setup) -> Result<Self, StartError> {
+        let config = config.into();
         let files = os::file_limit();
         let (ask, stop) = crossbeam_channel::bounded(1);
         let main = bind(&config.listen)?;
         let admin = config.access.admin_listen.map(|address| bind(&address.to_string())).transpose()?;
         let connections = affordable(config.limits.connections, files);
         let reloader = Reloader::new(&config, setup.env.clone(), setup.overrides, setup.watch);
-        let live = Live::new(Arc::new(config), &setup.env, None).map_err(StartError::Upstream)?;
+        let live = Live::new(config, &setup.env, None).map_err(StartError::Upstream)?;
         let site = Arc::new(Site::new(live, reloader, ask));
         let keeper = Keeper::start(&site, &setup.env).map_err(StartError::Thread)?;
         let door = if admin.is_some() { Door::Data } else { Door::All };

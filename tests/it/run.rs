@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
@@ -22,27 +22,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_llmgate");
 
 const CLIENTS: [&str; 5] = ["codex", "claude", "gemini", "opencode", "qwen"];
 
-/// Writes down words, environment, directory, file limit and process; says `ready`; then waits until
-/// its input ends, or ends as `FAKE` says.
-const FAKE: &str = r#"#!/bin/sh
-out=$FAKE_OUT
-for word in "$@"; do printf '%s\n' "$word"; done > "$out/argv"
-env > "$out/env"
-pwd > "$out/cwd"
-ulimit -n > "$out/files"
-echo $$ > "$out/pid"
-case $FAKE in
-    exit:*) echo ready; exit "${FAKE#exit:}" ;;
-    die:*) echo ready; kill -"${FAKE#die:}" $$ ;;
-    deaf) trap '' TERM HUP ;;
-    *) trap 'echo TERM >> "$out/signals"; exit 43' TERM; trap 'echo HUP >> "$out/signals"; exit 44' HUP ;;
-esac
-exec 3<&0
-cat <&3 > "$out/input" &
-echo ready
-wait $!
-exit 0
-"#;
+/// Every client: see there. It is linked, not written: a file that was just written may be busy, as
+/// long as a process that another test started meanwhile has not closed it.
+const FAKE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/run/fake.sh");
 
 /// A home with every client in it.
 struct Place {
@@ -56,8 +38,7 @@ impl Place {
             fs::create_dir_all(home.file(folder)).unwrap();
         }
         for client in CLIENTS {
-            let path = home.write(&format!("bin/{client}"), FAKE);
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+            symlink(FAKE, home.file(&format!("bin/{client}"))).unwrap();
         }
         Self { home }
     }

@@ -51,7 +51,8 @@ pub(super) fn run(mut command: Command, signals: &Signals, grace: Duration) -> s
                     pass_on(&child, signal);
                     kill_at = crossbeam_channel::after(grace);
                 }
-                Ok(Caught::Interrupt(_) | Caught::Child) => {}
+                Ok(Caught::Child) => follow(&child),
+                Ok(Caught::Interrupt(_)) => {}
                 // Nobody can tell any more: only waiting is left.
                 Err(_) => return child.wait().map(Ended::Status),
             },
@@ -77,6 +78,20 @@ pub(super) fn code(status: ExitStatus) -> u8 {
 pub(super) fn code(status: ExitStatus) -> u8 {
     status.code().and_then(|code| u8::try_from(code & 0xff).ok()).unwrap_or(1)
 }
+
+/// A client that stops itself (Ctrl-Z) at a terminal takes this process along: the shell waits for
+/// both. `fg` continues both.
+#[cfg(unix)]
+fn follow(child: &std::process::Child) {
+    use std::io::IsTerminal;
+    if std::io::stdin().is_terminal() && crate::base::os::was_stopped(child) {
+        // If it cannot, the terminal waits: no harm but the wait.
+        let _ = crate::base::os::stop_self();
+    }
+}
+
+#[cfg(not(unix))]
+fn follow(_child: &std::process::Child) {}
 
 #[cfg(unix)]
 fn pass_on(child: &std::process::Child, signal: i32) {

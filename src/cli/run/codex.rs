@@ -53,7 +53,7 @@ fn prepare(session: &Session<'_>) -> Launch {
         }
     }
     if !session.sees_images() {
-        set(&mut launch, "tools.view_image", "false");
+        set(&mut launch, "features.view_image", "false");
     }
     launch
 }

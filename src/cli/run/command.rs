@@ -8,9 +8,8 @@ use std::process::Command;
 use crate::base::env::Env;
 use crate::base::secret::{Secret, mask_known};
 use crate::cli::run::client::Launch;
-use crate::cli::run::ground::Ground;
 use crate::cli::run::options::Options;
-use crate::config;
+use crate::config::{self, Config};
 
 /// The proxy is reached directly.
 const DIRECT: &str = "127.0.0.1,localhost";
@@ -25,14 +24,20 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The caller's environment without keys of providers, with that of a file and the client's own.
-    pub(super) fn new(options: &Options, env: &Env, ground: &Ground, launch: Launch) -> Self {
-        let mut unset = config::secret_variables(ground.config());
+    /// The caller's environment without keys of providers, with the variables of a file that are not
+    /// among them, and with what the client needs.
+    pub(super) fn new(
+        options: &Options,
+        env: &Env,
+        config: Option<&Config>,
+        file: &[(String, String)],
+        launch: Launch,
+    ) -> Self {
+        let mut unset = config::secret_variables(config);
         unset.extend(launch.unset.iter().map(|name| (*name).to_owned()));
-        // `env` holds the caller's variables and the file's: what is in both is the same.
-        let file = options.env_file.as_deref().and_then(|file| super::options::variables(file).ok());
         let mut set: Vec<(OsString, OsString)> = Vec::new();
-        for (name, _) in file.unwrap_or_default().iter().filter(|(name, _)| !unset.contains(name)) {
+        for (name, _) in file.iter().filter(|(name, _)| !unset.contains(name)) {
+            // Its value in `env` is the caller's, if the caller has one.
             set.extend(env.var(name).map(|value| (name.into(), value.into())));
         }
         set.extend(direct(env));

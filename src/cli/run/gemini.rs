@@ -19,6 +19,8 @@ pub(super) static CLIENT: Client = Client {
 const ELSEWHERE: &[&str] =
     &["GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA", "GOOGLE_VERTEX_BASE_URL"];
 
+const BY_KEY: &str = "gemini-api-key";
+
 fn prepare(session: &Session<'_>) -> Launch {
     let mut launch = Launch::default();
     launch.set("GEMINI_API_KEY", session.key.expose());
@@ -31,18 +33,13 @@ fn prepare(session: &Session<'_>) -> Launch {
             launch.set("GEMINI_CLI_HOME", home);
             let own = home.join(".gemini");
             let settings = json!({
-                "security": {"auth": {"selectedType": "gemini-api-key"}},
+                "security": {"auth": {"selectedType": BY_KEY}},
                 "model": {"compressionThreshold": 0.85},
             });
             launch.begin_with(own.join("settings.json"), settings.to_string());
             launch.show(users.as_deref(), &own, &["GEMINI.md", "commands", "skills", "agents", "policies"]);
         }
-        None if users.as_deref().is_some_and(has_login) => launch.notes.push(
-            "a Google login is stored: Gemini CLI may use it and ignore llmgate. Leave out --home user, or \
-             choose the API key with /auth"
-                .to_owned(),
-        ),
-        None => {}
+        None => launch.notes.extend(users.as_deref().and_then(sign_in).map(str::to_owned)),
     }
     launch.argue([OsString::from("--include-directories"), session.workspace.into()]);
     launch.argue(["--model", &session.model.id]);
@@ -52,7 +49,18 @@ fn prepare(session: &Session<'_>) -> Launch {
     launch
 }
 
-fn has_login(users: &Path) -> bool {
+/// Why the user's own settings may keep the client from llmgate. It reads system-wide settings from
+/// files of root's only, so that nothing but the user's choice decides here.
+fn sign_in(users: &Path) -> Option<&'static str> {
     let settings = std::fs::read_to_string(users.join("settings.json")).unwrap_or_default();
-    users.join("oauth_creds.json").exists() || settings.contains("oauth-personal")
+    if settings.contains(BY_KEY) {
+        return None;
+    }
+    let has_login = users.join("oauth_creds.json").exists() || settings.contains("oauth-personal");
+    Some(if has_login {
+        "a Google login is stored: Gemini CLI may use it and ignore llmgate. Leave out --home user, or choose \
+         the API key with /auth"
+    } else {
+        "Gemini CLI has no sign-in chosen in your home: choose the API key with /auth, or leave out --home user"
+    })
 }

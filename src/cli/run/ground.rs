@@ -13,7 +13,7 @@ use crate::cli::run::{Refusal, model};
 use crate::config::{self, Config, LogLevel, Overrides, Session};
 use crate::protocol::listing::ModelCard;
 use crate::route::snapshot::Snapshot;
-use crate::server::{Server, Setup, models};
+use crate::server::{Server, Setup, StartError, models};
 use crate::upstream::probe;
 
 /// Between two looks at a llmgate that is not there yet.
@@ -33,7 +33,7 @@ enum Base {
     /// A configuration, for a proxy of its own.
     Own(Snapshot, Overrides),
     /// A running llmgate: what it lists, and the configuration that is there, if one is.
-    Running(Vec<ModelCard>, Option<Config>),
+    Running(Vec<ModelCard>, Option<Box<Config>>),
 }
 
 /// What is known of a model.
@@ -58,10 +58,8 @@ impl Ground {
     fn own(options: &Options, env: &Env) -> Result<Self, Refusal> {
         let no_chance = || Refusal::Failure("the system has no random bytes for a key".to_owned());
         let key = chance::key().ok_or_else(no_chance)?;
-        let host = match options.host.contains(':') && !options.host.starts_with('[') {
-            true => format!("[{}]", options.host),
-            false => options.host.clone(),
-        };
+        let bare_ipv6 = options.host.contains(':') && !options.host.starts_with('[');
+        let host = if bare_ipv6 { format!("[{}]", options.host) } else { options.host.clone() };
         let overrides = Overrides {
             listen: Some(format!("{host}:{}", options.port)),
             compat: options.compat,
@@ -97,7 +95,7 @@ impl Ground {
         let listed =
             of_running(url, Some(key.expose()), env, patience.max(REST)).map_err(Refusal::Failure)?;
         // Only for the names of variables that hold keys; here it need not be there.
-        let config = config::load(options.config.as_deref(), env, &Overrides::default()).ok();
+        let config = config::load(options.config.as_deref(), env, &Overrides::default()).ok().map(Box::new);
         let notes = options
             .about_proxy
             .iter()
@@ -119,9 +117,14 @@ impl Ground {
     pub(super) fn serve(&mut self, options: &Options, env: &Env) -> Result<Option<Server>, Refusal> {
         let Base::Own(snapshot, overrides) = &self.base else { return Ok(None) };
         let setup = Setup { env: env.clone(), overrides: overrides.clone(), watch: true };
-        let config = Config::clone(&snapshot.config);
-        let server = Server::start(config, setup).map_err(|error| {
-            Refusal::Failure(error.to_string().replace("--listen", "--proxy-port").replace("port 0", "0"))
+        let server = Server::start(Arc::clone(&snapshot.config), setup).map_err(|error| {
+            Refusal::Failure(match error {
+                StartError::Listen(address, error) => format!(
+                    "cannot listen on {address}: {error}. Choose another --proxy-port, or leave it out for any \
+                     free one"
+                ),
+                other @ (StartError::Upstream(_) | StartError::Thread(_)) => other.to_string(),
+            })
         })?;
         if let Some(address) = server.addresses().first() {
             self.url = url_of(*address);
@@ -164,7 +167,7 @@ impl Ground {
     pub(super) fn config(&self) -> Option<&Config> {
         match &self.base {
             Base::Own(snapshot, _) => Some(&snapshot.config),
-            Base::Running(_, config) => config.as_ref(),
+            Base::Running(_, config) => config.as_deref(),
         }
     }
 

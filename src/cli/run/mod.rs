@@ -22,6 +22,7 @@ use std::fmt;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::base::clock;
 use crate::base::env::Env;
@@ -147,12 +148,12 @@ fn session(options: &Options, env: Env) -> Result<u8, Refusal> {
     for note in ground.notes().iter().chain(&launch.notes) {
         complain(&format!("note: {note}"));
     }
-    let plan = Plan::new(options, &env, &ground, launch);
+    let plan = Plan::new(options, &env, ground.config(), &own, launch);
     if options.print {
         say(&plan.shown(&program, &workspace, &ground.key));
         return Ok(0);
     }
-    let code = play(&plan, (&program, &workspace), files, options);
+    let code = play(&plan, &program, &workspace, files, options.grace);
     if let Some(server) = &server {
         server.drain();
         tell(server);
@@ -166,20 +167,25 @@ fn session(options: &Options, env: Env) -> Result<u8, Refusal> {
 const NO_STATE: &str = "there is no place for files: set HOME or XDG_STATE_HOME";
 
 /// Files, the client, files away.
-fn play(plan: &Plan, place: (&Path, &Path), files: PathBuf, options: &Options) -> Result<u8, Refusal> {
+fn play(
+    plan: &Plan,
+    program: &Path,
+    workspace: &Path,
+    files: PathBuf,
+    grace: Duration,
+) -> Result<u8, Refusal> {
     let failed = |what: &str, error: std::io::Error| Refusal::Failure(format!("{what}: {error}"));
     // Before the first file, so that no signal leaves one behind.
     let signals = Signals::catch().map_err(|error| failed("cannot handle signals", error))?;
     let shown = files.display().to_string();
     let kept = SessionFiles::make(files).map_err(|error| failed(&shown, error))?;
     home::lay(&plan.launch).map_err(|error| failed("cannot write the session's files", error))?;
-    let (program, workspace) = place;
-    let ended = child::run(plan.command(program, workspace), &signals, options.grace)
+    let ended = child::run(plan.command(program, workspace), &signals, grace)
         .map_err(|error| failed(&program.display().to_string(), error))?;
     drop(kept);
     Ok(match ended {
         Ended::Status(status) => child::code(status),
-        Ended::BeforeStart(signal) => 128 | u8::try_from(signal).unwrap_or(0),
+        Ended::BeforeStart(signal) => 128 + u8::try_from(signal).unwrap_or(0),
     })
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::env::Env;
-use crate::base::id::ModelName;
 use crate::cli::run::client::Client;
 use crate::config::{Config, Provider, Source, vendors};
 use crate::gateway::live::Live;
@@ -31,10 +30,9 @@ pub(super) fn choose(
     if let Some(asked) = asked {
         return match snapshot.resolve(Some(asked)) {
             Ok(_) => Ok(asked.to_owned()),
-            Err(unresolved) => Err(format!(
-                "the model {asked:?} leads to no target. {}",
-                names_of(&snapshot.config, unresolved.nearest)
-            )),
+            Err(unresolved) => {
+                Err(format!("the model {asked:?} leads to no target. {}", shown(unresolved.nearest)))
+            }
         };
     }
     let config = &snapshot.config;
@@ -134,17 +132,13 @@ fn version(name: &str) -> Vec<u32> {
     numbers.take_while(|number| *number < 1000).collect()
 }
 
-/// What there is to choose from: near names, else all that the configuration knows.
+/// What there is to choose from: the configuration's names, and what a provider offers.
 fn names_of(config: &Config, offered: Vec<String>) -> String {
-    if !offered.is_empty() {
-        return shown(offered);
-    }
     let aliases = config.models.iter().filter(|route| route.enabled).map(|route| route.alias.to_string());
     let targets = config.providers.iter().filter(|provider| provider.enabled).flat_map(|provider| {
-        let name = |model: &ModelName| format!("{}/{model}", provider.name);
-        provider.models.iter().map(|spec| name(&spec.name)).collect::<Vec<_>>()
+        provider.models.iter().map(move |spec| format!("{}/{}", provider.name, spec.name))
     });
-    shown(aliases.chain(targets).collect())
+    shown(aliases.chain(targets).chain(offered).collect())
 }
 
 fn shown(mut names: Vec<String>) -> String {

@@ -45,7 +45,7 @@ fn model(session: &Session<'_>) -> String {
 
 fn content(session: &Session<'_>, launch: &mut Launch) -> String {
     let context = session.context(launch);
-    let output = session.model.max_output_tokens.unwrap_or(MAX_OUTPUT.min(context / 4));
+    let output = session.model.max_output_tokens.unwrap_or_else(|| MAX_OUTPUT.min(context / 4));
     let kinds = ["text", "image", "pdf", "audio"];
     let input = session.model.input.as_ref().map_or_else(
         || vec!["text", "image"],
@@ -58,7 +58,7 @@ fn content(session: &Session<'_>, launch: &mut Launch) -> String {
         "attachment": session.sees_images(),
         "tool_call": session.model.tools.unwrap_or(true),
     });
-    let mut content = json!({
+    let content = json!({
         "$schema": "https://opencode.ai/config.json",
         "model": model(session),
         "small_model": model(session),
@@ -68,9 +68,7 @@ fn content(session: &Session<'_>, launch: &mut Launch) -> String {
             "options": {"baseURL": format!("{}/openai/v1", session.url), "apiKey": format!("{{env:{KEY}}}")},
             "models": {session.model.id.as_str(): known},
         }},
+        "permission": if session.dangerous { json!("allow") } else { json!({}) },
     });
-    if session.dangerous {
-        content["permission"] = json!("allow");
-    }
     content.to_string()
 }

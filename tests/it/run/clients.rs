@@ -107,7 +107,7 @@ fn codex_gets_a_catalogue_and_no_search() {
     ] {
         assert!(has(word), "{word}: {argv:?}");
     }
-    assert!(!has("tools.view_image=false"), "{argv:?}");
+    assert!(!has("features.view_image=false"), "{argv:?}");
     let provider = argv.iter().find(|word| word.starts_with("model_providers.llmgate=")).unwrap();
     for part in ["wire_api=\"responses\"", "supports_websockets=false", "env_key=\"LLMGATE_SESSION_KEY\""] {
         assert!(provider.contains(part), "{provider}");

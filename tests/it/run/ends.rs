@@ -105,7 +105,10 @@ fn a_port_in_use_is_told_and_nothing_starts() {
 #[test]
 fn a_client_that_cannot_be_started_is_our_failure() {
     let place = Place::new("run-broken");
-    place.home.write("bin/claude", "#!/nowhere/sh\n");
+    let program = place.home.file("bin/claude");
+    std::fs::remove_file(&program).unwrap();
+    std::fs::write(&program, "#!/nowhere/sh\n").unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let output = place.output(&["run", "claude", "--demo"], &[]);
     check_code(&output, 1);
     assert!(text(&output.stderr).contains("the log is in"), "{}", text(&output.stderr));

@@ -101,6 +101,23 @@ fn the_users_home_is_used_and_not_written_to() {
 }
 
 #[test]
+fn in_the_users_home_gemini_needs_the_key_chosen() {
+    for (settings, said) in [
+        ("{}", "no sign-in chosen"),
+        ("{\"security\":{\"auth\":{\"selectedType\":\"oauth-personal\"}}}", "a Google login is stored"),
+        ("{\"security\":{\"auth\":{\"selectedType\":\"gemini-api-key\"}}}", ""),
+    ] {
+        let place = Place::new("run-gemini-user");
+        fs::create_dir_all(place.home.file(".gemini")).unwrap();
+        place.home.write(".gemini/settings.json", settings);
+        let output = place.output(&["run", "gemini", "--demo", "--home", "user", "--print"], &[]);
+        check_code(&output, 0);
+        let told = text(&output.stderr);
+        assert!(told.contains(said) && told.is_empty() == said.is_empty(), "{told}");
+    }
+}
+
+#[test]
 fn opencode_keeps_its_data_in_the_users_home() {
     let place = Place::new("run-opencode-data");
     let session = place.demo("opencode", &[], &[]);

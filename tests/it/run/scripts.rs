@@ -1,10 +1,11 @@
 //! The wrapper scripts, run for real.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{BINARY, Place, Session};
+use super::{BINARY, FAKE, Place, Session};
 
 const SCRIPTS: [&str; 4] = ["codex", "claude", "gemini", "opencode"];
 
@@ -42,30 +43,24 @@ fn the_binary_is_found_where_it_may_be() {
     fs::copy(script("claude"), &copy).unwrap();
     // One in the working directory is never taken.
     fs::create_dir_all(place.home.file("ws/target/release")).unwrap();
-    let trap = place.home.write("ws/target/release/llmgate", "#!/bin/sh\necho trap\n");
-    let executable = |path: &Path| {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    };
-    executable(&trap);
-    let shim = format!("#!/bin/sh\nexec \"{BINARY}\" \"$@\"\n");
+    symlink(FAKE, place.home.file("ws/target/release/llmgate")).unwrap();
     let run = |variables: &[(&str, &str)]| {
         let output = place
-            .program(&copy, &["--demo", "--binary-less"], variables)
+            .program(Path::new("/bin/sh"), &[copy.to_str().unwrap(), "--demo", "--binary-less"], variables)
             .stdin(Stdio::null())
             .output()
             .unwrap();
         super::text(&output.stderr)
     };
     assert!(run(&[("LLMGATE_BIN", BINARY)]).contains("unknown: --binary-less"));
-    executable(&place.home.write("bin/llmgate", &shim));
+    symlink(BINARY, place.home.file("bin/llmgate")).unwrap();
     assert!(run(&[]).contains("unknown: --binary-less"));
     fs::remove_file(place.home.file("bin/llmgate")).unwrap();
     // With nothing else it is built, in the script's own checkout.
-    executable(&place.home.write("bin/cargo", "#!/bin/sh\necho \"$PWD $*\" >&2; exit 5\n"));
+    symlink(FAKE, place.home.file("bin/cargo")).unwrap();
     let said = run(&[]);
     assert!(said.contains("checkout build --locked --release"), "{said}");
     fs::create_dir_all(place.home.file("checkout/target/release")).unwrap();
-    executable(&place.home.write("checkout/target/release/llmgate", &shim));
+    symlink(BINARY, place.home.file("checkout/target/release/llmgate")).unwrap();
     assert!(run(&[]).contains("unknown: --binary-less"));
 }

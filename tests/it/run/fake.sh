@@ -1,0 +1,23 @@
+#!/bin/sh
+# A client that writes down its words, environment, directory, file limit and process, says `ready`,
+# and then waits until its input ends, or ends as $FAKE says. As `cargo` it tells what it is asked.
+case $0 in
+    */cargo) echo "$PWD $*" >&2; exit 5 ;;
+esac
+out=$FAKE_OUT
+for word in "$@"; do printf '%s\n' "$word"; done > "$out/argv"
+env > "$out/env"
+pwd > "$out/cwd"
+ulimit -n > "$out/files"
+echo $$ > "$out/pid"
+case $FAKE in
+    exit:*) echo ready; exit "${FAKE#exit:}" ;;
+    die:*) echo ready; kill -"${FAKE#die:}" $$ ;;
+    deaf) trap '' TERM HUP ;;
+    *) trap 'echo TERM >> "$out/signals"; exit 43' TERM; trap 'echo HUP >> "$out/signals"; exit 44' HUP ;;
+esac
+exec 3<&0
+cat <&3 > "$out/input" &
+echo ready
+wait $!
+exit 0
