@@ -4,6 +4,7 @@ mod access;
 mod convert;
 mod count;
 mod demo;
+mod explain;
 mod faults;
 mod headers;
 mod hold;
