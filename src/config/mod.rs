@@ -26,6 +26,7 @@ mod expand;
 mod file;
 pub mod import;
 mod meant;
+pub mod origin;
 mod raw;
 mod read;
 mod scalar;
