@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
-use crate::cli::{completions, config, control, help, models, run, start, version};
+use crate::cli::{completions, config, control, explain, health, help, models, run, service, start, version};
 
 /// Every command, in the order in which they are shown.
 pub(super) static COMMANDS: &[&Row] = &[
@@ -15,9 +15,12 @@ pub(super) static COMMANDS: &[&Row] = &[
     &config::show::ROW,
     &config::import::ROW,
     &config::key::ROW,
+    &explain::ROW,
     &models::ROW,
     &control::RELOAD,
     &control::STOP,
+    &health::ROW,
+    &service::ROW,
     &completions::ROW,
     &version::ROW,
     &help::ROW,
@@ -167,6 +170,9 @@ pub(super) static URL: Flag = Flag {
     alias: Some("admin-url"),
     ..Flag::text("url", "URL", "the running llmgate (default: the configured `listen`)")
 };
+
+/// `--model M`.
+pub(super) static MODEL: Flag = Flag::text("model", "NAME", "the model's name");
 
 /// `--local`.
 pub(super) static LOCAL: Flag = Flag::switch("local", "without a file: use Ollama on this machine");
