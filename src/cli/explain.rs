@@ -51,17 +51,11 @@ struct Explain {
 }
 
 fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
-    let url = given.text(&URL)?;
-    let file = given.path(&FILE);
-    if url.is_some() && file.is_some() {
-        let takes = "a running llmgate is asked about names only: leave --file out".to_owned();
-        return Err(Mistake::Value("--url".to_owned(), url.unwrap_or_default(), takes));
-    }
     Ok(Box::new(Explain {
         model: given.text(&MODEL)?,
-        file,
+        file: given.path(&FILE),
         protocol: given.text(&PROTOCOL)?.as_deref().and_then(Protocol::named).unwrap_or(Protocol::OpenaiChat),
-        url,
+        url: given.text(&URL)?,
         config: given.path(&CONFIG),
         overrides: Overrides { local: given.has(&LOCAL), demo: given.has(&DEMO), ..Overrides::default() },
         json: given.has(&JSON),
@@ -71,6 +65,10 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 impl Command for Explain {
     fn run(self: Box<Self>, env: Env) -> ExitCode {
         let told = match &self.url {
+            Some(_) if self.file.is_some() => Err((
+                USAGE,
+                "a running llmgate is asked about names only: leave --file or --url out".to_owned(),
+            )),
             Some(url) => self.of_running(url, &env).map_err(|said| (FAILURE, said)),
             None => self.of_configuration(&env),
         };

@@ -5,12 +5,15 @@ use std::process::ExitCode;
 
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
-use crate::cli::{completions, config, control, explain, health, help, models, run, service, start, version};
+use crate::cli::{
+    completions, config, control, explain, health, help, init, models, run, service, start, version,
+};
 
 /// Every command, in the order in which they are shown.
 pub(super) static COMMANDS: &[&Row] = &[
     &start::ROW,
     &run::ROW,
+    &init::ROW,
     &config::VALIDATE,
     &config::show::ROW,
     &config::import::ROW,

@@ -25,7 +25,7 @@ pub(in crate::cli) static ROW: Row = Row {
 static BYTES: Flag = Flag::text("bytes", "N", "how many random bytes (default: 32, at least 24)");
 
 const LEAST: usize = 24;
-const MOST: usize = 256;
+const MOST: usize = 1024;
 
 struct Key {
     bytes: usize,
@@ -33,7 +33,7 @@ struct Key {
 }
 
 fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
-    let takes = "must be a number from 24 to 256";
+    let takes = "must be a number from 24 to 1024";
     let bytes = given.read(&BYTES, takes)?.unwrap_or(32);
     if !(LEAST..=MOST).contains(&bytes) {
         return Err(Mistake::Value("--bytes".to_owned(), bytes.to_string(), takes.to_owned()));
