@@ -118,6 +118,11 @@ pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> R
     }
 }
 
+/// Reads a duration as a file writes it: `250ms`, `10s`, `5m`.
+pub fn duration(text: &str) -> Option<Duration> {
+    units::duration(text)
+}
+
 /// The keys that a file may hold, as paths; a name that the user chooses is `<name>`.
 pub fn key_paths() -> Vec<String> {
     raw::key_paths()

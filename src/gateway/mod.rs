@@ -7,6 +7,7 @@
 
 pub mod attempt;
 mod budget;
+pub mod check;
 pub mod count;
 pub mod explain;
 pub mod headers;
