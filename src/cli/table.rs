@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::{
-    completions, config, control, explain, health, help, init, models, run, service, start, version,
+    completions, config, control, doctor, explain, health, help, init, models, providers, run, service,
+    start, version,
 };
 
 /// Every command, in the order in which they are shown.
@@ -18,6 +19,8 @@ pub(super) static COMMANDS: &[&Row] = &[
     &config::show::ROW,
     &config::import::ROW,
     &config::key::ROW,
+    &doctor::ROW,
+    &providers::ROW,
     &explain::ROW,
     &models::ROW,
     &control::RELOAD,
