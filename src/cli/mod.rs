@@ -1,5 +1,6 @@
 //! Floor 7: words on a terminal, signals, child processes. The only place that prints.
 
+mod ai_help;
 mod args;
 mod completions;
 mod config;

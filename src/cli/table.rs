@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::{
-    completions, config, control, doctor, explain, health, help, init, models, providers, run, service,
-    start, version,
+    ai_help, completions, config, control, doctor, explain, health, help, init, models, providers, run,
+    service, start, version,
 };
 
 /// Every command, in the order in which they are shown.
@@ -27,6 +27,7 @@ pub(super) static COMMANDS: &[&Row] = &[
     &control::STOP,
     &health::ROW,
     &service::ROW,
+    &ai_help::ROW,
     &completions::ROW,
     &version::ROW,
     &help::ROW,
