@@ -136,6 +136,7 @@ impl Explain {
             query: None,
             credential: None,
             session: None,
+            client: None,
             tell_all: true,
             wishes: Wishes::default(),
         };

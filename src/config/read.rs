@@ -62,6 +62,13 @@ impl<T> Field<T> {
 }
 
 impl<T: Read> Field<T> {
+    /// Reads the value of a section's key. Kept out of its caller, which has one for each key: the
+    /// configuration's code is a good part of the binary.
+    #[inline(never)]
+    pub(super) fn fill(&mut self, node: &Node, section: &str, key: &str, errors: &mut Errors) {
+        *self = Self::read(node, &join(section, key), errors);
+    }
+
     /// Reads the value of a key.
     pub(super) fn read(node: &Node, path: &str, errors: &mut Errors) -> Self {
         match &node.kind {
@@ -262,7 +269,7 @@ macro_rules! section {
                 for (key, node) in entries::<Self>(node, path, errors)? {
                     match key.as_str() {
                         $(key if key == bare(stringify!($key)) => {
-                            section.$key = Field::read(node, &join(path, key), errors);
+                            section.$key.fill(node, path, key, errors);
                         })+
                         _ => {
                             let (spot, near) = unknown_key(key, node, path, Self::KEYS);

@@ -43,6 +43,8 @@ pub struct Inbound {
     pub framing: Framing,
     /// The session as a header names it, else as the body does.
     pub session: Option<String>,
+    /// What the client calls itself: the name in its `user-agent`.
+    pub client: Option<String>,
     /// Does the answer carry all `x-llmgate-` headers?
     pub tell_all: bool,
     /// What is asked of this request beside an answer.
@@ -120,6 +122,8 @@ pub struct Envelope {
     pub credential: Option<Secret>,
     /// The session as a header names it.
     pub session: Option<String>,
+    /// See [`Inbound::client`].
+    pub client: Option<String>,
     /// See [`Inbound::tell_all`].
     pub tell_all: bool,
     /// See [`Inbound::wishes`].
@@ -161,6 +165,7 @@ impl Inbound {
             query: envelope.query.as_deref().and_then(forwarded_query),
             credential: envelope.credential,
             framing: if events { Framing::Events } else { Framing::Array },
+            client: envelope.client,
             tell_all: envelope.tell_all,
             wishes: envelope.wishes,
             decoded: OnceCell::new(),

@@ -16,7 +16,7 @@ use crate::gateway::question::Asking;
 use crate::gateway::trouble::Trouble;
 use crate::ir::carrier::Kept;
 use crate::ir::request::{Block, Reasoning, Request, Role};
-use crate::observe::tally::Tally;
+use crate::observe::Sinks;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::ask::Question;
 use crate::route::health::Health;
@@ -32,8 +32,8 @@ pub struct Live {
     pub snapshot: Snapshot,
     /// Which configuration this is; counts up with each reload.
     pub revision: u64,
-    /// What has been served so far; a reload does not begin anew.
-    pub tally: Arc<Tally>,
+    /// Who is told of requests; a reload does not begin anew.
+    pub sinks: Arc<Sinks>,
     agents: HashMap<ProviderName, Connections>,
     secrets: Vec<Secret>,
     tls: Tls,
@@ -83,7 +83,7 @@ impl Live {
         Ok(Self {
             snapshot: Snapshot::new(config),
             revision: before.map_or(1, |before| before.revision + 1),
-            tally: before.map_or_else(Arc::default, |before| Arc::clone(&before.tally)),
+            sinks: before.map_or_else(Arc::default, |before| Arc::clone(&before.sinks)),
             agents,
             secrets,
             tls,

@@ -12,7 +12,6 @@ use crate::gateway::line::{Headers, Line};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::Outgoing;
 use crate::gateway::trouble::Trouble;
-use crate::observe::log;
 use crate::observe::record::{Outcome, Record};
 use crate::policy::budget::{self, Tokens};
 use crate::policy::class::Class;
@@ -35,6 +34,8 @@ impl Story {
     pub fn begin(inbound: &Inbound) -> Self {
         let record = Record {
             id: inbound.id.clone(),
+            at: clock::millis(),
+            client: inbound.client.clone(),
             session: inbound.session.clone(),
             ingress: inbound.protocol,
             asked: inbound.asked.clone().unwrap_or_default(),
@@ -48,7 +49,7 @@ impl Story {
             attempts: 0,
             alias: None,
             failures: Vec::new(),
-            warnings: 0,
+            losses: Vec::new(),
             cost: None,
             usage: Default::default(),
             first_byte: None,
@@ -85,7 +86,7 @@ impl Story {
         self.record.translated = outgoing.is_translated();
         self.record.attempts += 1;
         self.record.target = Some(outgoing.target().clone());
-        self.record.warnings = outgoing.warnings.len();
+        self.record.losses.clone_from(&outgoing.warnings);
         self.price = outgoing.candidate.spec.and_then(|spec| spec.price);
         // What an earlier target told before it failed is not this one's.
         self.facts = Facts::default();
@@ -210,7 +211,6 @@ impl Story {
         } else if self.record.outcome == Outcome::Success && self.facts.incomplete {
             self.record.outcome = Outcome::Incomplete;
         }
-        log::request(&self.record);
-        live.tally.add(&self.record);
+        live.sinks.tell(&self.record);
     }
 }

@@ -33,10 +33,16 @@ impl Collector {
         }
     }
 
+    /// What came so far.
+    pub fn blocks(self) -> Vec<Block> {
+        self.blocks.into_iter().map(|(_, block)| block).collect()
+    }
+
     /// The answer; `None` when the stream never came to its end.
-    pub fn finish(self) -> Option<Response> {
-        let blocks = self.blocks.into_iter().map(|(_, block)| block).collect();
-        Some(Response { blocks, stop: self.stop?, ..self.response })
+    pub fn finish(mut self) -> Option<Response> {
+        let stop = self.stop.take()?;
+        let response = std::mem::take(&mut self.response);
+        Some(Response { blocks: self.blocks(), stop, ..response })
     }
 }
 

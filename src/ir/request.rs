@@ -207,8 +207,12 @@ pub enum CallKind {
     Custom,
     /// The client's own search for tools.
     ToolSearch,
-    /// A shell on the client's machine, in one of its forms.
+    /// A shell on the client's machine.
     LocalShell,
+    /// The same in its newer form, several commands at once.
+    Shell,
+    /// The client's own way to change files.
+    ApplyPatch,
 }
 
 /// Which tools may or must be called.

@@ -47,8 +47,8 @@ fn line(record: &Record) -> String {
     put("cost", &record.cost.map_or_else(|| "?".to_owned(), budget::shown));
     put("first_byte_ms", &record.first_byte.map_or_else(|| "-".to_owned(), milliseconds));
     put("total_ms", &milliseconds(record.total));
-    if record.warnings > 0 {
-        put("losses", &record.warnings.to_string());
+    if !record.losses.is_empty() {
+        put("losses", &record.losses.len().to_string());
     }
     if record.failures.len() > 1 || (!record.failures.is_empty() && record.outcome != Outcome::Error) {
         let failures = record.failures.iter();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::clock::Millis;
 use crate::base::id::{Alias, RequestId, TargetId};
 use crate::ir::response::Usage;
 use crate::policy::class::Class;
@@ -12,6 +13,10 @@ use crate::protocol::Protocol;
 pub struct Record {
     /// Its id.
     pub id: RequestId,
+    /// When it came.
+    pub at: Millis,
+    /// What the client calls itself: the name in its `user-agent`.
+    pub client: Option<String>,
     /// The session it belongs to, as the client names it.
     pub session: Option<String>,
     /// The client's protocol.
@@ -38,8 +43,8 @@ pub struct Record {
     pub alias: Option<Alias>,
     /// The calls that failed: where, and how.
     pub failures: Vec<(TargetId, Option<Class>)>,
-    /// What the request lost on its way to the target, worth a warning.
-    pub warnings: usize,
+    /// What the request lost on its way to the target, worth a warning: `PATH: REASON` each.
+    pub losses: Vec<String>,
     /// What it cost in USD; `None` when nobody can say.
     pub cost: Option<f64>,
     /// Token counts.
@@ -48,6 +53,16 @@ pub struct Record {
     pub first_byte: Option<Duration>,
     /// From the request to its end.
     pub total: Duration,
+}
+
+impl Record {
+    /// How often it went on to another target.
+    pub fn failovers(&self) -> u64 {
+        let mut targets: Vec<&TargetId> = self.failures.iter().map(|(target, _)| target).collect();
+        targets.extend(&self.target);
+        targets.dedup();
+        targets.len().saturating_sub(1) as u64
+    }
 }
 
 /// How a request ended.

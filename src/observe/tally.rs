@@ -25,7 +25,7 @@ pub struct Sums {
     pub cached: u64,
     /// Output tokens.
     pub output: u64,
-    /// Calls beyond the first of a request.
+    /// Times that a request went on to another target.
     pub failovers: u64,
 }
 
@@ -37,7 +37,7 @@ impl Tally {
         add(&self.input, record.usage.input.unwrap_or(0));
         add(&self.cached, record.usage.cached.unwrap_or(0));
         add(&self.output, record.usage.output.unwrap_or(0));
-        add(&self.failovers, u64::from(record.attempts.saturating_sub(1)));
+        add(&self.failovers, record.failovers());
     }
 
     /// The sums now.

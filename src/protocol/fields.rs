@@ -124,13 +124,23 @@ impl Fields {
     pub(super) fn lose_rest(self, losses: &mut Losses) {
         for (name, value) in &self.map {
             let path = if self.path.is_empty() { name.clone() } else { format!("{}.{name}", self.path) };
-            let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-            if is_empty || HINTS.contains(&name.as_str()) {
+            if says_nothing(value) || HINTS.contains(&name.as_str()) {
                 losses.hint(path, "of no use to another provider");
             } else {
                 losses.degrade(path, "not known to the target's protocol");
             }
         }
+    }
+}
+
+/// Is a member the same as none? What is switched off or empty asks for nothing.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(true) | Value::Number(_) => false,
     }
 }
 

@@ -12,10 +12,12 @@ mod fields;
 pub mod gemini;
 mod in_turn;
 pub mod listing;
+mod media;
 mod openai;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod tap;
+mod unwrap;
 pub mod wire;
 
 use std::borrow::Cow;

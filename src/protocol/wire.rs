@@ -81,6 +81,12 @@ pub trait StreamEncoder {
         (None, 0)
     }
 
+    /// About how many bytes wait to be told: blocks whose turn has not come, calls that go out
+    /// whole.
+    fn kept(&self) -> usize {
+        0
+    }
+
     /// The stream is at its end, which [`StreamEvent::Finish`] has told: what closes it.
     fn finish(&mut self, out: &mut Vec<u8>);
 }

@@ -289,6 +289,7 @@ impl Visit<'_> {
             query: self.head.query.clone(),
             credential: None,
             session: SESSION_HEADERS.iter().find_map(|name| headers.first(name)).map(str::to_owned),
+            client: headers.first("user-agent").and_then(product),
             tell_all: tells_all(self.live.config()),
             wishes: self.wishes()?,
         })
@@ -382,6 +383,13 @@ impl Visit<'_> {
         let message = format!("{} is not served here. Supported: {}.", self.head.path, endpoint::SUPPORTED);
         Fault::new(FaultKind::Endpoint, message)
     }
+}
+
+/// The name of the first product of a `user-agent` (RFC 9110, 10.1.5).
+fn product(agent: &str) -> Option<String> {
+    const MOST: usize = 64;
+    let name: String = agent.split(['/', ' ']).next()?.chars().take(MOST).collect();
+    (!name.is_empty()).then_some(name)
 }
 
 /// `auto`: all on loopback, few elsewhere (SPEC 11.2).

@@ -42,8 +42,13 @@ pub fn refusal(losses: &Losses, strict: bool) -> Option<&Loss> {
 
 /// The body for a target, what was lost on the way, and the tool names as the target sees them.
 pub fn outgoing(request: &Request, wire: &dyn Wire, target: &TargetContext<'_>) -> (String, Losses, NameMap) {
-    let (body, losses) = wire.encode_request(request, target);
-    let names = NameMap::new(request.tools.iter().map(|tool| tool.name.as_str()), &wire.name_rule());
+    let (body, mut losses) = wire.encode_request(request, target);
+    let rule = wire.name_rule();
+    let names = || request.tools.iter().map(|tool| tool.name.as_str());
+    for name in names().filter(|name| !rule.fits(name)) {
+        losses.degrade(format!("tools.{name}"), "the target takes no such name; it is offered another");
+    }
+    let names = NameMap::new(names(), &rule);
     (body, losses, names)
 }
 
@@ -90,8 +95,8 @@ impl Crossing {
                     call.state.iter_mut().for_each(|state| self.sign(&mut state.provider, &mut state.model));
                 }
                 Block::Reasoning(reasoning) => {
-                    if reasoning.state.is_none() && self.carries_words() && !reasoning.text.is_empty() {
-                        reasoning.state = Some(State::of_text(self.target.name(), &reasoning.text));
+                    if reasoning.state.is_none() {
+                        reasoning.state = self.state_of(&reasoning.text);
                     }
                     reasoning
                         .state
@@ -115,9 +120,15 @@ impl Crossing {
         self.model.clone_into(model);
     }
 
-    /// Are the words of reasoning given to the client as state, since it would lose them?
-    fn carries_words(&self) -> bool {
-        !self.answer.show_reasoning || !self.client_wire.keeps_reasoning()
+    /// The state of reasoning whose origin gave none: its words, where the client would lose them;
+    /// else where it came from, for a later target must know it for foreign (SPEC 8.6).
+    fn state_of(&self, words: &str) -> Option<State> {
+        let origin = self.target.name();
+        if !self.answer.show_reasoning || !self.client_wire.keeps_reasoning() {
+            (!words.is_empty()).then(|| State::of_text(origin, words))
+        } else {
+            self.client_wire.carries_state().then(|| State::of(origin, Vec::new()))
+        }
     }
 
     fn localize(&self, event: &mut StreamEvent) {
@@ -137,6 +148,7 @@ impl Crossing {
 pub struct Translated {
     crossing: Crossing,
     reader: FrameReader,
+    limit: usize,
     decoder: Box<dyn StreamDecoder>,
     encoder: Box<dyn StreamEncoder>,
     framing: Framing,
@@ -152,6 +164,7 @@ impl Translated {
     pub(super) fn new(crossing: &Crossing, limit: usize, framing: Framing) -> Self {
         Self {
             reader: FrameReader::new(limit),
+            limit,
             decoder: crossing.target_wire.stream_decoder(&crossing.answer.request_id),
             encoder: crossing.client_wire.stream_encoder(&crossing.answer),
             crossing: crossing.clone(),
@@ -185,7 +198,8 @@ impl Translated {
         let decoded = self.decoder.frame(frame.event_name(), &text, &mut self.events);
         decoded.map_err(|_| PipeError::BrokenFrame)?;
         self.encode(out);
-        Ok(Some(kind))
+        // What waits in the encoder came in many frames, and is bounded like one.
+        if self.encoder.kept() > self.limit { Err(PipeError::FrameTooLong) } else { Ok(Some(kind)) }
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> StreamEnd {
@@ -224,9 +238,7 @@ impl Translated {
     }
 
     fn encode(&mut self, out: &mut Vec<u8>) {
-        if self.crossing.carries_words() {
-            self.words.add_states(self.crossing.target.name(), &mut self.events);
-        }
+        self.words.add_states(&self.crossing, &mut self.events);
         for mut event in self.events.drain(..) {
             self.crossing.localize(&mut event);
             if !self.crossing.client_wire.carries_state() {
@@ -300,8 +312,8 @@ impl Keeper {
 struct Words(HashMap<BlockId, String>);
 
 impl Words {
-    /// Gives each such block its words as state, before its end.
-    fn add_states(&mut self, origin: &str, events: &mut Vec<StreamEvent>) {
+    /// Gives each such block a state, before its end.
+    fn add_states(&mut self, crossing: &Crossing, events: &mut Vec<StreamEvent>) {
         let mut all = Vec::with_capacity(events.len());
         for event in events.drain(..) {
             match &event {
@@ -317,9 +329,8 @@ impl Words {
                     self.0.remove(id);
                 }
                 StreamEvent::BlockEnd { id } => {
-                    if let Some(words) = self.0.remove(id).filter(|words| !words.is_empty()) {
-                        let delta = Delta::State(State::of_text(origin, &words));
-                        all.push(StreamEvent::BlockDelta { id: *id, delta });
+                    if let Some(state) = self.0.remove(id).and_then(|words| crossing.state_of(&words)) {
+                        all.push(StreamEvent::BlockDelta { id: *id, delta: Delta::State(state) });
                     }
                 }
                 _ => {}

@@ -123,7 +123,7 @@ impl Ground {
                     "cannot listen on {address}: {error}. Choose another --proxy-port, or leave it out for any \
                      free one"
                 ),
-                other @ (StartError::Upstream(_) | StartError::Thread(_)) => other.to_string(),
+                error @ (StartError::Upstream(_) | StartError::Thread(_)) => error.to_string(),
             })
         })?;
         if let Some(address) = server.addresses().first() {

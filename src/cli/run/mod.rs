@@ -201,7 +201,11 @@ fn workspace(options: &Options) -> Result<PathBuf, Refusal> {
 
 /// What the session came to, for who sits at the terminal.
 fn tell(server: &Server) {
-    let line = server.live().tally.sums().line(None);
+    let live = server.live();
+    let spent = live.health.spent(clock::millis()).session;
+    // A session of which no price is known costs an unknown sum, not nothing.
+    let cost = (spent.usd > 0.0 || spent.unpriced == 0).then_some(spent.usd);
+    let line = live.sinks.tally.sums().line(cost);
     log::info!("session: {line}");
     if std::io::stderr().is_terminal() {
         complain(&format!("llmgate: {line}"));

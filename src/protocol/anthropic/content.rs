@@ -166,9 +166,9 @@ pub(super) fn join_call_states(blocks: &mut Vec<Block>) {
     *blocks = joined;
 }
 
-/// Is a state without text that of the call that follows it?
+/// Is a state without text that of the call that follows it? Words of reasoning are not.
 pub(super) fn belongs_to_call(state: &State) -> bool {
-    state.origin == GEMINI
+    state.origin == GEMINI && !state.blocks.is_empty() && state.text().is_none()
 }
 
 fn result(content: Option<Value>, path: &str, losses: &mut Losses) -> Result<Vec<ResultPart>, WireError> {

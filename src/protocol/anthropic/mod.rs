@@ -27,6 +27,8 @@ use crate::ir::response::Response;
 use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::listing::{ListQuery, ModelCard};
+use crate::protocol::media::checked;
+
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
 use crate::protocol::{Action, Codec, Stage};
@@ -161,7 +163,7 @@ impl Codec for Anthropic {
 
 impl Wire for Anthropic {
     fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError> {
-        request_decode::decode(text)
+        request_decode::decode(text).map(checked)
     }
 
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses) {

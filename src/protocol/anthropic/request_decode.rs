@@ -57,10 +57,11 @@ fn sampling(fields: &mut Fields) -> Result<Sampling, WireError> {
 
 fn system(value: Option<Value>, losses: &mut Losses) -> Result<Vec<String>, WireError> {
     let mut texts: Vec<String> = Vec::new();
-    for block in content::blocks(value, "system", losses)? {
+    let is_list = value.as_ref().is_some_and(Value::is_array);
+    for (index, block) in content::blocks(value, "system", losses)?.into_iter().enumerate() {
         match block {
             // Claude Code's first block varies with each run and is of use to Anthropic alone.
-            Block::Text(text) if texts.is_empty() && text.trim_start().starts_with(ATTRIBUTION) => {}
+            Block::Text(text) if is_list && index == 0 && text.trim_start().starts_with(ATTRIBUTION) => {}
             Block::Text(text) => texts.push(text),
             Block::Refusal(_) | Block::Media(_) | Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => {
                 losses.degrade("system", "instructions are text")

@@ -17,6 +17,7 @@ use crate::ir::request::Reasoning;
 use crate::ir::response::StopReason;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::fields::Fields;
+use crate::protocol::unwrap::Unwrap;
 use crate::protocol::wire::{StreamDecoder, WireError};
 
 /// Reads one stream.
@@ -52,6 +53,7 @@ enum Open {
         id: BlockId,
         input: Value,
         grown: bool,
+        unwrap: Unwrap,
     },
     /// Told from its first text on; `block` is what it is so far.
     Thinking {
@@ -175,7 +177,7 @@ impl Decoder {
         if let Some(state) = self.held.take() {
             out.push(StreamEvent::BlockDelta { id, delta: Delta::State(state) });
         }
-        Ok(Open::Call { id, input, grown: false })
+        Ok(Open::Call { id, input, grown: false, unwrap: Unwrap::raw() })
     }
 
     fn block_delta(&mut self, mut fields: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
@@ -194,10 +196,10 @@ impl Decoder {
         match (open, kind.as_str()) {
             (Open::Skipped, _) | (_, "citations_delta") => {}
             (Open::Text(id), "text_delta") => grow(*id, delta.required_text("text")?, out),
-            (Open::Call { id, grown, .. }, "input_json_delta") => {
+            (Open::Call { id, grown, unwrap, .. }, "input_json_delta") => {
                 let text = delta.text("partial_json")?.unwrap_or_default();
                 *grown |= !text.is_empty();
-                grow(*id, text, out);
+                grow(*id, unwrap.push(&text), out);
             }
             (Open::Thinking { id, block }, "thinking_delta") => {
                 let text = delta.required_text("thinking")?;
@@ -246,8 +248,10 @@ impl Decoder {
         match open {
             Open::Skipped => {}
             Open::Text(id) => out.push(StreamEvent::BlockEnd { id }),
-            Open::Call { id, input, grown } => {
-                if !grown {
+            Open::Call { id, input, grown, unwrap } => {
+                if grown {
+                    grow(id, unwrap.finish(), out);
+                } else {
                     let input = if input.is_null() { "{}".to_owned() } else { wire::arguments(input) };
                     grow(id, input, out);
                 }

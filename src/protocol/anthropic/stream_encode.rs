@@ -1,10 +1,6 @@
-//! Events as a stream for a client.
-//!
-//! One content block is open at a time: the first that has not ended streams, what arrives for the
-//! others is kept and follows in order (SPEC 8.11).
+//! Events as a stream for a client, one content block at a time.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
 use super::response::{Said, begun, made_id, signature};
 use super::wire::{Block as Wire, Counts, Delta as WireDelta, End, Event, input};
@@ -12,29 +8,34 @@ use crate::base::json::quoted;
 use crate::base::sse;
 use crate::ir::carrier::State;
 use crate::ir::response::{StopReason, Usage};
-use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
+use crate::ir::stream::{BlockKind, Delta, StreamEvent};
+use crate::protocol::in_turn::InTurn;
+use crate::protocol::unwrap::{INPUT, RAW};
 use crate::protocol::wire::{AnswerContext, StreamEncoder};
 
 /// Writes one stream.
 #[derive(Debug)]
 pub(super) struct Encoder {
     answer: AnswerContext,
-    blocks: VecDeque<Block>,
-    writer: Writer,
+    turns: InTurn,
+    block: Option<Block>,
+    index: usize,
     said: Said,
     usage: Usage,
     stop: StopReason,
 }
 
-/// A block that is not whole, or waits for its turn.
+/// The block that is being told.
 #[derive(Debug)]
 struct Block {
-    id: BlockId,
     kind: BlockKind,
-    /// What came and is not written yet.
-    kept: Vec<Delta>,
-    ended: bool,
+    /// Was it announced? Thinking is at once; a text with its first character; a call with its
+    /// first argument, for its state goes before it.
     open: bool,
+    /// The member that a call's text is wrapped in, once it is known that it is no object.
+    wrapped: bool,
+    /// White space before a call's arguments, which tells nothing of what they are.
+    blank: String,
     /// What is written when it ends.
     state: Option<State>,
 }
@@ -43,119 +44,102 @@ impl Encoder {
     pub(super) fn new(answer: &AnswerContext) -> Self {
         Self {
             answer: answer.clone(),
-            blocks: VecDeque::new(),
-            writer: Writer {
-                index: 0,
-                shows_reasoning: answer.show_reasoning,
-                request_id: answer.request_id.clone(),
-            },
+            turns: InTurn::default(),
+            block: None,
+            index: 0,
             said: Said::default(),
             usage: Usage::default(),
             stop: StopReason::End,
         }
     }
 
-    fn start(&self, id: Option<&str>, out: &mut Vec<u8>) {
-        let usage = Counts { input_tokens: Some(self.answer.estimated_input), ..Counts::default() };
-        frame(&Event::MessageStart { message: begun(id, &self.answer, usage) }, out);
-    }
-
-    fn block(&mut self, id: BlockId, change: impl FnOnce(&mut Block), out: &mut Vec<u8>) {
-        if let Some(block) = self.blocks.iter_mut().find(|block| block.id == id) {
-            change(block);
-        }
-        while let Some(first) = self.blocks.front_mut() {
-            self.writer.write(first, out);
-            if !first.ended {
-                return;
-            }
-            self.writer.end(first, out);
-            self.blocks.pop_front();
-        }
-    }
-}
-
-impl StreamEncoder for Encoder {
-    fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+    fn tell(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
         match event {
-            StreamEvent::Start { id, .. } => self.start(id.as_deref(), out),
-            StreamEvent::BlockStart { id, kind } => {
-                self.said.call |= matches!(kind, BlockKind::Call { .. });
-                self.said.refusal |= matches!(kind, BlockKind::Refusal);
-                self.blocks.push_back(Block {
-                    id: *id,
-                    kind: kind.clone(),
-                    kept: Vec::new(),
-                    ended: false,
-                    open: false,
-                    state: None,
-                });
-                self.block(*id, |_| {}, out);
+            StreamEvent::Start { id, .. } => {
+                let usage = Counts { input_tokens: Some(self.answer.estimated_input), ..Counts::default() };
+                frame(&Event::MessageStart { message: begun(id.as_deref(), &self.answer, usage) }, out);
             }
-            StreamEvent::BlockDelta { id, delta } => {
-                self.block(*id, |block| block.kept.push(delta.clone()), out);
+            StreamEvent::BlockStart { kind, .. } => self.start(kind, out),
+            StreamEvent::BlockDelta { delta, .. } => {
+                if let Some(mut block) = self.block.take() {
+                    self.grow(&mut block, delta, out);
+                    self.block = Some(block);
+                }
             }
-            StreamEvent::BlockEnd { id } => self.block(*id, |block| block.ended = true, out),
+            StreamEvent::BlockEnd { .. } => {
+                if let Some(block) = self.block.take() {
+                    self.end(block, out);
+                }
+            }
             StreamEvent::Usage(usage) => self.usage.update(*usage),
             StreamEvent::Finish { stop } => self.stop = stop.clone(),
             StreamEvent::Unknown { .. } => {}
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) {
-        let (stop_reason, stop_sequence) = self.said.reason(&self.stop);
-        // The counts come last, after the end: both are told here.
-        let usage = Counts::of(&self.usage);
-        frame(&Event::MessageDelta { delta: End { stop_reason, stop_sequence }, usage }, out);
-        frame(&Event::MessageStop, out);
-    }
-}
-
-/// Writes the block whose turn it is.
-#[derive(Debug)]
-struct Writer {
-    index: usize,
-    shows_reasoning: bool,
-    request_id: String,
-}
-
-impl Writer {
-    /// Writes what was kept. Thinking opens at once; a text with its first character; a call with
-    /// its first delta, for its state goes before it.
-    fn write(&mut self, block: &mut Block, out: &mut Vec<u8>) {
+    fn start(&mut self, kind: &BlockKind, out: &mut Vec<u8>) {
+        self.said.call |= matches!(kind, BlockKind::Call { .. });
+        self.said.refusal |= matches!(kind, BlockKind::Refusal);
+        let (kind, blank) = (kind.clone(), String::new());
+        let mut block = Block { kind, open: false, wrapped: false, blank, state: None };
         if block.kind == BlockKind::Reasoning {
-            self.open(block, out);
+            self.open(&mut block, out);
         }
-        for delta in std::mem::take(&mut block.kept) {
-            match (delta, &block.kind) {
-                (Delta::State(state), BlockKind::Call { .. }) if !block.open => {
-                    self.thinking(&state, out);
-                }
-                (Delta::State(state), _) => block.state = Some(state),
-                (Delta::Text(text), _) if text.is_empty() => {}
-                (Delta::Text(_), BlockKind::Reasoning) if !self.shows_reasoning => {}
-                (Delta::Text(text), BlockKind::Reasoning) => {
-                    self.delta(WireDelta::Thinking { thinking: &text }, out);
-                }
-                (Delta::Text(text), BlockKind::Text | BlockKind::Refusal) => {
-                    self.open(block, out);
-                    self.delta(WireDelta::Text { text: &text }, out);
-                }
-                (Delta::Text(text), BlockKind::Call { free_form: false, .. }) => {
-                    self.open(block, out);
-                    self.delta(WireDelta::Input { partial_json: &text }, out);
-                }
-                (Delta::Text(text), BlockKind::Call { free_form: true, .. }) => {
-                    self.open(block, out);
-                    let quoted = quoted(&text);
-                    let inside = quoted.get(1..quoted.len() - 1).unwrap_or_default();
-                    self.delta(WireDelta::Input { partial_json: inside }, out);
-                }
+        self.block = Some(block);
+    }
+
+    fn grow(&mut self, block: &mut Block, delta: &Delta, out: &mut Vec<u8>) {
+        match (delta, &block.kind) {
+            (Delta::State(state), BlockKind::Call { .. }) if !block.open => self.thinking(state, out),
+            (Delta::State(state), _) => block.state = Some(state.clone()),
+            (Delta::Text(text), _) if text.is_empty() => {}
+            (Delta::Text(_), BlockKind::Reasoning) if !self.answer.show_reasoning => {}
+            (Delta::Text(text), BlockKind::Reasoning) => {
+                self.delta(WireDelta::Thinking { thinking: text }, out);
+            }
+            (Delta::Text(text), BlockKind::Text | BlockKind::Refusal) => {
+                self.open(block, out);
+                self.delta(WireDelta::Text { text }, out);
+            }
+            (Delta::Text(text), BlockKind::Call { free_form, .. }) => {
+                let free_form = *free_form;
+                self.arguments(block, text, free_form, out);
             }
         }
     }
 
-    fn end(&mut self, block: &mut Block, out: &mut Vec<u8>) {
+    /// Arguments stream as they come; what does not begin like an object is the text of one member.
+    fn arguments(&self, block: &mut Block, text: &str, free_form: bool, out: &mut Vec<u8>) {
+        if !block.open {
+            block.blank.push_str(text);
+            let begin = block.blank.trim_start();
+            if !free_form && begin.is_empty() {
+                return;
+            }
+            let text = std::mem::take(&mut block.blank);
+            let is_object = !free_form && text.trim_start().starts_with('{');
+            self.open(block, out);
+            if !is_object {
+                block.wrapped = true;
+                let name = if free_form { INPUT } else { RAW };
+                self.delta(WireDelta::Input { partial_json: &format!("{{\"{name}\":\"") }, out);
+            }
+            return self.piece(block, &text, out);
+        }
+        self.piece(block, text, out);
+    }
+
+    fn piece(&self, block: &Block, text: &str, out: &mut Vec<u8>) {
+        if block.wrapped {
+            let quoted = quoted(text);
+            let inside = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+            self.delta(WireDelta::Input { partial_json: inside }, out);
+        } else {
+            self.delta(WireDelta::Input { partial_json: text }, out);
+        }
+    }
+
+    fn end(&mut self, mut block: Block, out: &mut Vec<u8>) {
         match &block.kind {
             BlockKind::Text | BlockKind::Refusal => {}
             BlockKind::Reasoning => {
@@ -163,9 +147,11 @@ impl Writer {
                 self.delta(WireDelta::Signature { signature }, out);
             }
             BlockKind::Call { free_form, .. } => {
-                let free_form = *free_form;
-                self.open(block, out);
-                if free_form {
+                let is_silent = !block.open && *free_form;
+                self.open(&mut block, out);
+                if is_silent {
+                    self.delta(WireDelta::Input { partial_json: "{\"input\":\"\"}" }, out);
+                } else if block.wrapped {
                     self.delta(WireDelta::Input { partial_json: "\"}" }, out);
                 }
             }
@@ -181,26 +167,20 @@ impl Writer {
     }
 
     fn open(&self, block: &mut Block, out: &mut Vec<u8>) {
-        if block.open {
+        if std::mem::replace(&mut block.open, true) {
             return;
         }
-        block.open = true;
-        let (content_block, prefix) = match &block.kind {
-            BlockKind::Text | BlockKind::Refusal => (Wire::text(""), None),
-            BlockKind::Reasoning => {
-                (Wire::Thinking { thinking: Cow::Borrowed(""), signature: String::new() }, None)
-            }
-            BlockKind::Call { id, name, free_form } => {
-                let id = if id.is_empty() { made_id(&self.request_id, self.index) } else { id.clone() };
-                let (id, name) = (Cow::Owned(id), Cow::Borrowed(name.as_str()));
-                let block = Wire::ToolUse { id, name, input: input("", false), cache_control: None };
-                (block, free_form.then_some("{\"input\":\""))
+        let content_block = match &block.kind {
+            BlockKind::Text | BlockKind::Refusal => Wire::text(""),
+            BlockKind::Reasoning => Wire::Thinking { thinking: Cow::Borrowed(""), signature: String::new() },
+            BlockKind::Call { id, name, .. } => {
+                let made = || made_id(&self.answer.request_id, self.index);
+                let id = if id.is_empty() { Cow::Owned(made()) } else { Cow::Borrowed(id.as_str()) };
+                let name = Cow::Borrowed(name.as_str());
+                Wire::ToolUse { id, name, input: input("", false), cache_control: None }
             }
         };
         frame(&Event::ContentBlockStart { index: self.index, content_block }, out);
-        if let Some(partial_json) = prefix {
-            self.delta(WireDelta::Input { partial_json }, out);
-        }
     }
 
     /// A block of thinking that holds nothing but a state.
@@ -214,6 +194,26 @@ impl Writer {
 
     fn delta(&self, delta: WireDelta<'_>, out: &mut Vec<u8>) {
         frame(&Event::ContentBlockDelta { index: self.index, delta }, out);
+    }
+}
+
+impl StreamEncoder for Encoder {
+    fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+        let mut turns = std::mem::take(&mut self.turns);
+        turns.next(event, |event| self.tell(event, out));
+        self.turns = turns;
+    }
+
+    fn kept(&self) -> usize {
+        self.turns.kept()
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        let (stop_reason, stop_sequence) = self.said.reason(&self.stop);
+        // The counts come last, after the end: both are told here.
+        let usage = Counts::of(&self.usage);
+        frame(&Event::MessageDelta { delta: End { stop_reason, stop_sequence }, usage }, out);
+        frame(&Event::MessageStop, out);
     }
 }
 

@@ -29,14 +29,19 @@ pub(super) fn decode(
     if !list.is_empty() && list.iter().all(is_server) {
         losses.refuse("tools", "all of them run at their vendor");
     }
+    // Behind the others, so that what was offered before stays the beginning of the list.
+    let mut late = Vec::new();
     for (index, tool) in list.into_iter().enumerate() {
         let path = format!("tools[{index}]");
         if is_server(&tool) {
             losses.degrade(path, "a tool that runs at its vendor");
-        } else {
-            request.tools.extend(function(Fields::of(tool, path)?, &offered, losses)?);
+            continue;
         }
+        let is_late = tool.get("defer_loading") == Some(&Value::Bool(true)) && !offered.all;
+        let tools = if is_late { &mut late } else { &mut request.tools };
+        tools.extend(function(Fields::of(tool, path)?, &offered, losses)?);
     }
+    request.tools.append(&mut late);
     if let Some(choice) = fields.object("tool_choice")? {
         take_choice(choice, request, losses)?;
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::ir::response::Usage;
+use crate::protocol::unwrap::{INPUT, RAW};
 
 /// A request.
 #[derive(Debug, Serialize)]
@@ -280,7 +281,7 @@ impl Counts {
 /// `{"input": TEXT}` for a free-form tool (SPEC 8.3, 8.4).
 pub(super) fn input(arguments: &str, free_form: bool) -> Box<RawValue> {
     if free_form {
-        return wrapped("input", arguments);
+        return wrapped(INPUT, arguments);
     }
     let is_object = arguments.trim_start().starts_with('{');
     match RawValue::from_string(arguments.to_owned()) {
@@ -300,9 +301,6 @@ pub(super) fn arguments(input: Value) -> String {
     }
     input.to_string()
 }
-
-/// The member that carries arguments which are no object.
-const RAW: &str = "_raw";
 
 fn wrapped(name: &str, text: &str) -> Box<RawValue> {
     raw(format!("{{\"{name}\":{}}}", crate::base::json::quoted(text)))

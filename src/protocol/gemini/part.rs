@@ -8,14 +8,13 @@ use crate::ir::loss::Losses;
 use crate::ir::request::{Media, MediaKind, Source};
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::spelling;
+use crate::protocol::unwrap::{INPUT, RAW};
 use crate::protocol::wire::WireError;
 
 /// The protocol's name in [`State`].
 pub(super) const ORIGIN: &str = "gemini";
 /// What stands for a signature that nobody has. <https://ai.google.dev/gemini-api/docs/thought-signatures>
 pub(super) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
-/// The one member of arguments that are no object (SPEC 8.4).
-const RAW: &str = "_raw";
 /// Parts that tell of tools which run at Google.
 const SERVER: [&str; 4] = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
 
@@ -103,7 +102,7 @@ fn raw(arguments: &Map<String, Value>) -> Option<String> {
 /// Arguments as the object that Google demands.
 pub(super) fn object_of(arguments: &str, free_form: bool) -> Value {
     if free_form {
-        return json!({"input": arguments});
+        return json!({INPUT: arguments});
     }
     if arguments.trim().is_empty() {
         return json!({});

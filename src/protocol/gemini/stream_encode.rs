@@ -117,6 +117,14 @@ impl StreamEncoder for Encoder {
         }
     }
 
+    fn kept(&self) -> usize {
+        let size = |open: &Open| match open {
+            Open::Call(call) => call.arguments.len(),
+            Open::Text | Open::Reasoning => 0,
+        };
+        self.blocks.iter().map(|(_, open)| size(open)).sum()
+    }
+
     /// Counts that came after the end are told in one more chunk: clients take the last they see.
     fn finish(&mut self, out: &mut Vec<u8>) {
         if let Some((stop, _)) = self.ended.take().filter(|(_, told)| *told != self.usage) {

@@ -105,7 +105,7 @@ impl Reader {
         match part.piece {
             Piece::Call { id, name, arguments } => {
                 if let Some(before) = state.take_if(|state| !part::is_of_call(state)) {
-                    blocks.push(reasoning(String::new(), Some(before)));
+                    signed(before, blocks);
                 }
                 let id = self.call(id, &name, &arguments);
                 blocks.push(Block::Call(ToolCall { id, name, arguments, free_form: false, state }));
@@ -113,8 +113,9 @@ impl Reader {
             }
             Piece::Thought(text) if is_model => blocks.push(reasoning(text, state.take())),
             Piece::Text(text) | Piece::Thought(text) => {
-                let signed = state.take().map(|state| reasoning(String::new(), Some(state)));
-                blocks.extend(signed);
+                if let Some(state) = state.take() {
+                    signed(state, blocks);
+                }
                 blocks.push(Block::Text(text));
             }
             // An image or a document beside a result belongs to it: Gemini CLI's read_file.
@@ -132,7 +133,9 @@ impl Reader {
             }
             Piece::Empty => {}
         }
-        blocks.extend(state.map(|state| reasoning(String::new(), Some(state))));
+        if let Some(state) = state {
+            signed(state, blocks);
+        }
         Ok(())
     }
 
@@ -172,6 +175,15 @@ impl Reader {
         let id = matched.or(given).unwrap_or_else(|| made_id(name.as_deref().unwrap_or_default()));
         Ok(ToolResult { id, name, content, failed })
     }
+}
+
+/// A state without words of its own. Another protocol's came from the beginning of its turn, and
+/// must stand there again; it went out on whatever part could carry it.
+fn signed(state: State, blocks: &mut Vec<Block>) {
+    let is_reasoning = |block: &Block| matches!(block, Block::Reasoning(_));
+    let begin = blocks.iter().position(|block| !is_reasoning(block)).unwrap_or(blocks.len());
+    let place = if state.origin == part::ORIGIN { blocks.len() } else { begin };
+    blocks.insert(place, reasoning(String::new(), Some(state)));
 }
 
 fn reasoning(text: String, state: Option<State>) -> Block {
@@ -274,8 +286,8 @@ mod tests {
         let expected = vec![
             reasoning("hm".into(), None),
             reasoning(String::new(), own(json!({"text": "", "thoughtSignature": "c2ln"}))),
-            Block::Text("yes".into()),
             reasoning(String::new(), Some(foreign)),
+            Block::Text("yes".into()),
             call("f", "1", None),
             call("g", "2", own(signed)),
             call("g", "3", None),

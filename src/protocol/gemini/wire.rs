@@ -7,11 +7,12 @@ use crate::ir::response::Response;
 use crate::protocol::gemini::stream_decode::Decoder;
 use crate::protocol::gemini::stream_encode::Encoder;
 use crate::protocol::gemini::{Gemini, request_decode, request_encode, response};
+use crate::protocol::media;
 use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
 
 impl Wire for Gemini {
     fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError> {
-        request_decode::decode(text)
+        request_decode::decode(text).map(media::checked)
     }
 
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses) {

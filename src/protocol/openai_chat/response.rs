@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 use crate::base::id::stable_hash;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Block, Reasoning, ToolCall};
+use crate::ir::request::{Block, Reasoning, Tool, ToolCall, ToolForm};
 use crate::ir::response::{Response, StopReason, Usage};
 use crate::protocol::fields::Fields;
 use crate::protocol::openai_chat::request_decode;
 use crate::protocol::openai_chat::tap;
+use crate::protocol::unwrap::{INPUT, unwrapped};
 use crate::protocol::wire::{AnswerContext, WireError};
 
 /// Reads an answer; of several choices the first counts.
@@ -102,7 +103,7 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
     let calls: Vec<Value> = response
         .blocks
         .iter()
-        .filter_map(|block| if let Block::Call(call) = block { Some(call_value(call)) } else { None })
+        .filter_map(|block| if let Block::Call(call) = block { Some(call_value(call, answer)) } else { None })
         .collect();
     if response.blocks.iter().any(|block| matches!(block, Block::Media(_))) {
         losses.degrade("answer", "an image in the answer has no place in Chat");
@@ -174,18 +175,28 @@ fn texts<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> Option<&'a String>
     (!found.is_empty()).then(|| found.concat())
 }
 
-fn call_value(call: &ToolCall) -> Value {
-    let arguments = if call.arguments.is_empty() && !call.free_form { "{}" } else { &call.arguments };
+fn call_value(call: &ToolCall, answer: &AnswerContext) -> Value {
+    let (id, name) = (&call.id, &call.name);
     let mut value = if call.free_form {
-        json!({"id": call.id, "type": "custom", "custom": {"name": call.name, "input": arguments}})
+        json!({"id": id, "type": "custom", "custom": {"name": name, "input": call.arguments}})
+    } else if is_free_form(name, answer) {
+        let input = unwrapped(&call.arguments, INPUT);
+        json!({"id": id, "type": "custom", "custom": {"name": name, "input": input}})
     } else {
-        json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
+        let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
+        json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
     };
     if let (Some(extra), Some(object)) = (call.state.as_ref().and_then(extra_content), value.as_object_mut())
     {
         object.insert("extra_content".to_owned(), extra);
     }
     value
+}
+
+/// Did the client offer a free-form tool of that name, for which a function may stand?
+pub(super) fn is_free_form(name: &str, answer: &AnswerContext) -> bool {
+    let of_name = |tool: &&Tool| tool.name == name && matches!(tool.form, ToolForm::FreeForm { .. });
+    answer.tools.iter().any(|tool| of_name(&tool))
 }
 
 /// Gemini's thought signature where Google's own Chat endpoint puts it.

@@ -6,7 +6,8 @@ use crate::base::sse;
 use crate::ir::carrier::State;
 use crate::ir::response::Usage;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
-use crate::protocol::openai_chat::response::{answer_id, extra_content, finish_reason, usage};
+use crate::protocol::openai_chat::response::{answer_id, extra_content, finish_reason, is_free_form, usage};
+use crate::protocol::unwrap::Unwrap;
 use crate::protocol::wire::{AnswerContext, StreamEncoder};
 
 /// Writes one stream.
@@ -23,7 +24,7 @@ enum Part {
     Content,
     Refusal,
     Reasoning,
-    Call(Call),
+    Call(Box<Call>),
 }
 
 /// A call; its first chunk waits for the state that may come before the arguments, since clients
@@ -33,6 +34,8 @@ struct Call {
     id: String,
     name: String,
     free_form: bool,
+    /// Takes the input out of the arguments of the function that stands for a free-form tool.
+    unwrap: Option<Unwrap>,
     state: Option<State>,
     told: bool,
     silent: bool,
@@ -101,8 +104,17 @@ impl Encoder {
             BlockKind::Call { id, name, free_form } => {
                 let index = self.calls;
                 self.calls += 1;
-                let (id, name, free_form) = (id.clone(), name.clone(), *free_form);
-                Part::Call(Call { index, id, name, free_form, state: None, told: false, silent: true })
+                let stands_for = !free_form && is_free_form(name, &self.answer);
+                Part::Call(Box::new(Call {
+                    index,
+                    id: id.clone(),
+                    name: name.clone(),
+                    free_form: *free_form || stands_for,
+                    unwrap: stands_for.then(Unwrap::input),
+                    state: None,
+                    told: false,
+                    silent: true,
+                }))
             }
         };
         self.blocks.push((id, part));
@@ -125,7 +137,10 @@ impl Encoder {
                     chunks.push(call.opening());
                 }
                 call.silent = false;
-                chunks.push(call.more(text));
+                let text = call.unwrap.as_mut().map_or_else(|| text.clone(), |unwrap| unwrap.push(text));
+                if !text.is_empty() {
+                    chunks.push(call.more(&text));
+                }
             }
         }
         chunks.into_iter().for_each(|delta| self.chunk(delta, None, out));
@@ -141,6 +156,10 @@ impl Encoder {
         }
         if call.silent && !call.free_form {
             chunks.push(call.more("{}"));
+        }
+        let rest = call.unwrap.take().map(|unwrap| unwrap.finish()).unwrap_or_default();
+        if !rest.is_empty() {
+            chunks.push(call.more(&rest));
         }
         chunks.into_iter().for_each(|delta| self.chunk(delta, None, out));
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::ir::carrier::State;
 use crate::ir::request::{CallKind, ToolIdentity};
 use crate::ir::response::{StopReason, Usage};
+use crate::protocol::openai_responses::own_tools;
 use crate::protocol::wire::AnswerContext;
 
 /// How the client knows the tools of its request, by their flat names.
@@ -55,34 +56,25 @@ impl Call<'_> {
         let identity = known.get(self.name);
         let name = identity.map_or(self.name, |identity| identity.name.as_str());
         let namespace = identity.and_then(|identity| identity.namespace.as_deref());
-        let arguments = || serde_json::from_str::<Value>(self.arguments).unwrap_or_else(|_| json!({}));
-        let mut item = match self.kind {
-            CallKind::Function => json!({"id": self.item_id, "type": "function_call", "status": self.status,
-                "call_id": self.call_id, "name": name, "arguments": self.arguments}),
-            CallKind::Custom => json!({"id": self.item_id, "type": "custom_tool_call", "status": self.status,
-                "call_id": self.call_id, "name": name, "input": self.arguments}),
-            CallKind::ToolSearch => {
-                json!({"id": self.item_id, "type": "tool_search_call", "status": self.status,
-                "execution": "client", "call_id": self.call_id, "arguments": arguments()})
-            }
-            CallKind::LocalShell => {
-                json!({"id": self.item_id, "type": "local_shell_call", "status": self.status,
-                "call_id": self.call_id, "action": shell_action(arguments())})
+        let own = match self.kind {
+            CallKind::Function => json!({"type": "function_call", "name": name, "arguments": self.arguments}),
+            CallKind::Custom => json!({"type": "custom_tool_call", "name": name, "input": self.arguments}),
+            kind @ (CallKind::ToolSearch | CallKind::LocalShell | CallKind::Shell | CallKind::ApplyPatch) => {
+                own_tools::item(kind, self.arguments)
             }
         };
+        let mut item = json!({"id": self.item_id});
+        if let (Some(item), Value::Object(mut own)) = (item.as_object_mut(), own) {
+            item.extend(own.shift_remove_entry("type"));
+            item.insert("status".to_owned(), self.status.into());
+            item.insert("call_id".to_owned(), self.call_id.into());
+            item.append(&mut own);
+        }
         if let (Some(namespace), Some(object)) = (namespace, item.as_object_mut()) {
             object.insert("namespace".to_owned(), namespace.into());
         }
         item
     }
-}
-
-fn shell_action(mut arguments: Value) -> Value {
-    if let Some(object) = arguments.as_object_mut() {
-        object.insert("type".to_owned(), "exec".into());
-        object.entry("env").or_insert_with(|| json!({}));
-    }
-    arguments
 }
 
 /// The prefix of an item's id.
@@ -92,14 +84,9 @@ pub(super) fn prefix(kind: CallKind) -> &'static str {
         CallKind::Custom => "ctc_",
         CallKind::ToolSearch => "tsc_",
         CallKind::LocalShell => "lsh_",
+        CallKind::Shell => "sh_",
+        CallKind::ApplyPatch => "apc_",
     }
-}
-
-/// The value of `input` in a function's arguments, which stand for a free-form tool's input.
-pub(super) fn unwrapped(arguments: &str) -> String {
-    let value: Option<Value> = serde_json::from_str(arguments).ok();
-    let input = value.as_ref().and_then(|value| value.get("input")).and_then(Value::as_str);
-    input.map_or_else(|| arguments.to_owned(), str::to_owned)
 }
 
 /// `resp_` and the provider's id, or the request's.

@@ -8,9 +8,11 @@ use crate::ir::request::{
     Block, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
 };
 use crate::protocol::fields::{Fields, data_url};
-use crate::protocol::openai_responses::ORIGIN;
 use crate::protocol::openai_responses::tools::{self, flat_name};
+use crate::protocol::openai_responses::{ORIGIN, own_tools};
 use crate::protocol::wire::WireError;
+
+const BY_SERVER: &str = "it belongs to a tool that runs at its own vendor";
 
 /// Reads `input`: a text, or a list of items.
 pub(super) fn decode(
@@ -36,7 +38,7 @@ pub(super) fn decode(
 
 fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     item.take("id");
-    item.take("status");
+    let status = item.take("status");
     let kind = item.text("type")?.unwrap_or_else(|| "message".to_owned());
     match kind.as_str() {
         "message" => return message(item, request, losses),
@@ -44,18 +46,18 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
         "function_call" | "custom_tool_call" => {
             push_call(request, call(&mut item, kind == "custom_tool_call")?);
         }
-        "tool_search_call" | "local_shell_call" => {
-            push(request, Role::Assistant, Block::Call(own_call(&mut item, &kind)?));
-        }
         "function_call_output" | "custom_tool_call_output" | "local_shell_call_output" => {
             push(request, Role::User, Block::Result(result(&mut item, losses)?));
         }
-        "tool_search_output" => {
-            let found = item.list("tools")?.unwrap_or_default();
-            let result = search_result(&mut item, &found)?;
-            push(request, Role::User, Block::Result(result));
-            tools::decode(found, &item.at("tools"), request, losses)?;
+        "shell_call_output" => {
+            push(request, Role::User, Block::Result(own_tools::shell_result(&mut item)?));
         }
+        "apply_patch_call_output" => {
+            let failed = status.is_some_and(|status| status == "failed");
+            let result = ToolResult { failed, ..result(&mut item, losses)? };
+            push(request, Role::User, Block::Result(result));
+        }
+        "tool_search_output" => search_output(&mut item, request, losses)?,
         "additional_tools" => {
             let more = item.list("tools")?.unwrap_or_default();
             item.take("role");
@@ -70,21 +72,36 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
             losses.refuse(item.at("type"), "only the provider that made it can read it");
             return Ok(());
         }
-        _ => {
-            losses.degrade(item.at("type"), format!("an item of type {kind:?} is not known to the target"));
-            return Ok(());
-        }
+        _ => return other(item, &kind, request, losses),
     }
     item.lose_rest(losses);
     Ok(())
 }
 
+/// A call of a tool that is a type of its own; else an item that is not known.
+fn other(mut item: Fields, kind: &str, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    match own_tools::of_item(kind) {
+        Some(_) if own_tools::is_of_server(&mut item)? => losses.degrade(item.at("type"), BY_SERVER),
+        Some((name, field)) => {
+            let call = own_tools::call(&mut item, name, field)?;
+            push(request, Role::Assistant, Block::Call(call));
+            item.lose_rest(losses);
+        }
+        None => {
+            let why = format!("an item of type {kind:?} is not known to the target");
+            losses.degrade(item.at("type"), why);
+        }
+    }
+    Ok(())
+}
+
 /// Gemini's state of a call came to the client as a reasoning item without words before it.
 fn push_call(request: &mut Request, mut call: ToolCall) {
+    let is_of_call =
+        |state: &State| state.origin == "gemini" && !state.blocks.is_empty() && state.text().is_none();
     let is_its_state = |block: &mut Block| match block {
         Block::Reasoning(reasoning) => {
-            reasoning.text.is_empty()
-                && reasoning.state.as_ref().is_some_and(|state| state.origin == "gemini")
+            reasoning.text.is_empty() && reasoning.state.as_ref().is_some_and(is_of_call)
         }
         _ => false,
     };
@@ -237,22 +254,6 @@ pub(super) fn call(item: &mut Fields, free_form: bool) -> Result<ToolCall, WireE
     Ok(ToolCall { id, name: flat_name(namespace.as_deref(), &name), arguments, free_form, state: None })
 }
 
-/// Calls of tools that are a type of their own.
-pub(super) fn own_call(item: &mut Fields, kind: &str) -> Result<ToolCall, WireError> {
-    let (name, field) = match kind {
-        "tool_search_call" => ("tool_search", "arguments"),
-        _ => ("local_shell", "action"),
-    };
-    let arguments = match item.take(field) {
-        Some(Value::String(text)) => text,
-        Some(value) => value.to_string(),
-        None => String::new(),
-    };
-    item.take("execution");
-    let id = item.text("call_id")?.unwrap_or_default();
-    Ok(ToolCall { id, name: name.to_owned(), arguments, free_form: false, state: None })
-}
-
 fn result(item: &mut Fields, losses: &mut Losses) -> Result<ToolResult, WireError> {
     let id = item.text("call_id")?.unwrap_or_default();
     let name = item.text("name")?;
@@ -273,10 +274,21 @@ fn result(item: &mut Fields, losses: &mut Losses) -> Result<ToolResult, WireErro
     Ok(ToolResult { id, name, content, failed: false })
 }
 
+/// What a search found: told as its names, and offered from now on.
+fn search_output(item: &mut Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    let found = item.list("tools")?.unwrap_or_default();
+    if own_tools::is_of_server(item)? {
+        losses.degrade(item.at("type"), BY_SERVER);
+    } else {
+        let result = search_result(item, &found)?;
+        push(request, Role::User, Block::Result(result));
+    }
+    tools::decode(found, &item.at("tools"), request, losses)
+}
+
 fn search_result(item: &mut Fields, found: &[Value]) -> Result<ToolResult, WireError> {
     let id = item.text("call_id")?.unwrap_or_default();
-    item.take("execution");
-    let names: Vec<&str> = found.iter().filter_map(|tool| tool.get("name")?.as_str()).collect();
+    let names: Vec<String> = found.iter().flat_map(tools::names).collect();
     let text = if names.is_empty() {
         "No tools were found.".to_owned()
     } else {
@@ -291,6 +303,7 @@ fn search_result(item: &mut Fields, found: &[Value]) -> Result<ToolResult, WireE
 }
 
 fn agent_message(item: &mut Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    item.take("recipient");
     let sender = item.text("author")?.or(item.text("sender")?).or(item.text("name")?);
     let path = item.at("content");
     let mut texts = Vec::new();

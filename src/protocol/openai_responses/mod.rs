@@ -3,6 +3,7 @@
 mod item_encode;
 mod items;
 mod models;
+mod own_tools;
 mod request_decode;
 mod request_encode;
 mod response;
@@ -10,7 +11,6 @@ mod stream_decode;
 mod stream_encode;
 mod tap;
 mod tools;
-mod unwrap;
 mod wire;
 
 use serde_json::{Value, json};

@@ -8,8 +8,8 @@ use serde_json::{Number, Value, json};
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
 use crate::ir::request::{
-    Block, Effort, Format, Level, Media, MediaKind, Request, ResultPart, Role, Source, Tool, ToolCall,
-    ToolChoice, ToolForm, ToolResult, Turn,
+    Block, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, Tool,
+    ToolCall, ToolChoice, ToolForm, ToolResult, Turn,
 };
 use crate::protocol::dialect::ReasoningStyle;
 use crate::protocol::openai_responses::{NAMES, ORIGIN};
@@ -34,7 +34,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         instructions: (!request.system.is_empty()).then(|| request.system.join("\n\n")),
         input,
         tools: request.tools.iter().map(tool).collect(),
-        tool_choice: request.choice.as_ref().filter(|_| has_tools).map(choice),
+        tool_choice: request.choice.as_ref().filter(|_| has_tools).map(|asked| choice(asked, &request.tools)),
         parallel_tool_calls: (has_tools && request.one_call).then_some(false),
         reasoning: reasoning(request, reasons, &mut losses),
         text: text(request),
@@ -177,6 +177,9 @@ impl Writer<'_, '_> {
                 }
                 Block::Refusal(text) => self.said(json!({"type": "refusal", "refusal": text})),
                 Block::Call(call) => {
+                    if call.state.as_ref().is_some_and(|state| !state.blocks.is_empty()) {
+                        self.losses.degrade("reasoning", "foreign reasoning");
+                    }
                     let item = self.call(call);
                     self.input.push(item);
                     if !answered.contains(call.id.as_str()) {
@@ -187,10 +190,11 @@ impl Writer<'_, '_> {
                     let own = reasoning
                         .state
                         .as_ref()
-                        .filter(|state| state.is_from(ORIGIN, &self.target.dialect.provider));
+                        .filter(|state| state.is_from(ORIGIN, &self.target.dialect.provider))
+                        .filter(|state| !state.blocks.is_empty());
                     match own {
                         Some(state) => self.input.extend(state.blocks.iter().cloned()),
-                        None => self.losses.hint("reasoning", "state of another provider"),
+                        None => self.lose_reasoning(reasoning),
                     }
                 }
                 Block::Text(_) | Block::Media(_) | Block::Result(_) => {}
@@ -201,6 +205,14 @@ impl Writer<'_, '_> {
             let kind = if call.free_form { "custom_tool_call_output" } else { "function_call_output" };
             let id = fit_id(&call.id, ID_LENGTH);
             self.input.push(json!({"type": kind, "call_id": id, "output": "[no output recorded]"}));
+        }
+    }
+
+    /// Responses takes back no reasoning but its own.
+    fn lose_reasoning(&mut self, reasoning: &Reasoning) {
+        let has_state = reasoning.state.as_ref().is_some_and(|state| !state.blocks.is_empty());
+        if has_state || !reasoning.text.is_empty() {
+            self.losses.degrade("reasoning", "foreign reasoning");
         }
     }
 
@@ -300,8 +312,15 @@ fn tool(tool: &Tool) -> Value {
     }
 }
 
-fn choice(choice: &ToolChoice) -> Value {
-    let named = |name: &str| json!({"type": "function", "name": fit_name(name, &NAMES)});
+fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {
+    let is_free_form = |name: &str| {
+        let mut known = tools.iter().filter(|tool| tool.name == name);
+        known.any(|tool| matches!(tool.form, ToolForm::FreeForm { .. }))
+    };
+    let named = |name: &str| {
+        let kind = if is_free_form(name) { "custom" } else { "function" };
+        json!({"type": kind, "name": fit_name(name, &NAMES)})
+    };
     match choice {
         ToolChoice::Auto => "auto".into(),
         ToolChoice::None => "none".into(),

@@ -7,9 +7,10 @@ use crate::ir::request::{Block, CallKind};
 use crate::ir::response::{Response, StopReason};
 use crate::protocol::fields::Fields;
 use crate::protocol::openai_responses::item_encode::{
-    Call, Progress, kind_of, message, part, prefix, reasoning, response, response_id, unwrapped, usage,
+    Call, Progress, kind_of, message, part, prefix, reasoning, response, response_id, usage,
 };
-use crate::protocol::openai_responses::{items, tap, tools};
+use crate::protocol::openai_responses::{items, own_tools, tap, tools};
+use crate::protocol::unwrap::{INPUT, unwrapped};
 use crate::protocol::wire::{AnswerContext, WireError};
 
 /// Reads an answer.
@@ -66,8 +67,11 @@ pub(super) fn blocks(mut item: Fields, seed: &str, index: usize) -> Result<Vec<B
             }
             Ok(vec![Block::Call(call)])
         }
-        "local_shell_call" => Ok(vec![Block::Call(items::own_call(&mut item, &kind)?)]),
-        _ => Ok(Vec::new()),
+        _ => match own_tools::of_item(&kind) {
+            Some(_) if own_tools::is_of_server(&mut item)? => Ok(Vec::new()),
+            Some((name, field)) => Ok(vec![Block::Call(own_tools::call(&mut item, name, field)?)]),
+            None => Ok(Vec::new()),
+        },
     }
 }
 
@@ -97,7 +101,7 @@ pub(super) fn encode(answered: &Response, answer: &AnswerContext) -> (String, Lo
                 }
                 let kind = kind_of(&call.name, call.free_form, &known);
                 let arguments = match kind {
-                    CallKind::Custom if !call.free_form => unwrapped(&call.arguments),
+                    CallKind::Custom if !call.free_form => unwrapped(&call.arguments, INPUT),
                     _ if call.arguments.is_empty() && !call.free_form => "{}".to_owned(),
                     _ => call.arguments.clone(),
                 };

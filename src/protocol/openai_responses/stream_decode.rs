@@ -30,6 +30,9 @@ pub(super) struct Decoder {
 struct Item {
     /// The open block, and the characters that were told of it.
     open: Option<(BlockId, usize)>,
+    /// The blocks that were opened, and the part of a message that the last one tells.
+    opened: usize,
+    part: u64,
     /// Whether the whole item was told.
     done: bool,
 }
@@ -60,7 +63,9 @@ impl Decoder {
         self.next += 1;
         self.has_call |= matches!(kind, BlockKind::Call { .. });
         out.push(StreamEvent::BlockStart { id, kind });
-        self.items.entry(index).or_default().open = Some((id, 0));
+        let item = self.items.entry(index).or_default();
+        item.open = Some((id, 0));
+        item.opened += 1;
         id
     }
 
@@ -78,6 +83,19 @@ impl Decoder {
             *told += text.len();
         }
         out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text.to_owned()) });
+    }
+
+    /// Adds to a part of a message; each part is a block.
+    fn say(&mut self, at: (u64, u64), kind: BlockKind, text: &str, out: &mut Vec<StreamEvent>) {
+        let (index, part) = at;
+        if text.is_empty() {
+            return;
+        }
+        if self.items.get(&index).is_some_and(|item| item.part != part) {
+            self.close(index, out);
+        }
+        self.items.entry(index).or_default().part = part;
+        self.grow(index, kind, text, out);
     }
 
     fn close(&mut self, index: u64, out: &mut Vec<StreamEvent>) {
@@ -109,8 +127,11 @@ impl Decoder {
         }
         let fields = Fields::of(item, "item")?;
         let whole = blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0))?;
-        let mut told = self.items.get(&index).and_then(|item| item.open).map(|(_, told)| told);
-        for block in whole {
+        let item = self.items.entry(index).or_default();
+        let mut told = item.open.map(|(_, told)| told);
+        // What was told and closed; the next one may be open.
+        let closed = item.opened - usize::from(item.open.is_some());
+        for block in whole.into_iter().filter(says_something).skip(closed) {
             let (kind, text, state) = match block {
                 Block::Text(text) => (BlockKind::Text, text, None),
                 Block::Refusal(text) => (BlockKind::Refusal, text, None),
@@ -123,14 +144,6 @@ impl Decoder {
             };
             // Deltas told all of what they told at all; only a silent block is told whole.
             let rest = if told.take().is_some_and(|told| told > 0) { "" } else { text.as_str() };
-            if rest.is_empty()
-                && state.is_none()
-                && text.is_empty()
-                && !matches!(kind, BlockKind::Call { .. })
-            {
-                self.close(index, out);
-                continue;
-            }
             self.grow(index, kind, rest, out);
             if let (Some(state), Some((id, _))) = (state, self.items.get(&index).and_then(|item| item.open)) {
                 out.push(StreamEvent::BlockDelta { id, delta: Delta::State(state) });
@@ -162,6 +175,14 @@ impl Decoder {
     }
 }
 
+fn says_something(block: &Block) -> bool {
+    match block {
+        Block::Text(text) | Block::Refusal(text) => !text.is_empty(),
+        Block::Reasoning(reasoning) => !reasoning.text.is_empty() || reasoning.state.is_some(),
+        Block::Call(_) | Block::Media(_) | Block::Result(_) => true,
+    }
+}
+
 impl StreamDecoder for Decoder {
     fn frame(
         &mut self,
@@ -176,14 +197,15 @@ impl StreamDecoder for Decoder {
             serde_json::from_str(data).map_err(|error| WireError::new("event", format!("JSON: {error}")))?;
         let kind = value.get("type").and_then(Value::as_str).or(event).unwrap_or_default().to_owned();
         let index = value.get("output_index").and_then(Value::as_u64).unwrap_or(0);
+        let part = value.get("content_index").and_then(Value::as_u64).unwrap_or(0);
         let delta = value.get("delta").and_then(Value::as_str).unwrap_or_default().to_owned();
         self.start(value.get("response"), out);
         match kind.as_str() {
             "response.output_item.added" => {
                 self.added(index, value.get("item").unwrap_or(&Value::Null), out)?
             }
-            "response.output_text.delta" => self.grow(index, BlockKind::Text, &delta, out),
-            "response.refusal.delta" => self.grow(index, BlockKind::Refusal, &delta, out),
+            "response.output_text.delta" => self.say((index, part), BlockKind::Text, &delta, out),
+            "response.refusal.delta" => self.say((index, part), BlockKind::Refusal, &delta, out),
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
                 self.grow(index, BlockKind::Reasoning, &delta, out);
             }

@@ -22,7 +22,7 @@ use crate::protocol::openai_responses::item_encode::{
     Call, Identities, Progress, kind_of, message, part, prefix, reasoning, response, response_id, usage,
 };
 use crate::protocol::openai_responses::tools;
-use crate::protocol::openai_responses::unwrap::Unwrap;
+use crate::protocol::unwrap::Unwrap;
 use crate::protocol::wire::{AnswerContext, StreamEncoder};
 
 /// Writes one stream.
@@ -46,6 +46,17 @@ struct Open {
     state: Option<State>,
     /// Was the item announced?
     added: bool,
+}
+
+impl Open {
+    /// Does the protocol have no events for the arguments of such a call?
+    fn comes_whole(&self) -> bool {
+        match self.kind {
+            Kind::Call { kind: CallKind::Function | CallKind::Custom, .. } => false,
+            Kind::Call { .. } => true,
+            Kind::Message { .. } | Kind::Reasoning => false,
+        }
+    }
 }
 
 enum Kind {
@@ -109,7 +120,7 @@ impl Encoder {
             BlockKind::Reasoning => (Kind::Reasoning, "rs_"),
             BlockKind::Call { id, name, free_form } => {
                 let kind = kind_of(name, *free_form, &self.known);
-                let unwrap = (kind == CallKind::Custom && !free_form).then(Unwrap::default);
+                let unwrap = (kind == CallKind::Custom && !free_form).then(Unwrap::input);
                 (Kind::Call { call_id: id.clone(), name: name.clone(), kind, unwrap }, prefix(kind))
             }
         };
@@ -168,7 +179,10 @@ impl Encoder {
                 }
             }
             Delta::Text(text) => {
-                self.add(out);
+                // The item of a call that comes whole is announced with all that it needs.
+                if self.block.as_ref().is_some_and(|block| !block.comes_whole()) {
+                    self.add(out);
+                }
                 let Some(mut block) = self.block.take() else { return };
                 let text = match &mut block.kind {
                     Kind::Call { unwrap: Some(unwrap), .. } => unwrap.push(text),
@@ -202,8 +216,8 @@ impl Encoder {
             Kind::Call { kind: CallKind::Function, .. } => {
                 ("response.function_call_arguments.delta", json!({"delta": text}))
             }
-            // These two come whole.
-            Kind::Call { kind: CallKind::ToolSearch | CallKind::LocalShell, .. } => return,
+            // The others come whole.
+            Kind::Call { .. } => return,
         };
         self.write(kind, with(&at, more), out);
     }
@@ -252,9 +266,10 @@ impl Encoder {
                 vec![("response.custom_tool_call_input.done", json!({"input": text}))]
             }
             Kind::Call { kind: CallKind::Function, name, .. } => {
-                vec![("response.function_call_arguments.done", json!({"name": name, "arguments": text}))]
+                let known = self.known.get(name).map_or(name, |identity| &identity.name);
+                vec![("response.function_call_arguments.done", json!({"name": known, "arguments": text}))]
             }
-            Kind::Call { kind: CallKind::ToolSearch | CallKind::LocalShell, .. } => Vec::new(),
+            Kind::Call { .. } => Vec::new(),
         }
     }
 
@@ -271,7 +286,7 @@ impl Encoder {
                 reasoning(&block.item_id, text, &block.state.clone().unwrap_or_default())
             }
             Kind::Call { call_id, name, kind, .. } => {
-                let arguments = if whole { block.text.as_str() } else { "" };
+                let arguments = if whole || block.comes_whole() { block.text.as_str() } else { "" };
                 let call = Call { item_id: &block.item_id, call_id, name, kind: *kind, arguments, status };
                 call.item(&self.known)
             }
@@ -290,9 +305,13 @@ fn with(first: &Value, second: Value) -> Value {
 
 impl StreamEncoder for Encoder {
     fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
-        for event in self.turns.next(event) {
-            self.tell(&event, out);
-        }
+        let mut turns = std::mem::take(&mut self.turns);
+        turns.next(event, |event| self.tell(event, out));
+        self.turns = turns;
+    }
+
+    fn kept(&self) -> usize {
+        self.turns.kept()
     }
 
     fn progress(&self) -> (Option<String>, u64) {

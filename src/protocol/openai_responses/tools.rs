@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::ir::loss::Losses;
 use crate::ir::request::{CallKind, Request, Tool, ToolForm, ToolIdentity};
 use crate::protocol::fields::Fields;
+use crate::protocol::openai_responses::own_tools;
 use crate::protocol::wire::WireError;
 
 /// The name under which a model is offered a tool of a namespace.
@@ -14,6 +15,15 @@ pub(super) fn flat_name(namespace: Option<&str>, name: &str) -> String {
     match namespace {
         Some(namespace) if !namespace.is_empty() => format!("{namespace}__{name}"),
         _ => name.to_owned(),
+    }
+}
+
+/// The names under which a model is offered a tool, or the tools of a namespace.
+pub(super) fn names(tool: &Value) -> Vec<String> {
+    let name = |tool: &Value| tool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    match tool.get("tools").and_then(Value::as_array) {
+        Some(members) => members.iter().map(|member| flat_name(Some(&name(tool)), &name(member))).collect(),
+        None => vec![name(tool)],
     }
 }
 
@@ -43,9 +53,11 @@ pub(super) fn decode(
 }
 
 fn add(tool: Option<Tool>, request: &mut Request) {
-    if let Some(tool) = tool {
-        request.tools.retain(|known| known.name != tool.name);
-        request.tools.push(tool);
+    let Some(tool) = tool else { return };
+    // In its place, so that what stands before a history stays the same (SPEC 8.8).
+    match request.tools.iter_mut().find(|known| known.name == tool.name) {
+        Some(known) => *known = tool,
+        None => request.tools.push(tool),
     }
 }
 
@@ -70,19 +82,20 @@ fn read(
             let format = tool.take("format");
             let grammar =
                 format.as_ref().and_then(|format| format.get("definition")?.as_str().map(str::to_owned));
+            tool.take("defer_loading");
             (name, ToolForm::FreeForm { grammar }, CallKind::Custom)
         }
         "tool_search" if tool.text("execution")?.as_deref() == Some("client") => {
             let form = function(tool.take("parameters"), None);
             ("tool_search".to_owned(), form, CallKind::ToolSearch)
         }
-        "local_shell" => {
-            ("local_shell".to_owned(), function(Some(shell_schema()), None), CallKind::LocalShell)
-        }
-        other => {
-            losses.degrade(tool.at("type"), format!("the tool {other:?} runs at its own vendor only"));
-            return Ok(None);
-        }
+        own => match own_tools::offered(own, &mut tool) {
+            Some((call, schema)) => (own.to_owned(), function(Some(schema), None), call),
+            None => {
+                losses.degrade(tool.at("type"), format!("the tool {own:?} runs at its own vendor only"));
+                return Ok(None);
+            }
+        },
     };
     tool.lose_rest(losses);
     let identity =
@@ -94,21 +107,6 @@ fn read(
 pub(super) fn identities(tools: &[Tool]) -> HashMap<String, ToolIdentity> {
     let known = tools.iter().filter_map(|tool| Some((tool.name.clone(), tool.identity.clone()?)));
     known.collect()
-}
-
-/// The arguments of `local_shell`, as OpenAI's reference documents its action.
-fn shell_schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "type": {"type": "string", "enum": ["exec"]},
-            "command": {"type": "array", "items": {"type": "string"}},
-            "timeout_ms": {"type": "integer"},
-            "working_directory": {"type": "string"},
-            "env": {"type": "object", "additionalProperties": {"type": "string"}},
-        },
-        "required": ["command"],
-    })
 }
 
 fn function(schema: Option<Value>, strict: Option<bool>) -> ToolForm {

@@ -4,6 +4,7 @@ use crate::ir::loss::Losses;
 use crate::ir::names::NameRule;
 use crate::ir::request::Request;
 use crate::ir::response::Response;
+use crate::protocol::media;
 use crate::protocol::openai_responses::stream_decode::Decoder;
 use crate::protocol::openai_responses::stream_encode::Encoder;
 use crate::protocol::openai_responses::{NAMES, OpenaiResponses, request_decode, request_encode, response};
@@ -11,7 +12,7 @@ use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetC
 
 impl Wire for OpenaiResponses {
     fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError> {
-        request_decode::decode(text)
+        request_decode::decode(text).map(media::checked)
     }
 
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses) {

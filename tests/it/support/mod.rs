@@ -2,12 +2,15 @@
 //! exchanges, seeded numbers.
 
 pub(crate) mod client;
+pub(crate) mod crossing;
 pub(crate) mod draw;
 pub(crate) mod fixtures;
+pub(crate) mod golden;
 pub(crate) mod lane;
 pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod rogue;
+pub(crate) mod sdk;
 
 use std::time::Duration;
 

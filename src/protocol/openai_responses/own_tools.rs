@@ -1,0 +1,158 @@
+//! Tools that are a type of their own in Responses and run at the client: `local_shell`, `shell`,
+//! `apply_patch`, `tool_search`. A model of another protocol is offered functions of that name with
+//! the documented arguments; their calls go back to the client as the items that it knows.
+//! <https://platform.openai.com/docs/api-reference/responses>
+
+use serde_json::{Value, json};
+
+use crate::ir::request::{CallKind, ResultPart, ToolCall, ToolResult};
+use crate::protocol::fields::Fields;
+use crate::protocol::wire::WireError;
+
+/// The kind of call, and the arguments, of a tool that needs no parameters of its own.
+pub(super) fn offered(kind: &str, tool: &mut Fields) -> Option<(CallKind, Value)> {
+    match kind {
+        "local_shell" => Some((CallKind::LocalShell, local_shell())),
+        "apply_patch" => Some((CallKind::ApplyPatch, apply_patch())),
+        "shell" => {
+            let place = tool.take("environment");
+            let place = place.as_ref().and_then(|place| place.get("type")?.as_str());
+            // A container runs at its vendor.
+            place.is_none_or(|place| place == "local").then(|| (CallKind::Shell, shell()))
+        }
+        _ => None,
+    }
+}
+
+/// The arguments of `local_shell`.
+fn local_shell() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "enum": ["exec"]},
+            "command": {"type": "array", "items": {"type": "string"}},
+            "timeout_ms": {"type": "integer"},
+            "working_directory": {"type": "string"},
+            "env": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+        "required": ["command"],
+    })
+}
+
+fn shell() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "commands": {"type": "array", "items": {"type": "string"}},
+            "timeout_ms": {"type": "integer"},
+            "max_output_length": {"type": "integer"},
+        },
+        "required": ["commands"],
+    })
+}
+
+fn apply_patch() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
+            "path": {"type": "string"},
+            "diff": {"type": "string", "description": "Lines in the V4A diff format; none to delete a file."},
+        },
+        "required": ["type", "path"],
+    })
+}
+
+/// The tool of a call item, and the member that holds its arguments.
+pub(super) fn of_item(kind: &str) -> Option<(&'static str, &'static str)> {
+    match kind {
+        "tool_search_call" => Some(("tool_search", "arguments")),
+        "local_shell_call" => Some(("local_shell", "action")),
+        "shell_call" => Some(("shell", "action")),
+        "apply_patch_call" => Some(("apply_patch", "operation")),
+        _ => None,
+    }
+}
+
+/// Does a call item, or what it gave, belong to a tool that ran at the vendor?
+pub(super) fn is_of_server(item: &mut Fields) -> Result<bool, WireError> {
+    let place = item.take("environment");
+    let place = place.as_ref().and_then(|place| place.get("type")?.as_str());
+    let ran_there = item.text("execution")?.is_some_and(|execution| execution == "server");
+    Ok(ran_there || place.is_some_and(|place| place != "local"))
+}
+
+/// Reads a call item of such a tool.
+pub(super) fn call(item: &mut Fields, name: &str, field: &str) -> Result<ToolCall, WireError> {
+    let arguments = match item.take(field) {
+        Some(Value::String(text)) => text,
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let id = item.text("call_id")?.unwrap_or_default();
+    Ok(ToolCall { id, name: name.to_owned(), arguments, free_form: false, state: None })
+}
+
+/// Writes the members of a call item that are its own; `arguments` is JSON text.
+pub(super) fn item(kind: CallKind, arguments: &str) -> Value {
+    match kind {
+        CallKind::ToolSearch => {
+            json!({"type": "tool_search_call", "execution": "client", "arguments": object(arguments)})
+        }
+        CallKind::LocalShell => {
+            let mut action = object(arguments);
+            if let Some(action) = action.as_object_mut() {
+                action.insert("type".to_owned(), "exec".into());
+                action.entry("env").or_insert_with(|| json!({}));
+            }
+            json!({"type": "local_shell_call", "action": action})
+        }
+        CallKind::Shell => {
+            let mut action = object(arguments);
+            if let Some(action) = action.as_object_mut() {
+                ["timeout_ms", "max_output_length"].into_iter().for_each(|name| {
+                    action.entry(name).or_insert(Value::Null);
+                });
+            }
+            json!({"type": "shell_call", "action": action})
+        }
+        CallKind::ApplyPatch => json!({"type": "apply_patch_call", "operation": object(arguments)}),
+        CallKind::Function | CallKind::Custom => json!({}),
+    }
+}
+
+/// Arguments where an object is demanded (SPEC 8.4).
+fn object(arguments: &str) -> Value {
+    match serde_json::from_str(arguments) {
+        Ok(Value::Object(object)) => Value::Object(object),
+        _ if arguments.trim().is_empty() => json!({}),
+        _ => json!({"_raw": arguments}),
+    }
+}
+
+/// Reads what `shell` gave: the outputs of its commands, in order.
+pub(super) fn shell_result(item: &mut Fields) -> Result<ToolResult, WireError> {
+    let id = item.text("call_id")?.unwrap_or_default();
+    item.take("max_output_length");
+    let text = match item.take("output") {
+        Some(Value::String(text)) => text,
+        Some(Value::Array(outputs)) => outputs.iter().map(told).collect::<Vec<_>>().join("\n"),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    Ok(ToolResult { id, name: None, content: vec![ResultPart::Text(text)], failed: false })
+}
+
+/// The output of one command, and how it ended.
+fn told(output: &Value) -> String {
+    let text = |name: &str| output.get(name).and_then(Value::as_str).unwrap_or_default();
+    let outcome = output.get("outcome");
+    let ended = match outcome.and_then(|outcome| outcome.get("exit_code")) {
+        Some(code) => format!("Exit code: {code}"),
+        None if outcome.is_some() => "Timed out.".to_owned(),
+        None => String::new(),
+    };
+    let parts = [text("stdout"), text("stderr"), ended.as_str()];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("\n")
+}

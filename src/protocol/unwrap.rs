@@ -1,0 +1,198 @@
+//! The text in the arguments that were made of it: the input of a free-form tool out of
+//! `{"input": TEXT}`, arguments that were no object out of `{"_raw": TEXT}` (SPEC 8.3, 8.4).
+//!
+//! ```text
+//! Before --`{"NAME":"`--> Inside --text, escapes--> Inside --`"`--> After
+//!    \------what can no more begin so (raw)------> Other
+//! ```
+//! Arguments come in pieces cut anywhere, also inside an escape. An input that does not begin like
+//! the object that was asked for is given when it is over; other arguments pass at once.
+
+use serde_json::Value;
+
+/// The member that carries arguments which are no object.
+pub(super) const RAW: &str = "_raw";
+/// The member that carries a free-form tool's input.
+pub(super) const INPUT: &str = "input";
+
+/// Takes arguments, gives the text.
+#[derive(Debug)]
+pub(super) struct Unwrap {
+    name: &'static str,
+    /// Everything so far.
+    raw: String,
+    state: State,
+    /// Where the unread part of the string begins.
+    at: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Before,
+    Inside,
+    After,
+    Other,
+}
+
+impl Unwrap {
+    /// For a free-form tool's input.
+    pub(super) fn input() -> Self {
+        Self { name: INPUT, raw: String::new(), state: State::Before, at: 0 }
+    }
+
+    /// For the arguments of a function.
+    pub(super) fn raw() -> Self {
+        Self { name: RAW, ..Self::input() }
+    }
+
+    /// Takes a piece of the arguments; gives what is sure of the text.
+    pub(super) fn push(&mut self, piece: &str) -> String {
+        if self.state == State::Other {
+            return piece.to_owned();
+        }
+        self.raw.push_str(piece);
+        if self.state == State::Before {
+            match begin(&self.raw, self.name) {
+                Begin::At(at) => {
+                    self.state = State::Inside;
+                    self.at = at;
+                }
+                Begin::Never if self.name == RAW => {
+                    self.state = State::Other;
+                    return std::mem::take(&mut self.raw);
+                }
+                Begin::Never | Begin::Perhaps => {}
+            }
+        }
+        if self.state != State::Inside {
+            return String::new();
+        }
+        let rest = self.raw.get(self.at..).unwrap_or_default();
+        let (taken, ended) = sure(rest);
+        let text = decoded(rest.get(..taken).unwrap_or_default());
+        self.at += taken;
+        if ended {
+            self.state = State::After;
+        }
+        text
+    }
+
+    /// The arguments are over: what was never given.
+    pub(super) fn finish(&self) -> String {
+        match self.state {
+            State::Before => unwrapped(&self.raw, self.name),
+            State::Inside | State::After | State::Other => String::new(),
+        }
+    }
+}
+
+/// The text in whole arguments; they themselves where there is none.
+pub(super) fn unwrapped(arguments: &str, name: &str) -> String {
+    let value: Option<Value> = serde_json::from_str(arguments).ok();
+    let text = value.as_ref().and_then(|value| value.get(name)).and_then(Value::as_str);
+    text.map_or_else(|| arguments.to_owned(), str::to_owned)
+}
+
+/// Does a text begin with `{"NAME":"`, white space between its parts allowed?
+enum Begin {
+    /// Yes, and this is where the inside of the string begins.
+    At(usize),
+    /// More must come to know.
+    Perhaps,
+    /// No.
+    Never,
+}
+
+fn begin(raw: &str, name: &str) -> Begin {
+    let mut rest = raw;
+    for token in ["{", &format!("\"{name}\""), ":", "\""] {
+        rest = rest.trim_start();
+        match rest.strip_prefix(token) {
+            Some(after) => rest = after,
+            None if token.starts_with(rest) => return Begin::Perhaps,
+            None => return Begin::Never,
+        }
+    }
+    Begin::At(raw.len() - rest.len())
+}
+
+/// How many bytes of a string's inside are sure, and whether its end was reached.
+fn sure(rest: &str) -> (usize, bool) {
+    let mut at = 0;
+    let mut unpaired = None;
+    while let Some(tail) = rest.get(at..) {
+        let Some(first) = tail.chars().next() else { break };
+        match first {
+            '"' => return (at, true),
+            '\\' => {
+                let length = match tail.chars().nth(1) {
+                    None => break,
+                    Some('u') => 6,
+                    Some(_) => 2,
+                };
+                if tail.len() < length {
+                    break;
+                }
+                // The first half of a surrogate pair waits for the second.
+                let is_high = tail.get(2..4).is_some_and(|hex| {
+                    length == 6 && matches!(hex.to_ascii_lowercase().as_str(), "d8" | "d9" | "da" | "db")
+                });
+                unpaired = if is_high && unpaired.is_none() { Some(at) } else { None };
+                at += length;
+            }
+            other => {
+                unpaired = None;
+                at += other.len_utf8();
+            }
+        }
+    }
+    (unpaired.unwrap_or(at), false)
+}
+
+fn decoded(inside: &str) -> String {
+    serde_json::from_str(&format!("\"{inside}\"")).unwrap_or_else(|_| inside.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_comes_out_the_same_at_any_cut() {
+        let input = "line \"one\"\n\ttwo \\ ä 😀 \u{1}";
+        let plain = serde_json::json!({ "input": input }).to_string();
+        let escaped = plain.replace('😀', "\\ud83d\\ude00");
+        for raw in [plain, escaped, format!("{{ \"input\" : {} }}", serde_json::json!(input))] {
+            for cut in (0..raw.len()).filter(|cut| raw.is_char_boundary(*cut)) {
+                let mut unwrap = Unwrap::input();
+                let mut out = unwrap.push(&raw[..cut]);
+                out.push_str(&unwrap.push(&raw[cut..]));
+                out.push_str(&unwrap.finish());
+                assert_eq!(out, input, "{cut} {raw}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_such_object_is_given_as_it_came() {
+        let mut unwrap = Unwrap::input();
+        assert_eq!(unwrap.push("*** Begin"), "");
+        assert_eq!(unwrap.finish(), "*** Begin");
+        let mut other = Unwrap::input();
+        other.push("{\"x\":1,\"input\":\"a\"}");
+        assert_eq!(other.finish(), "a");
+    }
+
+    #[test]
+    fn arguments_that_are_an_object_pass_at_once() {
+        let mut unwrap = Unwrap::raw();
+        let mut out: Vec<String> = ["{", "\"_r", "ow\":1", "}"].map(|piece| unwrap.push(piece)).into();
+        out.push(unwrap.finish());
+        assert_eq!(out, ["", "", "{\"_row\":1", "}", ""]);
+        let mut wrapped = Unwrap::raw();
+        let out: Vec<String> = ["{\"_raw\": \"a", "\\\"b\"}"].map(|piece| wrapped.push(piece)).into();
+        assert_eq!(out, ["a", "\"b"]);
+        let mut short = Unwrap::raw();
+        assert_eq!(short.push("{}") + &short.finish(), "{}");
+    }
+}

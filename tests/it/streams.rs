@@ -1,0 +1,5 @@
+//! Streams on the translated lane: every recorded stream for every client.
+
+mod laws;
+mod scenarios;
+mod whole;

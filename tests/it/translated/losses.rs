@@ -1,0 +1,168 @@
+//! Losses as clients meet them, and what is bounded or put right on the way.
+
+use llmgate::ir::loss::Severity;
+use llmgate::protocol::Protocol;
+use llmgate::translate::framing::Framing;
+use llmgate::translate::pipe::{PipeError, StreamPipe};
+use serde_json::{Value, json};
+
+use crate::support::crossing::{self, crossing, function};
+use crate::support::lane::{ASKED, Lane, UPSTREAM, lane};
+use crate::support::provider::{Provider, Reply};
+use crate::support::proxy::Proxy;
+
+/// A request of each protocol with something that no other protocol carries.
+fn with_unknown(client: &Lane) -> String {
+    let mut body: Value = serde_json::from_str(&client.ping(ASKED)).unwrap();
+    body["moon_phase"] = json!("full");
+    body.to_string()
+}
+
+#[test]
+fn max_warns_and_strict_refuses_before_any_call() {
+    for client in Protocol::ALL.map(lane) {
+        for target in Protocol::ALL.map(lane).into_iter().filter(|target| target.protocol != client.protocol)
+        {
+            let place = format!("{} to {}", client.name, target.name);
+            let provider = Provider::with(Reply::json(200, &target.pong(UPSTREAM)));
+            let proxy = Proxy::start(&target.config(&provider.url()));
+            let answer = proxy.post(&client.path(ASKED), &with_unknown(client));
+            assert_eq!(answer.status(), 200, "{place}: {}", answer.text());
+            let warning = answer.header("x-llmgate-warning").unwrap_or_default();
+            assert!(
+                warning.starts_with("moon_phase: ") || warning.starts_with("moonPhase: "),
+                "{place}: {warning}"
+            );
+
+            let provider = Provider::start();
+            let proxy = Proxy::start(&target.config_with(&provider.url(), "", "compat: strict"));
+            let answer = proxy.post(&client.path(ASKED), &with_unknown(client));
+            assert_eq!(answer.status(), 400, "{place}: {}", answer.text());
+            let message = client.error_message(&answer.json());
+            assert!(message.contains("moon"), "{place}: {message}");
+            assert!(provider.is_idle(), "{place}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_mime_type_is_put_right_wherever_it_came_from() {
+    const JPEG: &str = "/9j/4AAQSkZJRg==";
+    let cases = [
+        (
+            Protocol::OpenaiChat,
+            json!({"messages": [{"role": "user", "content": [
+            {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{JPEG}")}}]}]}),
+        ),
+        (
+            Protocol::OpenaiResponses,
+            json!({"input": [{"role": "user", "content": [
+            {"type": "input_image", "image_url": format!("data:image/png;base64,{JPEG}")}]}]}),
+        ),
+        (
+            Protocol::Anthropic,
+            json!({"max_tokens": 9, "messages": [
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": JPEG}}]}]}]}),
+        ),
+        (
+            Protocol::Gemini,
+            json!({"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "data": JPEG}}]}]}),
+        ),
+    ];
+    for (from, request) in cases {
+        for to in Protocol::ALL.into_iter().filter(|to| *to != from) {
+            let (body, losses) = crossing::carry(from, to, &request.to_string());
+            let place = format!("{} to {}: {body}", from.name(), to.name());
+            assert!(body.contains("image/jpeg") && !body.contains("image/png"), "{place}");
+            let told = losses.iter().any(|loss| {
+                loss.severity == Severity::Degrade && loss.why == "named image/png, but is image/jpeg"
+            });
+            assert!(told, "{place}");
+        }
+    }
+}
+
+#[test]
+fn an_address_that_others_cannot_read_is_refused() {
+    for url in ["gs://bucket/a.png", "s3://bucket/a.png", "file:///etc/a.png"] {
+        let chat = json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]});
+        let responses =
+            json!({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": url}]}]});
+        let source = json!({"type": "url", "url": url});
+        let anthropic = json!({"max_tokens": 9, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]});
+        let gemini = json!({"contents": [{"parts": [{"fileData": {"fileUri": url}}]}]});
+        for (from, request) in Protocol::ALL.into_iter().zip([chat, responses, anthropic, gemini]) {
+            for to in Protocol::ALL.into_iter().filter(|to| *to != from) {
+                let (_, losses) = crossing::carry(from, to, &request.to_string());
+                let refused = losses.first_of(Severity::Refuse).is_some();
+                assert!(refused, "{url}, {} to {}", from.name(), to.name());
+            }
+        }
+    }
+}
+
+/// SPEC 8.4: a name that a target does not take is fitted, told, and restored.
+#[test]
+fn a_name_that_does_not_fit_is_told_and_restored() {
+    let name = "mcp.server/tool with a name that is longer than sixty-four characters allow";
+    let tool = json!({"type": "function", "function": {"name": name, "parameters": {"type": "object"}}});
+    let request = json!({"messages": [{"role": "user", "content": "hi"}], "tools": [tool]}).to_string();
+    for to in [Protocol::OpenaiResponses, Protocol::Anthropic, Protocol::Gemini] {
+        let (request, _) = crossing::read(Protocol::OpenaiChat, &request);
+        let (body, losses) = crossing::write(&request, to);
+        assert!(!body.contains(name), "{body}");
+        let told = losses.first_of(Severity::Degrade).unwrap();
+        assert_eq!(told.path, format!("tools.{name}"));
+        let (offered, _) = crossing::read(to, &body);
+        let crossing = crossing(to, Protocol::OpenaiChat, crossing::answer(request.tools));
+        assert_eq!(crossing.names.original(&offered.tools[0].name), name, "{}", to.name());
+    }
+}
+
+/// SPEC 8.8: Claude Code's first block says who pays; nothing else that looks like it goes.
+#[test]
+fn the_attribution_block_goes_and_nothing_like_it() {
+    const HEAD: &str = "x-anthropic-billing-header: cc_version=2;";
+    let block = |text: &str| json!({"type": "text", "text": text});
+    let cases = [
+        (json!([block(HEAD), block("Be kind.")]), "hi", 0),
+        (json!([block("Be kind."), block(HEAD)]), "hi", 1),
+        (json!(HEAD), "hi", 1),
+        (json!([block("Be kind.")]), HEAD, 1),
+        (json!([block(HEAD)]), HEAD, 1),
+    ];
+    for (system, said, left) in cases {
+        let request =
+            json!({"max_tokens": 9, "system": system, "messages": [{"role": "user", "content": said}]});
+        for to in Protocol::ALL.into_iter().filter(|to| *to != Protocol::Anthropic) {
+            let (body, _) = crossing::carry(Protocol::Anthropic, to, &request.to_string());
+            assert_eq!(body.matches(HEAD).count(), left, "{request} to {}: {body}", to.name());
+        }
+    }
+}
+
+/// Calls that come mixed wait for their turn, but not without end (SPEC 8.11).
+#[test]
+fn what_waits_for_its_turn_is_bounded() {
+    const LIMIT: usize = 4000;
+    let chunk = |index: u32, arguments: &str, id: Value| {
+        let call = json!({"index": index, "id": id, "type": "function", "function": {"name": "f", "arguments": arguments}});
+        let choice = json!({"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": null});
+        format!("data: {}\n\n", json!({"id": "c", "model": "m", "choices": [choice]}))
+    };
+    for to in [Protocol::Anthropic, Protocol::OpenaiResponses, Protocol::Gemini] {
+        let crossing = crossing(Protocol::OpenaiChat, to, crossing::answer(vec![function("f")]));
+        let mut pipe = StreamPipe::translated(&crossing, LIMIT, Framing::Events);
+        pipe.push(chunk(0, "{\"a\":\"", json!("c0")).as_bytes());
+        pipe.push(chunk(1, "{\"a\":\"", json!("c1")).as_bytes());
+        let mut out = Vec::new();
+        let met = (0..1000).find_map(|_| {
+            pipe.push(chunk(1, &"x".repeat(100), Value::Null).as_bytes());
+            std::iter::from_fn(|| pipe.pull(&mut out).transpose()).find_map(Result::err)
+        });
+        assert_eq!(met, Some(PipeError::FrameTooLong), "{}", to.name());
+        assert!(out.len() < 4 * LIMIT, "{}", to.name());
+    }
+}

@@ -1,0 +1,138 @@
+//! What an Anthropic client asks for.
+
+use llmgate::protocol::Protocol::{Anthropic as A, Gemini as G, OpenaiChat as C, OpenaiResponses as R};
+use serde_json::json;
+
+use super::Fate::{Carried, Dropped, Lost, Nearly, Refused};
+use super::{PDF, PNG, Row, request, saying, with_tool};
+
+#[expect(clippy::too_many_lines, reason = "a table reads best as one")]
+pub(super) fn rows() -> Vec<Row> {
+    let url = json!({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}});
+    let pdf = json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}});
+    let cited = json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF},
+        "citations": {"enabled": true}});
+    let stored = json!({"type": "image", "source": {"type": "file", "file_id": "f"}});
+    let png = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}});
+    let shown = json!([{"role": "user", "content": "ping"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [png]}]}]);
+    let later = json!([{"role": "user", "content": "ping"}, {"role": "assistant", "content": "pong"},
+        {"role": "system", "content": "Be brief."}, {"role": "user", "content": "ping"}]);
+    let search = json!({"type": "web_search_20250305", "name": "web_search"});
+    let edits = json!({"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]});
+    let clears = json!({"edits": [{"type": "clear_tool_uses_20250919"}]});
+    let everywhere = |path: &'static str| [C, R, G].map(|to| (to, Lost(path))).into();
+    vec![
+        (
+            "image url",
+            A,
+            saying(A, url),
+            vec![(C, Carried("a.png")), (R, Carried("a.png")), (G, Refused("image"))],
+        ),
+        ("pdf", A, saying(A, pdf), vec![(C, Carried(PDF)), (R, Carried(PDF)), (G, Carried(PDF))]),
+        (
+            "citations",
+            A,
+            saying(A, cited),
+            vec![(C, Nearly(PDF, "citations")), (R, Nearly(PDF, "citations")), (G, Nearly(PDF, "citations"))],
+        ),
+        (
+            "result image",
+            A,
+            with_tool(A, None, json!({"messages": shown})),
+            vec![
+                (C, Carried("[image 1 in the next message]")),
+                (R, Carried(r#""output":[{"type":"input_image""#)),
+                (G, Carried(PNG)),
+            ],
+        ),
+        (
+            "later system turn",
+            A,
+            request(A, json!({"messages": later})),
+            vec![
+                (C, Carried(r"<system-reminder>\nBe brief.\n</system-reminder>")),
+                (R, Carried(r#""role":"developer""#)),
+                (G, Carried(r"<system-reminder>\nBe brief.\n</system-reminder>")),
+            ],
+        ),
+        (
+            "four stops",
+            A,
+            request(A, json!({"stop_sequences": ["a", "b", "c", "d"]})),
+            vec![
+                (C, Carried(r#""stop":["a","b","c","d"]"#)),
+                (R, Lost("stop")),
+                (G, Carried(r#""stopSequences":["a","b","c","d"]"#)),
+            ],
+        ),
+        (
+            "six stops",
+            A,
+            request(A, json!({"stop_sequences": ["a", "b", "c", "d", "e", "f"]})),
+            vec![
+                (C, Nearly(r#""stop":["a","b","c","d"]"#, "stop")),
+                (R, Lost("stop")),
+                (G, Nearly(r#""stopSequences":["a","b","c","d","e"]"#, "stop")),
+            ],
+        ),
+        (
+            "top_k",
+            A,
+            request(A, json!({"top_k": 41})),
+            vec![(C, Lost("top_k")), (R, Lost("top_k")), (G, Carried(r#""topK":41"#))],
+        ),
+        (
+            "budget",
+            A,
+            request(A, json!({"max_tokens": 32000, "thinking": {"type": "enabled", "budget_tokens": 24000}})),
+            vec![
+                (C, Carried(r#""reasoning_effort":"high""#)),
+                (R, Carried(r#""effort":"high""#)),
+                (G, Carried(r#""thinkingLevel":"HIGH""#)),
+            ],
+        ),
+        ("server tool", A, with_tool(A, Some(search.clone()), json!({})), everywhere("tools[1]")),
+        (
+            "server tool alone",
+            A,
+            request(A, json!({"tools": [search]})),
+            [C, R, G].map(|to| (to, Refused("tools"))).into(),
+        ),
+        (
+            "one call at a time",
+            A,
+            with_tool(A, None, json!({"tool_choice": {"type": "auto", "disable_parallel_tool_use": true}})),
+            vec![
+                (C, Carried(r#""parallel_tool_calls":false"#)),
+                (R, Carried(r#""parallel_tool_calls":false"#)),
+                (G, Lost("parallel_tool_calls")),
+            ],
+        ),
+        ("stored file", A, saying(A, stored), [C, R, G].map(|to| (to, Refused("source"))).into()),
+        (
+            "container",
+            A,
+            request(A, json!({"container": "c"})),
+            [C, R, G].map(|to| (to, Refused("container"))).into(),
+        ),
+        (
+            "clears tool uses",
+            A,
+            request(A, json!({"context_management": clears})),
+            everywhere("context_management"),
+        ),
+        ("unknown member", A, request(A, json!({"moon": "full"})), everywhere("moon")),
+        (
+            "hints",
+            A,
+            request(
+                A,
+                json!({"context_management": edits, "metadata": {"user_id": "u"}, "service_tier": "auto",
+                    "system": [{"type": "text", "text": "Be.", "cache_control": {"type": "ephemeral"}}]}),
+            ),
+            [C, R, G].map(|to| (to, Dropped)).into(),
+        ),
+    ]
+}

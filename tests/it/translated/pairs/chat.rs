@@ -1,0 +1,149 @@
+//! What a Chat client asks for.
+
+use llmgate::protocol::Protocol::{Anthropic as A, Gemini as G, OpenaiChat as C, OpenaiResponses as R};
+use serde_json::json;
+
+use super::Fate::{Carried, Dropped, Lost, Nearly, Refused};
+use super::{PDF, PNG, Row, request, saying, with_tool};
+
+#[expect(clippy::too_many_lines, reason = "a table reads best as one")]
+pub(super) fn rows() -> Vec<Row> {
+    let schema =
+        json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});
+    let format = json!({"type": "json_schema", "json_schema": {"name": "n", "schema": schema}});
+    let url = json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}});
+    let pdf = json!({"type": "file", "file": {"filename": "a.pdf", "file_data": format!("data:application/pdf;base64,{PDF}")}});
+    let stored = json!({"type": "file", "file": {"file_id": "file_1"}});
+    let sound = json!({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}});
+    let image = json!({"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{PNG}")}});
+    let penalties = json!({"presence_penalty": 0.5, "frequency_penalty": 0.25});
+    vec![
+        ("image", C, saying(C, image), vec![(R, Carried(PNG)), (A, Carried(PNG)), (G, Carried(PNG))]),
+        (
+            "image url",
+            C,
+            saying(C, url),
+            vec![(R, Carried("a.png")), (A, Carried("a.png")), (G, Refused("image"))],
+        ),
+        ("pdf", C, saying(C, pdf), vec![(R, Carried(PDF)), (A, Carried(PDF)), (G, Carried(PDF))]),
+        (
+            "stored file",
+            C,
+            saying(C, stored),
+            vec![(R, Refused("file_id")), (A, Refused("file_id")), (G, Refused("file_id"))],
+        ),
+        (
+            "sound",
+            C,
+            saying(C, sound),
+            vec![(R, Refused("audio")), (A, Refused("blocks")), (G, Carried("audio/wav"))],
+        ),
+        (
+            "schema",
+            C,
+            request(C, json!({"response_format": format})),
+            vec![
+                (R, Carried(r#""format":{"type":"json_schema""#)),
+                (A, Carried(r#""format":{"type":"json_schema""#)),
+                (G, Carried("responseJsonSchema")),
+            ],
+        ),
+        (
+            "json object",
+            C,
+            request(C, json!({"response_format": {"type": "json_object"}})),
+            vec![(R, Carried("json_object")), (A, Lost("format")), (G, Carried("application/json"))],
+        ),
+        (
+            "verbosity",
+            C,
+            request(C, json!({"verbosity": "low"})),
+            vec![(R, Carried(r#""verbosity":"low""#)), (A, Lost("verbosity")), (G, Lost("verbosity"))],
+        ),
+        (
+            "stop",
+            C,
+            request(C, json!({"stop": ["END"]})),
+            vec![
+                (R, Lost("stop")),
+                (A, Carried(r#""stop_sequences":["END"]"#)),
+                (G, Carried(r#""stopSequences":["END"]"#)),
+            ],
+        ),
+        (
+            "seed",
+            C,
+            request(C, json!({"seed": 77})),
+            vec![(R, Lost("seed")), (A, Lost("seed")), (G, Carried(r#""seed":77"#))],
+        ),
+        (
+            "penalties",
+            C,
+            request(C, penalties),
+            vec![
+                (R, Lost("presence_penalty")),
+                (A, Lost("frequency_penalty")),
+                (G, Carried(r#""presencePenalty":0.5,"frequencyPenalty":0.25"#)),
+            ],
+        ),
+        (
+            "logit bias",
+            C,
+            request(C, json!({"logit_bias": {"50256": -100}})),
+            vec![(R, Lost("logit_bias")), (A, Lost("logit_bias")), (G, Lost("logit_bias"))],
+        ),
+        (
+            "logprobs",
+            C,
+            request(C, json!({"logprobs": true, "top_logprobs": 3})),
+            vec![(R, Lost("logprobs")), (A, Lost("logprobs")), (G, Lost("logprobs"))],
+        ),
+        (
+            "one call at a time",
+            C,
+            with_tool(C, None, json!({"parallel_tool_calls": false})),
+            vec![
+                (R, Carried(r#""parallel_tool_calls":false"#)),
+                (A, Carried(r#""disable_parallel_tool_use":true"#)),
+                (G, Lost("parallel_tool_calls")),
+            ],
+        ),
+        (
+            "temperature",
+            C,
+            request(C, json!({"temperature": 1.5})),
+            vec![
+                (R, Carried(r#""temperature":1.5"#)),
+                (A, Nearly(r#""temperature":1"#, "temperature")),
+                (G, Carried(r#""temperature":1.5"#)),
+            ],
+        ),
+        (
+            "effort",
+            C,
+            request(C, json!({"reasoning_effort": "xhigh"})),
+            vec![
+                (R, Carried(r#""effort":"xhigh""#)),
+                (A, Carried(r#""effort":"xhigh""#)),
+                (G, Nearly(r#""thinkingLevel":"HIGH""#, "thinkingConfig")),
+            ],
+        ),
+        ("n", C, request(C, json!({"n": 2})), vec![(R, Refused("n")), (A, Refused("n")), (G, Refused("n"))]),
+        (
+            "spoken answer",
+            C,
+            request(C, json!({"modalities": ["text", "audio"], "audio": {"voice": "a", "format": "wav"}})),
+            vec![(R, Refused("modalities")), (A, Refused("modalities")), (G, Refused("modalities"))],
+        ),
+        (
+            "hints",
+            C,
+            request(
+                C,
+                json!({"user": "u", "metadata": {"a": "b"}, "store": true, "service_tier": "auto", "logprobs": false,
+                    "safety_identifier": "s", "logit_bias": {}}),
+            ),
+            vec![(R, Dropped), (A, Dropped), (G, Dropped)],
+        ),
+    ]
+}

@@ -1,0 +1,131 @@
+//! What a Gemini client asks for.
+
+use llmgate::protocol::Protocol::{Anthropic as A, Gemini as G, OpenaiChat as C, OpenaiResponses as R};
+use serde_json::{Value, json};
+
+use super::Fate::{Carried, Dropped, Lost, Nearly, Refused};
+use super::{Fate, PDF, Row, request, saying, with_tool};
+
+#[expect(clippy::too_many_lines, reason = "a table reads best as one")]
+pub(super) fn rows() -> Vec<Row> {
+    let config = |config: Value| request(G, json!({"generationConfig": config}));
+    let schema = json!({"type": "OBJECT", "properties": {"a": {"type": "STRING"}}});
+    let inline = |mime: &str, data: &str| saying(G, json!({"inlineData": {"mimeType": mime, "data": data}}));
+    let everywhere =
+        |fate: fn(&'static str) -> Fate, path: &'static str| [C, R, A].map(|to| (to, fate(path))).into();
+    vec![
+        (
+            "schema",
+            G,
+            config(json!({"responseMimeType": "application/json", "responseSchema": schema})),
+            vec![
+                (C, Carried(r#""schema":{"type":"object""#)),
+                (R, Carried(r#""schema":{"type":"object""#)),
+                (A, Carried(r#""schema":{"type":"object""#)),
+            ],
+        ),
+        (
+            "pdf",
+            G,
+            inline("application/pdf", PDF),
+            vec![(C, Carried(PDF)), (R, Carried(PDF)), (A, Carried(PDF))],
+        ),
+        (
+            "sound",
+            G,
+            inline("audio/wav", "UklGRg=="),
+            vec![(C, Carried("input_audio")), (R, Refused("audio")), (A, Refused("blocks"))],
+        ),
+        (
+            "stops",
+            G,
+            config(json!({"stopSequences": ["END"]})),
+            vec![(C, Carried(r#""stop":["END"]"#)), (R, Lost("stop")), (A, Carried(r#"["END"]"#))],
+        ),
+        (
+            "seed",
+            G,
+            config(json!({"seed": 77})),
+            vec![(C, Carried(r#""seed":77"#)), (R, Lost("seed")), (A, Lost("seed"))],
+        ),
+        (
+            "penalties",
+            G,
+            config(json!({"presencePenalty": 0.5, "frequencyPenalty": 0.25})),
+            vec![
+                (C, Carried(r#""presence_penalty":0.5,"frequency_penalty":0.25"#)),
+                (R, Lost("presence_penalty")),
+                (A, Lost("frequency_penalty")),
+            ],
+        ),
+        (
+            "topK",
+            G,
+            config(json!({"topK": 41})),
+            vec![(C, Lost("top_k")), (R, Lost("top_k")), (A, Carried(r#""top_k":41"#))],
+        ),
+        (
+            "temperature",
+            G,
+            config(json!({"temperature": 1.5})),
+            vec![
+                (C, Carried(r#""temperature":1.5"#)),
+                (R, Carried(r#""temperature":1.5"#)),
+                (A, Nearly(r#""temperature":1"#, "temperature")),
+            ],
+        ),
+        (
+            "budget",
+            G,
+            config(json!({"thinkingConfig": {"thinkingBudget": 2000}})),
+            vec![
+                (C, Carried(r#""reasoning_effort":"low""#)),
+                (R, Carried(r#""effort":"low""#)),
+                (A, Carried(r#""effort":"low""#)),
+            ],
+        ),
+        (
+            "safety settings",
+            G,
+            request(G, json!({"safetySettings": [{"category": "HARM", "threshold": "BLOCK_NONE"}]})),
+            everywhere(Lost, "safetySettings"),
+        ),
+        (
+            "server tool",
+            G,
+            with_tool(G, Some(json!({"googleSearch": {}})), json!({})),
+            everywhere(Lost, "tools[1]"),
+        ),
+        (
+            "server tool alone",
+            G,
+            request(G, json!({"tools": [{"googleSearch": {}}]})),
+            everywhere(Refused, "tools[0]"),
+        ),
+        (
+            "cached content",
+            G,
+            request(G, json!({"cachedContent": "c"})),
+            everywhere(Refused, "cachedContent"),
+        ),
+        (
+            "file uri",
+            G,
+            saying(G, json!({"fileData": {"mimeType": "image/png", "fileUri": "gs://a/b"}})),
+            everywhere(Refused, "fileData"),
+        ),
+        (
+            "image output",
+            G,
+            config(json!({"responseModalities": ["TEXT", "IMAGE"]})),
+            everywhere(Refused, "responseModalities"),
+        ),
+        ("two answers", G, config(json!({"candidateCount": 2})), everywhere(Refused, "candidateCount")),
+        (
+            "hints",
+            G,
+            request(G, json!({"labels": {"a": "b"}, "safetySettings": []})),
+            [C, R, A].map(|to| (to, Dropped)).into(),
+        ),
+    ]
+}

@@ -1,0 +1,133 @@
+//! What a Responses client asks for.
+
+use llmgate::protocol::Protocol::{Anthropic as A, Gemini as G, OpenaiChat as C, OpenaiResponses as R};
+use serde_json::json;
+
+use super::Fate::{Carried, Dropped, Lost, Nearly, Refused};
+use super::{PDF, PNG, Row, request, saying, with_tool};
+
+#[expect(clippy::too_many_lines, reason = "a table reads best as one")]
+pub(super) fn rows() -> Vec<Row> {
+    let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
+    let format = json!({"format": {"type": "json_schema", "name": "n", "schema": schema}});
+    let url = json!({"type": "input_image", "image_url": "https://example.com/a.png"});
+    let pdf = json!({"type": "input_file", "filename": "a.pdf", "file_data": format!("data:application/pdf;base64,{PDF}")});
+    let image = json!({"type": "input_image", "image_url": format!("data:image/png;base64,{PNG}")});
+    let custom = json!({"type": "custom", "name": "run", "format": {"type": "grammar", "syntax": "lark", "definition": "start: X"}});
+    let space = json!({"type": "namespace", "name": "space", "tools": [{"type": "function", "name": "g", "parameters": schema}]});
+    let search = json!({"type": "tool_search", "execution": "client", "parameters": schema});
+    let shown = json!([{"role": "user", "content": "ping"},
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": [image]}]);
+    let mut rows: Vec<Row> = vec![
+        (
+            "image url",
+            R,
+            saying(R, url),
+            vec![(C, Carried("a.png")), (A, Carried("a.png")), (G, Refused("image"))],
+        ),
+        ("pdf", R, saying(R, pdf), vec![(C, Carried(PDF)), (A, Carried(PDF)), (G, Carried(PDF))]),
+        (
+            "result image",
+            R,
+            with_tool(R, None, json!({"input": shown})),
+            vec![(C, Carried("[image 1 in the next message]")), (A, Carried(PNG)), (G, Carried(PNG))],
+        ),
+        (
+            "schema",
+            R,
+            request(R, json!({"text": format})),
+            vec![
+                (C, Carried("json_schema")),
+                (A, Carried("json_schema")),
+                (G, Carried("responseJsonSchema")),
+            ],
+        ),
+        (
+            "verbosity",
+            R,
+            request(R, json!({"text": {"verbosity": "high"}})),
+            vec![(C, Carried(r#""verbosity":"high""#)), (A, Lost("verbosity")), (G, Lost("verbosity"))],
+        ),
+        (
+            "custom tool",
+            R,
+            with_tool(R, Some(custom), json!({})),
+            vec![(C, Carried("start: X")), (A, Carried("start: X")), (G, Carried("start: X"))],
+        ),
+        (
+            "namespace",
+            R,
+            with_tool(R, Some(space), json!({})),
+            vec![(C, Carried("space__g")), (A, Carried("space__g")), (G, Carried("space__g"))],
+        ),
+        (
+            "tool search",
+            R,
+            with_tool(R, Some(search), json!({})),
+            vec![(C, Carried("tool_search")), (A, Carried("tool_search")), (G, Carried("tool_search"))],
+        ),
+        (
+            "temperature",
+            R,
+            request(R, json!({"temperature": 1.5})),
+            vec![
+                (C, Carried(r#""temperature":1.5"#)),
+                (A, Nearly(r#""temperature":1"#, "temperature")),
+                (G, Carried(r#""temperature":1.5"#)),
+            ],
+        ),
+        (
+            "one call at a time",
+            R,
+            with_tool(R, None, json!({"parallel_tool_calls": false})),
+            vec![
+                (C, Carried(r#""parallel_tool_calls":false"#)),
+                (A, Carried(r#""disable_parallel_tool_use":true"#)),
+                (G, Lost("parallel_tool_calls")),
+            ],
+        ),
+        (
+            "unknown item",
+            R,
+            request(R, json!({"input": [{"role": "user", "content": "ping"}, {"type": "moon"}]})),
+            vec![(C, Lost("input[1]")), (A, Lost("input[1]")), (G, Lost("input[1]"))],
+        ),
+        (
+            "hints",
+            R,
+            request(
+                R,
+                json!({"store": false, "include": ["reasoning.encrypted_content"], "client_metadata": {"a": "b"},
+                    "truncation": "auto", "metadata": {"a": "b"}, "reasoning": {"summary": "auto"}}),
+            ),
+            vec![(C, Dropped), (A, Dropped), (G, Dropped)],
+        ),
+    ];
+    for kind in
+        ["web_search", "file_search", "code_interpreter", "computer_use_preview", "image_generation", "mcp"]
+    {
+        let tool = json!({"type": kind});
+        let beside = with_tool(R, Some(tool.clone()), json!({}));
+        let fates = || [C, A, G].map(|to| (to, Lost("tools[1]"))).into();
+        rows.push((kind, R, beside, fates()));
+        let alone = request(R, json!({"tools": [tool]}));
+        rows.push((kind, R, alone, [C, A, G].map(|to| (to, Refused("tools"))).into()));
+    }
+    let stored = [
+        ("previous_response_id", json!({"previous_response_id": "resp_1"})),
+        ("conversation", json!({"conversation": "conv_1"})),
+        ("prompt", json!({"prompt": {"id": "pmpt_1"}})),
+        ("background", json!({"background": true})),
+        ("input[0]", json!({"input": [{"type": "item_reference", "id": "msg_1"}]})),
+        ("input[0]", json!({"input": [{"type": "compaction", "encrypted_content": "x"}]})),
+        (
+            "input[0].content[0].file_id",
+            json!({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]}),
+        ),
+    ];
+    rows.extend(stored.map(|(path, more)| -> Row {
+        ("stored state", R, request(R, more), [C, A, G].map(|to| (to, Refused(path))).into())
+    }));
+    rows
+}
