@@ -243,7 +243,9 @@ fn text(state: Option<&State>, errors: &[String], gate: &Gate, base: &str) -> St
     push(&mut text, format_args!("health: {}\n", shown(&gate.health)));
     push(&mut text, format_args!("openai_models: {}\n", shown(&gate.openai_models)));
     push(&mut text, format_args!("anthropic_models: {}\n", shown(&gate.anthropic_models)));
-    push(&mut text, format_args!("responses: {} (405 to a GET: it is there)\n", shown(&gate.responses)));
+    let there =
+        if matches!(gate.responses, Probe::Status(405)) { " (it takes POST: it is there)" } else { "" };
+    push(&mut text, format_args!("responses: {}{there}\n", shown(&gate.responses)));
     push(&mut text, format_args!("patch_gate_claude_code: {}\n", gate.patch_gate_claude_code));
     push(&mut text, format_args!("patch_gate_opencode: {}\n", gate.patch_gate_opencode));
     push(&mut text, format_args!("patch_gate_codex_cli: {}\n", gate.patch_gate_codex_cli));

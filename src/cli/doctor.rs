@@ -203,6 +203,9 @@ fn port(config: &Config, env: &Env) -> Finding {
             }
         };
     }
+    if listen.ends_with(":0") {
+        return Finding::ok("port", format!("{listen}: any free one"));
+    }
     Finding::ok("port", format!("{listen} is free"))
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::cli::help::wrapped;
 use crate::cli::say;
 
 /// What one check found.
@@ -63,15 +64,27 @@ pub(super) fn worst(findings: &[Finding]) -> State {
     findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok)
 }
 
-/// Prints them as lines; what is said in several lines stays below itself.
+/// Prints them as lines; what is long stays below itself.
 pub(super) fn tell(findings: &[Finding]) {
-    let width = findings.iter().map(|finding| finding.check.chars().count()).max().unwrap_or(0);
-    let below = " ".repeat(width + 8);
     for Finding { check, state, said, next } in findings {
-        let said = said.replace('\n', &format!("\n{below}"));
-        say(&format!("{:4}  {check:width$}  {said}", state.word()));
+        let head = format!("{:4}  {check:CHECK$}  ", state.word());
+        below(&head, said);
         if let Some(next) = next {
-            say(&format!("{below}next: {}", next.replace('\n', &format!("\n{below}      "))));
+            below(&format!("{:1$}next: ", "", CHECK + 8), next);
         }
+    }
+}
+
+/// Checks are told in several groups that stand in one column.
+const CHECK: usize = 18;
+const WIDTH: usize = 100;
+
+/// A text behind a head, its lines wrapped.
+fn below(head: &str, text: &str) {
+    let indent = head.chars().count();
+    let mut head = head.to_owned();
+    for line in text.lines().flat_map(|line| wrapped(line, WIDTH.saturating_sub(indent).max(40))) {
+        say(format!("{head}{line}").trim_end());
+        head = " ".repeat(indent);
     }
 }

@@ -112,7 +112,10 @@ impl Search<'_> {
         if let Some(outer) = self.outer(steps) {
             return outer;
         }
-        self.in_file(steps).or_else(|| self.instead(steps)).unwrap_or(Origin::Default)
+        self.in_file(steps)
+            .or_else(|| self.instead(steps))
+            .or_else(|| self.made_of(steps))
+            .unwrap_or(Origin::Default)
     }
 
     /// What wins over the file.
@@ -145,10 +148,22 @@ impl Search<'_> {
                     (other, _) => other,
                 })
                 .or_else(|| self.key_variable(name).map(Origin::Environment)),
+            [Step::Key("providers"), name, Step::Key("api_key_env")] => {
+                self.in_file(&[Step::Key("providers"), *name, Step::Key("api_key")])
+            }
             [Step::Key("providers"), _, Step::Key("timeouts"), key] => {
                 self.in_file(&[Step::Key("timeouts"), *key])
             }
-            [Step::Key("providers"), name, ..] if self.file.is_none() => {
+            _ => None,
+        }
+    }
+
+    /// Without a file a provider is made of the variable of its key.
+    fn made_of(&self, steps: &[Step<'_>]) -> Option<Origin> {
+        match steps {
+            [Step::Key("providers"), name, Step::Key("api_key_env" | "base_url" | "protocol")]
+                if self.file.is_none() =>
+            {
                 self.key_variable(name).map(Origin::Environment)
             }
             _ => None,

@@ -103,8 +103,9 @@ fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 8] = ["true", "false", "null", "yes", "no", "on", "off", "nan"];
     let begins_well = text.starts_with(|c: char| c.is_ascii_alphanumeric() || "_/$".contains(c));
     let fits = |c: char| c.is_ascii_alphanumeric() || " _./:@%+-${}".contains(c);
-    let like_a_number = text.starts_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_hexdigit() || "_.:xo+-".contains(c));
+    let like_a_number = ["0x", "0o", "0b"].iter().any(|start| text.starts_with(start))
+        || (text.starts_with(|c: char| c.is_ascii_digit())
+            && text.chars().all(|c| c.is_ascii_digit() || "_.:eE+-".contains(c)));
     begins_well
         && text.chars().all(fits)
         && !text.ends_with([':', ' '])

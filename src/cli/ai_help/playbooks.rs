@@ -2,10 +2,10 @@
 
 /// The playbooks, for a llmgate at this address.
 pub(super) fn text(base: &str) -> String {
-    SETUP.replace("BASE", base)
+    PLAYBOOKS.replace("{base}", base)
 }
 
-const SETUP: &str = "
+const PLAYBOOKS: &str = "
 ## SETUP PLAYBOOK
 1. `llmgate init --yes` writes a first configuration of the keys in the environment; `--preset local` one for Ollama.
    `llmgate config import FILE` makes one of another gateway's file. Keys stay in variables: write
@@ -22,22 +22,22 @@ client. `llmgate run CLIENT --print` shows command and variables. For a client t
 (a client key, where client_auth asks for one, goes into the client's own key variable):
 
 ### Claude Code (gate: patch_gate_claude_code)
-Environment: ANTHROPIC_BASE_URL=BASE/anthropic, ANTHROPIC_AUTH_TOKEN=<client key, or any word>.
+Environment: ANTHROPIC_BASE_URL={base}/anthropic, ANTHROPIC_AUTH_TOKEN=<client key, or any word>.
 ANTHROPIC_API_KEY must not be set. Then: claude --model NAME.
 
 ### OpenCode (gate: patch_gate_opencode)
 In opencode.json: a provider `llmgate` with npm `@ai-sdk/openai-compatible` and options
-baseURL `BASE/openai/v1`, apiKey `{env:LLMGATE_SESSION_KEY}`; under models the names of
+baseURL `{base}/openai/v1`, apiKey `{env:LLMGATE_SESSION_KEY}`; under models the names of
 `llmgate models`. Then: opencode --model llmgate/NAME.
 
 ### Codex CLI (gate: patch_gate_codex_cli)
 In ~/.codex/config.toml: model_provider = \"llmgate\" and [model_providers.llmgate] with name = \"llmgate\",
-base_url = \"BASE/openai/v1\", env_key = \"LLMGATE_SESSION_KEY\", wire_api = \"responses\".
+base_url = \"{base}/openai/v1\", env_key = \"LLMGATE_SESSION_KEY\", wire_api = \"responses\".
 `llmgate models --codex-catalog FILE` writes a file for model_catalog_json.
 
 ### Gemini CLI
-Environment: GOOGLE_GEMINI_BASE_URL=BASE/gemini, GEMINI_API_KEY=<client key, or any word>.
+Environment: GOOGLE_GEMINI_BASE_URL={base}/gemini, GEMINI_API_KEY=<client key, or any word>.
 
 ### Any SDK
-OpenAI: base URL BASE/openai/v1. Anthropic: BASE/anthropic. Google: BASE/gemini.
+OpenAI: base URL {base}/openai/v1. Anthropic: {base}/anthropic. Google: {base}/gemini.
 ";

@@ -14,7 +14,7 @@ pub(in crate::cli) static ROW: Row = Row {
     name: "config show",
     aliases: &[],
     summary: "the configuration in effect, keys masked",
-    about: "As YAML that a file could hold, defaults filled in. With --origin a line for each value: where it \
+    about: "As YAML, defaults filled in. With --origin a line for each value: where it \
             comes from (flag, environment, line of the file, default).",
     words: &[],
     rest: None,
