@@ -156,13 +156,13 @@ impl Inspected<'_> {
                 };
                 Finding::fail(check, format!("{where_it_is} is refused: {words}"), next)
             }
-            (None, Some(Said::Yes)) if provider.key.is_none() => Finding::ok(check, "none is needed"),
+            (None, Some(Said::Yes)) if provider.key.is_none() => Finding::ok(check, "no key is needed"),
             (None, Some(Said::Yes)) => Finding::ok(check, format!("{where_it_is} is valid")),
             (None, _) if provider.key.is_none() && provider.auth != AuthForm::None && self.is_https() => {
                 let next = format!("set providers.{}.api_key or api_key_env, if it wants one", provider.name);
-                Finding::warn(check, "none is configured", next)
+                Finding::warn(check, "no key is configured", next)
             }
-            (None, _) if provider.key.is_none() => Finding::ok(check, "none is configured"),
+            (None, _) if provider.key.is_none() => Finding::ok(check, "no key is configured"),
             (None, _) if list.said == Said::Yes => {
                 Finding::ok(check, format!("{where_it_is} is taken for the list of models"))
             }
