@@ -234,6 +234,13 @@ impl Provider {
         url::Url::parse(&self.base_url).map_or("", |url| url.host)
     }
 
+    /// Its address without the path: what a client's own key is for.
+    pub fn origin(&self) -> &str {
+        let host = self.base_url.find("://").map_or(0, |at| at + 3);
+        let path = self.base_url.get(host..).and_then(|rest| rest.find('/'));
+        path.and_then(|at| self.base_url.get(..host + at)).unwrap_or(&self.base_url)
+    }
+
     /// What is known of one of its models.
     pub fn model(&self, name: &ModelName) -> Option<&ModelSpec> {
         self.models.iter().find(|model| model.name == *name)

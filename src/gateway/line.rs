@@ -105,6 +105,8 @@ pub struct Line {
     cut_off: Arc<AtomicBool>,
     phase: Cell<Phase>,
     last_sent: Cell<Instant>,
+    /// Was the last byte a carriage return, whose line feed has not come?
+    in_line_end: Cell<bool>,
     status: Cell<u16>,
     broken: Cell<bool>,
 }
@@ -127,6 +129,7 @@ impl Line {
             cut_off: live.cut_off_switch(),
             phase: Cell::new(Phase::Held),
             last_sent: Cell::new(inbound.since),
+            in_line_end: Cell::new(false),
             status: Cell::new(0),
             broken: Cell::new(false),
         }
@@ -173,6 +176,9 @@ impl Line {
             client.flush()
         };
         self.last_sent.set(clock::now());
+        if let Some(last) = bytes.last() {
+            self.in_line_end.set(*last == b'\r');
+        }
         self.check(result)
     }
 
@@ -208,7 +214,10 @@ impl Line {
                     created: clock::unix_seconds(clock::wall()),
                     facts: story.facts(),
                 };
-                self.finish(self.framing.fault(self.codec, &trouble.fault, &stage).as_bytes())
+                // Clients that look for whole line ends would not see where the error begins.
+                let line_feed = if self.in_line_end.get() { "\n" } else { "" };
+                let fault = self.framing.fault(self.codec, &trouble.fault, &stage);
+                self.finish(format!("{line_feed}{fault}").as_bytes())
             }
             // A whole answer was being written: what is left of it cannot be told from an error.
             Phase::HeadSent | Phase::Committed => Ok(()),

@@ -18,7 +18,6 @@ use crate::ir::carrier::Kept;
 use crate::ir::request::{Block, Reasoning, Request, Role};
 use crate::observe::Sinks;
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::route::ask::Question;
 use crate::route::health::Health;
 use crate::route::plan::Plan;
 use crate::route::planning::{Moment, Purpose};
@@ -76,7 +75,7 @@ impl Live {
             );
         }
         if let Some(before) = before {
-            before.health.reloads(before.config(), &config);
+            before.health.reloads(before.config(), &config, clock::millis());
         }
         let mut secrets = config.secrets();
         secrets.extend(ProxySettings::Environment(env.clone()).secrets());
@@ -127,11 +126,6 @@ impl Live {
         self.snapshot
             .plan(&Asking { live: self, inbound }, &mut moment)
             .map_err(|name| Trouble::unresolved(&name))
-    }
-
-    /// The session of a request (SPEC 5.5), as a number.
-    pub fn session(&self, inbound: &Inbound) -> Option<u64> {
-        Asking { live: self, inbound }.session()
     }
 
     /// A request in neutral words, with the state that its client had no field for.

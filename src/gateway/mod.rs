@@ -2,8 +2,8 @@
 //!
 //! [`answer`] is the whole of it: the plan says which targets may serve the request, in what order;
 //! [`tries`] goes from one to the next until one answers; [`attempt`] calls it, [`relay`] moves its
-//! bytes to the client, and [`record`] tells afterwards what happened. Whatever goes wrong on the way is a [`Trouble`], and [`Line::fail`] is the one place
-//! where a client is told of one.
+//! bytes to the client, and [`record`] tells afterwards what happened. Whatever goes wrong on the
+//! way is a [`Trouble`], and [`Line::fail`] is the one place where a client is told of one.
 
 pub mod attempt;
 mod budget;
@@ -20,6 +20,7 @@ pub mod outgoing;
 pub mod question;
 pub mod record;
 pub mod relay;
+mod tally;
 pub mod tries;
 pub mod trouble;
 pub mod wait;
@@ -27,7 +28,6 @@ pub mod wait;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use crate::base::clock;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::planning::Purpose;
 use inbound::{Inbound, TestMode};
@@ -58,14 +58,11 @@ fn panicked() -> Trouble {
 
 fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> Result<(), Trouble> {
     if inbound.wishes.test == Some(TestMode::Degraded) {
-        return Err(nothing::degraded(live));
+        return Err(nothing::played(live));
     }
-    budget::check(live, story)?;
-    let mut plan = live.plan(inbound, Purpose::Serve)?;
-    if plan.candidates.is_empty() {
-        nothing::rescue(live, &mut plan, clock::millis());
-    }
+    let plan = live.plan(inbound, Purpose::Serve)?;
     log::debug!("{} plan: {plan}", inbound.id);
     story.plans(&plan);
+    budget::check(live, story)?;
     Tries::new(live, inbound, line, story, plan).run()
 }

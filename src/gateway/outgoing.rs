@@ -178,11 +178,17 @@ fn translated<'a>(
     let body = if edits.is_empty() { body } else { splice::apply(&body, &edits).unwrap_or(body) };
     let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade).map(ToString::to_string);
     let warnings = warnings.collect();
-    let crossing = crossing(inbound, candidate, decoded, names);
+    let crossing = crossing(live, inbound, candidate, decoded, names);
     Ok((Cow::Owned(body), Lane::Translated(Box::new(crossing)), warnings))
 }
 
-fn crossing(inbound: &Inbound, candidate: &Candidate<'_>, decoded: &Decoded, names: NameMap) -> Crossing {
+fn crossing(
+    live: &Live,
+    inbound: &Inbound,
+    candidate: &Candidate<'_>,
+    decoded: &Decoded,
+    names: NameMap,
+) -> Crossing {
     let target = candidate.protocol.codec();
     Crossing {
         target,
@@ -192,7 +198,7 @@ fn crossing(inbound: &Inbound, candidate: &Candidate<'_>, decoded: &Decoded, nam
             request_id: inbound.id.as_str().to_owned(),
             model: inbound.asked.clone().unwrap_or_default(),
             created: clock::unix_seconds(clock::wall()),
-            estimated_input: decoded.size.tokens(candidate.characters_per_token()),
+            estimated_input: live.health.estimate(candidate, decoded.size),
             wants_usage: inbound.ask.wants_usage,
             show_reasoning: decoded.request.show_reasoning != Some(false),
             tools: decoded.request.tools.iter().filter(|tool| tool.identity.is_some()).cloned().collect(),
@@ -229,7 +235,7 @@ impl Outgoing<'_> {
             Lane::Translated(crossing) => Ok(Crossing::clone(crossing)),
             Lane::Verbatim(_) => {
                 let decoded = live.decoded(inbound)?;
-                Ok(crossing(inbound, self.candidate, decoded, NameMap::default()))
+                Ok(crossing(live, inbound, self.candidate, decoded, NameMap::default()))
             }
         }
     }

@@ -25,6 +25,7 @@ pub struct Story {
     since: Instant,
     price: Option<Price>,
     budget: Option<f64>,
+    is_paid: bool,
     skipped: Option<String>,
     tell_all: bool,
 }
@@ -61,6 +62,7 @@ impl Story {
             since: inbound.since,
             price: None,
             budget: None,
+            is_paid: false,
             skipped: None,
             tell_all: inbound.tell_all,
         }
@@ -69,6 +71,7 @@ impl Story {
     /// Its targets are known.
     pub fn plans(&mut self, plan: &Plan<'_>) {
         self.record.alias = plan.alias.map(|route| route.alias.clone());
+        self.skipped = None;
         if plan.skipped.is_empty() {
             return;
         }
@@ -197,13 +200,20 @@ impl Story {
         self.budget = Some(share);
     }
 
+    /// The answer is paid for, once.
+    pub fn pays(&mut self, live: &Live) {
+        if !std::mem::replace(&mut self.is_paid, true) {
+            self.record.cost = self.cost();
+            live.health.pays(self.record.cost, clock::millis());
+        }
+    }
+
     /// The story is over: it is told.
     pub fn end(mut self, live: &Live, line: &Line) {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;
-        self.record.cost = self.cost();
         if self.record.usage.output.is_some() {
-            live.health.pays(self.record.cost, clock::millis());
+            self.pays(live);
         }
         self.record.total = clock::now() - self.since;
         if self.record.outcome == Outcome::Success && self.facts.error.is_some() {

@@ -147,7 +147,7 @@ impl Snapshot {
         let first =
             plan.candidates.first().or_else(|| plan.skipped.first().map(|skipped| &skipped.candidate));
         let estimate = content.zip(first).map(|(content, first)| Estimate {
-            input: fit::tokens(first, &content, health.factor(&first.target)),
+            input: fit::tokens(first, content.size, health.factor(&first.target)),
             output: content.output,
         });
         let needs = content.map(|content| content.needs.names().map(str::to_owned).collect());

@@ -8,6 +8,7 @@ mod groups;
 pub mod health;
 pub mod plan;
 pub mod planning;
+mod rest;
 pub mod snapshot;
 pub mod spend;
 pub mod visit;
