@@ -7,7 +7,9 @@
 
 pub mod attempt;
 mod budget;
+pub mod check;
 pub mod count;
+pub mod explain;
 pub mod headers;
 pub mod inbound;
 pub mod line;

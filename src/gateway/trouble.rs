@@ -10,6 +10,7 @@ use crate::policy::outcome::{KeyOwner, Late, Met, Verdict};
 use crate::protocol::Codec;
 use crate::protocol::error::ProviderError;
 use crate::protocol::fault::{Fault, FaultKind};
+use crate::route::snapshot::Unresolved;
 use crate::upstream::{Failure, Phase, Stop};
 
 /// Whatever keeps a request from its answer.
@@ -67,6 +68,11 @@ impl Trouble {
             native: None,
             headers: Vec::new(),
         }
+    }
+
+    /// A model's name leads nowhere.
+    pub fn unresolved(unresolved: &Unresolved) -> Self {
+        Self::own(Fault::new(FaultKind::ModelNotFound, unresolved.to_string()))
     }
 
     fn of(class: Class, fault: Fault) -> Self {

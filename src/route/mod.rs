@@ -2,6 +2,7 @@
 
 pub mod ask;
 mod exchange;
+pub mod explain;
 mod fit;
 mod groups;
 pub mod health;

@@ -37,6 +37,8 @@ pub enum Endpoint {
     Ready,
     /// What clients look for before they begin.
     Hello,
+    /// `/debug/routes`.
+    Routes,
     /// `/admin/state`.
     State,
     /// `/admin/reload`.
@@ -62,6 +64,7 @@ impl Endpoint {
             "/health" | "/healthz" => Self::Health,
             "/ready" | "/readyz" => Self::Ready,
             "" | "/anthropic" | "/openai" | "/api/hello" | "/anthropic/api/hello" => Self::Hello,
+            "/debug/routes" => Self::Routes,
             "/admin/state" => Self::State,
             "/admin/reload" => Self::Reload,
             "/admin/stop" => Self::Stop,
@@ -75,7 +78,9 @@ impl Endpoint {
     pub fn allow(&self) -> &'static str {
         match self {
             Self::Generate { .. } | Self::Count { .. } | Self::Later(_) | Self::Reload | Self::Stop => "POST",
-            Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::State => "GET, HEAD",
+            Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::Routes | Self::State => {
+                "GET, HEAD"
+            }
             Self::Unknown(_) => "",
         }
     }
@@ -93,9 +98,13 @@ impl Endpoint {
             | Self::Later(protocol)
             | Self::Unknown(protocol) => *protocol,
             Self::Models { protocol, .. } => protocol.unwrap_or(Protocol::OpenaiChat),
-            Self::Health | Self::Ready | Self::Hello | Self::State | Self::Reload | Self::Stop => {
-                Protocol::OpenaiChat
-            }
+            Self::Health
+            | Self::Ready
+            | Self::Hello
+            | Self::Routes
+            | Self::State
+            | Self::Reload
+            | Self::Stop => Protocol::OpenaiChat,
         }
     }
 
@@ -106,7 +115,7 @@ impl Endpoint {
 
     /// Is it one of the local endpoints (SPEC 10.3)?
     pub fn is_local(&self) -> bool {
-        matches!(self, Self::State | Self::Reload | Self::Stop)
+        matches!(self, Self::Routes | Self::State | Self::Reload | Self::Stop)
     }
 
     /// Is it open to everybody?

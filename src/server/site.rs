@@ -223,6 +223,11 @@ impl Visit<'_> {
                 self.json(200, &body);
                 Ok(())
             }
+            Endpoint::Routes => {
+                let body = admin::routes(self.live, self.head.query.as_deref())?;
+                self.json(200, &body);
+                Ok(())
+            }
             Endpoint::Later(_) | Endpoint::Unknown(_) => Err(self.unknown()),
             Endpoint::Health
             | Endpoint::Ready
@@ -267,6 +272,7 @@ impl Visit<'_> {
             Endpoint::Generate { .. }
             | Endpoint::Count { .. }
             | Endpoint::Models { .. }
+            | Endpoint::Routes
             | Endpoint::Later(_)
             | Endpoint::Unknown(_) => {}
         }

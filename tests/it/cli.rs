@@ -1,5 +1,9 @@
 //! The binary itself, with a clean environment.
 
+mod doctor;
+mod first;
+mod golden;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::path::Path;

@@ -12,6 +12,7 @@ use llmgate::config::{
 };
 use llmgate::protocol::Protocol;
 
+mod import;
 mod zero;
 
 const MINIMAL: &str =

@@ -7,6 +7,7 @@ mod convert;
 mod count;
 mod demo;
 mod eligible;
+mod explain;
 mod failover;
 mod faults;
 mod headers;
