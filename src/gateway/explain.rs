@@ -42,7 +42,7 @@ pub fn of_request(live: &Live, inbound: &Inbound) -> Result<Explanation, Trouble
     let asking = Asking { live, inbound };
     let mut plan = live.plan(inbound, Purpose::Show)?;
     for candidate in std::mem::take(&mut plan.candidates) {
-        let refusal = match outgoing::prepare(live, inbound, &candidate) {
+        let refusal = match outgoing::prepare(live, inbound, &candidate, &[]) {
             Ok(_) => None,
             Err(trouble) => trouble.refuses.map(|path| Skip::Refusal(path.to_string())),
         };
