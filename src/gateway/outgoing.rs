@@ -13,6 +13,7 @@ use crate::gateway::inbound::{Decoded, Inbound};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing_headers;
 use crate::gateway::trouble::{Report, Trouble};
+use crate::ir::carrier;
 use crate::ir::loss::Severity;
 use crate::ir::names::NameMap;
 use crate::observe::log::harmless;
@@ -149,7 +150,9 @@ fn verbatim<'a>(
     candidate: &Candidate<'_>,
 ) -> (Cow<'a, str>, Lane, Vec<String>) {
     let body = translate::outgoing(&source(inbound), &wants(candidate));
-    (body, Lane::Verbatim(options(live, inbound, candidate)), Vec::new())
+    let foreign = inbound.text.contains(carrier::PREFIX) && !body.contains(carrier::PREFIX);
+    let warnings = foreign.then(|| "reasoning: foreign reasoning".to_owned()).into_iter().collect();
+    (body, Lane::Verbatim(options(live, inbound, candidate)), warnings)
 }
 
 fn translated<'a>(

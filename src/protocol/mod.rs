@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod error;
 pub mod fault;
 mod fields;
+mod foreign;
 pub mod gemini;
 mod in_turn;
 pub mod listing;
@@ -191,6 +192,12 @@ pub trait Codec: Sync {
     /// A request without the client's attribution block, if it has one: the member to replace and
     /// its new JSON text.
     fn without_attribution(&self, _text: &str, _members: &Members) -> Option<(&'static str, String)> {
+        None
+    }
+
+    /// A request without state of another provider, which a turn that was translated has left in the
+    /// client's history: the member to replace and its new JSON text.
+    fn without_foreign_state(&self, _text: &str, _members: &Members) -> Option<(&'static str, String)> {
         None
     }
 
