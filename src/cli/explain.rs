@@ -13,7 +13,7 @@ use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, MODEL, 
 use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::config::{self, Overrides};
 use crate::gateway::explain;
-use crate::gateway::inbound::{Envelope, Inbound, Wishes};
+use crate::gateway::inbound::{Envelope, Inbound, Task, Wishes};
 use crate::gateway::live::Live;
 use crate::protocol::{Protocol, percent_encoded};
 use crate::route::explain::Explanation;
@@ -138,6 +138,7 @@ impl Explain {
             session: None,
             client: None,
             tell_all: true,
+            task: Task::Answer,
             wishes: Wishes::default(),
         };
         let inbound = Inbound::read(envelope, RequestId::random(), body).map_err(|fault| fault.message)?;

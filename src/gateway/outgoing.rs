@@ -9,7 +9,7 @@ use crate::base::id::{TargetId, stable_hash};
 use crate::base::secret::masked;
 use crate::base::splice::{self, Edit};
 use crate::config::{ClientAuth, Compat, ModelSpec, StripBilling};
-use crate::gateway::inbound::{Decoded, Inbound};
+use crate::gateway::inbound::{Decoded, Inbound, Task};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing_headers;
 use crate::gateway::trouble::{Report, Trouble};
@@ -72,7 +72,12 @@ pub fn prepare<'a>(
     } else {
         translated(live, inbound, candidate, conceded)?
     };
-    let path = candidate.protocol.codec().upstream_path(candidate.target.model.as_str(), inbound.ask.stream);
+    let codec = candidate.protocol.codec();
+    let compact = codec.compact_path().filter(|_| inbound.task == Task::Compact);
+    let path = compact.map_or_else(
+        || codec.upstream_path(candidate.target.model.as_str(), inbound.ask.stream),
+        str::to_owned,
+    );
     let client_key = live.config().client_auth == ClientAuth::ClientKey;
     Ok(Outgoing {
         candidate,

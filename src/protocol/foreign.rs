@@ -65,7 +65,6 @@ pub(super) fn changed(element: &str, change: impl FnOnce(&mut Value) -> bool) ->
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::base::json::Members;
     use crate::ir::carrier::State;
     use crate::protocol::Protocol;

@@ -144,6 +144,11 @@ pub trait Codec: Sync {
     /// The path and query below the provider's base URL for a generation.
     fn upstream_path(&self, model: &str, stream: bool) -> String;
 
+    /// The path below the provider's base URL that shortens a conversation.
+    fn compact_path(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The path below the provider's base URL that counts a request's input tokens.
     fn count_path(&self, _model: &str) -> Option<String> {
         None

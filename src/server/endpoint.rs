@@ -22,8 +22,8 @@ pub enum Endpoint {
         /// The model in the path.
         model: Option<String>,
     },
-    /// A path of a protocol that this version does not serve.
-    Later(Protocol),
+    /// A shortened conversation, for a target of the path's own protocol.
+    Compact(Protocol),
     /// A model list, or one entry of it.
     Models {
         /// The protocol of the prefix; `None` on a bare path, where headers decide.
@@ -77,7 +77,9 @@ impl Endpoint {
     /// The methods it takes, as the value of `allow`.
     pub fn allow(&self) -> &'static str {
         match self {
-            Self::Generate { .. } | Self::Count { .. } | Self::Later(_) | Self::Reload | Self::Stop => "POST",
+            Self::Generate { .. } | Self::Count { .. } | Self::Compact(_) | Self::Reload | Self::Stop => {
+                "POST"
+            }
             Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::Routes | Self::State => {
                 "GET, HEAD"
             }
@@ -95,7 +97,7 @@ impl Endpoint {
         match self {
             Self::Generate { protocol, .. }
             | Self::Count { protocol, .. }
-            | Self::Later(protocol)
+            | Self::Compact(protocol)
             | Self::Unknown(protocol) => *protocol,
             Self::Models { protocol, .. } => protocol.unwrap_or(Protocol::OpenaiChat),
             Self::Health
@@ -137,7 +139,7 @@ fn generation(path: &str) -> Option<Endpoint> {
         Some(match action {
             Action::Generate { model, stream } => Endpoint::Generate { protocol, model, stream },
             Action::Count { model } => Endpoint::Count { protocol, model },
-            Action::Compact => Endpoint::Later(protocol),
+            Action::Compact => Endpoint::Compact(protocol),
         })
     })
 }
@@ -225,7 +227,7 @@ mod tests {
         assert_eq!(Endpoint::of("/anthropic/v1/files"), Endpoint::Unknown(Protocol::Anthropic));
         assert_eq!(Endpoint::of("/v1beta/files"), Endpoint::Unknown(Protocol::Gemini));
         assert_eq!(Endpoint::of("/anthropically"), Endpoint::Unknown(Protocol::OpenaiChat));
-        assert_eq!(Endpoint::of("/v1/responses/compact"), Endpoint::Later(Protocol::OpenaiResponses));
+        assert_eq!(Endpoint::of("/v1/responses/compact"), Endpoint::Compact(Protocol::OpenaiResponses));
         assert_eq!(Endpoint::of("/"), Endpoint::Hello);
         assert!(
             is_responses("/v1/responses") && is_responses("/responses/x") && !is_responses("/v1/messages")

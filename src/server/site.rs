@@ -13,7 +13,7 @@ use crate::base::id::RequestId;
 use crate::config::{ClientAuth, Config, ResponseHeaders};
 use crate::gateway;
 use crate::gateway::headers::is_forwarded;
-use crate::gateway::inbound::{Envelope, Inbound, TestMode, Wishes, parameter};
+use crate::gateway::inbound::{Envelope, Inbound, Task, TestMode, Wishes, parameter};
 use crate::gateway::line::Client;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
@@ -207,6 +207,15 @@ impl Visit<'_> {
                 };
                 self.generate(envelope, body)
             }
+            Endpoint::Compact(protocol) => {
+                let envelope = Envelope {
+                    task: Task::Compact,
+                    stream: Some(false),
+                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    ..self.envelope(*protocol)?
+                };
+                self.generate(envelope, body)
+            }
             Endpoint::Count { protocol, model } => {
                 let envelope = Envelope {
                     model: model.clone(),
@@ -228,7 +237,7 @@ impl Visit<'_> {
                 self.json(200, &body);
                 Ok(())
             }
-            Endpoint::Later(_) | Endpoint::Unknown(_) => Err(self.unknown()),
+            Endpoint::Unknown(_) => Err(self.unknown()),
             Endpoint::Health
             | Endpoint::Ready
             | Endpoint::Hello
@@ -273,7 +282,7 @@ impl Visit<'_> {
             | Endpoint::Count { .. }
             | Endpoint::Models { .. }
             | Endpoint::Routes
-            | Endpoint::Later(_)
+            | Endpoint::Compact(_)
             | Endpoint::Unknown(_) => {}
         }
     }
@@ -291,6 +300,7 @@ impl Visit<'_> {
             session: SESSION_HEADERS.iter().find_map(|name| headers.first(name)).map(str::to_owned),
             client: headers.first("user-agent").and_then(product),
             tell_all: tells_all(self.live.config()),
+            task: Task::Answer,
             wishes: self.wishes()?,
         })
     }

@@ -3,6 +3,7 @@
 mod access;
 mod budget;
 mod classes;
+mod compact;
 mod convert;
 mod count;
 mod demo;

@@ -98,6 +98,10 @@ impl Codec for OpenaiResponses {
         "/responses".to_owned()
     }
 
+    fn compact_path(&self) -> Option<&'static str> {
+        Some("/responses/compact")
+    }
+
     fn count_path(&self, _model: &str) -> Option<String> {
         Some("/responses/input_tokens".to_owned())
     }
