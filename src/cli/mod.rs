@@ -9,6 +9,7 @@ mod logging;
 mod models;
 mod run;
 mod start;
+mod status;
 mod table;
 mod version;
 

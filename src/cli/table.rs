@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
-use crate::cli::{completions, config, control, help, models, run, start, version};
+use crate::cli::{completions, config, control, help, models, run, start, status, version};
 
 /// Every command, in the order in which they are shown.
 pub(super) static COMMANDS: &[&Row] = &[
@@ -13,6 +13,7 @@ pub(super) static COMMANDS: &[&Row] = &[
     &run::ROW,
     &config::VALIDATE,
     &models::ROW,
+    &status::ROW,
     &control::RELOAD,
     &control::STOP,
     &completions::ROW,

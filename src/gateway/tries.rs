@@ -183,9 +183,11 @@ impl<'a, 's> Tries<'a, 's> {
     /// One call, and its answer on its way to the client.
     fn attempt(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Trouble> {
         self.story.attempts(outgoing);
+        self.line.run.calls(outgoing.target());
         let result = self.call(outgoing);
         if let Err(trouble) = &result {
             self.story.attempt_fails(outgoing.target(), trouble);
+            self.line.run.fails(outgoing.target(), trouble.class);
         }
         result
     }

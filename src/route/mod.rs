@@ -5,6 +5,7 @@ mod exchange;
 mod fit;
 mod groups;
 pub mod health;
+pub mod levels;
 pub mod plan;
 pub mod planning;
 pub mod snapshot;

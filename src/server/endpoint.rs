@@ -37,6 +37,12 @@ pub enum Endpoint {
     Ready,
     /// What clients look for before they begin.
     Hello,
+    /// `/debug/status`.
+    Status,
+    /// `/metrics`.
+    Metrics,
+    /// `/dashboard`.
+    Dashboard,
     /// `/admin/state`.
     State,
     /// `/admin/reload`.
@@ -62,6 +68,9 @@ impl Endpoint {
             "/health" | "/healthz" => Self::Health,
             "/ready" | "/readyz" => Self::Ready,
             "" | "/anthropic" | "/openai" | "/api/hello" | "/anthropic/api/hello" => Self::Hello,
+            "/debug/status" => Self::Status,
+            "/metrics" => Self::Metrics,
+            "/dashboard" => Self::Dashboard,
             "/admin/state" => Self::State,
             "/admin/reload" => Self::Reload,
             "/admin/stop" => Self::Stop,
@@ -76,6 +85,7 @@ impl Endpoint {
         match self {
             Self::Generate { .. } | Self::Count { .. } | Self::Later(_) | Self::Reload | Self::Stop => "POST",
             Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::State => "GET, HEAD",
+            Self::Status | Self::Metrics | Self::Dashboard => "GET, HEAD",
             Self::Unknown(_) => "",
         }
     }
@@ -96,6 +106,7 @@ impl Endpoint {
             Self::Health | Self::Ready | Self::Hello | Self::State | Self::Reload | Self::Stop => {
                 Protocol::OpenaiChat
             }
+            Self::Status | Self::Metrics | Self::Dashboard => Protocol::OpenaiChat,
         }
     }
 
@@ -106,7 +117,8 @@ impl Endpoint {
 
     /// Is it one of the local endpoints (SPEC 10.3)?
     pub fn is_local(&self) -> bool {
-        matches!(self, Self::State | Self::Reload | Self::Stop)
+        let looks = matches!(self, Self::Status | Self::Metrics | Self::Dashboard);
+        looks || matches!(self, Self::State | Self::Reload | Self::Stop)
     }
 
     /// Is it open to everybody?

@@ -14,6 +14,8 @@ pub mod access;
 pub mod admin;
 pub mod body;
 pub mod connection;
+pub mod dashboard;
+pub mod debug;
 pub mod endpoint;
 mod guest;
 pub mod head;

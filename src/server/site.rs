@@ -23,6 +23,8 @@ use crate::server::access::{self, Visitor};
 use crate::server::admin;
 use crate::server::body::{BodyError, BodyReader};
 use crate::server::connection::Handler;
+use crate::server::dashboard;
+use crate::server::debug;
 use crate::server::endpoint::{self, Endpoint};
 use crate::server::guest::Guest;
 use crate::server::head::{Head, Method};
@@ -233,6 +235,7 @@ impl Visit<'_> {
                 self.operate(endpoint);
                 Ok(())
             }
+            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => self.show(endpoint),
         }
     }
 
@@ -243,7 +246,7 @@ impl Visit<'_> {
             Endpoint::Health => {
                 let tells = self.visitor.is_local()
                     || (config.client_auth != ClientAuth::None && self.visitor.holds_key(config, endpoint));
-                self.json(200, &admin::health(config, tells));
+                self.json(200, &admin::health(self.live, tells));
             }
             Endpoint::Ready => {
                 let (status, body) = admin::ready(config, self.site.draining.load(Ordering::Relaxed));
@@ -269,7 +272,44 @@ impl Visit<'_> {
             | Endpoint::Models { .. }
             | Endpoint::Later(_)
             | Endpoint::Unknown(_) => {}
+            // [`Visit::show`] has answered them.
+            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => {}
         }
+    }
+
+    /// What is shown of the process to those who look on (SPEC 11.3, 11.4, 11.7).
+    fn show(&self, endpoint: &Endpoint) -> Result<(), Fault> {
+        match endpoint {
+            Endpoint::Dashboard if !self.live.config().dashboard => return Err(self.unknown()),
+            Endpoint::Dashboard => {
+                let page = dashboard::page();
+                let headers =
+                    [("content-security-policy", page.policy.as_str()), ("cache-control", "no-store")];
+                self.text("text/html; charset=utf-8", &headers, &page.html);
+            }
+            Endpoint::Metrics => {
+                self.text(
+                    "text/plain; version=0.0.4; charset=utf-8",
+                    &[],
+                    &debug::metrics(self.site, self.live),
+                );
+            }
+            _ if parameter(self.head.query.as_deref(), "as") == Some("text") => {
+                self.text("text/plain; charset=utf-8", &[], &debug::status(self.site, self.live).text());
+            }
+            _ => self.json(200, &debug::status(self.site, self.live).json()),
+        }
+        Ok(())
+    }
+
+    fn text(&self, kind: &str, more: &[(&str, &str)], body: &str) {
+        let own = [
+            ("content-type", kind),
+            ("x-content-type-options", "nosniff"),
+            ("x-llmgate-request-id", self.id.as_str()),
+        ];
+        // A client that cannot be written to has left.
+        let _ = self.guest.borrow_mut().whole(200, &[&own[..], more].concat(), body.as_bytes());
     }
 
     fn envelope(&self, protocol: Protocol) -> Result<Envelope, Fault> {
@@ -325,6 +365,7 @@ impl Visit<'_> {
         if self.site.draining.load(Ordering::Relaxed) {
             return Err(busy("llmgate is stopping."));
         }
+        let _pin = self.live.sinks.board.pin(&inbound.run);
         let still_there = || !self.guest.borrow().is_gone();
         let _slot = match self.site.slots.take(still_there) {
             Ok(slot) => slot,

@@ -17,4 +17,5 @@ mod pass;
 mod refusals;
 mod routes;
 mod streams;
+mod views;
 mod wire;
