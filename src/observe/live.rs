@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::base::clock;
 use crate::base::id::{RequestId, TargetId};
-use crate::observe::status::{Met, NAME_CHARACTERS, short};
+use crate::observe::status::{Met, NAME_CHARACTERS, known_as, short};
 use crate::policy::class::Class;
 use crate::protocol::Protocol;
 
@@ -121,7 +121,7 @@ impl Run {
 
     /// A target is called.
     pub fn calls(&self, target: &TargetId) {
-        self.state.lock().target = Some(target.clone());
+        self.state.lock().target = Some(known_as(target));
     }
 
     /// The call failed.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::base::clock;
-use crate::base::id::TargetId;
+use crate::base::id::{ModelName, TargetId};
 use crate::observe::live::milliseconds;
 use crate::observe::record::{Outcome, Record};
 use crate::policy::class::Class;
@@ -157,9 +157,10 @@ impl Inner {
 
     /// The sums of a target, to be put back.
     fn take(&mut self, target: &TargetId) -> Sums {
-        match self.targets.iter().position(|sums| sums.target == *target) {
+        let target = known_as(target);
+        match self.targets.iter().position(|sums| sums.target == target) {
             Some(index) => self.targets.remove(index),
-            None => Sums::new(target),
+            None => Sums::new(&target),
         }
     }
 
@@ -237,6 +238,12 @@ impl Sums {
 /// A number as it is shown, with one decimal.
 fn tenths(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
+}
+
+/// A target as it is kept: clients name models, too, and may name long ones.
+pub(super) fn known_as(target: &TargetId) -> TargetId {
+    let model = ModelName::parse(&short(target.model.as_str(), NAME_CHARACTERS));
+    TargetId { provider: target.provider.clone(), model: model.unwrap_or_else(|| target.model.clone()) }
 }
 
 /// A text of others, cut.

@@ -282,7 +282,7 @@ impl Visit<'_> {
         match endpoint {
             Endpoint::Dashboard if !self.live.config().dashboard => return Err(self.unknown()),
             Endpoint::Dashboard => {
-                let page = dashboard::page();
+                let page = dashboard::page(self.live.config().client_auth != ClientAuth::None);
                 let headers =
                     [("content-security-policy", page.policy.as_str()), ("cache-control", "no-store")];
                 self.text("text/html; charset=utf-8", &headers, &page.html);

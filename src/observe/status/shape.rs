@@ -8,7 +8,7 @@ use crate::base::clock::Millis;
 use crate::base::id::TargetId;
 use crate::observe::live::{Running, milliseconds};
 use crate::observe::record::Record;
-use crate::observe::status::{NAME_CHARACTERS, TEXT_CHARACTERS, next_step, short};
+use crate::observe::status::{NAME_CHARACTERS, TEXT_CHARACTERS, known_as, next_step, short};
 use crate::policy::class::Class;
 
 /// Everything that is shown.
@@ -272,7 +272,7 @@ impl Told {
             session: record.session.as_deref().map(|session| session.chars().take(8).collect()),
             ingress: record.ingress.name(),
             model: named(&record.asked),
-            target: record.target.clone(),
+            target: record.target.as_ref().map(known_as),
             lane: record.target.is_some().then_some(lane),
             status: record.status,
             outcome: record.outcome.name(),
@@ -294,7 +294,7 @@ impl Told {
 impl Met {
     /// A call to a target failed.
     pub fn new(target: &TargetId, class: Option<Class>) -> Self {
-        Self { target: target.clone(), class: class_name(class) }
+        Self { target: known_as(target), class: class_name(class) }
     }
 }
 

@@ -5,11 +5,13 @@ use std::fmt::Write;
 use crate::base::clock::Millis;
 use crate::observe::live::Running;
 use crate::observe::log::harmless;
-use crate::observe::status::{Bucket, Met, Money, Status, Target, Told};
+use crate::observe::status::{Bucket, Met, Money, Status, Target, Told, short};
 use crate::policy::budget;
 
 /// The last requests that are listed.
 const RECENT: usize = 10;
+/// A longer name leaves no room for what stands beside it.
+const MODEL_CHARACTERS: usize = 40;
 
 impl Status {
     /// As text.
@@ -85,7 +87,7 @@ fn running(running: &Running) -> Vec<String> {
         running.id.clone(),
         time(running.age_ms / 1000),
         running.phase.to_owned(),
-        or_dash(&running.model),
+        model(&running.model),
         path(&running.failed, running.target.as_ref().map(ToString::to_string)),
     ]
 }
@@ -125,7 +127,7 @@ fn recent(told: &Told, now: Millis) -> Vec<String> {
         told.id.clone(),
         time(now.since(told.at).as_secs()),
         format!("{} {}", told.status, told.outcome),
-        or_dash(&told.model),
+        model(&told.model),
         path(&told.failed, answered.map(ToString::to_string)),
         count(told.input),
         count(told.output),
@@ -137,6 +139,10 @@ fn recent(told: &Told, now: Millis) -> Vec<String> {
 fn path(failed: &[Met], target: Option<String>) -> String {
     let failed = failed.iter().map(|met| format!("{} ({})", met.target, met.class));
     or_dash(&failed.chain(target).collect::<Vec<_>>().join(" > "))
+}
+
+fn model(name: &str) -> String {
+    or_dash(&short(name, MODEL_CHARACTERS))
 }
 
 fn or_dash(text: &str) -> String {
