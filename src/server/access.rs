@@ -277,4 +277,19 @@ mod tests {
         check_status(KEYED, state, Some(401));
         check_status(KEYED, &format!("{state}\nx-api-key: key-0123456789"), None);
     }
+
+    #[test]
+    fn metrics_may_be_collected_from_elsewhere_with_a_key_of_ours() {
+        let key = "x-api-key: key-0123456789";
+        let metrics = "GET /metrics HTTP/1.1\nhost: proxy.example";
+        check_from("10.0.0.1:5", KEYED, &format!("{metrics}\n{key}"), None);
+        check_from("10.0.0.1:5", KEYED, &format!("{metrics}\nx-forwarded-for: 10.9.9.9\n{key}"), None);
+        check_from("10.0.0.1:5", KEYED, metrics, Some(403));
+        check_from("10.0.0.1:5", "", metrics, Some(403));
+        check_from("10.0.0.1:5", "client_auth: {mode: client_key}", &format!("{metrics}\n{key}"), Some(403));
+        for path in ["/debug/status", "/dashboard"] {
+            let other = format!("GET {path} HTTP/1.1\nhost: proxy.example\n{key}");
+            check_from("10.0.0.1:5", KEYED, &other, Some(403));
+        }
+    }
 }

@@ -3,7 +3,8 @@
 
 use crate::base::clock::{self, Millis};
 use crate::base::id::TargetId;
-use crate::config::Config;
+use crate::config::{ClientAuth, Config};
+use crate::gateway::inbound::parameter;
 use crate::gateway::live::Live;
 use crate::observe::metrics::Now;
 use crate::observe::status::{
@@ -12,13 +13,44 @@ use crate::observe::status::{
 use crate::policy::breaker::CircuitState;
 use crate::policy::bucket::Metric;
 use crate::route::levels::Level;
+use crate::server::dashboard;
+use crate::server::endpoint::Endpoint;
 use crate::server::site::Site;
+
+/// What is answered to those who look on.
+#[derive(Debug)]
+pub struct View {
+    /// Its `content-type`.
+    pub kind: &'static str,
+    /// What a browser lets it do: its `content-security-policy`.
+    pub policy: String,
+    /// Its body.
+    pub body: String,
+}
+
+/// What a local endpoint shows; `None` when it shows nothing here.
+pub fn view(site: &Site, live: &Live, endpoint: &Endpoint, query: Option<&str>) -> Option<View> {
+    let plain = |kind, body| Some(View { kind, policy: "default-src 'none'".to_owned(), body });
+    match endpoint {
+        Endpoint::Dashboard => {
+            let config = live.config();
+            let page = config.dashboard.then(|| dashboard::page(config.client_auth != ClientAuth::None))?;
+            Some(View { kind: "text/html; charset=utf-8", policy: page.policy, body: page.html })
+        }
+        Endpoint::Metrics => plain("text/plain; version=0.0.4; charset=utf-8", metrics(site, live)),
+        Endpoint::Status if parameter(query, "as") == Some("text") => {
+            plain("text/plain; charset=utf-8", status(site, live).text())
+        }
+        Endpoint::Status => plain("application/json", status(site, live).json()),
+        _ => None,
+    }
+}
 
 /// Targets that are shown.
 const MOST_TARGETS: usize = 200;
 
 /// The status (SPEC 11.3).
-pub fn status(site: &Site, live: &Live) -> Status {
+fn status(site: &Site, live: &Live) -> Status {
     let now = clock::millis();
     let config = live.config();
     let look = live.sinks.stats.look();
@@ -56,7 +88,7 @@ pub fn status(site: &Site, live: &Live) -> Status {
 }
 
 /// The metrics (SPEC 11.4).
-pub fn metrics(site: &Site, live: &Live) -> String {
+fn metrics(site: &Site, live: &Live) -> String {
     let look = live.sinks.stats.look();
     live.sinks.metrics.text(&Now {
         commit: env!("LLMGATE_COMMIT"),

@@ -137,6 +137,11 @@ impl Server {
         self.doors.first().map(|door| door.addresses()).unwrap_or_default()
     }
 
+    /// Where the local endpoints are (SPEC 10.3): at their own door, or at the one for all.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        self.doors.last().map(|door| door.addresses()).unwrap_or_default()
+    }
+
     /// What requests use now.
     pub fn live(&self) -> Arc<Live> {
         self.site.live()

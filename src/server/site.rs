@@ -23,7 +23,6 @@ use crate::server::access::{self, Visitor};
 use crate::server::admin;
 use crate::server::body::{BodyError, BodyReader};
 use crate::server::connection::Handler;
-use crate::server::dashboard;
 use crate::server::debug;
 use crate::server::endpoint::{self, Endpoint};
 use crate::server::guest::Guest;
@@ -279,37 +278,18 @@ impl Visit<'_> {
 
     /// What is shown of the process to those who look on (SPEC 11.3, 11.4, 11.7).
     fn show(&self, endpoint: &Endpoint) -> Result<(), Fault> {
-        match endpoint {
-            Endpoint::Dashboard if !self.live.config().dashboard => return Err(self.unknown()),
-            Endpoint::Dashboard => {
-                let page = dashboard::page(self.live.config().client_auth != ClientAuth::None);
-                let headers =
-                    [("content-security-policy", page.policy.as_str()), ("cache-control", "no-store")];
-                self.text("text/html; charset=utf-8", &headers, &page.html);
-            }
-            Endpoint::Metrics => {
-                self.text(
-                    "text/plain; version=0.0.4; charset=utf-8",
-                    &[],
-                    &debug::metrics(self.site, self.live),
-                );
-            }
-            _ if parameter(self.head.query.as_deref(), "as") == Some("text") => {
-                self.text("text/plain; charset=utf-8", &[], &debug::status(self.site, self.live).text());
-            }
-            _ => self.json(200, &debug::status(self.site, self.live).json()),
-        }
-        Ok(())
-    }
-
-    fn text(&self, kind: &str, more: &[(&str, &str)], body: &str) {
-        let own = [
-            ("content-type", kind),
+        let query = self.head.query.as_deref();
+        let view = debug::view(self.site, self.live, endpoint, query).ok_or_else(|| self.unknown())?;
+        let headers = [
+            ("content-type", view.kind),
+            ("content-security-policy", view.policy.as_str()),
+            ("cache-control", "no-store"),
             ("x-content-type-options", "nosniff"),
             ("x-llmgate-request-id", self.id.as_str()),
         ];
         // A client that cannot be written to has left.
-        let _ = self.guest.borrow_mut().whole(200, &[&own[..], more].concat(), body.as_bytes());
+        let _ = self.guest.borrow_mut().whole(200, &headers, view.body.as_bytes());
+        Ok(())
     }
 
     fn envelope(&self, protocol: Protocol) -> Result<Envelope, Fault> {

@@ -2,7 +2,8 @@ use super::*;
 use crate::base::clock::Millis;
 use crate::base::id::{Alias, TargetId};
 use crate::observe::record::Outcome;
-use crate::observe::status::Stats;
+use crate::observe::status::tests::shown;
+use crate::observe::status::{Stats, Sums};
 use crate::observe::tests::answered;
 use crate::policy::class::Class;
 
@@ -62,8 +63,7 @@ fn series_are_bounded_whatever_is_asked_for() {
         metrics.add(&record);
         stats.add(&record);
     }
-    let targets: Vec<Target> =
-        stats.look().targets.iter().map(|sums| crate::observe::status::tests::shown(sums)).collect();
+    let targets: Vec<Target> = stats.look().targets.iter().map(shown).collect();
     let page = metrics.text(&Now { targets: &targets, ..NOTHING });
     let mut series: Vec<&str> = page
         .lines()
@@ -100,9 +100,7 @@ fn a_client_that_left_is_no_answer() {
 
 #[test]
 fn gauges_tell_circuits_and_buckets() {
-    let mut target = crate::observe::status::tests::shown(&crate::observe::status::Sums::new(
-        &TargetId::parse("p/m").unwrap(),
-    ));
+    let mut target = shown(&Sums::new(&TargetId::parse("p/m").unwrap()));
     target.circuit_state = "open";
     target.buckets = vec![Bucket {
         name: "minute".to_owned(),

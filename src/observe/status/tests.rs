@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -132,9 +133,8 @@ fn it_is_told_as_json_and_as_text() {
     record.attempts = 2;
     stats.add(&record);
     let status = status(&stats);
-    let json: std::collections::BTreeMap<String, &serde_json::value::RawValue>;
     let text = status.json();
-    json = serde_json::from_str(&text).unwrap();
+    let json: BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_str(&text).unwrap();
     for key in [
         "version",
         "pid",

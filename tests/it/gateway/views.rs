@@ -1,5 +1,6 @@
 //! What is shown of a running llmgate: status, metrics, dashboard.
 
+use llmgate::base::clock;
 use llmgate::protocol::Protocol;
 use serde_json::Value;
 
@@ -252,14 +253,14 @@ fn settled(proxy: &Proxy, requests: u64) -> Value {
 
 fn until(proxy: &Proxy, is_so: impl Fn(&Value) -> bool) -> Value {
     let mut client = proxy.connect();
-    let end = std::time::Instant::now() + crate::support::GUARD;
+    let end = clock::now() + crate::support::GUARD;
     loop {
         client.ask("GET", "/debug/status", &[], b"");
         let status = client.answer().json();
         if is_so(&status) {
             return status;
         }
-        assert!(std::time::Instant::now() < end, "{status}");
+        assert!(clock::now() < end, "{status}");
         std::thread::yield_now();
     }
 }
