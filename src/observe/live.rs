@@ -66,7 +66,7 @@ pub struct Running {
     pub model: String,
     /// The target that is called.
     pub target: Option<TargetId>,
-    /// The calls that failed before, at most [`MOST_FAILED`].
+    /// The calls that failed before, a few of them.
     pub failed: Vec<Met>,
     /// See [`Phase`].
     pub phase: &'static str,

@@ -4,6 +4,7 @@ use llmgate::base::clock;
 use llmgate::protocol::Protocol;
 use serde_json::Value;
 
+use crate::support::client::Client;
 use crate::support::lane::{ASKED, LANES, UPSTREAM, lane};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::Proxy;
@@ -52,6 +53,20 @@ fn with_keys_a_key_is_needed_and_metrics_may_be_collected_from_elsewhere() {
     // Any credential is taken in this mode, so that none opens the door from elsewhere.
     let any = Proxy::start(&LANES[0].config_with(NOWHERE, "", "client_auth: {mode: client_key}"));
     assert_eq!(any.ask("GET", "/metrics", &[elsewhere, key], "").status(), 403);
+}
+
+#[test]
+fn with_a_door_of_their_own_they_are_nowhere_else() {
+    let top = "access: {admin_listen: 127.0.0.1:0}";
+    let proxy = Proxy::start(&LANES[0].config_with(NOWHERE, "", top));
+    let local = proxy.server.local_addresses()[0];
+    assert_ne!(local, proxy.address);
+    for path in VIEWS {
+        assert_eq!(proxy.get(path).status(), 404, "{path}");
+        let mut client = Client::connect(local);
+        client.ask("GET", path, &[], b"");
+        assert_eq!(client.answer().status(), 200, "{path}");
+    }
 }
 
 #[test]
