@@ -74,9 +74,5 @@ fn validate(options: &Validate, env: &Env) -> ExitCode {
 
 /// The source in use, in words.
 pub(super) fn source(source: &Source) -> String {
-    match source {
-        Source::File(path) => path.display().to_string(),
-        Source::Demo => "the built-in demo (--demo)".to_owned(),
-        Source::Environment(variables) => format!("environment ({})", variables.join(", ")),
-    }
+    source.to_string()
 }

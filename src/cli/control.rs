@@ -49,10 +49,22 @@ pub(super) static READY_FILE: Flag = Flag::path(
 /// What a running llmgate is asked, and where it is.
 struct Control {
     ask: Ask,
+    place: Place,
+    json: bool,
+}
+
+/// Where a running llmgate is, as it was said.
+pub(super) struct Place {
     config: Option<PathBuf>,
     url: Option<String>,
     ready_file: Option<PathBuf>,
-    json: bool,
+}
+
+impl Place {
+    /// Reads `--url`, `--ready-file` and `--config`.
+    pub(super) fn read(given: &Given) -> Result<Self, Mistake> {
+        Ok(Self { config: given.path(&CONFIG), url: given.text(&URL)?, ready_file: given.path(&READY_FILE) })
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -62,13 +74,7 @@ enum Ask {
 }
 
 fn read(given: &Given, ask: Ask) -> Result<Box<dyn Command>, Mistake> {
-    Ok(Box::new(Control {
-        ask,
-        config: given.path(&CONFIG),
-        url: given.text(&URL)?,
-        ready_file: given.path(&READY_FILE),
-        json: given.has(&JSON),
-    }))
+    Ok(Box::new(Control { ask, place: Place::read(given)?, json: given.has(&JSON) }))
 }
 
 impl Command for Control {
@@ -84,7 +90,7 @@ impl Command for Control {
 }
 
 fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Told) -> String) -> ExitCode {
-    let base = match base_url(options, env) {
+    let base = match base_url(&options.place, env) {
         Ok(base) => base,
         Err(message) => {
             complain(&message);
@@ -145,10 +151,14 @@ impl Told {
     }
 }
 
-fn base_url(options: &Control, env: &Env) -> Result<String, String> {
-    match &options.ready_file {
-        Some(file) if options.url.is_none() => url_in(file),
-        Some(_) | None => running_at(options.url.as_deref(), options.config.as_deref(), env, Door::Admin),
+/// The address of a running llmgate, without a path.
+///
+/// # Errors
+/// It cannot be told: in words.
+pub(super) fn base_url(place: &Place, env: &Env) -> Result<String, String> {
+    match &place.ready_file {
+        Some(file) if place.url.is_none() => url_in(file),
+        Some(_) | None => running_at(place.url.as_deref(), place.config.as_deref(), env, Door::Admin),
     }
 }
 

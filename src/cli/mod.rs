@@ -19,6 +19,7 @@ mod providers;
 mod run;
 mod service;
 mod start;
+mod status;
 mod table;
 mod version;
 

@@ -167,6 +167,11 @@ fn greet(config: &Config, server: &Server) {
     say(&format!("providers: {}", names(providers.map(|provider| provider.name.as_str()).collect())));
     let aliases = config.models.iter().filter(|route| route.enabled);
     say(&format!("models: {}", names(aliases.map(|route| route.alias.as_str()).collect())));
+    if let Some(address) = server.local_addresses().first().filter(|_| config.dashboard) {
+        // It answers this machine only, wherever else is listened.
+        let here = if address.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+        say(&format!("dashboard: http://{here}:{}/dashboard", address.port()));
+    }
 }
 
 /// Written beside and renamed into place, so that a reader sees all of it or nothing.

@@ -7,7 +7,7 @@ use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::{
     ai_help, completions, config, control, doctor, explain, health, help, init, models, providers, run,
-    service, start, version,
+    service, start, status, version,
 };
 
 /// Every command, in the order in which they are shown.
@@ -23,6 +23,7 @@ pub(super) static COMMANDS: &[&Row] = &[
     &providers::ROW,
     &explain::ROW,
     &models::ROW,
+    &status::ROW,
     &control::RELOAD,
     &control::STOP,
     &health::ROW,

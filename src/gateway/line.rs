@@ -27,6 +27,7 @@ use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::record::Story;
 use crate::gateway::trouble::Trouble;
+use crate::observe::live::{self, Run};
 use crate::protocol::{Codec, Stage};
 use crate::translate::framing::Framing;
 use crate::upstream::{Hook, Stop};
@@ -109,6 +110,8 @@ pub struct Line {
     in_line_end: Cell<bool>,
     status: Cell<u16>,
     broken: Cell<bool>,
+    /// The request, for those who look on.
+    pub run: Arc<Run>,
 }
 
 impl Line {
@@ -132,6 +135,7 @@ impl Line {
             in_line_end: Cell::new(false),
             status: Cell::new(0),
             broken: Cell::new(false),
+            run: Arc::clone(&inbound.run),
         }
     }
 
@@ -152,6 +156,9 @@ impl Line {
     /// The client left.
     pub fn commit(&self, headers: &Headers) -> Result<(), Stop> {
         let before = self.phase.replace(Phase::Committed);
+        if before != Phase::Committed {
+            self.run.is(live::Phase::Streaming);
+        }
         if before == Phase::Held { self.start(headers) } else { Ok(()) }
     }
 
@@ -249,6 +256,7 @@ impl Line {
     /// The head alone goes out, so that signs of life are possible.
     fn send_head_early(&self) -> Result<(), Stop> {
         self.phase.set(Phase::HeadSent);
+        self.run.is(live::Phase::HeadSent);
         let mut headers = Headers::default();
         headers.push("x-llmgate-request-id", self.id.as_str());
         self.start(&headers)?;

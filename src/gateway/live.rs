@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::base::clock::Millis;
 use crate::base::env::Env;
 use crate::base::id::ProviderName;
 use crate::base::secret::{Secret, mask_known};
@@ -31,6 +32,8 @@ pub struct Live {
     pub snapshot: Snapshot,
     /// Which configuration this is; counts up with each reload.
     pub revision: u64,
+    /// Since when.
+    pub loaded_at: Millis,
     /// Who is told of requests; a reload does not begin anew.
     pub sinks: Arc<Sinks>,
     agents: HashMap<ProviderName, Connections>,
@@ -82,6 +85,7 @@ impl Live {
         Ok(Self {
             snapshot: Snapshot::new(config),
             revision: before.map_or(1, |before| before.revision + 1),
+            loaded_at: clock::millis(),
             sinks: before.map_or_else(Arc::default, |before| Arc::clone(&before.sinks)),
             agents,
             secrets,

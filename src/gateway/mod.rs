@@ -29,6 +29,7 @@ pub mod wait;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use crate::observe::live::Phase;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::plan::{Plan, Skip, Skipped};
 use crate::route::planning::Purpose;
@@ -42,6 +43,7 @@ use trouble::Trouble;
 /// Answers one request: from its whole body to the last byte of the answer and the log line.
 pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
     let line = Rc::new(Line::new(live, inbound, client));
+    inbound.run.is(Phase::Held);
     let mut story = Story::begin(inbound);
     let served = catch_unwind(AssertUnwindSafe(|| serve(live, inbound, &line, &mut story)));
     if let Err(trouble) = served.unwrap_or_else(|_| Err(panicked())) {

@@ -228,6 +228,7 @@ impl<'a, 's> Tries<'a, 's> {
                 continue;
             }
             self.story.attempt_fails(outgoing.target(), &trouble);
+            self.line.run.fails(outgoing.target(), trouble.class);
             turn.tries += 1;
             let verdict = self.verdict(&outgoing, &trouble, is_counted);
             tally::rests(self.live, candidate, &trouble, &verdict);
@@ -253,6 +254,7 @@ impl<'a, 's> Tries<'a, 's> {
     /// One call, and its answer on its way to the client, up to its end.
     fn attempt(&mut self, outgoing: &Outgoing<'_>) -> Result<Ending, Trouble> {
         self.story.attempts(outgoing);
+        self.line.run.calls(outgoing.target());
         self.played(outgoing)?;
         let hook: Rc<dyn Hook> = Rc::clone(self.line) as Rc<dyn Hook>;
         let incoming = attempt::call(self.live, outgoing, &hook, self.story)?;

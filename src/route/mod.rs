@@ -6,6 +6,7 @@ pub mod explain;
 mod fit;
 mod groups;
 pub mod health;
+pub mod levels;
 pub mod plan;
 pub mod planning;
 mod rest;

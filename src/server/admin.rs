@@ -5,26 +5,34 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::base::clock::{self, Millis};
 use crate::config::{Config, Provider, show};
 use crate::gateway::explain;
 use crate::gateway::inbound::parameter;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
+use crate::policy::breaker::CircuitState;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::{Protocol, percent_decoded};
 use crate::server::site::Site;
 
-/// `/health`: `ok` while serving. With providers for whoever may know; as long as there is no
-/// circuit breaker every circuit is closed.
-pub fn health(config: &Config, tells_providers: bool) -> String {
+/// `/health`: `ok` while serving. With providers, each as its worst target, for whoever may know.
+pub fn health(live: &Live, tells_providers: bool) -> String {
     if !tells_providers {
         return "{\"status\":\"ok\"}".to_owned();
     }
-    let circuit = |provider: &Provider| Circuit {
-        enabled: provider.enabled,
-        circuit_state: "closed",
-        circuit_failures: 0,
-        circuit_cooldown_until: None,
+    let (now, config) = (clock::millis(), live.config());
+    let circuit = |provider: &Provider| {
+        let (state, failures) = live.health.worst(&provider.name, now, config);
+        Circuit {
+            enabled: provider.enabled,
+            circuit_state: state.name(),
+            circuit_failures: failures,
+            circuit_cooldown_until: match state {
+                CircuitState::Open { until } => Some(until),
+                CircuitState::Closed | CircuitState::HalfOpen => None,
+            },
+        }
     };
     let providers: BTreeMap<&str, Circuit> =
         config.providers.iter().map(|provider| (provider.name.as_str(), circuit(provider))).collect();
@@ -36,7 +44,7 @@ struct Circuit {
     enabled: bool,
     circuit_state: &'static str,
     circuit_failures: u32,
-    circuit_cooldown_until: Option<u64>,
+    circuit_cooldown_until: Option<Millis>,
 }
 
 /// `/ready`: not while no target is enabled or the process drains.

@@ -39,6 +39,12 @@ pub enum Endpoint {
     Hello,
     /// `/debug/routes`.
     Routes,
+    /// `/debug/status`.
+    Status,
+    /// `/metrics`.
+    Metrics,
+    /// `/dashboard`.
+    Dashboard,
     /// `/admin/state`.
     State,
     /// `/admin/reload`.
@@ -65,6 +71,9 @@ impl Endpoint {
             "/ready" | "/readyz" => Self::Ready,
             "" | "/anthropic" | "/openai" | "/api/hello" | "/anthropic/api/hello" => Self::Hello,
             "/debug/routes" => Self::Routes,
+            "/debug/status" => Self::Status,
+            "/metrics" => Self::Metrics,
+            "/dashboard" => Self::Dashboard,
             "/admin/state" => Self::State,
             "/admin/reload" => Self::Reload,
             "/admin/stop" => Self::Stop,
@@ -83,6 +92,7 @@ impl Endpoint {
             Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::Routes | Self::State => {
                 "GET, HEAD"
             }
+            Self::Status | Self::Metrics | Self::Dashboard => "GET, HEAD",
             Self::Unknown(_) => "",
         }
     }
@@ -104,6 +114,9 @@ impl Endpoint {
             | Self::Ready
             | Self::Hello
             | Self::Routes
+            | Self::Status
+            | Self::Metrics
+            | Self::Dashboard
             | Self::State
             | Self::Reload
             | Self::Stop => Protocol::OpenaiChat,
@@ -117,7 +130,8 @@ impl Endpoint {
 
     /// Is it one of the local endpoints (SPEC 10.3)?
     pub fn is_local(&self) -> bool {
-        matches!(self, Self::Routes | Self::State | Self::Reload | Self::Stop)
+        let looks = matches!(self, Self::Routes | Self::Status | Self::Metrics | Self::Dashboard);
+        looks || matches!(self, Self::State | Self::Reload | Self::Stop)
     }
 
     /// Is it open to everybody?

@@ -23,6 +23,7 @@ use crate::server::access::{self, Visitor};
 use crate::server::admin;
 use crate::server::body::{BodyError, BodyReader};
 use crate::server::connection::Handler;
+use crate::server::debug;
 use crate::server::endpoint::{self, Endpoint};
 use crate::server::guest::Guest;
 use crate::server::head::{Head, Method};
@@ -247,6 +248,7 @@ impl Visit<'_> {
                 self.operate(endpoint);
                 Ok(())
             }
+            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => self.show(endpoint),
         }
     }
 
@@ -257,7 +259,7 @@ impl Visit<'_> {
             Endpoint::Health => {
                 let tells = self.visitor.is_local()
                     || (config.client_auth != ClientAuth::None && self.visitor.holds_key(config, endpoint));
-                self.json(200, &admin::health(config, tells));
+                self.json(200, &admin::health(self.live, tells));
             }
             Endpoint::Ready => {
                 let (status, body) = admin::ready(config, self.site.draining.load(Ordering::Relaxed));
@@ -284,7 +286,25 @@ impl Visit<'_> {
             | Endpoint::Routes
             | Endpoint::Compact(_)
             | Endpoint::Unknown(_) => {}
+            // [`Visit::show`] has answered them.
+            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => {}
         }
+    }
+
+    /// What is shown of the process to those who look on (SPEC 11.3, 11.4, 11.7).
+    fn show(&self, endpoint: &Endpoint) -> Result<(), Fault> {
+        let query = self.head.query.as_deref();
+        let view = debug::view(self.site, self.live, endpoint, query).ok_or_else(|| self.unknown())?;
+        let headers = [
+            ("content-type", view.kind),
+            ("content-security-policy", view.policy.as_str()),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("x-llmgate-request-id", self.id.as_str()),
+        ];
+        // A client that cannot be written to has left.
+        let _ = self.guest.borrow_mut().whole(200, &headers, view.body.as_bytes());
+        Ok(())
     }
 
     fn envelope(&self, protocol: Protocol) -> Result<Envelope, Fault> {
@@ -341,6 +361,7 @@ impl Visit<'_> {
         if self.site.draining.load(Ordering::Relaxed) {
             return Err(busy("llmgate is stopping."));
         }
+        let _pin = self.live.sinks.board.pin(&inbound.run);
         let still_there = || !self.guest.borrow().is_gone();
         let _slot = match self.site.slots.take(still_there) {
             Ok(slot) => slot,

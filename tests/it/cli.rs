@@ -141,6 +141,35 @@ fn an_unknown_word_gets_the_nearest() {
 }
 
 #[test]
+fn the_status_is_told_as_text_and_as_json() {
+    let home = Folder::new("cli-status");
+    let started = Started::start(&home, &["--demo"], &[]);
+    let output = run(&home, &["status", "--url", &started.url], &[]);
+    check_code(&output, 0);
+    let told = text(&output.stdout);
+    assert!(
+        told.starts_with("llmgate ") && told.contains("the built-in demo (--demo), revision 1"),
+        "{told}"
+    );
+    assert!(told.contains("demo/overloaded"), "{told}");
+    let output = run(&home, &["status", "--json", "--url", &started.url], &[]);
+    check_code(&output, 0);
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&status["version"], &status["in_flight"]), (&env!("CARGO_PKG_VERSION").into(), &0.into()));
+    let dashboard = format!("dashboard: {}/dashboard", started.url);
+    // Here stdout is no terminal.
+    let output = run(&home, &["status", "--watch", "--url", &started.url], &[]);
+    check_code(&output, 2);
+    assert!(text(&output.stderr).contains("terminal") && output.stdout.is_empty());
+    started.signal(rustix::process::Signal::TERM);
+    let (_, said) = started.end();
+    assert!(said.contains(&dashboard), "{said}");
+    let output = run(&home, &["status", "--url", "http://127.0.0.1:9"], &[]);
+    check_code(&output, 1);
+    assert!(text(&output.stderr).contains("Is llmgate running there?"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_configuration_is_checked() {
     let home = Folder::new("cli-validate");
     let good = home.write("good.yaml", &LANES[0].config("http://127.0.0.1:9"));

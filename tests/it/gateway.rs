@@ -27,4 +27,5 @@ mod routes;
 mod routing;
 mod streams;
 mod test_mode;
+mod views;
 mod wire;

@@ -1,6 +1,7 @@
 //! The configuration as meant: what [`check`](super::check) makes of what was written, names
 //! resolved, defaults filled in, nothing left to doubt. Immutable; a reload makes a new one.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,6 +83,16 @@ pub enum Source {
     Environment(Vec<String>),
     /// `--demo` (SPEC 4.5).
     Demo,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Demo => f.write_str("the built-in demo (--demo)"),
+            Self::Environment(variables) => write!(f, "environment ({})", variables.join(", ")),
+        }
+    }
 }
 
 /// What a name that resolves to nothing gets.
