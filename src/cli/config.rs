@@ -1,4 +1,8 @@
-//! `config validate`.
+//! `config validate`; beside it the others of the group.
+
+pub(super) mod import;
+pub(super) mod key;
+pub(super) mod show;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

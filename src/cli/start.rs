@@ -47,13 +47,13 @@ pub(super) static ROW: Row = Row {
     command: read,
 };
 
-static LISTEN: Flag = Flag::text("listen", "ADDR", "address and port; port 0 is any free one");
+pub(super) static LISTEN: Flag = Flag::text("listen", "ADDR", "address and port; port 0 is any free one");
 static EXIT_WITH_PARENT: Flag =
     Flag::switch("exit-with-parent", "end when the process that started it has ended");
 static NO_WATCH: Flag =
     Flag::switch("no-watch", "do not look at the file by itself; `llmgate reload` still works");
 static REQUIRE_AUTH: Flag = Flag::switch("require-auth", "refuse to start without client_auth");
-static LOG_LEVEL: Flag =
+pub(super) static LOG_LEVEL: Flag =
     Flag::one_of("log-level", "L", &["debug", "info", "warn", "error"], "how much is logged (default: info)");
 
 struct Start {

@@ -49,11 +49,22 @@ pub struct Inbound {
     pub client: Option<String>,
     /// Does the answer carry all `x-llmgate-` headers?
     pub tell_all: bool,
+    /// What is asked of a target.
+    pub task: Task,
     /// What is asked of this request beside an answer.
     pub wishes: Wishes,
     /// The same, for those who look on.
     pub run: Arc<Run>,
     decoded: OnceCell<Decoded>,
+}
+
+/// What is asked of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// An answer.
+    Answer,
+    /// A shortened conversation (Responses), by targets of the client's own protocol alone.
+    Compact,
 }
 
 /// What may be asked of a request beside an answer, by headers of ours.
@@ -130,6 +141,8 @@ pub struct Envelope {
     pub client: Option<String>,
     /// See [`Inbound::tell_all`].
     pub tell_all: bool,
+    /// See [`Inbound::task`].
+    pub task: Task,
     /// See [`Inbound::wishes`].
     pub wishes: Wishes,
 }
@@ -174,6 +187,7 @@ impl Inbound {
             framing: if events { Framing::Events } else { Framing::Array },
             client: envelope.client,
             tell_all: envelope.tell_all,
+            task: envelope.task,
             wishes: envelope.wishes,
             decoded: OnceCell::new(),
         })

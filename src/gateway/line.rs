@@ -106,6 +106,8 @@ pub struct Line {
     cut_off: Arc<AtomicBool>,
     phase: Cell<Phase>,
     last_sent: Cell<Instant>,
+    /// Was the last byte a carriage return, whose line feed has not come?
+    in_line_end: Cell<bool>,
     status: Cell<u16>,
     broken: Cell<bool>,
     /// The request, for those who look on.
@@ -130,6 +132,7 @@ impl Line {
             cut_off: live.cut_off_switch(),
             phase: Cell::new(Phase::Held),
             last_sent: Cell::new(inbound.since),
+            in_line_end: Cell::new(false),
             status: Cell::new(0),
             broken: Cell::new(false),
             run: Arc::clone(&inbound.run),
@@ -180,6 +183,9 @@ impl Line {
             client.flush()
         };
         self.last_sent.set(clock::now());
+        if let Some(last) = bytes.last() {
+            self.in_line_end.set(*last == b'\r');
+        }
         self.check(result)
     }
 
@@ -215,7 +221,10 @@ impl Line {
                     created: clock::unix_seconds(clock::wall()),
                     facts: story.facts(),
                 };
-                self.finish(self.framing.fault(self.codec, &trouble.fault, &stage).as_bytes())
+                // Clients that look for whole line ends would not see where the error begins.
+                let line_feed = if self.in_line_end.get() { "\n" } else { "" };
+                let fault = self.framing.fault(self.codec, &trouble.fault, &stage);
+                self.finish(format!("{line_feed}{fault}").as_bytes())
             }
             // A whole answer was being written: what is left of it cannot be told from an error.
             Phase::HeadSent | Phase::Committed => Ok(()),

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use crate::base::clock;
 use crate::base::id::{TargetId, stable_hash};
-use crate::base::secret::{Secret, masked};
-use crate::base::splice;
-use crate::config::{AuthForm, ClientAuth, Compat, ModelSpec, Provider, StripBilling};
-use crate::gateway::inbound::{Decoded, Inbound};
+use crate::base::secret::masked;
+use crate::base::splice::{self, Edit};
+use crate::config::{ClientAuth, Compat, ModelSpec, StripBilling};
+use crate::gateway::inbound::{Decoded, Inbound, Task};
 use crate::gateway::live::Live;
+use crate::gateway::outgoing_headers;
 use crate::gateway::trouble::{Report, Trouble};
+use crate::ir::carrier;
 use crate::ir::loss::Severity;
 use crate::ir::names::NameMap;
 use crate::observe::log::harmless;
@@ -55,7 +57,7 @@ pub enum Lane {
     Translated(Box<Crossing>),
 }
 
-/// Makes the request for a candidate.
+/// Makes the request for a candidate; `conceded` is what it refused of this request.
 ///
 /// # Errors
 /// The request cannot be carried to the target's protocol.
@@ -63,13 +65,19 @@ pub fn prepare<'a>(
     live: &'a Live,
     inbound: &'a Inbound,
     candidate: &'a Candidate<'a>,
+    conceded: &[Edit],
 ) -> Result<Outgoing<'a>, Trouble> {
     let (body, lane, warnings) = if candidate.protocol == inbound.protocol {
         verbatim(live, inbound, candidate)
     } else {
-        translated(live, inbound, candidate)?
+        translated(live, inbound, candidate, conceded)?
     };
-    let path = candidate.protocol.codec().upstream_path(candidate.target.model.as_str(), inbound.ask.stream);
+    let codec = candidate.protocol.codec();
+    let compact = codec.compact_path().filter(|_| inbound.task == Task::Compact);
+    let path = compact.map_or_else(
+        || codec.upstream_path(candidate.target.model.as_str(), inbound.ask.stream),
+        str::to_owned,
+    );
     let client_key = live.config().client_auth == ClientAuth::ClientKey;
     Ok(Outgoing {
         candidate,
@@ -79,7 +87,7 @@ pub fn prepare<'a>(
         sse_frame: live.config().limits.sse_frame,
         agent: agent(live, candidate)?,
         url: url(candidate, inbound, &path),
-        headers: request_headers(candidate, inbound, client_key),
+        headers: outgoing_headers::all(candidate, inbound, client_key),
         body,
         patience: patience(candidate, inbound.ask.stream),
         stream: inbound.ask.stream,
@@ -111,7 +119,7 @@ pub fn prepare_count<'a>(
         sse_frame: live.config().limits.sse_frame,
         agent,
         url: url(candidate, inbound, &path),
-        headers: request_headers(candidate, inbound, client_key),
+        headers: outgoing_headers::all(candidate, inbound, client_key),
         body: translate::outgoing(&source(inbound), &wants),
         patience: Patience { connect: patience, head: patience, idle: patience },
         stream: false,
@@ -147,13 +155,16 @@ fn verbatim<'a>(
     candidate: &Candidate<'_>,
 ) -> (Cow<'a, str>, Lane, Vec<String>) {
     let body = translate::outgoing(&source(inbound), &wants(candidate));
-    (body, Lane::Verbatim(options(live, inbound, candidate)), Vec::new())
+    let foreign = inbound.text.contains(carrier::PREFIX) && !body.contains(carrier::PREFIX);
+    let warnings = foreign.then(|| "reasoning: foreign reasoning".to_owned()).into_iter().collect();
+    (body, Lane::Verbatim(options(live, inbound, candidate)), warnings)
 }
 
 fn translated<'a>(
     live: &Live,
     inbound: &Inbound,
     candidate: &Candidate<'_>,
+    conceded: &[Edit],
 ) -> Result<(Cow<'a, str>, Lane, Vec<String>), Trouble> {
     let target_wire = candidate.protocol.codec().wire();
     let decoded = live.decoded(inbound)?;
@@ -168,7 +179,8 @@ fn translated<'a>(
         let message = format!("{} cannot be carried to {}: {loss}.", loss.path, candidate.target);
         return Err(Trouble::refusal(&loss.path, message));
     }
-    let learnt = live.health.learnt(&candidate.target);
+    let mut learnt = live.health.learnt(&candidate.target);
+    learnt.extend_from_slice(conceded);
     for edit in &learnt {
         losses.degrade(edit.path.join("."), format!("{} refuses it", candidate.target));
     }
@@ -178,11 +190,17 @@ fn translated<'a>(
     let body = if edits.is_empty() { body } else { splice::apply(&body, &edits).unwrap_or(body) };
     let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade).map(ToString::to_string);
     let warnings = warnings.collect();
-    let crossing = crossing(inbound, candidate, decoded, names);
+    let crossing = crossing(live, inbound, candidate, decoded, names);
     Ok((Cow::Owned(body), Lane::Translated(Box::new(crossing)), warnings))
 }
 
-fn crossing(inbound: &Inbound, candidate: &Candidate<'_>, decoded: &Decoded, names: NameMap) -> Crossing {
+fn crossing(
+    live: &Live,
+    inbound: &Inbound,
+    candidate: &Candidate<'_>,
+    decoded: &Decoded,
+    names: NameMap,
+) -> Crossing {
     let target = candidate.protocol.codec();
     Crossing {
         target,
@@ -192,7 +210,7 @@ fn crossing(inbound: &Inbound, candidate: &Candidate<'_>, decoded: &Decoded, nam
             request_id: inbound.id.as_str().to_owned(),
             model: inbound.asked.clone().unwrap_or_default(),
             created: clock::unix_seconds(clock::wall()),
-            estimated_input: decoded.size.tokens(candidate.characters_per_token()),
+            estimated_input: live.health.estimate(candidate, decoded.size),
             wants_usage: inbound.ask.wants_usage,
             show_reasoning: decoded.request.show_reasoning != Some(false),
             tools: decoded.request.tools.iter().filter(|tool| tool.identity.is_some()).cloned().collect(),
@@ -229,7 +247,7 @@ impl Outgoing<'_> {
             Lane::Translated(crossing) => Ok(Crossing::clone(crossing)),
             Lane::Verbatim(_) => {
                 let decoded = live.decoded(inbound)?;
-                Ok(crossing(inbound, self.candidate, decoded, NameMap::default()))
+                Ok(crossing(live, inbound, self.candidate, decoded, NameMap::default()))
             }
         }
     }
@@ -327,71 +345,4 @@ fn url(candidate: &Candidate<'_>, inbound: &Inbound, path: &str) -> String {
         url.push_str(query);
     }
     url
-}
-
-/// A translated request says of its client no more than the idempotency key.
-fn passes(name: &str, candidate: &Candidate<'_>, inbound: &Inbound) -> bool {
-    candidate.protocol == inbound.protocol || name == "idempotency-key"
-}
-
-fn request_headers(candidate: &Candidate<'_>, inbound: &Inbound, client_key: bool) -> Vec<(String, String)> {
-    let provider = candidate.provider;
-    let codec = candidate.protocol.codec();
-    let mut headers = Headers::default();
-    for (name, value) in inbound.headers.iter().filter(|(name, _)| passes(name, candidate, inbound)) {
-        headers.set(name, value);
-    }
-    if let Some((name, value)) = codec.required_header()
-        && !headers.has(name)
-    {
-        headers.set(name, value);
-    }
-    headers.set("content-type", "application/json");
-    headers.set("accept-encoding", "identity");
-    headers.set("accept", if inbound.ask.stream { "text/event-stream" } else { "application/json" });
-    if !headers.has("user-agent") {
-        headers.set("user-agent", concat!("llmgate/", env!("CARGO_PKG_VERSION")));
-    }
-    let own = provider.key.as_ref().map(|key| &key.secret);
-    if let Some(key) = if client_key { inbound.credential.as_ref() } else { own }
-        && let Some((name, value)) = credential(provider, codec, key)
-    {
-        headers.set(name, &value);
-    }
-    for (name, value) in &provider.headers {
-        headers.set(&name.to_lowercase(), value);
-    }
-    headers.0
-}
-
-pub(super) fn credential(
-    provider: &Provider,
-    codec: &dyn Codec,
-    key: &Secret,
-) -> Option<(&'static str, String)> {
-    let key = key.expose();
-    match provider.auth {
-        AuthForm::Auto => Some(codec.credential(key)),
-        AuthForm::Bearer => Some(("authorization", format!("Bearer {key}"))),
-        AuthForm::XApiKey => Some(("x-api-key", key.to_owned())),
-        AuthForm::XGoogApiKey => Some(("x-goog-api-key", key.to_owned())),
-        AuthForm::None => None,
-    }
-}
-
-/// Headers of a request; one of a name.
-#[derive(Default)]
-struct Headers(Vec<(String, String)>);
-
-impl Headers {
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
-    }
-
-    fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => value.clone_into(known),
-            None => self.0.push((name.to_owned(), value.to_owned())),
-        }
-    }
 }

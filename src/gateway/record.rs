@@ -30,6 +30,7 @@ pub struct Story {
     called: Instant,
     price: Option<Price>,
     budget: Option<f64>,
+    is_paid: bool,
     skipped: Option<String>,
     tell_all: bool,
 }
@@ -52,6 +53,7 @@ impl Story {
             class: None,
             detail: None,
             attempts: 0,
+            answered: false,
             alias: None,
             failures: Vec::new(),
             reasons: Vec::new(),
@@ -69,6 +71,7 @@ impl Story {
             called: inbound.since,
             price: None,
             budget: None,
+            is_paid: false,
             skipped: None,
             tell_all: inbound.tell_all,
         }
@@ -77,6 +80,7 @@ impl Story {
     /// Its targets are known.
     pub fn plans(&mut self, plan: &Plan<'_>) {
         self.record.alias = plan.alias.map(|route| route.alias.clone());
+        self.skipped = None;
         if plan.skipped.is_empty() {
             return;
         }
@@ -93,12 +97,18 @@ impl Story {
     pub fn attempts(&mut self, outgoing: &Outgoing<'_>) {
         self.record.translated = outgoing.is_translated();
         self.record.attempts += 1;
+        self.record.answered = false;
         self.called = clock::now();
         self.record.target = Some(outgoing.target().clone());
         self.record.losses.clone_from(&outgoing.warnings);
         self.price = outgoing.candidate.spec.and_then(|spec| spec.price);
         // What an earlier target told before it failed is not this one's.
         self.facts = Facts::default();
+    }
+
+    /// The call gave an answer.
+    pub fn answers(&mut self) {
+        self.record.answered = true;
     }
 
     /// The call failed.
@@ -209,13 +219,20 @@ impl Story {
         self.budget = Some(share);
     }
 
+    /// The answer is paid for, once.
+    pub fn pays(&mut self, live: &Live) {
+        if !std::mem::replace(&mut self.is_paid, true) {
+            self.record.cost = self.cost();
+            live.health.pays(self.record.cost, clock::millis());
+        }
+    }
+
     /// The story is over: it is told.
     pub fn end(mut self, live: &Live, line: &Line) {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;
-        self.record.cost = self.cost();
         if self.record.usage.output.is_some() {
-            live.health.pays(self.record.cost, clock::millis());
+            self.pays(live);
         }
         self.record.total = clock::now() - self.since;
         if self.record.outcome == Outcome::Success && self.facts.error.is_some() {

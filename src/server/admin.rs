@@ -7,8 +7,13 @@ use serde_json::json;
 
 use crate::base::clock::{self, Millis};
 use crate::config::{Config, Provider, show};
+use crate::gateway::explain;
+use crate::gateway::inbound::parameter;
 use crate::gateway::live::Live;
+use crate::gateway::trouble::Trouble;
 use crate::policy::breaker::CircuitState;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::{Protocol, percent_decoded};
 use crate::server::site::Site;
 
 /// `/health`: `ok` while serving. With providers, each as its worst target, for whoever may know.
@@ -55,6 +60,29 @@ pub fn ready(config: &Config, draining: bool) -> (u16, String) {
 /// What clients look for before they begin.
 pub fn hello() -> String {
     json!({"name": "llmgate", "version": env!("CARGO_PKG_VERSION")}).to_string()
+}
+
+/// `/debug/routes`: where a name leads, or every listed one (SPEC 5.6).
+///
+/// # Errors
+/// The name leads nowhere, or there is no such protocol.
+pub fn routes(live: &Live, query: Option<&str>) -> Result<String, Fault> {
+    let given = |name| parameter(query, name).map(percent_decoded).filter(|value| !value.is_empty());
+    let protocol = match given("protocol") {
+        None => Protocol::OpenaiChat,
+        Some(name) => Protocol::named(&name).ok_or_else(|| {
+            let known = Protocol::ALL.map(Protocol::name).join(", ");
+            Fault::new(FaultKind::BadRequest, format!("There is no protocol {name:?}: it is one of {known}."))
+        })?,
+    };
+    let told = match given("model") {
+        None => serde_json::to_string(&explain::of_listed(live, protocol)),
+        Some(model) => {
+            let told = explain::of_name(live, Some(&model), protocol);
+            serde_json::to_string(&told.map_err(|unresolved| Trouble::unresolved(&unresolved).fault)?)
+        }
+    };
+    told.map_err(|error| Fault::new(FaultKind::Internal, error.to_string()))
 }
 
 /// `/admin/state`: the configuration in force, secrets masked.

@@ -22,8 +22,8 @@ pub enum Endpoint {
         /// The model in the path.
         model: Option<String>,
     },
-    /// A path of a protocol that this version does not serve.
-    Later(Protocol),
+    /// A shortened conversation, for a target of the path's own protocol.
+    Compact(Protocol),
     /// A model list, or one entry of it.
     Models {
         /// The protocol of the prefix; `None` on a bare path, where headers decide.
@@ -43,6 +43,8 @@ pub enum Endpoint {
     Metrics,
     /// `/dashboard`.
     Dashboard,
+    /// `/debug/routes`.
+    Routes,
     /// `/admin/state`.
     State,
     /// `/admin/reload`.
@@ -71,6 +73,7 @@ impl Endpoint {
             "/debug/status" => Self::Status,
             "/metrics" => Self::Metrics,
             "/dashboard" => Self::Dashboard,
+            "/debug/routes" => Self::Routes,
             "/admin/state" => Self::State,
             "/admin/reload" => Self::Reload,
             "/admin/stop" => Self::Stop,
@@ -83,8 +86,12 @@ impl Endpoint {
     /// The methods it takes, as the value of `allow`.
     pub fn allow(&self) -> &'static str {
         match self {
-            Self::Generate { .. } | Self::Count { .. } | Self::Later(_) | Self::Reload | Self::Stop => "POST",
-            Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::State => "GET, HEAD",
+            Self::Generate { .. } | Self::Count { .. } | Self::Compact(_) | Self::Reload | Self::Stop => {
+                "POST"
+            }
+            Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::Routes | Self::State => {
+                "GET, HEAD"
+            }
             Self::Status | Self::Metrics | Self::Dashboard => "GET, HEAD",
             Self::Unknown(_) => "",
         }
@@ -100,12 +107,16 @@ impl Endpoint {
         match self {
             Self::Generate { protocol, .. }
             | Self::Count { protocol, .. }
-            | Self::Later(protocol)
+            | Self::Compact(protocol)
             | Self::Unknown(protocol) => *protocol,
             Self::Models { protocol, .. } => protocol.unwrap_or(Protocol::OpenaiChat),
-            Self::Health | Self::Ready | Self::Hello | Self::State | Self::Reload | Self::Stop => {
-                Protocol::OpenaiChat
-            }
+            Self::Health
+            | Self::Ready
+            | Self::Hello
+            | Self::Routes
+            | Self::State
+            | Self::Reload
+            | Self::Stop => Protocol::OpenaiChat,
             Self::Status | Self::Metrics | Self::Dashboard => Protocol::OpenaiChat,
         }
     }
@@ -118,7 +129,7 @@ impl Endpoint {
     /// Is it one of the local endpoints (SPEC 10.3)?
     pub fn is_local(&self) -> bool {
         let looks = matches!(self, Self::Status | Self::Metrics | Self::Dashboard);
-        looks || matches!(self, Self::State | Self::Reload | Self::Stop)
+        looks || matches!(self, Self::Routes | Self::State | Self::Reload | Self::Stop)
     }
 
     /// Is it open to everybody?
@@ -140,7 +151,7 @@ fn generation(path: &str) -> Option<Endpoint> {
         Some(match action {
             Action::Generate { model, stream } => Endpoint::Generate { protocol, model, stream },
             Action::Count { model } => Endpoint::Count { protocol, model },
-            Action::Compact => Endpoint::Later(protocol),
+            Action::Compact => Endpoint::Compact(protocol),
         })
     })
 }
@@ -228,7 +239,7 @@ mod tests {
         assert_eq!(Endpoint::of("/anthropic/v1/files"), Endpoint::Unknown(Protocol::Anthropic));
         assert_eq!(Endpoint::of("/v1beta/files"), Endpoint::Unknown(Protocol::Gemini));
         assert_eq!(Endpoint::of("/anthropically"), Endpoint::Unknown(Protocol::OpenaiChat));
-        assert_eq!(Endpoint::of("/v1/responses/compact"), Endpoint::Later(Protocol::OpenaiResponses));
+        assert_eq!(Endpoint::of("/v1/responses/compact"), Endpoint::Compact(Protocol::OpenaiResponses));
         assert_eq!(Endpoint::of("/"), Endpoint::Hello);
         assert!(
             is_responses("/v1/responses") && is_responses("/responses/x") && !is_responses("/v1/messages")

@@ -13,7 +13,7 @@ use crate::base::id::RequestId;
 use crate::config::{ClientAuth, Config, ResponseHeaders};
 use crate::gateway;
 use crate::gateway::headers::is_forwarded;
-use crate::gateway::inbound::{Envelope, Inbound, TestMode, Wishes, parameter};
+use crate::gateway::inbound::{Envelope, Inbound, Task, TestMode, Wishes, parameter};
 use crate::gateway::line::Client;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
@@ -208,6 +208,15 @@ impl Visit<'_> {
                 };
                 self.generate(envelope, body)
             }
+            Endpoint::Compact(protocol) => {
+                let envelope = Envelope {
+                    task: Task::Compact,
+                    stream: Some(false),
+                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    ..self.envelope(*protocol)?
+                };
+                self.generate(envelope, body)
+            }
             Endpoint::Count { protocol, model } => {
                 let envelope = Envelope {
                     model: model.clone(),
@@ -224,22 +233,20 @@ impl Visit<'_> {
                 self.json(200, &body);
                 Ok(())
             }
-            Endpoint::Later(_) | Endpoint::Unknown(_) => Err(self.unknown()),
+            Endpoint::Unknown(_) => Err(self.unknown()),
+            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => self.show(endpoint),
             Endpoint::Health
             | Endpoint::Ready
             | Endpoint::Hello
+            | Endpoint::Routes
             | Endpoint::State
             | Endpoint::Reload
-            | Endpoint::Stop => {
-                self.operate(endpoint);
-                Ok(())
-            }
-            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => self.show(endpoint),
+            | Endpoint::Stop => self.operate(endpoint),
         }
     }
 
     /// What is asked of the process rather than of a model.
-    fn operate(&self, endpoint: &Endpoint) {
+    fn operate(&self, endpoint: &Endpoint) -> Result<(), Fault> {
         let config = self.live.config();
         match endpoint {
             Endpoint::Health => {
@@ -254,6 +261,9 @@ impl Visit<'_> {
             Endpoint::Hello => {
                 self.json(200, &admin::hello());
             }
+            Endpoint::Routes => {
+                self.json(200, &admin::routes(self.live, self.head.query.as_deref())?);
+            }
             Endpoint::State => {
                 self.json(200, &admin::state(self.live));
             }
@@ -265,15 +275,17 @@ impl Visit<'_> {
                 self.json(202, "{\"status\":\"stopping\"}");
                 self.site.ask_to_stop();
             }
-            // Asked of a model; [`Visit::serve`] has answered them.
+            // Asked of a model, or by those who look on; [`Visit::serve`] has answered them.
             Endpoint::Generate { .. }
             | Endpoint::Count { .. }
             | Endpoint::Models { .. }
-            | Endpoint::Later(_)
+            | Endpoint::Compact(_)
+            | Endpoint::Status
+            | Endpoint::Metrics
+            | Endpoint::Dashboard
             | Endpoint::Unknown(_) => {}
-            // [`Visit::show`] has answered them.
-            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => {}
         }
+        Ok(())
     }
 
     /// What is shown of the process to those who look on (SPEC 11.3, 11.4, 11.7).
@@ -305,6 +317,7 @@ impl Visit<'_> {
             session: SESSION_HEADERS.iter().find_map(|name| headers.first(name)).map(str::to_owned),
             client: headers.first("user-agent").and_then(product),
             tell_all: tells_all(self.live.config()),
+            task: Task::Answer,
             wishes: self.wishes()?,
         })
     }

@@ -1,5 +1,9 @@
 //! The binary itself, with a clean environment.
 
+mod doctor;
+mod first;
+mod golden;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::path::Path;
@@ -266,6 +270,26 @@ fn a_signal_ends_it_properly() {
         started.signal(signal);
         assert_eq!(started.end().0, Some(0));
     }
+}
+
+#[test]
+fn the_log_tells_failovers_and_breakers() {
+    let home = Folder::new("cli-failover");
+    let started = Started::start(&home, &["--demo"], &[]);
+    let lane = lane(Protocol::Anthropic);
+    let mut client = started.client();
+    for _ in 0..5 {
+        client.ask("POST", &lane.path(ASKED), &[], lane.ping(ASKED).as_bytes());
+        assert_eq!(client.answer().status(), 200);
+    }
+    started.signal(rustix::process::Signal::TERM);
+    assert_eq!(started.end().0, Some(0));
+    let told = std::fs::read_to_string(home.file("err")).unwrap();
+    assert_eq!(told.matches(" failover: demo/overloaded -> demo/steady: transient: ").count(), 5, "{told}");
+    assert_eq!(told.matches("breaker of demo/overloaded opens for 30 s").count(), 1, "{told}");
+    assert_eq!(told.matches(" target=demo/steady ").count(), 5, "{told}");
+    assert_eq!(told.matches(" attempts=2 ").count(), 5, "{told}");
+    assert_eq!(told.matches(" failed=demo/overloaded:transient").count(), 5, "{told}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::chance;
+use crate::cli::files::{private_file, private_folder};
 use crate::cli::run::client::{Launch, Link, NewFile};
 
 /// Files of one session; removed when it is dropped.
@@ -49,24 +50,6 @@ pub(super) fn lay(launch: &Launch) -> io::Result<()> {
         show(link).map_err(|error| told(&link.ours, &error))?;
     }
     Ok(())
-}
-
-/// Makes a folder, and those above it, that only its owner may look into.
-pub(super) fn private_folder(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Makes a file that only its owner may read.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 fn told(path: &Path, error: &io::Error) -> io::Error {

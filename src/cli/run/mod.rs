@@ -7,13 +7,13 @@
 
 mod child;
 mod claude;
-mod client;
+pub(super) mod client;
 mod codex;
-mod command;
+pub(super) mod command;
 mod gemini;
 mod ground;
 mod home;
-mod model;
+pub(super) mod model;
 mod opencode;
 mod options;
 mod qwen;
@@ -28,7 +28,7 @@ use crate::base::clock;
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{Command, Row, Word};
-use crate::cli::{FAILURE, USAGE, complain, logging, say};
+use crate::cli::{FAILURE, USAGE, complain, files, logging, say};
 use crate::config::LogLevel;
 use crate::server::Server;
 use child::{Ended, Signals};
@@ -220,7 +220,7 @@ impl Log {
         let folder = state.join("logs");
         let now = clock::rfc3339(clock::wall()).replace(':', "");
         let path = folder.join(format!("run-{}-{now}-{}.log", options.client.name, std::process::id()));
-        let file = home::private_folder(&folder).and_then(|()| home::private_file(&path));
+        let file = files::private_folder(&folder).and_then(|()| files::private_file(&path));
         let file = file.map_err(|error| Refusal::Failure(format!("{}: {error}", path.display())))?;
         logging::to_file(level, file);
         Ok(Self(path))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::base::id::ModelName;
 use crate::base::secret::Secret;
 use crate::policy::class::ClassRule;
-use crate::policy::{backoff, breaker, bucket};
+use crate::policy::{backoff, breaker, bucket, step};
 
 pub use crate::policy::backoff::Cooldown;
 pub use alias::*;
@@ -231,10 +231,19 @@ pub struct Breaker {
     pub signal: String,
 }
 
+/// A rate limit is waited for so often in one request (SPEC 6.3).
+const RATE_LIMIT_WAITS: u32 = 2;
+
 impl Retry {
-    /// The delays between two tries.
-    pub fn backoff(&self) -> backoff::Settings {
-        backoff::Settings { base: self.base_delay, max: self.max_delay }
+    /// How often a request may be tried at a target that may have its own number of tries.
+    pub fn limits(&self, attempts: Option<u32>) -> step::Limits {
+        step::Limits {
+            attempts: attempts.unwrap_or(self.attempts),
+            total: self.total,
+            waits: RATE_LIMIT_WAITS,
+            max_wait: self.max_wait,
+            backoff: backoff::Settings { base: self.base_delay, max: self.max_delay },
+        }
     }
 }
 

@@ -91,6 +91,7 @@ fn a_client_that_left_is_no_answer() {
     let metrics = Metrics::default();
     let mut record = answered("p/m");
     record.outcome = Outcome::Cancelled;
+    record.answered = false;
     record.failures = vec![(TargetId::parse("p/m").unwrap(), Some(Class::Gone))];
     metrics.add(&record);
     let page = metrics.text(&NOTHING);
