@@ -65,17 +65,6 @@ impl Place {
     pub(super) fn read(given: &Given) -> Result<Self, Mistake> {
         Ok(Self { config: given.path(&CONFIG), url: given.text(&URL)?, ready_file: given.path(&READY_FILE) })
     }
-
-    /// Its address, without a path.
-    ///
-    /// # Errors
-    /// It cannot be told: in words.
-    pub(super) fn url(&self, env: &Env) -> Result<String, String> {
-        match &self.ready_file {
-            Some(file) if self.url.is_none() => url_in(file),
-            Some(_) | None => running_at(self.url.as_deref(), self.config.as_deref(), env, Door::Admin),
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -101,7 +90,7 @@ impl Command for Control {
 }
 
 fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Told) -> String) -> ExitCode {
-    let base = match options.place.url(env) {
+    let base = match base_url(&options.place, env) {
         Ok(base) => base,
         Err(message) => {
             complain(&message);
@@ -159,6 +148,17 @@ impl Told {
     pub(super) fn reasons(&self) -> Option<String> {
         let list = self.errors.as_ref().map(|errors| errors.join("\n"));
         list.or_else(|| self.error.as_ref().map(|error| error.message.clone()))
+    }
+}
+
+/// The address of a running llmgate, without a path.
+///
+/// # Errors
+/// It cannot be told: in words.
+pub(super) fn base_url(place: &Place, env: &Env) -> Result<String, String> {
+    match &place.ready_file {
+        Some(file) if place.url.is_none() => url_in(file),
+        Some(_) | None => running_at(place.url.as_deref(), place.config.as_deref(), env, Door::Admin),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::env::Env;
 use crate::base::{clock, os};
 use crate::cli::args::{Given, Mistake};
-use crate::cli::control::{Place, READY_FILE};
+use crate::cli::control::{self, Place, READY_FILE};
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, URL};
 use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::observe::log::harmless;
@@ -44,7 +44,7 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 
 impl Command for Status {
     fn run(self: Box<Self>, env: Env) -> ExitCode {
-        let base = match self.place.url(&env) {
+        let base = match control::base_url(&self.place, &env) {
             Ok(base) => base,
             Err(message) => {
                 complain(&message);

@@ -37,14 +37,14 @@ pub enum Endpoint {
     Ready,
     /// What clients look for before they begin.
     Hello,
+    /// `/debug/routes`.
+    Routes,
     /// `/debug/status`.
     Status,
     /// `/metrics`.
     Metrics,
     /// `/dashboard`.
     Dashboard,
-    /// `/debug/routes`.
-    Routes,
     /// `/admin/state`.
     State,
     /// `/admin/reload`.
@@ -70,10 +70,10 @@ impl Endpoint {
             "/health" | "/healthz" => Self::Health,
             "/ready" | "/readyz" => Self::Ready,
             "" | "/anthropic" | "/openai" | "/api/hello" | "/anthropic/api/hello" => Self::Hello,
+            "/debug/routes" => Self::Routes,
             "/debug/status" => Self::Status,
             "/metrics" => Self::Metrics,
             "/dashboard" => Self::Dashboard,
-            "/debug/routes" => Self::Routes,
             "/admin/state" => Self::State,
             "/admin/reload" => Self::Reload,
             "/admin/stop" => Self::Stop,
@@ -114,10 +114,12 @@ impl Endpoint {
             | Self::Ready
             | Self::Hello
             | Self::Routes
+            | Self::Status
+            | Self::Metrics
+            | Self::Dashboard
             | Self::State
             | Self::Reload
             | Self::Stop => Protocol::OpenaiChat,
-            Self::Status | Self::Metrics | Self::Dashboard => Protocol::OpenaiChat,
         }
     }
 
@@ -128,8 +130,8 @@ impl Endpoint {
 
     /// Is it one of the local endpoints (SPEC 10.3)?
     pub fn is_local(&self) -> bool {
-        let looks = matches!(self, Self::Status | Self::Metrics | Self::Dashboard);
-        looks || matches!(self, Self::Routes | Self::State | Self::Reload | Self::Stop)
+        let looks = matches!(self, Self::Routes | Self::Status | Self::Metrics | Self::Dashboard);
+        looks || matches!(self, Self::State | Self::Reload | Self::Stop)
     }
 
     /// Is it open to everybody?
