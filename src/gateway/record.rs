@@ -53,6 +53,7 @@ impl Story {
             class: None,
             detail: None,
             attempts: 0,
+            answered: false,
             alias: None,
             failures: Vec::new(),
             reasons: Vec::new(),
@@ -96,12 +97,18 @@ impl Story {
     pub fn attempts(&mut self, outgoing: &Outgoing<'_>) {
         self.record.translated = outgoing.is_translated();
         self.record.attempts += 1;
+        self.record.answered = false;
         self.called = clock::now();
         self.record.target = Some(outgoing.target().clone());
         self.record.losses.clone_from(&outgoing.warnings);
         self.price = outgoing.candidate.spec.and_then(|spec| spec.price);
         // What an earlier target told before it failed is not this one's.
         self.facts = Facts::default();
+    }
+
+    /// The call gave an answer.
+    pub fn answers(&mut self) {
+        self.record.answered = true;
     }
 
     /// The call failed.

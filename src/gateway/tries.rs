@@ -209,6 +209,7 @@ impl<'a, 's> Tries<'a, 's> {
             self.made += 1;
             let trouble = match self.attempt(&outgoing) {
                 Ok(ending) => {
+                    self.story.answers();
                     self.succeeds(candidate, hold);
                     for edit in turn.conceded.drain(..) {
                         self.live.health.learn(outgoing.target(), edit);

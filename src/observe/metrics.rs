@@ -121,7 +121,7 @@ impl Metrics {
         }
         counts.losses += record.losses.len() as u64;
         let Some(target) = record.target.as_ref().map(ToString::to_string) else { return };
-        if record.answered() {
+        if record.answered {
             counts.attempt(&target, "ok");
         }
         let of_target = || Labels::of(&[("target", &target)]);
@@ -142,7 +142,7 @@ impl Metrics {
         if let Some(cost) = record.cost {
             counts.count(Family::Cost, of_target(), other(), cost);
         }
-        if let Some(time) = record.answered_in.filter(|_| record.answered()) {
+        if let Some(time) = record.answered_in.filter(|_| record.answered) {
             counts.measure(Family::FirstByte, of_target(), other(), time);
         }
         counts.measure(Family::Total, of_target(), other(), record.total);

@@ -39,6 +39,8 @@ pub struct Record {
     pub detail: Option<String>,
     /// Calls to targets.
     pub attempts: u32,
+    /// Did the last of them give an answer?
+    pub answered: bool,
     /// The alias that the name led to; `None` for a direct route.
     pub alias: Option<Alias>,
     /// The calls that failed: where, and how.
@@ -60,11 +62,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// Did the last call not fail, as far as the gateway knows?
-    pub fn answered(&self) -> bool {
-        self.attempts as usize > self.failures.len()
-    }
-
     /// How often it went on to another target.
     pub fn failovers(&self) -> u64 {
         let mut targets: Vec<&TargetId> = self.failures.iter().map(|(target, _)| target).collect();

@@ -148,7 +148,7 @@ impl Inner {
         if let Some(cost) = record.cost {
             *sums.cost.get_or_insert(0.0) += cost;
         }
-        if record.answered() {
+        if record.answered {
             sums.requests += 1;
             sums.add_sample(record);
         }

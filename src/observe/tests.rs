@@ -25,6 +25,7 @@ pub(super) fn answered(target: &str) -> Record {
         class: None,
         detail: None,
         attempts: 1,
+        answered: true,
         alias: Alias::parse("coding"),
         failures: Vec::new(),
         reasons: Vec::new(),

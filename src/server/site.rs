@@ -233,27 +233,20 @@ impl Visit<'_> {
                 self.json(200, &body);
                 Ok(())
             }
-            Endpoint::Routes => {
-                let body = admin::routes(self.live, self.head.query.as_deref())?;
-                self.json(200, &body);
-                Ok(())
-            }
             Endpoint::Unknown(_) => Err(self.unknown()),
+            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => self.show(endpoint),
             Endpoint::Health
             | Endpoint::Ready
             | Endpoint::Hello
+            | Endpoint::Routes
             | Endpoint::State
             | Endpoint::Reload
-            | Endpoint::Stop => {
-                self.operate(endpoint);
-                Ok(())
-            }
-            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => self.show(endpoint),
+            | Endpoint::Stop => self.operate(endpoint),
         }
     }
 
     /// What is asked of the process rather than of a model.
-    fn operate(&self, endpoint: &Endpoint) {
+    fn operate(&self, endpoint: &Endpoint) -> Result<(), Fault> {
         let config = self.live.config();
         match endpoint {
             Endpoint::Health => {
@@ -268,6 +261,9 @@ impl Visit<'_> {
             Endpoint::Hello => {
                 self.json(200, &admin::hello());
             }
+            Endpoint::Routes => {
+                self.json(200, &admin::routes(self.live, self.head.query.as_deref())?);
+            }
             Endpoint::State => {
                 self.json(200, &admin::state(self.live));
             }
@@ -279,16 +275,17 @@ impl Visit<'_> {
                 self.json(202, "{\"status\":\"stopping\"}");
                 self.site.ask_to_stop();
             }
-            // Asked of a model; [`Visit::serve`] has answered them.
+            // Asked of a model, or by those who look on; [`Visit::serve`] has answered them.
             Endpoint::Generate { .. }
             | Endpoint::Count { .. }
             | Endpoint::Models { .. }
-            | Endpoint::Routes
             | Endpoint::Compact(_)
+            | Endpoint::Status
+            | Endpoint::Metrics
+            | Endpoint::Dashboard
             | Endpoint::Unknown(_) => {}
-            // [`Visit::show`] has answered them.
-            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => {}
         }
+        Ok(())
     }
 
     /// What is shown of the process to those who look on (SPEC 11.3, 11.4, 11.7).

@@ -91,6 +91,9 @@ fn a_client_that_left_is_no_answer() {
     let metrics = Metrics::default();
     let mut record = answered("p/m");
     record.outcome = Outcome::Cancelled;
+    record.answered = false;
+    // One of the two was asked again without a parameter, which counts as neither.
+    record.attempts = 2;
     record.failures = vec![(TargetId::parse("p/m").unwrap(), Some(Class::Gone))];
     metrics.add(&record);
     let page = metrics.text(&NOTHING);

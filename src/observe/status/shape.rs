@@ -234,6 +234,8 @@ pub struct Told {
     pub class: Option<Class>,
     /// Calls to targets.
     pub attempts: u32,
+    /// Did the last of them give an answer?
+    pub answered: bool,
     /// Input tokens.
     #[serde(rename = "in")]
     pub input: Option<u64>,
@@ -278,6 +280,7 @@ impl Told {
             outcome: record.outcome.name(),
             class: record.class,
             attempts: record.attempts,
+            answered: record.answered,
             input: record.usage.input,
             output: record.usage.output,
             cached: record.usage.cached,

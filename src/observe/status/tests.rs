@@ -79,6 +79,7 @@ fn a_client_that_left_is_no_failure() {
     let stats = Stats::default();
     let mut record = answered("p/m");
     record.outcome = Outcome::Cancelled;
+    record.answered = false;
     record.failures = vec![(TargetId::parse("p/m").unwrap(), Some(Class::Gone))];
     stats.add(&record);
     let look = stats.look();

@@ -122,7 +122,7 @@ fn level(bucket: &Bucket) -> String {
 
 fn recent(told: &Told, now: Millis) -> Vec<String> {
     let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
-    let answered = told.target.as_ref().filter(|_| told.attempts as usize > told.failed.len());
+    let answered = told.target.as_ref().filter(|_| told.answered);
     vec![
         told.id.clone(),
         time(now.since(told.at).as_secs()),
