@@ -27,7 +27,7 @@ pub(super) static ROW: Row = Row {
     name: "start",
     aliases: &["serve"],
     summary: "run the proxy",
-    about: "Prints where it listens and what it found; logs go to stderr. INT or TERM ends it after its requests, \
+    about: "Prints where it listens and what it found; logs go to stderr or `log.file`. INT or TERM ends it after its requests, \
             a second one at once.",
     words: &[],
     rest: None,
@@ -100,7 +100,11 @@ fn start(options: Start, env: Env) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    logging::to_stderr(config.log.level);
+    if let Err(error) = logging::begin(&config.log) {
+        let file = config.log.file.unwrap_or_default();
+        complain(&format!("`log.file` {}: {error}", file.display()));
+        return ExitCode::from(FAILURE);
+    }
     for warning in &config.warnings {
         complain(&format!("warning: {warning}"));
     }

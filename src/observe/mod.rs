@@ -1,8 +1,10 @@
 //! Floor 4: what is told about requests afterwards. A request is told once, as a [`Record`]; every
 //! reader of this floor is given it.
 
+pub mod append;
 pub mod log;
 pub mod record;
+pub mod rotate;
 pub mod tally;
 
 use record::Record;

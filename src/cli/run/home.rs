@@ -5,7 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::base::chance;
+use crate::base::{chance, private};
 use crate::cli::run::client::{Launch, Link, NewFile};
 
 /// Files of one session; removed when it is dropped.
@@ -24,12 +24,12 @@ impl SessionFiles {
     /// Makes the folder. What sessions left behind that were killed is removed.
     pub(super) fn make(folder: PathBuf) -> io::Result<Self> {
         if let Some(above) = folder.parent() {
-            private_folder(above)?;
+            private::folder(above)?;
             sweep(above);
         }
-        let lock = private_file(&lock_of(&folder))?;
+        let lock = private::file(&lock_of(&folder))?;
         lock.lock()?;
-        private_folder(&folder)?;
+        private::folder(&folder)?;
         Ok(Self { folder, _lock: lock })
     }
 }
@@ -51,24 +51,6 @@ pub(super) fn lay(launch: &Launch) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder, and those above it, that only its owner may look into.
-pub(super) fn private_folder(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Makes a file that only its owner may read.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 fn told(path: &Path, error: &io::Error) -> io::Error {
     io::Error::other(format!("{}: {error}", path.display()))
 }
@@ -78,20 +60,20 @@ fn write(file: &NewFile) -> io::Result<()> {
         return Ok(());
     }
     if let Some(folder) = file.path.parent() {
-        private_folder(folder)?;
+        private::folder(folder)?;
     }
-    private_file(&file.path)?.write_all(file.text.as_bytes())
+    private::file(&file.path)?.write_all(file.text.as_bytes())
 }
 
 /// A folder of the user's is shown entry by entry: what a client adds to its own stays there.
 fn show(link: &Link) -> io::Result<()> {
     if !link.theirs.is_dir() {
         if let Some(folder) = link.ours.parent() {
-            private_folder(folder)?;
+            private::folder(folder)?;
         }
         return show_one(&link.theirs, &link.ours);
     }
-    private_folder(&link.ours)?;
+    private::folder(&link.ours)?;
     for entry in fs::read_dir(&link.ours)? {
         let ours = entry?.path();
         let gone = ours.is_symlink() && !ours.exists();
@@ -171,7 +153,7 @@ mod tests {
 
     fn scratch() -> Scratch {
         let path = std::env::temp_dir().join(format!("llmgate-home-{}", chance::hex::<8>()));
-        private_folder(&path).unwrap();
+        private::folder(&path).unwrap();
         Scratch(path)
     }
 
@@ -181,8 +163,8 @@ mod tests {
         let alive = SessionFiles::place(&state.0);
         let files = SessionFiles::make(alive.clone()).unwrap();
         let dead = state.0.join("run").join("1-dead");
-        private_folder(&dead).unwrap();
-        private_file(&dead.with_extension("lock")).unwrap();
+        private::folder(&dead).unwrap();
+        private::file(&dead.with_extension("lock")).unwrap();
         let second = SessionFiles::make(SessionFiles::place(&state.0)).unwrap();
         assert!(!dead.exists() && alive.exists());
         drop(second);
