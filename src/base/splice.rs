@@ -1,11 +1,12 @@
 //! Replaces, adds or removes single JSON values by their path; every other byte stays as it was.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Error;
 
 use crate::base::json::{Members, quoted};
 
 /// One change of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// The names that lead to the value, outermost first.
     pub path: Vec<String>,
@@ -14,7 +15,7 @@ pub struct Edit {
 }
 
 /// What happens to a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// It becomes this JSON text; it is added when it is not there, with the objects around it.
     Set(String),

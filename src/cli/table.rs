@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
-use crate::cli::{completions, config, control, help, models, run, start, version};
+use crate::cli::{completions, config, control, help, models, replay, run, start, usage, version};
 
 /// Every command, in the order in which they are shown.
 pub(super) static COMMANDS: &[&Row] = &[
@@ -13,8 +13,10 @@ pub(super) static COMMANDS: &[&Row] = &[
     &run::ROW,
     &config::VALIDATE,
     &models::ROW,
+    &usage::ROW,
     &control::RELOAD,
     &control::STOP,
+    &replay::ROW,
     &completions::ROW,
     &version::ROW,
     &help::ROW,
@@ -179,6 +181,10 @@ pub(super) static COMPAT: Flag = Flag::one_of(
     &["max", "strict"],
     "what a protocol cannot carry is dropped and told, or refused (default: max)",
 );
+
+/// `--trace F`.
+pub(super) static TRACE: Flag =
+    Flag::path("trace", "F", "write what goes over the wire into this file, for `llmgate replay`");
 
 #[cfg(test)]
 mod tests {

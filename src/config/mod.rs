@@ -12,6 +12,7 @@ use crate::base::splice::Edit;
 
 pub use errors::{ConfigError, ConfigErrors, Place, Problem};
 pub use meant::*;
+pub use units::duration;
 pub use variables::secret_variables;
 pub use words::Words;
 
@@ -45,6 +46,8 @@ pub struct Overrides {
     pub log_level: Option<LogLevel>,
     /// `--compat`.
     pub compat: Option<Compat>,
+    /// `--trace`.
+    pub trace: Option<PathBuf>,
     /// `--require-auth`: refuse `client_auth.mode: none`.
     pub require_auth: bool,
     /// `--local`: use Ollama on this machine; only without a file.

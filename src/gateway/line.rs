@@ -26,6 +26,7 @@ use crate::base::id::RequestId;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::record::Story;
+use crate::gateway::tape::Tape;
 use crate::gateway::trouble::Trouble;
 use crate::protocol::{Codec, Stage};
 use crate::translate::framing::Framing;
@@ -92,6 +93,8 @@ enum Phase {
 
 /// The line to one client.
 pub struct Line {
+    /// What goes over the wire.
+    pub tape: Tape,
     client: SharedClient,
     codec: &'static dyn Codec,
     framing: Framing,
@@ -114,6 +117,7 @@ impl Line {
     pub fn new(live: &Live, inbound: &Inbound, client: SharedClient) -> Self {
         let timeouts = &live.config().timeouts;
         Self {
+            tape: Tape::new(live),
             client,
             codec: inbound.protocol.codec(),
             framing: inbound.framing,
@@ -139,6 +143,8 @@ impl Line {
     pub fn whole(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<(), Stop> {
         self.phase.set(Phase::Committed);
         self.status.set(status);
+        self.tape.answers(status, &headers.borrowed());
+        self.tape.sends(body);
         let result = self.client.borrow_mut().whole(status, &headers.borrowed(), body);
         self.check(result)
     }
@@ -167,6 +173,12 @@ impl Line {
     /// # Errors
     /// The client left.
     pub fn send(&self, bytes: &[u8]) -> Result<(), Stop> {
+        self.tape.sends(bytes);
+        self.push(bytes)
+    }
+
+    /// Sends what is no part of the answer, too.
+    fn push(&self, bytes: &[u8]) -> Result<(), Stop> {
         let result = {
             let mut client = self.client.borrow_mut();
             client.bytes(bytes);
@@ -181,6 +193,7 @@ impl Line {
     /// # Errors
     /// The client left.
     pub fn finish(&self, last: &[u8]) -> Result<(), Stop> {
+        self.tape.sends(last);
         let mut client = self.client.borrow_mut();
         client.bytes(last);
         let result = client.end();
@@ -226,6 +239,7 @@ impl Line {
         all.push(("content-type", self.framing.content_type()));
         all.push(("cache-control", "no-cache"));
         all.push(("x-accel-buffering", "no"));
+        self.tape.answers(200, &all);
         let result = self.client.borrow_mut().start(200, &all);
         self.check(result)
     }
@@ -243,7 +257,7 @@ impl Line {
         let mut headers = Headers::default();
         headers.push("x-llmgate-request-id", self.id.as_str());
         self.start(&headers)?;
-        self.send(b"")
+        self.push(b"")
     }
 }
 
@@ -267,7 +281,7 @@ impl Hook for Line {
             return if due { self.send_head_early() } else { Ok(()) };
         }
         if !self.keepalive.is_zero() && now - self.last_sent.get() >= self.keepalive {
-            self.send(self.framing.keepalive(self.codec, self.is_committed()).as_bytes())?;
+            self.push(self.framing.keepalive(self.codec, self.is_committed()).as_bytes())?;
         }
         Ok(())
     }

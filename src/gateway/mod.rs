@@ -9,6 +9,7 @@ pub mod attempt;
 mod budget;
 pub mod count;
 pub mod headers;
+mod hook;
 pub mod inbound;
 pub mod line;
 pub mod live;
@@ -18,6 +19,7 @@ pub mod outgoing;
 pub mod question;
 pub mod record;
 pub mod relay;
+pub mod tape;
 pub mod tries;
 pub mod trouble;
 pub mod wait;
@@ -44,7 +46,7 @@ pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
         story.fails(&trouble);
         line.fail(&trouble, &story);
     }
-    story.end(live, &line);
+    story.end(live, inbound, &line);
 }
 
 /// A panic is our own fault; it ends this request and no other.

@@ -11,6 +11,7 @@ use crate::base::splice;
 use crate::config::{AuthForm, ClientAuth, Compat, ModelSpec, Provider, StripBilling};
 use crate::gateway::inbound::{Decoded, Inbound};
 use crate::gateway::live::Live;
+use crate::gateway::tape::Mask;
 use crate::gateway::trouble::{Report, Trouble};
 use crate::ir::loss::Severity;
 use crate::ir::names::NameMap;
@@ -20,8 +21,10 @@ use crate::protocol::Codec;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::wire::{AnswerContext, TargetContext};
 use crate::route::plan::Candidate;
+use crate::translate::again::Recipe;
 use crate::translate::concession::{self, Concession};
 use crate::translate::cross::{self, Crossing};
+use crate::translate::framing::Framing;
 use crate::translate::verbatim::Options;
 use crate::translate::{self, Source, Wants};
 use crate::upstream::{self, Agent, Call, Failure, Hook, Incoming, Patience, Speech};
@@ -38,6 +41,8 @@ pub struct Outgoing<'a> {
     pub sse_frame: usize,
     /// What was lost on the way, worth a warning.
     pub warnings: Vec<String>,
+    /// What is needed to make it again, when somebody wants to know.
+    pub recipe: Option<Box<Recipe>>,
     agent: &'a Agent,
     url: String,
     headers: Vec<(String, String)>,
@@ -45,6 +50,8 @@ pub struct Outgoing<'a> {
     patience: Patience,
     stream: bool,
     client_key: bool,
+    created: u64,
+    mask: Mask,
 }
 
 /// How an answer goes to the client.
@@ -70,6 +77,8 @@ pub fn prepare<'a>(
         translated(live, inbound, candidate)?
     };
     let path = candidate.protocol.codec().upstream_path(candidate.target.model.as_str(), inbound.ask.stream);
+    let recorded = live.sinks.files.recorder().is_some();
+    let created = created(&lane);
     let client_key = live.config().client_auth == ClientAuth::ClientKey;
     Ok(Outgoing {
         candidate,
@@ -83,7 +92,10 @@ pub fn prepare<'a>(
         body,
         patience: patience(candidate, inbound.ask.stream),
         stream: inbound.ask.stream,
+        recipe: recorded.then(|| Box::new(recipe(live, inbound, candidate, created))),
         client_key,
+        created,
+        mask: header_mask(live),
     })
 }
 
@@ -115,7 +127,10 @@ pub fn prepare_count<'a>(
         body: translate::outgoing(&source(inbound), &wants),
         patience: Patience { connect: patience, head: patience, idle: patience },
         stream: false,
+        recipe: None,
         client_key,
+        created: 0,
+        mask: header_mask(live),
     })
 }
 
@@ -159,7 +174,7 @@ fn translated<'a>(
     let decoded = live.decoded(inbound)?;
     let model = &candidate.target.model;
     let dialect = candidate.provider.dialect(candidate.protocol, model);
-    let session = inbound.session.as_ref().map(|key| format!("llmgate-{:016x}", stable_hash(key.as_bytes())));
+    let session = session_key(inbound);
     let target = TargetContext { model: model.as_str(), dialect: &dialect, session: session.as_deref() };
     let (body, lost, names) = cross::outgoing(&decoded.request, target_wire, &target);
     let mut losses = decoded.losses.clone();
@@ -178,11 +193,64 @@ fn translated<'a>(
     let body = if edits.is_empty() { body } else { splice::apply(&body, &edits).unwrap_or(body) };
     let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade).map(ToString::to_string);
     let warnings = warnings.collect();
-    let crossing = crossing(inbound, candidate, decoded, names);
+    let created = clock::unix_seconds(clock::wall());
+    let crossing = crossing(inbound, candidate, decoded, names, created);
     Ok((Cow::Owned(body), Lane::Translated(Box::new(crossing)), warnings))
 }
 
-fn crossing(inbound: &Inbound, candidate: &Candidate<'_>, decoded: &Decoded, names: NameMap) -> Crossing {
+/// What [`Recipe::request`] and [`Recipe::answer`] need to do the same.
+fn recipe(live: &Live, inbound: &Inbound, candidate: &Candidate<'_>, created: u64) -> Recipe {
+    let translated = candidate.protocol != inbound.protocol;
+    let wants = wants(candidate);
+    let mut edits = wants.edits;
+    let mut restored = false;
+    if translated {
+        edits.extend(live.health.learnt(&candidate.target));
+        restored = live.decoded(inbound).is_ok_and(|decoded| decoded.restored);
+    }
+    let dialect = || candidate.provider.dialect(candidate.protocol, &candidate.target.model);
+    Recipe {
+        protocol: candidate.protocol.name().to_owned(),
+        provider: candidate.provider.name.to_string(),
+        model: candidate.target.model.to_string(),
+        asked: inbound.asked.clone().unwrap_or_default(),
+        translated,
+        stream: inbound.ask.stream,
+        array: inbound.framing == Framing::Array,
+        dialect: translated.then(dialect),
+        session: session_key(inbound).filter(|_| translated),
+        edits,
+        max_output: wants.max_output,
+        strip_attribution: wants.strip_attribution,
+        characters_per_token: candidate.characters_per_token(),
+        created,
+        restored,
+    }
+}
+
+/// A key of the session for a target, from which nobody learns its name.
+fn session_key(inbound: &Inbound) -> Option<String> {
+    inbound.session.as_ref().map(|key| format!("llmgate-{:016x}", stable_hash(key.as_bytes())))
+}
+
+fn created(lane: &Lane) -> u64 {
+    match lane {
+        Lane::Translated(crossing) => crossing.answer.created,
+        Lane::Verbatim(_) => clock::unix_seconds(clock::wall()),
+    }
+}
+
+fn header_mask(live: &Live) -> Mask {
+    if live.config().log.mask { Mask::Credentials } else { Mask::Nothing }
+}
+
+fn crossing(
+    inbound: &Inbound,
+    candidate: &Candidate<'_>,
+    decoded: &Decoded,
+    names: NameMap,
+    created: u64,
+) -> Crossing {
     let target = candidate.protocol.codec();
     Crossing {
         target,
@@ -191,7 +259,7 @@ fn crossing(inbound: &Inbound, candidate: &Candidate<'_>, decoded: &Decoded, nam
         answer: AnswerContext {
             request_id: inbound.id.as_str().to_owned(),
             model: inbound.asked.clone().unwrap_or_default(),
-            created: clock::unix_seconds(clock::wall()),
+            created,
             estimated_input: decoded.size.tokens(candidate.characters_per_token()),
             wants_usage: inbound.ask.wants_usage,
             show_reasoning: decoded.request.show_reasoning != Some(false),
@@ -229,7 +297,7 @@ impl Outgoing<'_> {
             Lane::Translated(crossing) => Ok(Crossing::clone(crossing)),
             Lane::Verbatim(_) => {
                 let decoded = live.decoded(inbound)?;
-                Ok(crossing(inbound, self.candidate, decoded, NameMap::default()))
+                Ok(crossing(inbound, self.candidate, decoded, NameMap::default(), self.created))
             }
         }
     }
@@ -239,7 +307,10 @@ impl Outgoing<'_> {
     /// # Errors
     /// It was not reached, or did not answer.
     pub fn send(&self, hook: &Rc<dyn Hook>) -> Result<Incoming, Failure> {
-        log::debug!("calls {}: {} {}", self.target(), self.url, self.shown_headers());
+        if log::log_enabled!(log::Level::Debug) {
+            let headers = self.shown_headers(self.mask).join(", ");
+            log::debug!("calls {}: {} {headers}", self.target(), self.url);
+        }
         let call = Call {
             url: &self.url,
             headers: &self.headers,
@@ -264,17 +335,27 @@ impl Outgoing<'_> {
         concession::of_refusal(self.codec(), &self.body, error.param.as_deref(), &error.message)
     }
 
-    /// The headers for the log: credentials and the provider's own headers masked.
-    fn shown_headers(&self) -> String {
+    /// The address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The body.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The headers for people, `name: value`.
+    pub fn shown_headers(&self, mask: Mask) -> Vec<String> {
         let is_secret = |name: &str| {
             matches!(name, "authorization" | "x-api-key" | "x-goog-api-key")
                 || self.candidate.provider.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
         };
-        let shown = self.headers.iter().map(|(name, value)| match is_secret(name) {
-            true => format!("{name}={}", masked(value.trim_start_matches("Bearer "))),
-            false => format!("{name}={}", harmless(value)),
-        });
-        shown.collect::<Vec<_>>().join(" ")
+        let shown = |(name, value): &(String, String)| match is_secret(name) && mask == Mask::Credentials {
+            true => format!("{name}: {}", masked(value.trim_start_matches("Bearer "))),
+            false => format!("{name}: {}", harmless(value)),
+        };
+        self.headers.iter().map(shown).collect()
     }
 
     /// What is known of an error with this status, besides its text.

@@ -198,7 +198,7 @@ impl Story {
     }
 
     /// The story is over: it is told.
-    pub fn end(mut self, live: &Live, line: &Line) {
+    pub fn end(mut self, live: &Live, inbound: &Inbound, line: &Line) {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;
         self.record.cost = self.cost();
@@ -212,5 +212,8 @@ impl Story {
             self.record.outcome = Outcome::Incomplete;
         }
         live.sinks.tell(&self.record);
+        if let Some(exchange) = line.tape.exchange(live, inbound, &self.record) {
+            live.sinks.files.keep(exchange);
+        }
     }
 }

@@ -18,14 +18,13 @@ use crate::policy::class::Class;
 use crate::protocol::error::ProviderError;
 use crate::protocol::tap::{Facts, Kind, Seen};
 use crate::protocol::wire::WireError;
+use crate::translate::again::HELD_FRAMES;
 use crate::translate::cross::Whole;
 use crate::translate::gather::Gather;
 use crate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
 use crate::translate::verbatim;
 use crate::upstream::{Failure, Incoming, Phase};
 
-/// Events that only open a stream are kept, up to this many.
-const HELD_FRAMES: usize = 16;
 /// After the last event a provider has this long to end its answer, so that the connection can be
 /// used again.
 const AFTER_LAST: Duration = Duration::from_secs(1);
@@ -91,6 +90,7 @@ impl Relay<'_> {
     fn read_whole(&self, incoming: &mut Incoming) -> Result<(String, Facts, Seen), Trouble> {
         let limit = self.outgoing.response_body;
         let (body, complete) = attempt::read_up_to(incoming, limit).map_err(|error| self.failed(&error))?;
+        self.line.tape.takes(&body);
         if !complete {
             return Err(self.bad("sent an answer longer than `limits.response_body`"));
         }
@@ -124,6 +124,7 @@ impl Relay<'_> {
                 break;
             }
             sum += count;
+            self.line.tape.takes(part.get(..count).unwrap_or_default());
             if sum > self.outgoing.response_body {
                 return Err(self.bad("sent an answer longer than `limits.response_body`"));
             }
@@ -193,6 +194,7 @@ impl Relay<'_> {
                 break;
             }
             heard = true;
+            self.line.tape.takes(part.get(..count).unwrap_or_default());
             pipe.push(part.get(..count).unwrap_or_default());
             let pulled = self.pull_all(pipe, incoming, &mut out, &mut seen);
             if matches!(pulled, Ok(Flow::Close)) {

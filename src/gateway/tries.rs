@@ -33,7 +33,6 @@ use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::health::{Health, Rest};
 use crate::route::plan::{Candidate, Plan, Skip};
 use crate::route::visit::{Hold, Visit};
-use crate::upstream::Hook;
 
 /// A rate limit is waited for so often in one request.
 const MOST_WAITS: u32 = 2;
@@ -192,8 +191,7 @@ impl<'a, 's> Tries<'a, 's> {
 
     fn call(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Trouble> {
         self.played(outgoing)?;
-        let hook: Rc<dyn Hook> = Rc::clone(self.line) as Rc<dyn Hook>;
-        let incoming = attempt::call(self.live, outgoing, &hook, self.story)?;
+        let incoming = attempt::call(self.live, outgoing, self.line, self.story)?;
         let headers = headers::of_answer(self.inbound, self.story, outgoing, &incoming);
         let relay =
             relay::Relay { live: self.live, inbound: self.inbound, outgoing, line: self.line, headers };

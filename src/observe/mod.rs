@@ -2,11 +2,19 @@
 //! reader of this floor is given it.
 
 pub mod append;
+pub mod files;
+pub mod hook;
+pub mod ledger;
 pub mod log;
+pub mod queue;
 pub mod record;
+pub mod recorder;
 pub mod rotate;
 pub mod tally;
+pub mod trace;
+pub mod usage;
 
+use files::Files;
 use record::Record;
 use tally::Tally;
 
@@ -15,6 +23,8 @@ use tally::Tally;
 pub struct Sinks {
     /// The sums of this process.
     pub tally: Tally,
+    /// What is written of them.
+    pub files: Files,
 }
 
 impl Sinks {
@@ -22,5 +32,6 @@ impl Sinks {
     pub fn tell(&self, record: &Record) {
         log::request(record);
         self.tally.add(record);
+        self.files.tell(record);
     }
 }

@@ -1,8 +1,11 @@
 //! Dialect: what one target's server wants differently from its protocol's reference.
 //! Made by `config`, obeyed by the codecs.
 
+use serde::{Deserialize, Serialize};
+
 /// What one target wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Dialect {
     /// The provider's name; reasoning state goes back to the provider that made it only.
     pub provider: String,
@@ -26,7 +29,7 @@ pub struct Dialect {
 }
 
 /// What a model is known not to take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refuses {
     /// Images inside the request.
     pub images: bool,
@@ -53,7 +56,7 @@ impl Default for Dialect {
 }
 
 /// The name of the field that limits the output tokens of a Chat request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LimitField {
     /// `max_tokens`, which most servers know.
     MaxTokens,
@@ -62,7 +65,7 @@ pub enum LimitField {
 }
 
 /// Where a Chat server expects and gives visible reasoning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReasoningField {
     /// `reasoning_content` (DeepSeek and its like).
     ReasoningContent,
@@ -73,7 +76,7 @@ pub enum ReasoningField {
 }
 
 /// How a model is asked to reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReasoningStyle {
     /// It does not reason.
     None,

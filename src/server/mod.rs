@@ -162,6 +162,7 @@ impl Server {
                 door.wait_quiet(FAREWELL);
             });
         }
+        live.sinks.files.finish();
     }
 }
 

@@ -63,6 +63,7 @@ impl Ground {
         let overrides = Overrides {
             listen: Some(format!("{host}:{}", options.port)),
             compat: options.compat,
+            trace: options.trace.clone(),
             local: options.local,
             demo: options.demo,
             session: Some(Session { key: key.clone(), drain: options.grace }),
