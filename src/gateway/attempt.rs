@@ -63,9 +63,9 @@ fn refused(live: &Live, outgoing: &Outgoing<'_>, line: &Line, incoming: &mut Inc
     let limit = live.config().limits.error_body;
     // A key that lies across the limit must be seen whole to be masked. What came before the body
     // broke may still tell the reason.
-    let (body, _) = read_up_to(incoming, limit + live.longest_secret()).unwrap_or_default();
+    let (body, _) = read_up_to(incoming, limit + line.longest_secret(live)).unwrap_or_default();
     line.tape.takes(&body);
-    let body = live.masked(&String::from_utf8_lossy(&body));
+    let body = line.masked(live, &String::from_utf8_lossy(&body));
     let body = cut(&body, limit).to_owned();
     let error = error::read(&body);
     let report = outgoing.report(live, incoming.status, headers::retry_after(incoming));

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::clock;
 use crate::base::id::RequestId;
+use crate::base::secret::{Secret, mask_known};
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::record::Story;
@@ -101,6 +102,7 @@ pub struct Line {
     streamed: bool,
     id: RequestId,
     asked: String,
+    credential: Option<Secret>,
     since: Instant,
     total: Duration,
     commit_after: Duration,
@@ -124,6 +126,7 @@ impl Line {
             streamed: inbound.ask.stream,
             id: inbound.id.clone(),
             asked: inbound.asked.clone().unwrap_or_default(),
+            credential: inbound.credential.clone(),
             since: inbound.since,
             total: inbound.wishes.total.map_or(timeouts.total, |wished| wished.min(timeouts.total)),
             commit_after: timeouts.commit_after,
@@ -226,6 +229,16 @@ impl Line {
             // A whole answer was being written: what is left of it cannot be told from an error.
             Phase::HeadSent | Phase::Committed => Ok(()),
         };
+    }
+
+    /// A text of others with every known secret masked, the client's own credential too.
+    pub fn masked(&self, live: &Live, text: &str) -> String {
+        mask_known(&live.masked(text), self.credential.as_slice()).into_owned()
+    }
+
+    /// Bytes of the longest secret that may be in a text.
+    pub fn longest_secret(&self, live: &Live) -> usize {
+        self.credential.as_ref().map_or(0, |key| key.expose().len()).max(live.longest_secret())
     }
 
     /// The status the client got; 499 when it left before one.

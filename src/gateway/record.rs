@@ -212,7 +212,7 @@ impl Story {
             self.record.outcome = Outcome::Incomplete;
         }
         live.sinks.tell(&self.record);
-        if let Some(exchange) = line.tape.exchange(live, inbound, &self.record) {
+        if let Some(exchange) = line.tape.exchange(inbound, &self.record, &|text| line.masked(live, text)) {
             live.sinks.files.keep(exchange);
         }
     }

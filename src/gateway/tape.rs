@@ -1,6 +1,7 @@
 //! What goes over the wire for one request, kept while somebody wants to know (SPEC 11.6): copied
 //! as it goes, masked and told when the client has its answer.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use crate::base::clock;
@@ -94,15 +95,20 @@ impl Tape {
         self.with(|reel| add(&mut reel.told, part, reel.most));
     }
 
-    /// All of it, when the request is over.
-    pub fn exchange(&self, live: &Live, inbound: &Inbound, record: &Record) -> Option<Box<Exchange>> {
+    /// All of it, when the request is over; `masked` masks the secrets in a text.
+    pub fn exchange(
+        &self,
+        inbound: &Inbound,
+        record: &Record,
+        masked: &dyn Fn(&str) -> String,
+    ) -> Option<Box<Exchange>> {
         let reel = self.0.as_ref()?.take();
         let headers = inbound.headers.iter().map(|(name, value)| header(name, value));
         let mut asked = Message { at: record.at, headers: headers.collect(), ..Message::default() };
         add(&mut asked, inbound.text.as_bytes(), reel.most);
         let mut exchange = Exchange {
             record: record.clone(),
-            query: inbound.query.as_deref().map(|query| live.masked(query)),
+            query: inbound.query.as_deref().map(masked),
             asked,
             calls: reel.calls,
             told: reel.told,
@@ -110,7 +116,7 @@ impl Tape {
         let calls = exchange.calls.iter_mut();
         let messages = calls.flat_map(|call| std::iter::once(&mut call.sent).chain(&mut call.heard));
         for message in messages.chain([&mut exchange.asked, &mut exchange.told]) {
-            mask(live, message);
+            mask(message, masked);
         }
         Some(Box::new(exchange))
     }
@@ -141,13 +147,12 @@ fn add(message: &mut Message, part: &[u8], most: usize) {
     message.body.extend_from_slice(part.get(..room).unwrap_or_default());
 }
 
-fn mask(live: &Live, message: &mut Message) {
+fn mask(message: &mut Message, masked: &dyn Fn(&str) -> String) {
     for header in &mut message.headers {
-        *header = live.masked(header);
+        *header = masked(header);
     }
     let text = String::from_utf8_lossy(&message.body);
-    let masked = live.masked(&text);
     // What was no text is no longer what it was.
-    message.cut |= matches!(text, std::borrow::Cow::Owned(_));
-    message.body = masked.into_bytes();
+    message.cut |= matches!(text, Cow::Owned(_));
+    message.body = masked(&text).into_bytes();
 }

@@ -57,6 +57,34 @@ fn nothing_is_told_that_must_not_be() {
     assert_eq!(posted, ledger.lines().count());
 }
 
+#[test]
+fn a_clients_own_key_that_goes_upstream_is_told_nowhere() {
+    let log = captured();
+    let place = Folder::new("leaks-own");
+    let own = "sk-marked-own-key-0123456789abcd";
+    for lane in &LANES {
+        let quoting = format!("{{\"error\":{{\"message\":\"bad key {own}\",\"type\":\"x\"}}}}");
+        let provider = Provider::with(Reply::json(401, &quoting));
+        let top = format!(
+            "client_auth: {{mode: client_key}}\ntrace: {{file: \"{}\"}}",
+            place.file("trace.jsonl").display()
+        );
+        let proxy = Proxy::start(&lane.config_with(&provider.url(), "", &top));
+        let headers = [("authorization", &*format!("Bearer {own}"))];
+        let answer = proxy.ask("POST", &lane.path(ASKED), &headers, &lane.ping(ASKED));
+        assert_eq!(answer.status(), 401);
+        proxy.server.drain();
+        assert!(provider.received().headers.iter().any(|(_, value)| value.contains(own)));
+        assert!(answer.text().contains("bad key sk-ma****abcd"), "{}", answer.text());
+    }
+    let trace = std::fs::read_to_string(place.file("trace.jsonl")).unwrap();
+    assert!(trace.contains("bad key sk-ma****abcd"));
+    let log = log.lock().join("\n");
+    assert!(log.contains("bad key sk-ma****abcd"));
+    Seen::default().check("log", &log, &[own]);
+    Seen::default().check("trace", &trace, &[own]);
+}
+
 /// Requests of one flood that become a line of the ledger.
 const ASKS: usize = 6;
 
@@ -200,7 +228,7 @@ fn answer(protocol: Protocol) -> String {
 
 /// Every log line of this process, of every level, from now on.
 fn captured() -> &'static Mutex<Vec<String>> {
-    static LINES: OnceLock<Mutex<Vec<String>>> = OnceLock::new();
+    static LINES: OnceLock<&'static Mutex<Vec<String>>> = OnceLock::new();
     struct Capture(&'static Mutex<Vec<String>>);
     impl log::Log for Capture {
         fn enabled(&self, about: &log::Metadata<'_>) -> bool {
@@ -213,8 +241,10 @@ fn captured() -> &'static Mutex<Vec<String>> {
         }
         fn flush(&self) {}
     }
-    let lines = LINES.get_or_init(Mutex::default);
-    log::set_boxed_logger(Box::new(Capture(lines))).expect("no other test sets a logger");
-    log::set_max_level(log::LevelFilter::Trace);
-    lines
+    LINES.get_or_init(|| {
+        let lines: &'static Mutex<Vec<String>> = Box::leak(Box::default());
+        log::set_boxed_logger(Box::new(Capture(lines))).expect("no other test sets a logger");
+        log::set_max_level(log::LevelFilter::Trace);
+        lines
+    })
 }
