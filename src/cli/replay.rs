@@ -114,7 +114,7 @@ impl Replay {
             .collect();
         let heard = exchange.iter().rfind(|line| line.phase == "upstream_response");
         let told = exchange.iter().rfind(|line| line.phase == "response");
-        if let (Some(call), Some(heard), Some(told)) = (calls().last(), heard, told)
+        if let (Some(call), Some(heard), Some(told)) = (calls().next_back(), heard, told)
             && matches!(told.outcome.as_deref(), Some("completed" | "incomplete"))
         {
             let made = again(request, call, |recipe, asked| {
@@ -137,7 +137,7 @@ impl Replay {
         };
         let same = compared.map(|(made, recorded)| made == recorded);
         let compares = self.diff && self.to.is_none();
-        let problem = step.made.as_ref().err().or(recorded.as_ref().err().filter(|_| compares));
+        let problem = step.made.as_ref().err().or_else(|| recorded.as_ref().err().filter(|_| compares));
         let name = [line.id.as_str(), &line.phase, line.target.as_deref().unwrap_or("")].join(" ");
         if self.json {
             let told = Told {

@@ -57,7 +57,7 @@ impl<T: Send + 'static> Queue<T> {
     /// Something was dropped: that is told at the first one, and then each thousand.
     pub fn drops(&self) {
         let before = self.dropped.fetch_add(1, Ordering::Relaxed);
-        if before % 1000 == 0 {
+        if before.is_multiple_of(1000) {
             log::warn!("{}: {} dropped so far", self.what, before + 1);
         }
     }

@@ -229,8 +229,7 @@ impl Log {
     /// It is kept when something went wrong, and where that is wanted.
     fn end(self, keep: bool, code: &Result<u8, Refusal>) {
         if matches!(code, Ok(0)) && !keep {
-            // All are known before the first goes.
-            for file in Rotating::all(&self.0).collect::<Vec<_>>() {
+            for file in Rotating::all(&self.0) {
                 // One that cannot be removed harms nobody.
                 let _ = std::fs::remove_file(file);
             }
