@@ -19,6 +19,8 @@ const QUEUE: usize = 1000;
 const MOST_FAILURES: u32 = 3;
 /// nothing is posted for so long.
 const REST: Duration = Duration::from_secs(300);
+/// At the end what waits is given so long.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The hook at work.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ impl Hook {
     /// Waits for the lines that are left; not while the hook rests.
     pub fn finish(&self) {
         if !self.rests.load(Ordering::Relaxed) {
-            self.lines.finish();
+            self.lines.finish(PATIENCE);
         }
     }
 
@@ -140,7 +142,8 @@ mod tests {
         (0..QUEUE + 7).for_each(|_| hook.post(vec![0; 2]));
         assert_eq!(hook.dropped(), 7);
         drop(go);
+        (0..QUEUE).for_each(|_| assert_eq!(posted.recv().unwrap(), 2));
         hook.finish();
-        assert_eq!(posted.len(), QUEUE);
+        assert!(posted.is_empty());
     }
 }

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
-/// The thread is waited for so long at the end.
-const PATIENCE: Duration = Duration::from_secs(2);
 const STACK_BYTES: usize = 512 * 1024;
 
 /// The end where things are put in. When it is dropped the thread takes what is there and ends.
@@ -67,12 +65,12 @@ impl<T: Send + 'static> Queue<T> {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until the thread has done with all that is in it; not for long.
-    pub fn finish(&self) {
+    /// Waits until the thread has done with all that is in it, or so long.
+    pub fn finish(&self, patience: Duration) {
         let (mark, done) = crossbeam_channel::bounded::<()>(0);
-        if self.sender.send_timeout(Item::Mark(mark), PATIENCE).is_ok() {
+        if self.sender.send_timeout(Item::Mark(mark), patience).is_ok() {
             // It ends by the mark being dropped; nothing is ever sent.
-            let _ = done.recv_timeout(PATIENCE);
+            let _ = done.recv_timeout(patience);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::base::clock;
 use crate::base::private;
@@ -18,6 +19,8 @@ use crate::observe::trace::{Bodies, Exchange};
 const QUEUE: usize = 1024;
 /// and no more than so many bytes of them.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// At the end a disk is given so long.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +100,7 @@ impl Recorder {
 
     /// Waits until all is written; not for long.
     pub fn finish(&self) {
-        self.queue.finish();
+        self.queue.finish(PATIENCE);
     }
 }
 

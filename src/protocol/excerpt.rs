@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_stays_byte_for_byte() {
+    fn what_is_short_stays_byte_for_byte() {
         for body in [
             "{ \"messages\" : [ {\"role\":\"user\",\"content\":\"äö\"} ] }",
             "data: {\"a\":\"b\"}\n\n: c\n\ndata: [DONE]\n\n",
             "no",
             "",
         ] {
-            check(body, 2, body);
+            check(body, 4, body);
         }
     }
 

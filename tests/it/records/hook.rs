@@ -22,6 +22,7 @@ fn each_line_is_posted() {
     let proxy = Proxy::start(&lane.config_with(&provider.url(), "", &usage));
     ask_twice(&proxy, lane);
     proxy.server.drain();
+    assert_eq!(lines(&file).len(), 2);
     for line in lines(&file) {
         let received = hook.received();
         assert_eq!((received.method.as_str(), received.path.as_str()), ("POST", "/usage?x=1"));

@@ -49,12 +49,9 @@ fn nothing_is_told_that_must_not_be() {
     let trace = std::fs::read_to_string(place.file("trace.jsonl")).unwrap();
     seen.check("trace", &trace, &SECRETS);
     assert!(SAID.iter().all(|said| trace.contains(said)), "the flood is not what it should be");
-    let mut posted = 0;
-    while !hook.is_idle() {
+    for _ in ledger.lines() {
         seen.check("hook", &hook.received().text(), &[&SAID[..], &SECRETS].concat());
-        posted += 1;
     }
-    assert_eq!(posted, ledger.lines().count());
 }
 
 #[test]
