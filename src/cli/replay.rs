@@ -11,7 +11,7 @@ use crate::base::json::pretty;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{Command, Flag, JSON, Row, Word};
 use crate::cli::{FAILURE, complain, say};
-use crate::observe::trace::Line;
+use crate::observe::trace::Recorded;
 use crate::protocol::Protocol;
 use crate::translate::again::{Asked, Recipe};
 
@@ -66,13 +66,12 @@ impl Command for Replay {
                 return ExitCode::from(FAILURE);
             }
         };
-        let read = text.lines().map(|line| serde_json::from_str::<Line>(line).map_err(|_| line));
-        let (lines, broken): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
-        let lines: Vec<Line> = lines.into_iter().flatten().collect();
-        if !broken.is_empty() {
-            complain(&format!("{} lines are none of a trace and are left out", broken.len()));
+        let lines: Vec<Recorded> = text.lines().filter_map(Recorded::read).collect();
+        let broken = text.lines().count() - lines.len();
+        if broken > 0 {
+            complain(&format!("{broken} lines are none of a trace and are left out"));
         }
-        let mut good = broken.is_empty();
+        let mut good = broken == 0;
         for exchange in lines.chunk_by(|_, next| next.phase != "request") {
             for step in self.steps(exchange) {
                 good &= self.tell(&step);
@@ -84,7 +83,7 @@ impl Command for Replay {
 
 /// One translation, made again.
 struct Step<'a> {
-    recorded: &'a Line,
+    recorded: &'a Recorded,
     made: Result<String, String>,
 }
 
@@ -100,7 +99,7 @@ struct Told<'a> {
 }
 
 impl Replay {
-    fn steps<'a>(&self, exchange: &'a [Line]) -> Vec<Step<'a>> {
+    fn steps<'a>(&self, exchange: &'a [Recorded]) -> Vec<Step<'a>> {
         let Some(request) = exchange.first() else { return Vec::new() };
         let calls = || exchange.iter().filter(|line| line.phase == "upstream_request");
         if let Some(protocol) = self.to {
@@ -167,8 +166,8 @@ impl Replay {
 
 /// A translation of a request with the recipe that was recorded for a call.
 fn again(
-    request: &Line,
-    call: &Line,
+    request: &Recorded,
+    call: &Recorded,
     make: impl Fn(&Recipe, &Asked<'_>) -> Result<String, String>,
 ) -> Result<String, String> {
     let recipe = call.recipe.as_ref().ok_or("no recipe was recorded")?;
@@ -178,14 +177,14 @@ fn again(
     make(recipe, &asked(request, whole(request)?)?)
 }
 
-fn asked<'a>(request: &'a Line, text: &'a str) -> Result<Asked<'a>, String> {
+fn asked<'a>(request: &'a Recorded, text: &'a str) -> Result<Asked<'a>, String> {
     let name = request.protocol.as_deref().unwrap_or_default();
     let protocol = Protocol::named(name).ok_or_else(|| format!("{name:?} is no protocol"))?;
     Ok(Asked { protocol, id: &request.id, text })
 }
 
 /// The body, if all of it was recorded.
-fn whole(line: &Line) -> Result<&str, String> {
+fn whole(line: &Recorded) -> Result<&str, String> {
     match &line.body {
         None => Err(format!(
             "the {} was recorded without its body; record it with `log.bodies: true`",
@@ -200,7 +199,7 @@ fn whole(line: &Line) -> Result<&str, String> {
 }
 
 /// Was the answer taken for a stream?
-fn is_events(recipe: &Recipe, heard: &Line) -> bool {
+fn is_events(recipe: &Recipe, heard: &Recorded) -> bool {
     let kind = heard.headers.iter().find_map(|header| header.strip_prefix("content-type: "));
     let is = |name: &str| kind.is_some_and(|kind| kind.starts_with(name));
     if recipe.stream { !is("application/json") && !is("text/html") } else { is("text/event-stream") }

@@ -1,13 +1,12 @@
 //! `usage`: what the ledger comes to.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde::Serialize;
-
+use crate::base::calendar;
 use crate::base::clock::{self, Millis};
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
@@ -126,46 +125,26 @@ impl Usage {
             complain(&format!("{} broken lines are left out", report.broken));
         }
         if self.json {
-            let rows = report.rows.iter().map(|(key, sums)| Line { key, sums });
-            let told = Told { rows: rows.collect(), total: report.total, broken: report.broken };
             // Texts and numbers can always be written.
-            say(&serde_json::to_string(&told).unwrap_or_default());
+            say(&serde_json::to_string(report).unwrap_or_default());
             return;
         }
         let by = By::NAMES.iter().find(|(_, by)| *by == self.by).map_or("", |(name, _)| name);
         let by = by.to_uppercase();
         let heads = [&by, "REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "REASONING", "COST"];
         let mut rows = vec![heads.map(str::to_owned).to_vec()];
-        rows.extend(report.rows.iter().map(|(key, sums)| cells(key, sums)));
+        rows.extend(report.rows.iter().map(|sums| cells(&sums.key, sums)));
         rows.push(cells("total", &report.total));
         say(columns(&rows).trim_end());
     }
 }
 
-/// With `--json`.
-#[derive(Serialize)]
-struct Told<'a> {
-    rows: Vec<Line<'a>>,
-    total: Sums,
-    broken: u64,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    key: &'a str,
-    #[serde(flatten)]
-    sums: &'a Sums,
-}
-
-/// The files of a folder, from that month on.
+/// The files of a folder from then until now.
 fn months(folder: &Path, since: Millis) -> Vec<PathBuf> {
-    let first = month_file(since);
-    let is_one = |name: &str| name.starts_with("usage-") && name.ends_with(".jsonl") && *name >= *first;
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut files: Vec<PathBuf> = names.filter(|name| is_one(name)).map(|name| folder.join(name)).collect();
-    files.sort();
-    files
+    let last = calendar::month(clock::millis());
+    let months = calendar::month(since)..=last;
+    let files = months.map(|month| folder.join(month_file(calendar::month_start(month))));
+    files.filter(|file| file.exists()).collect()
 }
 
 fn cells(key: &str, sums: &Sums) -> Vec<String> {

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The hook at work.
 #[derive(Debug)]
 pub struct Hook {
-    lines: Queue<Vec<u8>>,
+    lines: Queue,
     rests: Arc<AtomicBool>,
     /// Dropped with it, which ends a rest.
     _open: Sender<()>,
@@ -46,13 +46,13 @@ impl Hook {
             resting.store(false, Ordering::Relaxed);
             goes_on
         };
-        let lines = Queue::start("usage hook", QUEUE, move |lines| run(&lines, &post, &rest))?;
+        let lines = Queue::start("usage hook", QUEUE, Box::new(move |lines| run(&lines, &post, &rest)))?;
         Ok(Self { lines, rests, _open: open })
     }
 
     /// Posts a line when its turn comes.
     pub fn post(&self, line: Vec<u8>) {
-        self.lines.put(line);
+        self.lines.put(Item::Line(line));
     }
 
     /// Waits for the lines that are left; not while the hook rests.
@@ -69,10 +69,10 @@ impl Hook {
 }
 
 /// Posts what comes. After some failures it rests; `rest` says whether to go on then.
-fn run(lines: &Receiver<Item<Vec<u8>>>, post: &Post, rest: &dyn Fn() -> bool) {
+fn run(lines: &Receiver<Item>, post: &Post, rest: &dyn Fn() -> bool) {
     let mut failures = 0;
     for item in lines {
-        let Item::Put(line) = item else { continue };
+        let Item::Line(line) = item else { continue };
         match post(&line) {
             Ok(()) => failures = 0,
             Err(why) => {
@@ -96,9 +96,9 @@ mod tests {
 
     use super::*;
 
-    fn queued(count: u8) -> Receiver<Item<Vec<u8>>> {
+    fn queued(count: u8) -> Receiver<Item> {
         let (sender, lines) = crossbeam_channel::unbounded();
-        (0..count).for_each(|line| sender.send(Item::Put(vec![line])).unwrap());
+        (0..count).for_each(|line| sender.send(Item::Line(vec![line])).unwrap());
         lines
     }
 

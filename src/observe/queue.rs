@@ -8,26 +8,30 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::observe::trace::Exchange;
+
 const STACK_BYTES: usize = 512 * 1024;
 
 /// The end where things are put in. When it is dropped the thread takes what is there and ends.
 #[derive(Debug)]
-pub struct Queue<T> {
-    sender: Sender<Item<T>>,
+pub struct Queue {
+    sender: Sender<Item>,
     what: &'static str,
     dropped: AtomicU64,
 }
 
 /// What comes out of it.
 #[derive(Debug)]
-pub enum Item<T> {
-    /// Something that was put in.
-    Put(T),
+pub enum Item {
+    /// A line.
+    Line(Vec<u8>),
+    /// What went over the wire for a request.
+    Exchange(Box<Exchange>),
     /// Everything before this was taken: the other side is told by dropping it.
     Mark(Sender<()>),
 }
 
-impl<T: Send + 'static> Queue<T> {
+impl Queue {
     /// A queue of that length; `what` is in it, in words, and the thread's name.
     ///
     /// # Errors
@@ -35,7 +39,7 @@ impl<T: Send + 'static> Queue<T> {
     pub fn start(
         what: &'static str,
         length: usize,
-        run: impl FnOnce(Receiver<Item<T>>) + Send + 'static,
+        run: Box<dyn FnOnce(Receiver<Item>) + Send>,
     ) -> io::Result<Self> {
         let (sender, receiver) = crossbeam_channel::bounded(length);
         let thread = thread::Builder::new().name(what.to_owned()).stack_size(STACK_BYTES);
@@ -44,8 +48,8 @@ impl<T: Send + 'static> Queue<T> {
     }
 
     /// Puts something in, if there is room; was there?
-    pub fn put(&self, thing: T) -> bool {
-        let is_in = self.sender.try_send(Item::Put(thing)).is_ok();
+    pub fn put(&self, item: Item) -> bool {
+        let is_in = self.sender.try_send(item).is_ok();
         if !is_in {
             self.drops();
         }

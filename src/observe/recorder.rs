@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
+
 use crate::base::clock;
 use crate::base::private;
 use crate::config::Config;
@@ -36,7 +38,7 @@ pub struct Wants {
 #[derive(Debug)]
 pub struct Recorder {
     wants: Wants,
-    queue: Queue<Box<Exchange>>,
+    queue: Queue,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -64,14 +66,14 @@ impl Recorder {
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut writer =
             Writer { wants: wants.clone(), trace: None, told: false, waiting: Arc::clone(&waiting) };
-        let queue = Queue::start("trace", QUEUE, move |exchanges| {
+        let run = move |exchanges: Receiver<Item>| {
             for item in exchanges {
-                if let Item::Put(exchange) = item {
-                    let exchange: Box<Exchange> = exchange;
+                if let Item::Exchange(exchange) = item {
                     writer.takes(&exchange);
                 }
             }
-        })?;
+        };
+        let queue = Queue::start("trace", QUEUE, Box::new(run))?;
         Ok(Self { wants, queue, waiting })
     }
 
@@ -93,7 +95,7 @@ impl Recorder {
             self.queue.drops();
             return;
         }
-        if !self.queue.put(exchange) {
+        if !self.queue.put(Item::Exchange(exchange)) {
             self.waiting.fetch_sub(size, Ordering::Relaxed);
         }
     }

@@ -4,10 +4,10 @@
 //! Bodies are kept whole with `log.bodies`; otherwise a trace holds an excerpt of them and says so
 //! by `truncated`, and a request's own file holds none.
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 use crate::base::clock::Millis;
+use crate::base::json::Members;
 use crate::observe::ledger::Entry;
 use crate::observe::record::{Outcome, Record};
 use crate::protocol::excerpt;
@@ -69,56 +69,97 @@ pub enum Bodies {
     None,
 }
 
-/// One line, as it is written and read.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Line {
+/// One line, as it is written.
+#[derive(Debug, Default, Serialize)]
+struct Line<'a> {
     /// When.
-    pub ts: String,
+    ts: String,
+    /// The request.
+    id: &'a str,
+    /// `request`, `upstream_request`, `upstream_response` or `response`.
+    phase: &'a str,
+    /// The llmgate that wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    /// The client's protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'a str>,
+    /// The client's query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'a str>,
+    /// Which call, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<usize>,
+    /// Where it went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    /// The address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    /// The status of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'a str>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    /// The request's line of the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<Entry<'a>>,
+    /// `name: value` each.
+    headers: &'a [String],
+    /// What is needed to make it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipe: Option<&'a Recipe>,
+    /// The body; without one, none was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// Is something of the body missing?
+    truncated: bool,
+}
+
+/// One line, as it is read.
+#[derive(Debug)]
+pub struct Recorded {
     /// The request.
     pub id: String,
     /// `request`, `upstream_request`, `upstream_response` or `response`.
     pub phase: String,
-    /// The llmgate that wrote it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
     /// The client's protocol.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
-    /// The client's query.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
-    /// Which call, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<usize>,
     /// Where it went.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// The address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// The status of an answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
     /// How it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// The request's line of the ledger.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub record: Option<Box<RawValue>>,
     /// `name: value` each.
     pub headers: Vec<String>,
     /// What is needed to make it again.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,
     /// The body; without one, none was written.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Is something of the body missing?
     pub truncated: bool,
+}
+
+impl Recorded {
+    /// Reads a line; `None` when it is none of a trace.
+    pub fn read(line: &str) -> Option<Self> {
+        let members = Members::read(line).ok()?;
+        let text = |name: &str| members.string(line, name);
+        Some(Self {
+            id: text("id")?,
+            phase: text("phase")?,
+            protocol: text("protocol"),
+            target: text("target"),
+            outcome: text("outcome"),
+            headers: serde_json::from_str(members.get(line, "headers")?).ok()?,
+            recipe: members.get(line, "recipe").and_then(Recipe::read),
+            body: text("body"),
+            truncated: members.get(line, "truncated") == Some("true"),
+        })
+    }
 }
 
 impl Exchange {
@@ -126,38 +167,36 @@ impl Exchange {
     pub fn lines(&self, bodies: Bodies) -> Vec<u8> {
         let record = &self.record;
         let mut lines = Vec::new();
-        let mut add = |line: Line| lines.extend(super::ledger::line(&line));
+        let mut add = |line: Line<'_>| lines.extend(super::ledger::line(&line));
         add(Line {
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            protocol: Some(record.ingress.name().to_owned()),
-            query: self.query.clone(),
+            version: Some(env!("CARGO_PKG_VERSION")),
+            protocol: Some(record.ingress.name()),
+            query: self.query.as_deref(),
             ..self.line("request", &self.asked, bodies)
         });
         for (call, attempt) in self.calls.iter().zip(1..) {
             add(Line {
                 attempt: Some(attempt),
-                target: Some(call.target.clone()),
-                url: Some(call.url.clone()),
-                recipe: call.recipe.clone(),
+                target: Some(&call.target),
+                url: Some(&call.url),
+                recipe: call.recipe.as_ref(),
                 ..self.line("upstream_request", &call.sent, bodies)
             });
             if let Some(heard) = &call.heard {
                 let line = self.line("upstream_response", heard, bodies);
-                add(Line { attempt: Some(attempt), target: Some(call.target.clone()), ..line });
+                add(Line { attempt: Some(attempt), target: Some(&call.target), ..line });
             }
         }
-        // Names and numbers can always be written.
-        let entry = serde_json::to_string(&Entry::of(record)).ok();
         add(Line {
-            outcome: Some(outcome(record).to_owned()),
-            detail: record.detail.clone(),
-            record: entry.and_then(|entry| RawValue::from_string(entry).ok()),
+            outcome: Some(outcome(record)),
+            detail: record.detail.as_deref(),
+            record: Some(Entry::of(record)),
             ..self.line("response", &self.told, bodies)
         });
         lines
     }
 
-    fn line(&self, phase: &str, message: &Message, bodies: Bodies) -> Line {
+    fn line<'a>(&'a self, phase: &'a str, message: &'a Message, bodies: Bodies) -> Line<'a> {
         let text = || String::from_utf8_lossy(&message.body);
         let (body, cut) = match bodies {
             Bodies::None => (None, false),
@@ -169,10 +208,10 @@ impl Exchange {
         };
         Line {
             ts: message.at.rfc3339(),
-            id: self.record.id.as_str().to_owned(),
-            phase: phase.to_owned(),
+            id: self.record.id.as_str(),
+            phase,
             status: message.status,
-            headers: message.headers.clone(),
+            headers: &message.headers,
             truncated: body.is_some() && (cut || message.cut),
             body,
             ..Line::default()

@@ -1,11 +1,11 @@
 //! The ledger, read and summed.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::base::clock::Millis;
+use crate::base::json::Members;
 
 /// What the sums are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,10 @@ pub enum By {
 }
 
 /// What lines came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Sums {
+    /// For what they are made.
+    pub key: String,
     /// Requests.
     pub requests: u64,
     /// Those that failed.
@@ -44,10 +46,10 @@ pub struct Sums {
 }
 
 /// The sums of a ledger.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// By what they are made for.
-    pub rows: BTreeMap<String, Sums>,
+    /// In order of their keys.
+    pub rows: Vec<Sums>,
     /// Of all.
     pub total: Sums,
     /// Lines that are none of a ledger; they are left out.
@@ -55,7 +57,6 @@ pub struct Report {
 }
 
 /// What is read of a line.
-#[derive(Deserialize)]
 struct Entry {
     ts: String,
     outcome: String,
@@ -93,11 +94,11 @@ impl Report {
                 return Ok(());
             }
             let text = line.trim_ascii();
-            match serde_json::from_slice::<Entry>(text) {
-                Ok(entry) if entry.ts >= since => self.add(&entry, by),
-                Ok(_) => {}
-                Err(_) if text.is_empty() => {}
-                Err(_) => self.broken += 1,
+            match std::str::from_utf8(text).ok().and_then(Entry::read) {
+                Some(entry) if entry.ts >= since => self.add(&entry, by),
+                Some(_) => {}
+                None if text.is_empty() => {}
+                None => self.broken += 1,
             }
         }
     }
@@ -110,8 +111,37 @@ impl Report {
             By::Provider => target.and_then(|target| target.split('/').next()),
             By::Session => entry.session.as_deref(),
         };
-        self.rows.entry(key.unwrap_or("-").to_owned()).or_default().add(entry);
+        let key = key.unwrap_or("-");
+        let place = match self.rows.binary_search_by(|row| row.key.as_str().cmp(key)) {
+            Ok(place) => place,
+            Err(place) => {
+                self.rows.insert(place, Sums { key: key.to_owned(), ..Sums::default() });
+                place
+            }
+        };
+        if let Some(row) = self.rows.get_mut(place) {
+            row.add(entry);
+        }
         self.total.add(entry);
+    }
+}
+
+impl Entry {
+    fn read(line: &str) -> Option<Self> {
+        let members = Members::read(line).ok()?;
+        let (text, number) = (|name| members.string(line, name), |name| members.number(line, name));
+        Some(Self {
+            ts: text("ts")?,
+            outcome: text("outcome")?,
+            session: text("session"),
+            target: text("target"),
+            input: number("input"),
+            cached: number("cached"),
+            cache_write: number("cache_write"),
+            output: number("output"),
+            reasoning: number("reasoning"),
+            cost: members.get(line, "cost").and_then(|cost| cost.parse().ok()),
+        })
     }
 }
 
@@ -153,6 +183,7 @@ no line at all
     fn lines_are_summed_and_broken_ones_are_counted() {
         let all = report(Millis(0), By::Model);
         let expected = Sums {
+            key: String::new(),
             requests: 3,
             errors: 1,
             input: 11,
@@ -164,7 +195,7 @@ no line at all
             unpriced: 1,
         };
         assert_eq!((all.total, all.broken), (expected, 3));
-        let keys = |by| report(Millis(0), by).rows.into_keys().collect::<Vec<_>>();
+        let keys = |by| report(Millis(0), by).rows.into_iter().map(|row| row.key).collect::<Vec<_>>();
         assert_eq!(keys(By::Model), ["-", "a/x/y", "a/z"]);
         assert_eq!(keys(By::Provider), ["-", "a"]);
         assert_eq!(keys(By::Session), ["-", "s"]);

@@ -1,7 +1,7 @@
 //! A translation made again, from what was written down of it: the request as its target got it,
 //! the answer as its client got it. No network, no clock, no configuration.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::base::json::Members;
 use crate::base::splice::{self, Edit};
@@ -21,8 +21,7 @@ use crate::translate::{Source, Wants, outgoing};
 pub const HELD_FRAMES: usize = 16;
 
 /// All that a translation depends on, beside the texts.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Recipe {
     /// The target's protocol.
     pub protocol: String,
@@ -68,6 +67,30 @@ pub struct Asked<'a> {
 }
 
 impl Recipe {
+    /// Reads one, as it is serialized.
+    pub fn read(text: &str) -> Option<Self> {
+        let members = Members::read(text).ok()?;
+        let is = |name: &str| members.get(text, name) == Some("true");
+        let word = |name: &str| members.string(text, name).unwrap_or_default();
+        Some(Self {
+            protocol: word("protocol"),
+            provider: word("provider"),
+            model: word("model"),
+            asked: word("asked"),
+            translated: is("translated"),
+            stream: is("stream"),
+            array: is("array"),
+            dialect: members.get(text, "dialect").and_then(Dialect::read),
+            session: members.string(text, "session"),
+            edits: Edit::read_list(members.get(text, "edits")?)?,
+            max_output: members.number(text, "max_output"),
+            strip_attribution: is("strip_attribution"),
+            characters_per_token: members.get(text, "characters_per_token")?.parse().ok()?,
+            created: members.number(text, "created")?,
+            restored: is("restored"),
+        })
+    }
+
     /// A recipe for a target of another protocol, with its defaults.
     #[must_use]
     pub fn for_protocol(&self, target: Protocol) -> Self {
@@ -221,4 +244,34 @@ fn run(mut pipe: StreamPipe, told: &str) -> Result<Vec<u8>, String> {
     }
     pipe.close(&mut out);
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_down_is_read_again() {
+        let recipe = Recipe {
+            protocol: "gemini".to_owned(),
+            provider: "a/\"b\"".to_owned(),
+            model: "m".to_owned(),
+            asked: "ä".to_owned(),
+            translated: true,
+            stream: true,
+            array: true,
+            dialect: Some(Dialect::default()),
+            session: Some("s".to_owned()),
+            edits: vec![Edit::set_dotted("a.b", "{\"c\": \"d\"}".to_owned()), Edit::remove_dotted("e")],
+            max_output: Some(1),
+            strip_attribution: true,
+            characters_per_token: 3.3,
+            created: 7,
+            restored: true,
+        };
+        for recipe in [recipe, Recipe::default()] {
+            let text = serde_json::to_string(&recipe).unwrap();
+            assert_eq!(Recipe::read(&text), Some(recipe), "{text}");
+        }
+    }
 }
