@@ -17,9 +17,14 @@ pub fn hex<const BYTES: usize>() -> String {
 }
 
 /// A new key: `gw_` and 32 random bytes in base64url. `None` when the system has none to give.
-#[allow(clippy::disallowed_methods, reason = "this is the room for chance")]
 pub fn key() -> Option<Secret> {
-    let mut bytes = [0; 32];
+    key_of(32)
+}
+
+/// A new key of so many random bytes. `None` when the system has none to give.
+#[allow(clippy::disallowed_methods, reason = "this is the room for chance")]
+pub fn key_of(count: usize) -> Option<Secret> {
+    let mut bytes = vec![0; count];
     getrandom::getrandom(&mut bytes).ok()?;
     Some(Secret::new(&format!("gw_{}", URL_SAFE_NO_PAD.encode(bytes))))
 }

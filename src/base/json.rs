@@ -9,6 +9,8 @@ use std::ops::Range;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+pub use crate::base::quote::quoted;
+
 /// Where the members of one JSON object lie. Of a name given twice the last one counts, as in
 /// every common parser.
 #[derive(Clone, Debug, Default)]
@@ -111,11 +113,6 @@ pub fn elements(text: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
     let list = deserializer.deserialize_seq(ArrayVisitor(text))?;
     deserializer.end()?;
     Ok(list)
-}
-
-/// `text` as a JSON string.
-pub fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// JSON with a line for each value; what is none stays as it is.

@@ -9,6 +9,7 @@ pub mod id;
 pub mod json;
 pub mod os;
 pub mod private;
+pub mod quote;
 pub mod secret;
 pub mod splice;
 pub mod sse;

@@ -70,6 +70,19 @@ pub fn peek(socket: &TcpStream) -> Peek {
     if socket.set_nonblocking(false).is_err() { Peek::Gone } else { seen }
 }
 
+/// Columns and rows of the terminal that stdout is.
+#[cfg(unix)]
+pub fn terminal_size() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then(|| (size.ws_col.into(), size.ws_row.into()))
+}
+
+/// Columns and rows of the terminal that stdout is.
+#[cfg(not(unix))]
+pub fn terminal_size() -> Option<(usize, usize)> {
+    None
+}
+
 /// Binds an address and listens with a backlog of `backlog` connections; std asks for 128 only.
 #[cfg(unix)]
 pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {

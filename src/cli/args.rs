@@ -309,7 +309,7 @@ mod tests {
                 let free = match flag.value() {
                     Some("URL") => "http://127.0.0.1:1",
                     Some("TIME") => "7d",
-                    Some(_) | None => "7",
+                    Some(_) | None => "600",
                 };
                 let value = flag.value().map(|_| flag.words().first().copied().unwrap_or(free));
                 std::iter::once(format!("--{}", flag.name)).chain(value.map(str::to_owned))

@@ -1,4 +1,8 @@
-//! `config validate`.
+//! `config validate`; beside it the others of the group.
+
+pub(super) mod import;
+pub(super) mod key;
+pub(super) mod show;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,9 +74,5 @@ fn validate(options: &Validate, env: &Env) -> ExitCode {
 
 /// The source in use, in words.
 pub(super) fn source(source: &Source) -> String {
-    match source {
-        Source::File(path) => path.display().to_string(),
-        Source::Demo => "the built-in demo (--demo)".to_owned(),
-        Source::Environment(variables) => format!("environment ({})", variables.join(", ")),
-    }
+    source.to_string()
 }

@@ -49,10 +49,22 @@ pub(super) static READY_FILE: Flag = Flag::path(
 /// What a running llmgate is asked, and where it is.
 struct Control {
     ask: Ask,
+    place: Place,
+    json: bool,
+}
+
+/// Where a running llmgate is, as it was said.
+pub(super) struct Place {
     config: Option<PathBuf>,
     url: Option<String>,
     ready_file: Option<PathBuf>,
-    json: bool,
+}
+
+impl Place {
+    /// Reads `--url`, `--ready-file` and `--config`.
+    pub(super) fn read(given: &Given) -> Result<Self, Mistake> {
+        Ok(Self { config: given.path(&CONFIG), url: given.text(&URL)?, ready_file: given.path(&READY_FILE) })
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -62,13 +74,7 @@ enum Ask {
 }
 
 fn read(given: &Given, ask: Ask) -> Result<Box<dyn Command>, Mistake> {
-    Ok(Box::new(Control {
-        ask,
-        config: given.path(&CONFIG),
-        url: given.text(&URL)?,
-        ready_file: given.path(&READY_FILE),
-        json: given.has(&JSON),
-    }))
+    Ok(Box::new(Control { ask, place: Place::read(given)?, json: given.has(&JSON) }))
 }
 
 impl Command for Control {
@@ -83,8 +89,8 @@ impl Command for Control {
     }
 }
 
-fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Answer) -> String) -> ExitCode {
-    let base = match base_url(options, env) {
+fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Told) -> String) -> ExitCode {
+    let base = match base_url(&options.place, env) {
         Ok(base) => base,
         Err(message) => {
             complain(&message);
@@ -99,7 +105,7 @@ fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Answer) -> Strin
             return ExitCode::from(FAILURE);
         }
     };
-    let answer: Answer = serde_json::from_str(&body).unwrap_or_default();
+    let answer = Told::of(&body);
     if options.json {
         say(&body);
     }
@@ -115,7 +121,7 @@ fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Answer) -> Strin
 
 /// What a local endpoint answers.
 #[derive(Default, Deserialize)]
-struct Answer {
+pub(super) struct Told {
     revision: Option<u64>,
     errors: Option<Vec<String>>,
     error: Option<ErrorText>,
@@ -132,27 +138,67 @@ struct ReadyFile {
     url: String,
 }
 
-impl Answer {
+impl Told {
+    /// Reads it; what is none of ours tells nothing.
+    pub(super) fn of(body: &str) -> Self {
+        serde_json::from_str(body).unwrap_or_default()
+    }
+
     /// What an error answer says: a list of errors, or one message.
-    fn reasons(&self) -> Option<String> {
+    pub(super) fn reasons(&self) -> Option<String> {
         let list = self.errors.as_ref().map(|errors| errors.join("\n"));
         list.or_else(|| self.error.as_ref().map(|error| error.message.clone()))
     }
 }
 
-fn base_url(options: &Control, env: &Env) -> Result<String, String> {
-    if let Some(url) = &options.url {
-        return Ok(url.clone());
+/// The address of a running llmgate, without a path.
+///
+/// # Errors
+/// It cannot be told: in words.
+pub(super) fn base_url(place: &Place, env: &Env) -> Result<String, String> {
+    match &place.ready_file {
+        Some(file) if place.url.is_none() => url_in(file),
+        Some(_) | None => running_at(place.url.as_deref(), place.config.as_deref(), env, Door::Admin),
     }
-    if let Some(file) = &options.ready_file {
-        return url_in(file);
+}
+
+/// Which of its addresses is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Where clients ask.
+    Data,
+    /// Where the local endpoints are.
+    Admin,
+}
+
+/// Where a llmgate is asked: at `--url`, else where the configuration says it listens.
+///
+/// # Errors
+/// There is no configuration that could be read, and no URL.
+pub(super) fn running_at(
+    url: Option<&str>,
+    config: Option<&Path>,
+    env: &Env,
+    door: Door,
+) -> Result<String, String> {
+    if let Some(url) = url {
+        return Ok(url.trim_end_matches('/').to_owned());
     }
-    let config = config::load(options.config.as_deref(), env, &Overrides::default());
+    let config = config::load(config, env, &Overrides::default());
     let config = config.map_err(|errors| format!("{errors}\nOr name the running llmgate with --url."))?;
-    Ok(match config.access.admin_listen {
+    Ok(match config.access.admin_listen.filter(|_| door == Door::Admin) {
         Some(address) => format!("http://{address}"),
-        None => format!("http://{}", config.listen),
+        None => format!("http://{}", reachable(&config.listen)),
     })
+}
+
+/// An address that means all of this machine's is reached by loopback.
+fn reachable(listen: &str) -> String {
+    match listen.rsplit_once(':') {
+        Some(("0.0.0.0", port)) => format!("127.0.0.1:{port}"),
+        Some(("[::]", port)) => format!("[::1]:{port}"),
+        Some(_) | None => listen.to_owned(),
+    }
 }
 
 fn url_in(file: &Path) -> Result<String, String> {

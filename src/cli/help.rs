@@ -180,7 +180,8 @@ fn paragraph(text: &mut String, words: &str) {
     }
 }
 
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+/// A text in lines, cut between words.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         match lines.last_mut() {

@@ -1,15 +1,26 @@
 //! Floor 7: words on a terminal, signals, child processes. The only place that prints.
 
+mod ai_help;
 mod args;
 mod completions;
 mod config;
 mod control;
+mod doctor;
+mod explain;
+mod files;
+mod finding;
+mod health;
 mod help;
+mod init;
+mod inspect;
 mod logging;
 mod models;
+mod providers;
 mod replay;
 mod run;
+mod service;
 mod start;
+mod status;
 mod table;
 mod usage;
 mod version;

@@ -48,13 +48,13 @@ pub(super) static ROW: Row = Row {
     command: read,
 };
 
-static LISTEN: Flag = Flag::text("listen", "ADDR", "address and port; port 0 is any free one");
+pub(super) static LISTEN: Flag = Flag::text("listen", "ADDR", "address and port; port 0 is any free one");
 static EXIT_WITH_PARENT: Flag =
     Flag::switch("exit-with-parent", "end when the process that started it has ended");
 static NO_WATCH: Flag =
     Flag::switch("no-watch", "do not look at the file by itself; `llmgate reload` still works");
 static REQUIRE_AUTH: Flag = Flag::switch("require-auth", "refuse to start without client_auth");
-static LOG_LEVEL: Flag =
+pub(super) static LOG_LEVEL: Flag =
     Flag::one_of("log-level", "L", &["debug", "info", "warn", "error"], "how much is logged (default: info)");
 
 struct Start {
@@ -173,6 +173,11 @@ fn greet(config: &Config, server: &Server) {
     say(&format!("providers: {}", names(providers.map(|provider| provider.name.as_str()).collect())));
     let aliases = config.models.iter().filter(|route| route.enabled);
     say(&format!("models: {}", names(aliases.map(|route| route.alias.as_str()).collect())));
+    if let Some(address) = server.local_addresses().first().filter(|_| config.dashboard) {
+        // It answers this machine only, wherever else is listened.
+        let here = if address.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+        say(&format!("dashboard: http://{here}:{}/dashboard", address.port()));
+    }
 }
 
 /// Written beside and renamed into place, so that a reader sees all of it or nothing.

@@ -5,18 +5,32 @@ use std::process::ExitCode;
 
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
-use crate::cli::{completions, config, control, help, models, replay, run, start, usage, version};
+use crate::cli::{
+    ai_help, completions, config, control, doctor, explain, health, help, init, models, providers, replay,
+    run, service, start, status, usage, version,
+};
 
 /// Every command, in the order in which they are shown.
 pub(super) static COMMANDS: &[&Row] = &[
     &start::ROW,
     &run::ROW,
+    &init::ROW,
     &config::VALIDATE,
+    &config::show::ROW,
+    &config::import::ROW,
+    &config::key::ROW,
+    &doctor::ROW,
+    &providers::ROW,
+    &explain::ROW,
     &models::ROW,
+    &status::ROW,
     &usage::ROW,
     &control::RELOAD,
     &control::STOP,
+    &health::ROW,
     &replay::ROW,
+    &service::ROW,
+    &ai_help::ROW,
     &completions::ROW,
     &version::ROW,
     &help::ROW,
@@ -166,6 +180,9 @@ pub(super) static URL: Flag = Flag {
     alias: Some("admin-url"),
     ..Flag::text("url", "URL", "the running llmgate (default: the configured `listen`)")
 };
+
+/// `--model M`.
+pub(super) static MODEL: Flag = Flag::text("model", "NAME", "the model's name");
 
 /// `--local`.
 pub(super) static LOCAL: Flag = Flag::switch("local", "without a file: use Ollama on this machine");

@@ -12,7 +12,6 @@ use crate::base::splice::Edit;
 
 pub use errors::{ConfigError, ConfigErrors, Place, Problem};
 pub use meant::*;
-pub use units::duration;
 pub use variables::secret_variables;
 pub use words::Words;
 
@@ -25,7 +24,9 @@ mod dialect;
 mod errors;
 mod expand;
 mod file;
+pub mod import;
 mod meant;
+pub mod origin;
 mod raw;
 mod read;
 mod scalar;
@@ -35,6 +36,7 @@ mod url;
 mod variables;
 pub mod vendors;
 mod words;
+mod yaml;
 mod zero;
 
 /// What the command line says about single values; it wins over everything else.
@@ -116,6 +118,11 @@ pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> R
         Some(config) => Ok(Config { warnings, ..config }),
         None => Err(ConfigErrors::unreadable(path, "it holds no configuration")),
     }
+}
+
+/// Reads a duration as a file writes it: `250ms`, `10s`, `5m`.
+pub fn duration(text: &str) -> Option<Duration> {
+    units::duration(text)
 }
 
 /// The keys that a file may hold, as paths; a name that the user chooses is `<name>`.
@@ -227,6 +234,13 @@ impl Provider {
     /// not expanded.
     pub fn host(&self) -> &str {
         url::Url::parse(&self.base_url).map_or("", |url| url.host)
+    }
+
+    /// Its address without the path: what a client's own key is for.
+    pub fn origin(&self) -> &str {
+        let host = self.base_url.find("://").map_or(0, |at| at + 3);
+        let path = self.base_url.get(host..).and_then(|rest| rest.find('/'));
+        path.and_then(|at| self.base_url.get(..host + at)).unwrap_or(&self.base_url)
     }
 
     /// What is known of one of its models.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::units::{show_duration, show_size, show_window};
 use super::{
     Access, AliasRoute, Bucket, ClientAuth, Config, Fallback, Ledger, ModelSpec, Network, Provider,
-    ProxyChoice, Source, Target, ToolAbility, Words, is_credential, url,
+    ProxyChoice, Source, Target, ToolAbility, Words, is_credential, url, yaml,
 };
 use crate::base::secret::masked as mask;
 use crate::policy::class::StatusPattern;
@@ -22,6 +22,19 @@ pub fn masked(config: &Config) -> Value {
     shown.insert("providers".to_owned(), providers.into());
     shown.insert("models".to_owned(), models.into());
     Value::Object(shown)
+}
+
+/// The same as YAML, with the source in a comment.
+pub fn text(config: &Config) -> String {
+    let source = match &config.source {
+        Source::File(path) => path.display().to_string(),
+        Source::Environment(variables) => format!("environment ({})", variables.join(", ")),
+        Source::Demo => "--demo".to_owned(),
+    };
+    let mut shown = object(masked(config));
+    shown.shift_remove("source");
+    shown.shift_remove("warnings");
+    format!("# The configuration in effect, from {source}. Keys are masked.\n{}", yaml::document(&shown))
 }
 
 fn general(config: &Config) -> Map<String, Value> {

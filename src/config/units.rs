@@ -8,7 +8,7 @@ use super::{Window, WindowUnit};
 const MAX_DURATION: Duration = Duration::from_secs(366 * 86_400);
 
 /// Reads `250ms`, `10s`, `5m`, `1h`, `15d`; `0` needs no unit. At most 366 days.
-pub fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

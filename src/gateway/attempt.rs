@@ -1,6 +1,7 @@
 //! One call to one candidate: its head awaited, its error answer understood.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::gateway::headers;
 use crate::gateway::line::Line;
@@ -12,6 +13,9 @@ use crate::policy::class::Class;
 use crate::policy::outcome::KeyOwner;
 use crate::protocol::error;
 use crate::upstream::{Failure, Hook, Incoming};
+
+/// A provider that has nothing left for so long is degraded, not busy.
+const A_WHILE: Duration = Duration::from_secs(60);
 
 /// Calls the target and waits for the head of its answer.
 ///
@@ -69,7 +73,8 @@ fn refused(live: &Live, outgoing: &Outgoing<'_>, line: &Line, incoming: &mut Inc
     let body = cut(&body, limit).to_owned();
     let error = error::read(&body);
     let report = outgoing.report(live, incoming.status, headers::retry_after(incoming));
-    let trouble = Trouble::of_provider(&error, &body, &report);
+    let mut trouble = Trouble::of_provider(&error, &body, &report);
+    trouble.is_of_account = trouble.class == Some(Class::RateLimit) && is_of_account(incoming, &trouble);
     let is_own_key = trouble.class == Some(Class::Auth) && outgoing.key_owner() == KeyOwner::Proxy;
     if is_own_key || outgoing.is_translated() {
         return trouble;
@@ -77,4 +82,12 @@ fn refused(live: &Live, outgoing: &Outgoing<'_>, line: &Line, incoming: &mut Inc
     let mut headers = headers::returned(incoming);
     headers.push("content-type", incoming.header("content-type").unwrap_or("application/json"));
     trouble.with_native(NativeError { status: incoming.status, headers, body })
+}
+
+/// Do OpenAI's headers say that neither a request nor a token is left for a while (SPEC 6.3)?
+fn is_of_account(incoming: &Incoming, trouble: &Trouble) -> bool {
+    let none_left = |name: &str| incoming.header(name).is_some_and(|left| left.trim() == "0");
+    none_left("x-ratelimit-remaining-requests")
+        && none_left("x-ratelimit-remaining-tokens")
+        && trouble.retry_after() >= Some(A_WHILE)
 }

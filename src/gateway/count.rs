@@ -44,9 +44,12 @@ fn count(live: &Live, inbound: &Inbound, line: &Rc<Line>) -> Result<String, Trou
         return Ok(body);
     }
     let size = live.decoded(inbound)?.size;
-    let per_token = first
-        .map_or_else(|| inbound.protocol.codec().characters_per_token(), Candidate::characters_per_token);
-    Ok(inbound.protocol.codec().count_body(size.tokens(per_token)))
+    let codec = inbound.protocol.codec();
+    let tokens = first.map_or_else(
+        || size.tokens(codec.characters_per_token()),
+        |candidate| live.health.estimate(candidate, size),
+    );
+    Ok(codec.count_body(tokens))
 }
 
 /// The target's own count; `None` when it has none, or none in time.

@@ -1,6 +1,7 @@
 //! A request as the gateway takes it: looked at once, never decoded on the native lane.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::clock;
@@ -10,6 +11,7 @@ use crate::base::secret::Secret;
 use crate::ir::estimate::{self, Size};
 use crate::ir::loss::Losses;
 use crate::ir::request::Request;
+use crate::observe::live::Run;
 use crate::protocol::Protocol;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::tap::Ask;
@@ -47,9 +49,22 @@ pub struct Inbound {
     pub client: Option<String>,
     /// Does the answer carry all `x-llmgate-` headers?
     pub tell_all: bool,
+    /// What is asked of a target.
+    pub task: Task,
     /// What is asked of this request beside an answer.
     pub wishes: Wishes,
+    /// The same, for those who look on.
+    pub run: Arc<Run>,
     decoded: OnceCell<Decoded>,
+}
+
+/// What is asked of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// An answer.
+    Answer,
+    /// A shortened conversation (Responses), by targets of the client's own protocol alone.
+    Compact,
 }
 
 /// What may be asked of a request beside an answer, by headers of ours.
@@ -128,6 +143,8 @@ pub struct Envelope {
     pub client: Option<String>,
     /// See [`Inbound::tell_all`].
     pub tell_all: bool,
+    /// See [`Inbound::task`].
+    pub task: Task,
     /// See [`Inbound::wishes`].
     pub wishes: Wishes,
 }
@@ -154,11 +171,14 @@ impl Inbound {
         ask.stream = envelope.stream.unwrap_or(ask.stream);
         let events =
             codec.model_field().is_some() || parameter(envelope.query.as_deref(), "alt") == Some("sse");
+        let since = clock::now();
+        let asked = envelope.model.or_else(|| ask.model.clone());
         Ok(Self {
+            run: Run::new(&id, envelope.protocol, asked.as_deref(), since),
             id,
-            since: clock::now(),
+            since,
             protocol: envelope.protocol,
-            asked: envelope.model.or_else(|| ask.model.clone()),
+            asked,
             session: envelope.session.or_else(|| ask.session.clone()),
             ask,
             text,
@@ -169,6 +189,7 @@ impl Inbound {
             framing: if events { Framing::Events } else { Framing::Array },
             client: envelope.client,
             tell_all: envelope.tell_all,
+            task: envelope.task,
             wishes: envelope.wishes,
             decoded: OnceCell::new(),
         })

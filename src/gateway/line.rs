@@ -29,6 +29,7 @@ use crate::gateway::live::Live;
 use crate::gateway::record::Story;
 use crate::gateway::tape::Tape;
 use crate::gateway::trouble::Trouble;
+use crate::observe::live::{self, Run};
 use crate::protocol::{Codec, Stage};
 use crate::translate::framing::Framing;
 use crate::upstream::{Hook, Stop};
@@ -110,8 +111,12 @@ pub struct Line {
     cut_off: Arc<AtomicBool>,
     phase: Cell<Phase>,
     last_sent: Cell<Instant>,
+    /// Was the last byte a carriage return, whose line feed has not come?
+    in_line_end: Cell<bool>,
     status: Cell<u16>,
     broken: Cell<bool>,
+    /// The request, for those who look on.
+    pub run: Arc<Run>,
 }
 
 impl Line {
@@ -134,8 +139,10 @@ impl Line {
             cut_off: live.cut_off_switch(),
             phase: Cell::new(Phase::Held),
             last_sent: Cell::new(inbound.since),
+            in_line_end: Cell::new(false),
             status: Cell::new(0),
             broken: Cell::new(false),
+            run: Arc::clone(&inbound.run),
         }
     }
 
@@ -158,6 +165,9 @@ impl Line {
     /// The client left.
     pub fn commit(&self, headers: &Headers) -> Result<(), Stop> {
         let before = self.phase.replace(Phase::Committed);
+        if before != Phase::Committed {
+            self.run.is(live::Phase::Streaming);
+        }
         if before == Phase::Held { self.start(headers) } else { Ok(()) }
     }
 
@@ -188,6 +198,9 @@ impl Line {
             client.flush()
         };
         self.last_sent.set(clock::now());
+        if let Some(last) = bytes.last() {
+            self.in_line_end.set(*last == b'\r');
+        }
         self.check(result)
     }
 
@@ -224,7 +237,10 @@ impl Line {
                     created: clock::unix_seconds(clock::wall()),
                     facts: story.facts(),
                 };
-                self.finish(self.framing.fault(self.codec, &trouble.fault, &stage).as_bytes())
+                // Clients that look for whole line ends would not see where the error begins.
+                let line_feed = if self.in_line_end.get() { "\n" } else { "" };
+                let fault = self.framing.fault(self.codec, &trouble.fault, &stage);
+                self.finish(format!("{line_feed}{fault}").as_bytes())
             }
             // A whole answer was being written: what is left of it cannot be told from an error.
             Phase::HeadSent | Phase::Committed => Ok(()),
@@ -267,6 +283,7 @@ impl Line {
     /// The head alone goes out, so that signs of life are possible.
     fn send_head_early(&self) -> Result<(), Stop> {
         self.phase.set(Phase::HeadSent);
+        self.run.is(live::Phase::HeadSent);
         let mut headers = Headers::default();
         headers.push("x-llmgate-request-id", self.id.as_str());
         self.start(&headers)?;

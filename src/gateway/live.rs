@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::base::clock::Millis;
 use crate::base::env::Env;
 use crate::base::id::ProviderName;
 use crate::base::secret::{Secret, mask_known};
@@ -19,11 +20,10 @@ use crate::ir::carrier::Kept;
 use crate::ir::request::{Block, Reasoning, Request, Role};
 use crate::observe::Sinks;
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::route::ask::Question;
 use crate::route::health::Health;
 use crate::route::plan::Plan;
 use crate::route::planning::{Moment, Purpose};
-use crate::route::snapshot::{Snapshot, Unresolved};
+use crate::route::snapshot::Snapshot;
 use crate::state::recall::Recall;
 use crate::upstream::{Agent, Failure, ProxySettings, Tls};
 
@@ -33,6 +33,8 @@ pub struct Live {
     pub snapshot: Snapshot,
     /// Which configuration this is; counts up with each reload.
     pub revision: u64,
+    /// Since when.
+    pub loaded_at: Millis,
     /// Who is told of requests; a reload does not begin anew.
     pub sinks: Arc<Sinks>,
     agents: HashMap<ProviderName, Connections>,
@@ -77,7 +79,7 @@ impl Live {
             );
         }
         if let Some(before) = before {
-            before.health.reloads(before.config(), &config);
+            before.health.reloads(before.config(), &config, clock::millis());
         }
         let mut secrets = config.secrets();
         secrets.extend(ProxySettings::Environment(env.clone()).secrets());
@@ -86,6 +88,7 @@ impl Live {
         Ok(Self {
             snapshot: Snapshot::new(config),
             revision: before.map_or(1, |before| before.revision + 1),
+            loaded_at: clock::millis(),
             sinks,
             agents,
             secrets,
@@ -127,12 +130,9 @@ impl Live {
     pub fn plan(&self, inbound: &Inbound, purpose: Purpose) -> Result<Plan<'_>, Trouble> {
         let mut draw = chance::share;
         let mut moment = Moment { health: &self.health, now: clock::millis(), draw: &mut draw, purpose };
-        self.snapshot.plan(&Asking { live: self, inbound }, &mut moment).map_err(|name| unknown(&name))
-    }
-
-    /// The session of a request (SPEC 5.5), as a number.
-    pub fn session(&self, inbound: &Inbound) -> Option<u64> {
-        Asking { live: self, inbound }.session()
+        self.snapshot
+            .plan(&Asking { live: self, inbound }, &mut moment)
+            .map_err(|name| Trouble::unresolved(&name))
     }
 
     /// A request in neutral words, with the state that its client had no field for.
@@ -194,20 +194,6 @@ impl Connections {
     fn fits(&self, provider: &Provider) -> bool {
         self.base_url == provider.base_url && self.proxy == provider.proxy
     }
-}
-
-fn unknown(unresolved: &Unresolved) -> Trouble {
-    let near = if unresolved.nearest.is_empty() {
-        String::new()
-    } else {
-        format!(" Known names like it: {}.", unresolved.nearest.join(", "))
-    };
-    let message = if unresolved.name.is_empty() {
-        format!("The request names no model, and there is no `default_model`.{near}")
-    } else {
-        format!("The model {:?} leads to no target.{near}", unresolved.name)
-    };
-    Trouble::own(Fault::new(FaultKind::ModelNotFound, message))
 }
 
 fn proxy_settings(provider: &Provider, env: &Env) -> ProxySettings {

@@ -2,12 +2,14 @@
 //!
 //! [`answer`] is the whole of it: the plan says which targets may serve the request, in what order;
 //! [`tries`] goes from one to the next until one answers; [`attempt`] calls it, [`relay`] moves its
-//! bytes to the client, and [`record`] tells afterwards what happened. Whatever goes wrong on the way is a [`Trouble`], and [`Line::fail`] is the one place
-//! where a client is told of one.
+//! bytes to the client, and [`record`] tells afterwards what happened. Whatever goes wrong on the
+//! way is a [`Trouble`], and [`Line::fail`] is the one place where a client is told of one.
 
 pub mod attempt;
 mod budget;
+pub mod check;
 pub mod count;
+pub mod explain;
 pub mod headers;
 mod hook;
 pub mod inbound;
@@ -16,9 +18,11 @@ pub mod live;
 pub mod nothing;
 pub mod offer;
 pub mod outgoing;
+mod outgoing_headers;
 pub mod question;
 pub mod record;
 pub mod relay;
+mod tally;
 pub mod tape;
 pub mod tries;
 pub mod trouble;
@@ -27,10 +31,11 @@ pub mod wait;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use crate::base::clock;
+use crate::observe::live::Phase;
 use crate::protocol::fault::{Fault, FaultKind};
+use crate::route::plan::{Plan, Skip, Skipped};
 use crate::route::planning::Purpose;
-use inbound::{Inbound, TestMode};
+use inbound::{Inbound, Task, TestMode};
 use line::{Line, SharedClient};
 use live::Live;
 use record::Story;
@@ -40,6 +45,7 @@ use trouble::Trouble;
 /// Answers one request: from its whole body to the last byte of the answer and the log line.
 pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
     let line = Rc::new(Line::new(live, inbound, client));
+    inbound.run.is(Phase::Held);
     let mut story = Story::begin(inbound);
     let served = catch_unwind(AssertUnwindSafe(|| serve(live, inbound, &line, &mut story)));
     if let Err(trouble) = served.unwrap_or_else(|_| Err(panicked())) {
@@ -56,16 +62,35 @@ fn panicked() -> Trouble {
     Trouble::own(Fault::new(FaultKind::Internal, message))
 }
 
+/// A conversation is shortened by its own protocol's targets alone (SPEC 3.2).
+fn keep_native(plan: &mut Plan<'_>, inbound: &Inbound) -> Result<(), Trouble> {
+    for candidate in std::mem::take(&mut plan.candidates) {
+        if candidate.protocol == inbound.protocol {
+            plan.candidates.push(candidate);
+        } else {
+            plan.skip(candidate, Skip::Refusal("compact".to_owned()));
+        }
+    }
+    let is_native = |skipped: &Skipped<'_>| skipped.candidate.protocol == inbound.protocol;
+    if plan.candidates.is_empty() && !plan.skipped.iter().any(is_native) {
+        let name = inbound.protocol.name();
+        let message =
+            format!("No target of this model speaks {name}, so that none can shorten a conversation.");
+        return Err(Trouble::own(Fault::new(FaultKind::Endpoint, message)));
+    }
+    Ok(())
+}
+
 fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> Result<(), Trouble> {
     if inbound.wishes.test == Some(TestMode::Degraded) {
-        return Err(nothing::degraded(live));
+        return Err(nothing::played(live));
     }
-    budget::check(live, story)?;
     let mut plan = live.plan(inbound, Purpose::Serve)?;
-    if plan.candidates.is_empty() {
-        nothing::rescue(live, &mut plan, clock::millis());
+    if inbound.task == Task::Compact {
+        keep_native(&mut plan, inbound)?;
     }
     log::debug!("{} plan: {plan}", inbound.id);
     story.plans(&plan);
+    budget::check(live, story)?;
     Tries::new(live, inbound, line, story, plan).run()
 }

@@ -7,26 +7,25 @@ use crate::gateway::trouble::Trouble;
 use crate::policy::bucket::Exhausted;
 use crate::policy::class::Class;
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::route::plan::{Plan, Skip, Skipped};
+use crate::route::plan::{Candidate, Plan, Skip, Skipped};
 
-/// Makes the one target a candidate again that may be tried although it rests: the soonest after a
-/// rate limit or a missing model; one each 30 s of those whose key or quota failed.
-pub fn rescue(live: &Live, plan: &mut Plan<'_>, now: Millis) {
-    let recovering: Vec<&Skipped<'_>> =
-        plan.skipped.iter().filter(|skipped| skipped.why.recovers_at().is_some()).collect();
-    let Some(soonest) = recovering.iter().min_by_key(|skipped| skipped.why.recovers_at()) else { return };
-    let money_or_key = |why: &Skip| matches!(why, Skip::Cooldown(Class::Auth | Class::Quota, _));
-    let rescued = match soonest.why {
+/// Takes the one target out of a plan that may be tried although it rests: the soonest after a rate
+/// limit or a missing model; one request each 30 s where only keys or quotas failed.
+pub fn rescue<'a>(live: &Live, plan: &mut Plan<'a>, now: Millis) -> Option<Candidate<'a>> {
+    let recovering = || plan.skipped.iter().filter(|skipped| skipped.why.recovers_at().is_some());
+    let soonest = recovering().min_by_key(|skipped| skipped.why.recovers_at())?;
+    let target = soonest.candidate.target.clone();
+    let may = match soonest.why {
         Skip::Cooldown(Class::RateLimit | Class::NotFound, _) => true,
-        _ => recovering.iter().all(|skipped| money_or_key(&skipped.why)) && live.health.lets_through(now),
+        _ => recovering().all(of_key_or_quota) && live.health.lets_through(&target, now),
     };
-    if rescued {
-        let target = soonest.candidate.target.clone();
-        if let Some(index) = plan.skipped.iter().position(|skipped| skipped.candidate.target == target) {
-            let skipped = plan.skipped.remove(index);
-            plan.candidates.push(skipped.candidate);
-        }
-    }
+    let index = plan.skipped.iter().position(|skipped| skipped.candidate.target == target)?;
+    may.then(|| plan.skipped.remove(index).candidate)
+}
+
+/// Does a target rest because its key or quota failed?
+fn of_key_or_quota(skipped: &Skipped<'_>) -> bool {
+    matches!(skipped.why, Skip::Cooldown(Class::Auth | Class::Quota, _))
 }
 
 /// Why no target can serve the request.
@@ -34,8 +33,11 @@ pub fn trouble(live: &Live, plan: &Plan<'_>, now: Millis) -> Trouble {
     let enabled: Vec<&Skipped<'_>> =
         plan.skipped.iter().filter(|skipped| skipped.why != Skip::Disabled).collect();
     if enabled.is_empty() {
-        let message = "Every target of this model is disabled. Enable one in the configuration.";
-        return Trouble::own(Fault::new(FaultKind::Degraded, message).with_retry_after(Some(60)));
+        return degraded(
+            live,
+            "Every target of this model is disabled. Enable one in the configuration.",
+            60,
+        );
     }
     let recovering: Vec<&&Skipped<'_>> =
         enabled.iter().filter(|skipped| skipped.why.recovers_at().is_some()).collect();
@@ -48,24 +50,25 @@ pub fn trouble(live: &Live, plan: &Plan<'_>, now: Millis) -> Trouble {
     {
         return empty_bucket(soonest, name, exhausted, wait);
     }
-    let money_or_key = |why: &Skip| matches!(why, Skip::Cooldown(Class::Auth | Class::Quota, _));
-    if recovering.iter().all(|skipped| money_or_key(&skipped.why))
+    if recovering.iter().all(|skipped| of_key_or_quota(skipped))
         && let Some(rest) = live.health.rest_of(&soonest.candidate.target, now)
     {
         let kind = if rest.class == Class::Auth { FaultKind::UpstreamAuth } else { FaultKind::Quota };
         return Trouble::own(Fault::new(kind, rest.said).with_retry_after(Some(wait)));
     }
-    let signal = &live.config().breaker.signal;
-    let message = format!("{signal} No target of this model can be used now: {}.", reasons(&enabled));
-    Trouble::own(Fault::new(FaultKind::Degraded, message).with_retry_after(Some(wait)))
-        .with_header("x-llm-proxy-error-class", "provider_degraded")
+    let message = format!("No target of this model can be used now: {}.", reasons(&enabled));
+    degraded(live, &message, wait)
 }
 
 /// The answer of test mode's `force_degraded`.
-pub fn degraded(live: &Live) -> Trouble {
-    let message = format!("{} Test mode: degraded as asked for.", live.config().breaker.signal);
-    Trouble::own(Fault::new(FaultKind::Degraded, message).with_retry_after(Some(1)))
-        .with_header("x-llm-proxy-error-class", "provider_degraded")
+pub fn played(live: &Live) -> Trouble {
+    degraded(live, "Test mode: degraded as asked for.", 1)
+}
+
+fn degraded(live: &Live, message: &str, wait: u64) -> Trouble {
+    let message = format!("{} {message}", live.config().breaker.signal);
+    let fault = Fault::new(FaultKind::Degraded, message.trim_start()).with_retry_after(Some(wait));
+    Trouble::own(fault).with_header("x-llm-proxy-error-class", "provider_degraded")
 }
 
 /// Nothing left because the request fits no target.

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use crate::base::clock;
 use crate::base::id::{TargetId, stable_hash};
-use crate::base::secret::{Secret, masked};
-use crate::base::splice;
-use crate::config::{AuthForm, ClientAuth, Compat, ModelSpec, Provider, StripBilling};
-use crate::gateway::inbound::{Decoded, Inbound};
+use crate::base::secret::masked;
+use crate::base::splice::{self, Edit};
+use crate::config::{ClientAuth, Compat, ModelSpec, StripBilling};
+use crate::gateway::inbound::{Decoded, Inbound, Task};
 use crate::gateway::live::Live;
-use crate::gateway::tape::Mask;
+use crate::gateway::outgoing_headers;
+use crate::gateway::tape::{self, Mask};
 use crate::gateway::trouble::{Report, Trouble};
+use crate::ir::carrier;
 use crate::ir::loss::Severity;
 use crate::ir::names::NameMap;
 use crate::observe::log::harmless;
@@ -24,7 +26,6 @@ use crate::route::plan::Candidate;
 use crate::translate::again::Recipe;
 use crate::translate::concession::{self, Concession};
 use crate::translate::cross::{self, Crossing};
-use crate::translate::framing::Framing;
 use crate::translate::verbatim::Options;
 use crate::translate::{self, Source, Wants};
 use crate::upstream::{self, Agent, Call, Failure, Hook, Incoming, Patience, Speech};
@@ -50,7 +51,6 @@ pub struct Outgoing<'a> {
     patience: Patience,
     stream: bool,
     client_key: bool,
-    created: u64,
     mask: Mask,
 }
 
@@ -62,7 +62,7 @@ pub enum Lane {
     Translated(Box<Crossing>),
 }
 
-/// Makes the request for a candidate.
+/// Makes the request for a candidate; `conceded` is what it refused of this request.
 ///
 /// # Errors
 /// The request cannot be carried to the target's protocol.
@@ -70,15 +70,21 @@ pub fn prepare<'a>(
     live: &'a Live,
     inbound: &'a Inbound,
     candidate: &'a Candidate<'a>,
+    conceded: &[Edit],
 ) -> Result<Outgoing<'a>, Trouble> {
     let (body, lane, warnings) = if candidate.protocol == inbound.protocol {
         verbatim(live, inbound, candidate)
     } else {
-        translated(live, inbound, candidate)?
+        translated(live, inbound, candidate, conceded)?
     };
-    let path = candidate.protocol.codec().upstream_path(candidate.target.model.as_str(), inbound.ask.stream);
+    let codec = candidate.protocol.codec();
+    let compact = codec.compact_path().filter(|_| inbound.task == Task::Compact);
+    let path = compact.map_or_else(
+        || codec.upstream_path(candidate.target.model.as_str(), inbound.ask.stream),
+        str::to_owned,
+    );
     let recorded = live.sinks.files.recorder().is_some();
-    let created = created(&lane);
+    let recipe = recorded.then(|| Box::new(tape::recipe(live, inbound, candidate, conceded, &lane)));
     let client_key = live.config().client_auth == ClientAuth::ClientKey;
     Ok(Outgoing {
         candidate,
@@ -88,13 +94,12 @@ pub fn prepare<'a>(
         sse_frame: live.config().limits.sse_frame,
         agent: agent(live, candidate)?,
         url: url(candidate, inbound, &path),
-        headers: request_headers(candidate, inbound, client_key),
+        headers: outgoing_headers::all(candidate, inbound, client_key),
         body,
         patience: patience(candidate, inbound.ask.stream),
         stream: inbound.ask.stream,
-        recipe: recorded.then(|| Box::new(recipe(live, inbound, candidate, created))),
+        recipe,
         client_key,
-        created,
         mask: header_mask(live),
     })
 }
@@ -123,13 +128,12 @@ pub fn prepare_count<'a>(
         sse_frame: live.config().limits.sse_frame,
         agent,
         url: url(candidate, inbound, &path),
-        headers: request_headers(candidate, inbound, client_key),
+        headers: outgoing_headers::all(candidate, inbound, client_key),
         body: translate::outgoing(&source(inbound), &wants),
         patience: Patience { connect: patience, head: patience, idle: patience },
         stream: false,
         recipe: None,
         client_key,
-        created: 0,
         mask: header_mask(live),
     })
 }
@@ -162,13 +166,16 @@ fn verbatim<'a>(
     candidate: &Candidate<'_>,
 ) -> (Cow<'a, str>, Lane, Vec<String>) {
     let body = translate::outgoing(&source(inbound), &wants(candidate));
-    (body, Lane::Verbatim(options(live, inbound, candidate)), Vec::new())
+    let foreign = inbound.text.contains(carrier::PREFIX) && !body.contains(carrier::PREFIX);
+    let warnings = foreign.then(|| "reasoning: foreign reasoning".to_owned()).into_iter().collect();
+    (body, Lane::Verbatim(options(live, inbound, candidate)), warnings)
 }
 
 fn translated<'a>(
     live: &Live,
     inbound: &Inbound,
     candidate: &Candidate<'_>,
+    conceded: &[Edit],
 ) -> Result<(Cow<'a, str>, Lane, Vec<String>), Trouble> {
     let target_wire = candidate.protocol.codec().wire();
     let decoded = live.decoded(inbound)?;
@@ -183,7 +190,8 @@ fn translated<'a>(
         let message = format!("{} cannot be carried to {}: {loss}.", loss.path, candidate.target);
         return Err(Trouble::refusal(&loss.path, message));
     }
-    let learnt = live.health.learnt(&candidate.target);
+    let mut learnt = live.health.learnt(&candidate.target);
+    learnt.extend_from_slice(conceded);
     for edit in &learnt {
         losses.degrade(edit.path.join("."), format!("{} refuses it", candidate.target));
     }
@@ -193,51 +201,13 @@ fn translated<'a>(
     let body = if edits.is_empty() { body } else { splice::apply(&body, &edits).unwrap_or(body) };
     let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade).map(ToString::to_string);
     let warnings = warnings.collect();
-    let created = clock::unix_seconds(clock::wall());
-    let crossing = crossing(inbound, candidate, decoded, names, created);
+    let crossing = crossing(live, inbound, candidate, decoded, names);
     Ok((Cow::Owned(body), Lane::Translated(Box::new(crossing)), warnings))
 }
 
-/// What [`Recipe::request`] and [`Recipe::answer`] need to do the same.
-fn recipe(live: &Live, inbound: &Inbound, candidate: &Candidate<'_>, created: u64) -> Recipe {
-    let translated = candidate.protocol != inbound.protocol;
-    let wants = wants(candidate);
-    let mut edits = wants.edits;
-    let mut restored = false;
-    if translated {
-        edits.extend(live.health.learnt(&candidate.target));
-        restored = live.decoded(inbound).is_ok_and(|decoded| decoded.restored);
-    }
-    let dialect = || candidate.provider.dialect(candidate.protocol, &candidate.target.model);
-    Recipe {
-        protocol: candidate.protocol.name().to_owned(),
-        provider: candidate.provider.name.to_string(),
-        model: candidate.target.model.to_string(),
-        asked: inbound.asked.clone().unwrap_or_default(),
-        translated,
-        stream: inbound.ask.stream,
-        array: inbound.framing == Framing::Array,
-        dialect: translated.then(dialect),
-        session: session_key(inbound).filter(|_| translated),
-        edits,
-        max_output: wants.max_output,
-        strip_attribution: wants.strip_attribution,
-        characters_per_token: candidate.characters_per_token(),
-        created,
-        restored,
-    }
-}
-
 /// A key of the session for a target, from which nobody learns its name.
-fn session_key(inbound: &Inbound) -> Option<String> {
+pub(super) fn session_key(inbound: &Inbound) -> Option<String> {
     inbound.session.as_ref().map(|key| format!("llmgate-{:016x}", stable_hash(key.as_bytes())))
-}
-
-fn created(lane: &Lane) -> u64 {
-    match lane {
-        Lane::Translated(crossing) => crossing.answer.created,
-        Lane::Verbatim(_) => clock::unix_seconds(clock::wall()),
-    }
 }
 
 fn header_mask(live: &Live) -> Mask {
@@ -245,11 +215,11 @@ fn header_mask(live: &Live) -> Mask {
 }
 
 fn crossing(
+    live: &Live,
     inbound: &Inbound,
     candidate: &Candidate<'_>,
     decoded: &Decoded,
     names: NameMap,
-    created: u64,
 ) -> Crossing {
     let target = candidate.protocol.codec();
     Crossing {
@@ -259,8 +229,8 @@ fn crossing(
         answer: AnswerContext {
             request_id: inbound.id.as_str().to_owned(),
             model: inbound.asked.clone().unwrap_or_default(),
-            created,
-            estimated_input: decoded.size.tokens(candidate.characters_per_token()),
+            created: clock::unix_seconds(clock::wall()),
+            estimated_input: live.health.estimate(candidate, decoded.size),
             wants_usage: inbound.ask.wants_usage,
             show_reasoning: decoded.request.show_reasoning != Some(false),
             tools: decoded.request.tools.iter().filter(|tool| tool.identity.is_some()).cloned().collect(),
@@ -297,7 +267,7 @@ impl Outgoing<'_> {
             Lane::Translated(crossing) => Ok(Crossing::clone(crossing)),
             Lane::Verbatim(_) => {
                 let decoded = live.decoded(inbound)?;
-                Ok(crossing(inbound, self.candidate, decoded, NameMap::default(), self.created))
+                Ok(crossing(live, inbound, self.candidate, decoded, NameMap::default()))
             }
         }
     }
@@ -371,7 +341,8 @@ impl Outgoing<'_> {
     }
 }
 
-fn wants<'a>(candidate: &'a Candidate<'_>) -> Wants<'a> {
+/// What a target wants of a request in its own protocol.
+pub(super) fn wants<'a>(candidate: &'a Candidate<'_>) -> Wants<'a> {
     let spec = candidate.spec;
     let strip_attribution = match spec.map_or(StripBilling::Auto, |spec| spec.strip_billing) {
         StripBilling::Always => true,
@@ -408,71 +379,4 @@ fn url(candidate: &Candidate<'_>, inbound: &Inbound, path: &str) -> String {
         url.push_str(query);
     }
     url
-}
-
-/// A translated request says of its client no more than the idempotency key.
-fn passes(name: &str, candidate: &Candidate<'_>, inbound: &Inbound) -> bool {
-    candidate.protocol == inbound.protocol || name == "idempotency-key"
-}
-
-fn request_headers(candidate: &Candidate<'_>, inbound: &Inbound, client_key: bool) -> Vec<(String, String)> {
-    let provider = candidate.provider;
-    let codec = candidate.protocol.codec();
-    let mut headers = Headers::default();
-    for (name, value) in inbound.headers.iter().filter(|(name, _)| passes(name, candidate, inbound)) {
-        headers.set(name, value);
-    }
-    if let Some((name, value)) = codec.required_header()
-        && !headers.has(name)
-    {
-        headers.set(name, value);
-    }
-    headers.set("content-type", "application/json");
-    headers.set("accept-encoding", "identity");
-    headers.set("accept", if inbound.ask.stream { "text/event-stream" } else { "application/json" });
-    if !headers.has("user-agent") {
-        headers.set("user-agent", concat!("llmgate/", env!("CARGO_PKG_VERSION")));
-    }
-    let own = provider.key.as_ref().map(|key| &key.secret);
-    if let Some(key) = if client_key { inbound.credential.as_ref() } else { own }
-        && let Some((name, value)) = credential(provider, codec, key)
-    {
-        headers.set(name, &value);
-    }
-    for (name, value) in &provider.headers {
-        headers.set(&name.to_lowercase(), value);
-    }
-    headers.0
-}
-
-pub(super) fn credential(
-    provider: &Provider,
-    codec: &dyn Codec,
-    key: &Secret,
-) -> Option<(&'static str, String)> {
-    let key = key.expose();
-    match provider.auth {
-        AuthForm::Auto => Some(codec.credential(key)),
-        AuthForm::Bearer => Some(("authorization", format!("Bearer {key}"))),
-        AuthForm::XApiKey => Some(("x-api-key", key.to_owned())),
-        AuthForm::XGoogApiKey => Some(("x-goog-api-key", key.to_owned())),
-        AuthForm::None => None,
-    }
-}
-
-/// Headers of a request; one of a name.
-#[derive(Default)]
-struct Headers(Vec<(String, String)>);
-
-impl Headers {
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
-    }
-
-    fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => value.clone_into(known),
-            None => self.0.push((name.to_owned(), value.to_owned())),
-        }
-    }
 }

@@ -11,20 +11,26 @@ use crate::gateway::inbound::Inbound;
 use crate::gateway::line::{Headers, Line};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::Outgoing;
-use crate::gateway::trouble::Trouble;
+use crate::gateway::trouble::{Trouble, cut};
 use crate::observe::record::{Outcome, Record};
 use crate::policy::budget::{self, Tokens};
 use crate::policy::class::Class;
 use crate::protocol::tap::Facts;
 use crate::route::plan::Plan;
 
+/// So much is kept of what was said of a failed call.
+const REASON_BYTES: usize = 512;
+
 /// What has happened so far.
 pub struct Story {
     record: Record,
     facts: Facts,
     since: Instant,
+    /// When the last call began.
+    called: Instant,
     price: Option<Price>,
     budget: Option<f64>,
+    is_paid: bool,
     skipped: Option<String>,
     tell_all: bool,
 }
@@ -49,18 +55,22 @@ impl Story {
             attempts: 0,
             alias: None,
             failures: Vec::new(),
+            reasons: Vec::new(),
             losses: Vec::new(),
             cost: None,
             usage: Default::default(),
             first_byte: None,
+            answered_in: None,
             total: Duration::ZERO,
         };
         Self {
             record,
             facts: Facts::default(),
             since: inbound.since,
+            called: inbound.since,
             price: None,
             budget: None,
+            is_paid: false,
             skipped: None,
             tell_all: inbound.tell_all,
         }
@@ -69,6 +79,7 @@ impl Story {
     /// Its targets are known.
     pub fn plans(&mut self, plan: &Plan<'_>) {
         self.record.alias = plan.alias.map(|route| route.alias.clone());
+        self.skipped = None;
         if plan.skipped.is_empty() {
             return;
         }
@@ -85,6 +96,7 @@ impl Story {
     pub fn attempts(&mut self, outgoing: &Outgoing<'_>) {
         self.record.translated = outgoing.is_translated();
         self.record.attempts += 1;
+        self.called = clock::now();
         self.record.target = Some(outgoing.target().clone());
         self.record.losses.clone_from(&outgoing.warnings);
         self.price = outgoing.candidate.spec.and_then(|spec| spec.price);
@@ -95,6 +107,7 @@ impl Story {
     /// The call failed.
     pub fn attempt_fails(&mut self, target: &TargetId, trouble: &Trouble) {
         self.record.failures.push((target.clone(), trouble.class));
+        self.record.reasons.push(cut(&trouble.fault.message, REASON_BYTES).to_owned());
     }
 
     /// The last failure as the client is told it: with all targets that were tried.
@@ -115,7 +128,9 @@ impl Story {
 
     /// The head of an answer has come.
     pub fn hears(&mut self) {
-        self.record.first_byte = Some(clock::now() - self.since);
+        let now = clock::now();
+        self.record.first_byte = Some(now - self.since);
+        self.record.answered_in = Some(now - self.called);
     }
 
     /// The answer told something.
@@ -197,13 +212,20 @@ impl Story {
         self.budget = Some(share);
     }
 
+    /// The answer is paid for, once.
+    pub fn pays(&mut self, live: &Live) {
+        if !std::mem::replace(&mut self.is_paid, true) {
+            self.record.cost = self.cost();
+            live.health.pays(self.record.cost, clock::millis());
+        }
+    }
+
     /// The story is over: it is told.
     pub fn end(mut self, live: &Live, inbound: &Inbound, line: &Line) {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;
-        self.record.cost = self.cost();
         if self.record.usage.output.is_some() {
-            live.health.pays(self.record.cost, clock::millis());
+            self.pays(live);
         }
         self.record.total = clock::now() - self.since;
         if self.record.outcome == Outcome::Success && self.facts.error.is_some() {

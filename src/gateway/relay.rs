@@ -23,7 +23,7 @@ use crate::translate::cross::Whole;
 use crate::translate::gather::Gather;
 use crate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
 use crate::translate::verbatim;
-use crate::upstream::{Failure, Incoming, Phase};
+use crate::upstream::{Failure, Incoming, Phase, Stop};
 
 /// After the last event a provider has this long to end its answer, so that the connection can be
 /// used again.
@@ -49,6 +49,28 @@ pub struct Relay<'a> {
     pub headers: Headers,
 }
 
+/// The end of a good answer. It is sent when all that follows from the answer is written down, so
+/// that whoever has it meets a proxy that knows of it.
+pub enum Ending {
+    /// All of it: status, headers, body.
+    Whole(u16, Headers, String),
+    /// What is left of the stream.
+    Stream(Vec<u8>),
+}
+
+impl Ending {
+    /// Sends it.
+    ///
+    /// # Errors
+    /// The client left.
+    pub fn send(self, line: &Line) -> Result<(), Stop> {
+        match self {
+            Self::Whole(status, headers, body) => line.whole(status, &headers, body.as_bytes()),
+            Self::Stream(rest) => line.finish(&rest),
+        }
+    }
+}
+
 /// Events of a stream so far.
 #[derive(Default)]
 struct Counts {
@@ -69,7 +91,7 @@ impl Relay<'_> {
     ///
     /// # Errors
     /// It broke, is too long, is none, or is an error.
-    pub fn whole(self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
+    pub fn whole(self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         if is_events(&incoming) {
             return self.gathered(incoming, story);
         }
@@ -83,7 +105,7 @@ impl Relay<'_> {
             }
         };
         story.learns(&facts);
-        self.tell(incoming.status, &body, story)
+        Ok(self.tell(incoming.status, body, story))
     }
 
     /// A whole answer, read and looked at.
@@ -109,8 +131,9 @@ impl Relay<'_> {
     }
 
     /// A stream came, though none was asked for: it is gathered.
-    fn gathered(self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
+    fn gathered(self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         let crossing = self.outgoing.crossing(self.live, self.inbound)?;
+        self.line.tape.crosses(&crossing);
         let mut gather = Gather::new(&crossing, self.outgoing.sse_frame);
         let mut part = vec![0_u8; READ_BYTES];
         let mut sum = 0;
@@ -140,7 +163,7 @@ impl Relay<'_> {
         let Some(whole) = whole else { return Err(self.cut_short()) };
         let body = self.keep(whole, story);
         story.learns(&facts);
-        self.tell(incoming.status, &body, story)
+        Ok(self.tell(incoming.status, body, story))
     }
 
     /// The body of a translated answer; what it lost is told, what its client cannot carry is kept.
@@ -150,18 +173,17 @@ impl Relay<'_> {
         whole.body
     }
 
-    fn tell(mut self, status: u16, body: &str, story: &Story) -> Result<(), Trouble> {
+    fn tell(mut self, status: u16, body: String, story: &Story) -> Ending {
         story.tells_usage(&mut self.headers);
         self.headers.push("content-type", "application/json");
-        let sent = self.line.whole(status, &self.headers, body.as_bytes());
-        sent.map_err(|stop| self.failed(&Failure::Stopped(stop)))
+        Ending::Whole(status, self.headers, body)
     }
 
     /// Relays a stream.
     ///
     /// # Errors
     /// It broke, ended early, is none, or told an error before the commit point.
-    pub fn stream(self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
+    pub fn stream(self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         if is_not_events(&incoming) {
             return self.instead_of_stream(incoming, story);
         }
@@ -177,7 +199,7 @@ impl Relay<'_> {
         result
     }
 
-    fn pump(&self, incoming: &mut Incoming, pipe: &mut StreamPipe) -> Result<(), Trouble> {
+    fn pump(&self, incoming: &mut Incoming, pipe: &mut StreamPipe) -> Result<Ending, Trouble> {
         let mut part = vec![0_u8; READ_BYTES];
         let mut out = Vec::new();
         let mut seen = Counts::default();
@@ -198,7 +220,7 @@ impl Relay<'_> {
             pipe.push(part.get(..count).unwrap_or_default());
             let pulled = self.pull_all(pipe, incoming, &mut out, &mut seen);
             if matches!(pulled, Ok(Flow::Close)) {
-                return self.close(pipe, out);
+                return Ok(close(pipe, out));
             }
             if self.line.is_committed() && !out.is_empty() {
                 self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
@@ -268,7 +290,7 @@ impl Relay<'_> {
         Ok(Some(kind))
     }
 
-    fn end(&self, pipe: &mut StreamPipe, mut out: Vec<u8>, heard: bool) -> Result<(), Trouble> {
+    fn end(&self, pipe: &mut StreamPipe, mut out: Vec<u8>, heard: bool) -> Result<Ending, Trouble> {
         let end = pipe.finish(&mut out);
         match end {
             StreamEnd::Truncated if !heard => return Err(self.bad("sent an empty answer")),
@@ -288,12 +310,7 @@ impl Relay<'_> {
             self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
             return Err(self.told(pipe.facts(), ""));
         }
-        self.close(pipe, out)
-    }
-
-    fn close(&self, pipe: &mut StreamPipe, mut out: Vec<u8>) -> Result<(), Trouble> {
-        pipe.close(&mut out);
-        self.line.finish(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))
+        Ok(close(pipe, out))
     }
 
     fn commit(&self) -> Result<(), Trouble> {
@@ -302,15 +319,16 @@ impl Relay<'_> {
 
     /// A streamed request was answered with something that is no stream: a whole answer, which
     /// becomes one, an error, or nothing we can use.
-    fn instead_of_stream(&self, mut incoming: Incoming, story: &mut Story) -> Result<(), Trouble> {
+    fn instead_of_stream(&self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         let (text, facts, _) = self.read_whole(&mut incoming)?;
         let crossing = self.outgoing.crossing(self.live, self.inbound)?;
+        self.line.tape.crosses(&crossing);
         let (frames, kept) =
             crossing.streamed(&text, self.line.framing()).map_err(|error| self.broken(&error))?;
         self.live.remember(kept);
         story.learns(&facts);
         self.commit()?;
-        self.line.finish(&frames).map_err(|stop| self.failed(&Failure::Stopped(stop)))
+        Ok(Ending::Stream(frames))
     }
 
     /// The provider told an error inside its answer.
@@ -353,6 +371,11 @@ impl Relay<'_> {
     fn failed(&self, failure: &Failure) -> Trouble {
         Trouble::of_failure(failure, self.outgoing.target())
     }
+}
+
+fn close(pipe: &mut StreamPipe, mut out: Vec<u8>) -> Ending {
+    pipe.close(&mut out);
+    Ending::Stream(out)
 }
 
 fn has_ended(facts: &Facts) -> bool {

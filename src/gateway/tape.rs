@@ -5,12 +5,17 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use crate::base::clock;
+use crate::base::splice::Edit;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
-use crate::gateway::outgoing::Outgoing;
+use crate::gateway::outgoing::{self, Lane, Outgoing};
 use crate::observe::log::harmless;
 use crate::observe::record::Record;
 use crate::observe::trace::{Call, Exchange, Message};
+use crate::route::plan::Candidate;
+use crate::translate::again::Recipe;
+use crate::translate::cross::Crossing;
+use crate::translate::framing::Framing;
 use crate::upstream::Incoming;
 
 /// So many bytes of a body are kept.
@@ -72,6 +77,15 @@ impl Tape {
         });
     }
 
+    /// Its answer goes through the neutral model, though it speaks the client's protocol.
+    pub fn crosses(&self, crossing: &Crossing) {
+        self.with(|reel| {
+            if let Some(recipe) = reel.calls.last_mut().and_then(|call| call.recipe.as_mut()) {
+                recipe.crosses(crossing);
+            }
+        });
+    }
+
     /// A part of its answer has come.
     pub fn takes(&self, part: &[u8]) {
         self.with(|reel| {
@@ -126,6 +140,39 @@ impl Tape {
             change(&mut reel.borrow_mut());
         }
     }
+}
+
+/// What [`Recipe::request`] and [`Recipe::answer`] need to do the same.
+pub(super) fn recipe(
+    live: &Live,
+    inbound: &Inbound,
+    candidate: &Candidate<'_>,
+    conceded: &[Edit],
+    lane: &Lane,
+) -> Recipe {
+    let wants = outgoing::wants(candidate);
+    let mut recipe = Recipe {
+        protocol: candidate.protocol.name().to_owned(),
+        provider: candidate.provider.name.to_string(),
+        model: candidate.target.model.to_string(),
+        asked: inbound.asked.clone().unwrap_or_default(),
+        stream: inbound.ask.stream,
+        array: inbound.framing == Framing::Array,
+        edits: wants.edits,
+        max_output: wants.max_output,
+        strip_attribution: wants.strip_attribution,
+        ..Recipe::default()
+    };
+    if let Lane::Translated(crossing) = lane {
+        recipe.translated = true;
+        recipe.dialect = Some(candidate.provider.dialect(candidate.protocol, &candidate.target.model));
+        recipe.session = outgoing::session_key(inbound);
+        recipe.edits.extend(live.health.learnt(&candidate.target));
+        recipe.edits.extend_from_slice(conceded);
+        recipe.restored = live.decoded(inbound).is_ok_and(|decoded| decoded.restored);
+        recipe.crosses(crossing);
+    }
+    recipe
 }
 
 /// What is masked in headers that are shown.

@@ -8,37 +8,36 @@
 //!     |                           |--same target: a delay, or without the refused parameter--> try
 //!     '------another target-------'
 //! ```
+//! What is done next, [`policy::step`](crate::policy::step) decides; what a try leaves behind,
+//! `gateway/tally` writes down.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::base::chance;
-use crate::base::clock;
-use crate::config::RetriedFailures;
-use crate::gateway::attempt;
+use crate::base::splice::Edit;
+use crate::base::{chance, clock};
+use crate::config::{Bucket, Compat};
 use crate::gateway::inbound::{Inbound, TestMode};
 use crate::gateway::line::Line;
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::{self, Outgoing};
 use crate::gateway::record::Story;
+use crate::gateway::relay::{Ending, Relay};
 use crate::gateway::trouble::Trouble;
-use crate::gateway::{headers, nothing, relay, wait};
-use crate::policy::backoff;
-use crate::policy::breaker::{self, Change};
+use crate::gateway::{attempt, headers, nothing, tally, wait};
+use crate::policy::breaker::Outcome;
 use crate::policy::bucket::Refund;
 use crate::policy::class::Class;
-use crate::policy::outcome::{Others, Rest as Rests, Retry, Verdict};
+use crate::policy::outcome::{Rest, Verdict};
+use crate::policy::step::{Step, Tried};
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::route::health::{Health, Rest};
 use crate::route::plan::{Candidate, Plan, Skip};
 use crate::route::visit::{Hold, Visit};
+use crate::translate::concession::Concession;
 
-/// A rate limit is waited for so often in one request.
-const MOST_WAITS: u32 = 2;
 /// So many calls of one request may be made without what a target refused.
 const MOST_CONCESSIONS: u32 = 3;
-
 /// The silence of test mode's `force_slow`.
 const SLOW: Duration = Duration::from_secs(20);
 
@@ -49,31 +48,42 @@ pub struct Tries<'a, 's> {
     line: &'a Rc<Line>,
     story: &'s mut Story,
     plan: Plan<'a>,
-    queue: VecDeque<Candidate<'a>>,
+    queue: VecDeque<Turn<'a>>,
     made: u32,
     waits: u32,
     concessions: u32,
     /// A larger context is looked for once.
     looked_for_room: bool,
+    /// A target that rests is tried once.
+    rescued: bool,
+    /// The last failure of a target that was left.
+    last: Option<Trouble>,
 }
 
-/// How a visit at one target ended.
+/// One candidate's turn.
+struct Turn<'a> {
+    candidate: Candidate<'a>,
+    /// Its tries in earlier turns, and when it may have the next.
+    tries: u32,
+    due: Option<Instant>,
+    /// What it refused of this request; learnt once an answer shows that it was this.
+    conceded: Vec<Edit>,
+    /// It rests, and is tried once for want of another.
+    is_last_resort: bool,
+}
+
+/// How a turn ended.
 enum Left {
     /// With an answer.
     Answered,
     /// The next candidate may be tried.
     Next(Trouble),
+    /// The same, and this one again when they fail.
+    Later(Trouble, Duration),
     /// It was not called.
     Skipped(Skip),
     /// Nothing more may be tried.
     Stop(Trouble),
-}
-
-/// What follows from a failure.
-enum Step {
-    Again(Duration),
-    Next,
-    Stop,
 }
 
 impl<'a, 's> Tries<'a, 's> {
@@ -85,18 +95,20 @@ impl<'a, 's> Tries<'a, 's> {
         story: &'s mut Story,
         mut plan: Plan<'a>,
     ) -> Self {
-        let queue = std::mem::take(&mut plan.candidates).into();
+        let candidates = std::mem::take(&mut plan.candidates).into_iter();
         Self {
             live,
             inbound,
             line,
             story,
             plan,
-            queue,
+            queue: candidates.map(Turn::first).collect(),
             made: 0,
             waits: 0,
             concessions: 0,
             looked_for_room: false,
+            rescued: false,
+            last: None,
         }
     }
 
@@ -105,96 +117,147 @@ impl<'a, 's> Tries<'a, 's> {
     /// # Errors
     /// No candidate answered: the last failure.
     pub fn run(mut self) -> Result<(), Trouble> {
-        let mut last = None;
-        while let Some(candidate) = self.queue.pop_front() {
-            match self.visit(&candidate) {
+        while let Some(mut turn) = self.next_turn() {
+            match self.take(&mut turn) {
                 Left::Answered => return Ok(()),
-                Left::Stop(trouble) => return Err(self.story.sums_up(trouble)),
-                Left::Next(trouble) => {
-                    let to =
-                        self.queue.front().map_or_else(String::new, |next| format!(" -> {}", next.target));
-                    log::warn!("{} failover: {}{to}: {}", self.inbound.id, candidate.target, trouble.shown());
-                    last = Some(trouble);
+                Left::Stop(trouble) => return Err(self.sums_up(trouble)),
+                Left::Next(trouble) => self.fails_over(&turn, trouble),
+                Left::Later(trouble, delay) => {
+                    turn.due = Some(clock::now() + delay);
+                    self.fails_over(&turn, trouble);
+                    self.queue.push_back(turn);
                 }
                 Left::Skipped(why) => {
-                    self.plan.skip(candidate, why);
+                    self.plan.skip(turn.candidate, why);
                     self.story.plans(&self.plan);
                 }
             }
         }
-        match last {
-            Some(trouble) => Err(self.story.sums_up(trouble)),
+        match self.last.take() {
+            Some(trouble) => Err(self.sums_up(trouble)),
             None => Err(nothing::trouble(self.live, &self.plan, clock::millis())),
         }
     }
 
-    fn visit(&mut self, candidate: &Candidate<'a>) -> Left {
-        if !candidate.target.model.is_safe_in_path() {
-            let message =
-                format!("The model name {:?} cannot stand in a path.", candidate.target.model.as_str());
-            return Left::Stop(Trouble::own(Fault::new(FaultKind::ModelNotFound, message)));
+    /// The next candidate; where none could be asked, the one that may be although it rests.
+    fn next_turn(&mut self) -> Option<Turn<'a>> {
+        if let Some(turn) = self.queue.pop_front() {
+            return Some(turn);
         }
-        let health = &*self.live.health;
-        let mut visit = if self.inbound.wishes.bypass {
-            None
-        } else {
-            match health.enter(candidate, clock::millis(), self.live.config()) {
-                Ok(visit) => Some(visit),
-                Err(why) => return Left::Skipped(why),
-            }
-        };
-        let mut tries = 0;
+        if self.last.is_some() || std::mem::replace(&mut self.rescued, true) {
+            return None;
+        }
+        let candidate = nothing::rescue(self.live, &mut self.plan, clock::millis())?;
+        self.story.plans(&self.plan);
+        Some(Turn { is_last_resort: true, ..Turn::first(candidate) })
+    }
+
+    fn fails_over(&mut self, turn: &Turn<'_>, trouble: Trouble) {
+        if let Some(next) = self.queue.front() {
+            let (id, from, to) = (&self.inbound.id, &turn.candidate.target, &next.candidate.target);
+            log::warn!("{id} failover: {from} -> {to}: {}", trouble.shown());
+        }
+        self.last = Some(trouble);
+    }
+
+    fn sums_up(&self, mut trouble: Trouble) -> Trouble {
+        trouble.fault.retry_after =
+            trouble.fault.retry_after.or_else(|| tally::told_wait(self.live, &trouble));
+        self.story.sums_up(trouble)
+    }
+
+    fn take(&mut self, turn: &mut Turn<'a>) -> Left {
+        if !turn.candidate.target.model.is_safe_in_path() {
+            let name = turn.candidate.target.model.as_str();
+            let message = format!("The model name {name:?} cannot stand in a path.");
+            return Left::Next(Trouble::own(Fault::new(FaultKind::ModelNotFound, message)));
+        }
+        if let Some(due) = turn.due
+            && let Err(stop) = wait::until(self.line, due)
+        {
+            return Left::Stop(Trouble::of_stop(stop, &turn.candidate.target));
+        }
+        if self.inbound.wishes.bypass {
+            return self.visit(turn, None);
+        }
+        match self.live.health.enter(&turn.candidate, clock::millis(), self.live.config()) {
+            Ok(visit) => self.visit(turn, Some(visit)),
+            Err(why) => Left::Skipped(why),
+        }
+    }
+
+    /// All tries of one turn.
+    fn visit(&mut self, turn: &mut Turn<'a>, mut visit: Option<Visit<'a>>) -> Left {
+        // One request counts as one failure of a target at most.
+        let is_counted = turn.tries > 0;
+        let mut last = None;
         loop {
-            let outgoing = match outgoing::prepare(self.live, self.inbound, candidate) {
+            let candidate = &turn.candidate;
+            let outgoing = match outgoing::prepare(self.live, self.inbound, candidate, &turn.conceded) {
                 Ok(outgoing) => outgoing,
                 Err(trouble) => return self.refused(trouble),
             };
-            let hold = match health.hold(candidate, self.tokens(candidate), clock::millis()) {
+            let hold = match self.live.health.hold(candidate, self.tokens(candidate), clock::millis()) {
                 Ok(hold) => hold,
-                Err(why) => return Left::Skipped(why),
+                Err(why) => {
+                    let Some((trouble, outcome)) = last else { return Left::Skipped(why) };
+                    tally::leaves(visit, candidate, outcome);
+                    return Left::Next(trouble);
+                }
             };
             self.made += 1;
-            tries += 1;
-            let Err(trouble) = self.attempt(&outgoing) else {
-                self.succeeds(candidate, hold, visit);
-                return Left::Answered;
+            let trouble = match self.attempt(&outgoing) {
+                Ok(ending) => {
+                    self.succeeds(candidate, hold);
+                    for edit in turn.conceded.drain(..) {
+                        self.live.health.learn(outgoing.target(), edit);
+                    }
+                    tally::leaves(visit, candidate, Outcome::Success);
+                    return match ending.send(self.line) {
+                        Ok(()) => Left::Answered,
+                        Err(stop) => Left::Stop(Trouble::of_stop(stop, outgoing.target())),
+                    };
+                }
+                Err(trouble) => trouble,
             };
             self.refunds(hold, &trouble);
-            if self.concedes(&outgoing, &trouble) {
-                (self.made, tries) = (self.made - 1, tries - 1);
+            if let Some(concession) = self.concedes(&outgoing, &trouble) {
+                self.made -= 1;
+                turn.conceded.extend(concession.edits);
                 continue;
             }
-            let verdict = trouble.verdict(outgoing.key_owner(), self.live.config().retry.policy_fallback);
-            self.rests(candidate, &trouble, &verdict);
-            let step = self.step(candidate, &trouble, &verdict, tries);
-            if let Step::Again(delay) = step {
-                self.retried(&mut visit, candidate, &trouble);
-                match wait::for_time(self.line, delay) {
-                    Ok(()) => continue,
-                    Err(stop) => return Left::Stop(Trouble::of_stop(stop, &candidate.target)),
+            self.story.attempt_fails(outgoing.target(), &trouble);
+            self.line.run.fails(outgoing.target(), trouble.class);
+            turn.tries += 1;
+            let verdict = self.verdict(&outgoing, &trouble, is_counted);
+            tally::rests(self.live, candidate, &trouble, &verdict);
+            let delay = match self.step(turn, &trouble, &verdict) {
+                Step::Again(delay) => delay,
+                Step::WaitOut(delay) => {
+                    self.waits += 1;
+                    delay
                 }
+                step @ (Step::Later(_) | Step::Next | Step::Larger | Step::Stop) => {
+                    tally::leaves(visit, &turn.candidate, verdict.breaker);
+                    return self.left(step, turn, trouble);
+                }
+            };
+            tally::retried(self.live, self.inbound, &mut visit, &turn.candidate, &trouble);
+            if let Err(stop) = wait::for_time(self.line, delay) {
+                return Left::Stop(Trouble::of_stop(stop, &turn.candidate.target));
             }
-            self.leaves(visit, candidate, verdict.breaker);
-            return if matches!(step, Step::Next) { Left::Next(trouble) } else { Left::Stop(trouble) };
+            last = Some((trouble, verdict.breaker));
         }
     }
 
-    /// One call, and its answer on its way to the client.
-    fn attempt(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Trouble> {
+    /// One call, and its answer on its way to the client, up to its end.
+    fn attempt(&mut self, outgoing: &Outgoing<'_>) -> Result<Ending, Trouble> {
         self.story.attempts(outgoing);
-        let result = self.call(outgoing);
-        if let Err(trouble) = &result {
-            self.story.attempt_fails(outgoing.target(), trouble);
-        }
-        result
-    }
-
-    fn call(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Trouble> {
+        self.line.run.calls(outgoing.target());
         self.played(outgoing)?;
         let incoming = attempt::call(self.live, outgoing, self.line, self.story)?;
         let headers = headers::of_answer(self.inbound, self.story, outgoing, &incoming);
-        let relay =
-            relay::Relay { live: self.live, inbound: self.inbound, outgoing, line: self.line, headers };
+        let relay = Relay { live: self.live, inbound: self.inbound, outgoing, line: self.line, headers };
         if self.inbound.ask.stream {
             relay.stream(incoming, self.story)
         } else {
@@ -222,160 +285,101 @@ impl<'a, 's> Tries<'a, 's> {
     /// The lane to this target would refuse the request; another's may not.
     fn refused(&self, trouble: Trouble) -> Left {
         match &trouble.refuses {
-            Some(path) if !self.queue.is_empty() => Left::Skipped(Skip::Refusal(path.to_string())),
+            Some(path) if !self.queue.is_empty() || self.last.is_some() => {
+                Left::Skipped(Skip::Refusal(path.to_string()))
+            }
             Some(_) | None => Left::Stop(trouble),
         }
     }
 
-    fn succeeds(&self, candidate: &Candidate<'_>, hold: Hold<'_>, visit: Option<Visit<'_>>) {
-        let now = clock::millis();
-        let health = &self.live.health;
-        let usage = &self.story.facts().usage;
-        hold.settle(usage.input);
-        if let (Some(size), Some(input)) = (self.inbound.size(), usage.input) {
-            health.reports(&candidate.target, size.tokens(candidate.characters_per_token()), input, now);
-        }
-        health.answers(&candidate.target, now);
-        self.leaves(visit, candidate, breaker::Outcome::Success);
-        if let Some(route) =
-            self.plan.alias.filter(|route| !route.affinity.is_zero() && route.leads_to_several())
-            && let Some(session) = self.live.session(self.inbound)
-        {
-            health.keeps(session, route, &candidate.target, now);
+    fn succeeds(&mut self, candidate: &Candidate<'_>, hold: Hold<'_>) {
+        let input = self.story.facts().usage.input;
+        hold.settle(input);
+        tally::answered(self.live, self.inbound, candidate, input);
+        self.story.pays(self.live);
+        if let (Some(route), Some(session)) = (self.plan.alias, self.plan.session) {
+            self.live.health.keeps(session, route, &candidate.target, clock::millis());
         }
     }
 
-    fn leaves(&self, visit: Option<Visit<'_>>, candidate: &Candidate<'_>, outcome: breaker::Outcome) {
-        let Some(visit) = visit else { return };
-        tell(visit.ends(outcome, clock::millis()), candidate);
-    }
-
-    /// A failure that is retried counts only where the configuration says so.
-    fn retried(&self, visit: &mut Option<Visit<'_>>, candidate: &Candidate<'_>, trouble: &Trouble) {
-        match self.live.config().breaker.retried_failures {
-            RetriedFailures::Ignore => {}
-            RetriedFailures::Log => {
-                log::info!("{} tries {} again: {}", self.inbound.id, candidate.target, trouble.shown());
-            }
-            RetriedFailures::Count => {
-                if let Some(visit) = visit {
-                    tell(visit.counts_retried(clock::millis(), self.live.config(), candidate), candidate);
-                }
-            }
-        }
-    }
-
-    /// A request is kept when upstream answered at all; tokens only when there was an answer.
     fn refunds(&self, hold: Hold<'_>, trouble: &Trouble) {
-        if self.line.is_committed() {
-            hold.settle(self.story.facts().usage.input);
-        } else if trouble.class == Some(Class::Network) {
+        if self.inbound.wishes.test.is_some() {
             hold.refund(Refund::RequestAndTokens);
         } else {
-            hold.refund(Refund::TokensOnly);
+            tally::refund(hold, trouble, self.story.facts().usage.input);
         }
     }
 
+    /// The tokens that a try reserves: none where no bucket counts them.
     fn tokens(&self, candidate: &Candidate<'_>) -> u64 {
-        let counts =
-            |rule: &&crate::config::Bucket| rule.tokens.is_some() && rule.counts(&candidate.target.model);
-        if candidate.provider.buckets.iter().find(counts).is_none() {
+        let counts = |rule: &Bucket| rule.tokens.is_some() && rule.counts(&candidate.target.model);
+        if !candidate.provider.buckets.iter().any(counts) {
             return 0;
         }
         let size = self.live.decoded(self.inbound).map(|decoded| decoded.size).unwrap_or_default();
-        let tokens = size.tokens(candidate.characters_per_token()) as f64;
-        // Saturates: no request has 2^53 tokens.
-        (tokens * self.live.health.factor(&candidate.target)) as u64
+        self.live.health.estimate(candidate, size)
     }
 
     /// Does the target refuse a parameter that may be lost? Then it is asked once more without it.
-    fn concedes(&mut self, outgoing: &Outgoing<'_>, trouble: &Trouble) -> bool {
-        if !outgoing.is_translated() || self.line.is_committed() || self.concessions == MOST_CONCESSIONS {
-            return false;
-        }
-        let Some(concession) = outgoing.concession(trouble) else { return false };
+    fn concedes(&mut self, outgoing: &Outgoing<'_>, trouble: &Trouble) -> Option<Concession> {
+        let may = outgoing.is_translated()
+            && !self.line.is_committed()
+            && self.concessions < MOST_CONCESSIONS
+            && self.live.config().compat == Compat::Max;
+        let concession = may.then(|| outgoing.concession(trouble)).flatten()?;
         self.concessions += 1;
-        log::warn!(
-            "{} {} refuses {}: asked without it from now on",
-            self.inbound.id,
-            outgoing.target(),
-            concession.path
-        );
-        for edit in concession.edits {
-            self.live.health.learn(outgoing.target(), edit);
-        }
-        true
+        let (id, target, path) = (&self.inbound.id, outgoing.target(), concession.path);
+        log::warn!("{id} {target} refuses {path}: asked once more without it");
+        Some(concession)
     }
 
-    fn rests(&self, candidate: &Candidate<'_>, trouble: &Trouble, verdict: &Verdict) {
-        let Some(class) = trouble.class.filter(|_| verdict.rest != Rests::None) else { return };
-        let after = trouble.fault.retry_after.map(Duration::from_secs);
-        let Some(time) = backoff::cooldown(class, after, &self.live.config().cooldown) else { return };
-        let now = clock::millis();
-        let rest = Rest { class, until: now.plus(time), at: now, said: trouble.fault.message.clone() };
-        let health: &Health = &self.live.health;
-        match verdict.rest {
-            Rests::None => {}
-            Rests::Target => health.rest_target(&candidate.target, rest),
-            Rests::Provider => health.rest_provider(&candidate.provider.name, rest),
+    /// What follows from a failure. One that is played is no target's fault.
+    fn verdict(&self, outgoing: &Outgoing<'_>, trouble: &Trouble, is_counted: bool) -> Verdict {
+        let verdict = trouble.verdict(outgoing.key_owner(), self.live.config().retry.policy_fallback);
+        if self.inbound.wishes.test.is_some() {
+            return Verdict { rest: Rest::None, breaker: Outcome::Release, ..verdict };
         }
+        let again = is_counted && verdict.breaker == Outcome::Failure;
+        Verdict { breaker: if again { Outcome::Release } else { verdict.breaker }, ..verdict }
     }
 
-    fn step(&mut self, candidate: &Candidate<'_>, trouble: &Trouble, verdict: &Verdict, tries: u32) -> Step {
-        let retry = &self.live.config().retry;
-        let spent = retry.total != 0 && self.made >= retry.total;
-        if self.line.is_committed() || trouble.is_final || spent {
+    fn step(&self, turn: &Turn<'_>, trouble: &Trouble, verdict: &Verdict) -> Step {
+        if self.line.is_committed() || trouble.is_final {
             return Step::Stop;
+        }
+        let mut limits = self.live.config().retry.limits(turn.candidate.attempts);
+        if turn.is_last_resort {
+            (limits.attempts, limits.waits) = (1, 0);
         }
         let others_left = !self.queue.is_empty();
-        match verdict.others {
-            Others::LargerContext => return self.look_for_room(candidate),
-            Others::First if others_left => return Step::Next,
-            Others::Never | Others::Yes | Others::First => {}
-        }
-        let after = trouble.fault.retry_after.map(Duration::from_secs);
-        let attempts = candidate.attempts.unwrap_or(retry.attempts);
-        match verdict.own_target {
-            Retry::Yes if tries < attempts => {
-                let delay = backoff::delay(tries, &retry.backoff(), after, &mut chance::share);
-                if delay <= retry.max_wait || !others_left {
-                    return Step::Again(delay.min(retry.max_wait));
-                }
-            }
-            Retry::RateLimit if self.waits < MOST_WAITS => {
-                let delay = backoff::delay(self.waits + 1, &retry.backoff(), after, &mut chance::share);
-                if delay <= retry.max_wait {
-                    self.waits += 1;
-                    return Step::Again(delay);
-                }
-            }
-            Retry::Yes | Retry::RateLimit | Retry::Never => {}
-        }
-        if others_left && verdict.others == Others::Yes { Step::Next } else { Step::Stop }
+        let tried = Tried { all: self.made, here: turn.tries, waits: self.waits, others_left };
+        limits.step(verdict, tried, trouble.retry_after(), &mut chance::share)
     }
 
-    /// The request does not fit: the next candidate with a larger context, once.
-    fn look_for_room(&mut self, candidate: &Candidate<'_>) -> Step {
-        let context = |candidate: &Candidate<'_>| candidate.spec.and_then(|spec| spec.context);
-        let own = context(candidate).unwrap_or_else(|| {
-            self.inbound.size().map_or(0, |size| size.tokens(candidate.characters_per_token()))
-        });
-        if std::mem::replace(&mut self.looked_for_room, true) {
-            return Step::Stop;
+    fn left(&mut self, step: Step, turn: &Turn<'_>, trouble: Trouble) -> Left {
+        match step {
+            Step::Later(delay) => Left::Later(trouble, delay),
+            Step::Larger => {
+                self.keep_larger(&turn.candidate);
+                Left::Next(trouble)
+            }
+            Step::Again(_) | Step::WaitOut(_) | Step::Next => Left::Next(trouble),
+            Step::Stop => Left::Stop(trouble),
         }
-        let larger = self.queue.iter().position(|other| context(other).is_some_and(|other| other > own));
-        self.queue = larger.and_then(|index| self.queue.remove(index)).into_iter().collect();
-        if self.queue.is_empty() { Step::Stop } else { Step::Next }
+    }
+
+    /// The request does not fit: from now on only candidates with a larger context, once.
+    fn keep_larger(&mut self, candidate: &Candidate<'_>) {
+        let context = |candidate: &Candidate<'_>| candidate.spec.and_then(|spec| spec.context);
+        let own = context(candidate)
+            .unwrap_or_else(|| self.inbound.size().map_or(0, |size| candidate.tokens(size)));
+        let again = std::mem::replace(&mut self.looked_for_room, true);
+        self.queue.retain(|turn| !again && context(&turn.candidate).is_some_and(|other| other > own));
     }
 }
 
-fn tell(change: Change, candidate: &Candidate<'_>) {
-    match change {
-        Change::None => {}
-        Change::Opened { until } => {
-            let time = until.since(clock::millis()).as_secs();
-            log::warn!("breaker of {} opens for {time} s", candidate.target);
-        }
-        Change::Closed => log::warn!("breaker of {} closes", candidate.target),
+impl<'a> Turn<'a> {
+    fn first(candidate: Candidate<'a>) -> Self {
+        Self { candidate, tries: 0, due: None, conceded: Vec::new(), is_last_resort: false }
     }
 }

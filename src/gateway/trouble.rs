@@ -1,5 +1,7 @@
 //! Trouble: whatever keeps a request from its answer, and how its client is told.
 
+use std::time::Duration;
+
 use crate::base::id::{RequestId, TargetId};
 use crate::gateway::line::Headers;
 use crate::observe::log::harmless;
@@ -8,6 +10,7 @@ use crate::policy::outcome::{KeyOwner, Late, Met, Verdict};
 use crate::protocol::Codec;
 use crate::protocol::error::ProviderError;
 use crate::protocol::fault::{Fault, FaultKind};
+use crate::route::snapshot::Unresolved;
 use crate::upstream::{Failure, Phase, Stop};
 
 /// Whatever keeps a request from its answer.
@@ -26,6 +29,8 @@ pub struct Trouble {
     pub refuses: Option<Box<str>>,
     /// Is nothing more to be tried: did the client leave, or the time for the request run out?
     pub is_final: bool,
+    /// Does it hold for the provider's whole account, not for one model alone?
+    pub is_of_account: bool,
     /// What the client is told.
     pub fault: Fault,
     /// The provider's own answer, which a client of the same protocol gets as it came.
@@ -58,10 +63,16 @@ impl Trouble {
             upstream: None,
             refuses: None,
             is_final: false,
+            is_of_account: false,
             fault,
             native: None,
             headers: Vec::new(),
         }
+    }
+
+    /// A model's name leads nowhere.
+    pub fn unresolved(unresolved: &Unresolved) -> Self {
+        Self::own(Fault::new(FaultKind::ModelNotFound, unresolved.to_string()))
     }
 
     fn of(class: Class, fault: Fault) -> Self {
@@ -91,6 +102,11 @@ impl Trouble {
         // What went wrong here is no target's fault, and no other target helps.
         let class = self.class.unwrap_or(Class::BadRequest);
         Met { class, status: self.status, late: self.late, key, policy_fallback }.verdict()
+    }
+
+    /// What upstream said of when to come back.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.fault.retry_after.map(Duration::from_secs)
     }
 
     /// Its class and words, for the log.
@@ -171,6 +187,9 @@ impl Trouble {
         if let Some(native) = &self.native {
             let mut headers = native.headers.clone();
             add_ids(&mut headers, codec, id);
+            if let Some(seconds) = self.fault.retry_after.filter(|_| !headers.has("retry-after")) {
+                headers.push("retry-after", seconds.to_string());
+            }
             if let Some(advice) = self.fault.should_retry().filter(|_| !headers.has("x-should-retry")) {
                 headers.push("x-should-retry", advice);
             }

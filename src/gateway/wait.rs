@@ -2,7 +2,7 @@
 //! wants a sign of life, is not kept waiting for it.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::clock;
 use crate::gateway::line::Line;
@@ -11,12 +11,19 @@ use crate::upstream::{Hook, SLICE, Stop};
 /// Waits so long.
 ///
 /// # Errors
-/// The client left, the process stops, or the time for the request is over.
+/// See [`until`].
 pub fn for_time(line: &Rc<Line>, time: Duration) -> Result<(), Stop> {
-    let until = clock::now() + time;
+    until(line, clock::now() + time)
+}
+
+/// Waits until then; not at all when that has passed.
+///
+/// # Errors
+/// The client left, the process stops, or the time for the request is over.
+pub fn until(line: &Rc<Line>, then: Instant) -> Result<(), Stop> {
     loop {
         line.go_on()?;
-        let left = until.saturating_duration_since(clock::now());
+        let left = then.saturating_duration_since(clock::now());
         if left.is_zero() {
             return Ok(());
         }

@@ -11,6 +11,8 @@ use serde_json::Value;
 use crate::base::b64;
 
 const MARK: &[u8] = b"LGC1";
+/// With this every packed state begins: `LGC1` and the brace that follows it, in base64.
+pub const PREFIX: &str = "TEdDMX";
 
 /// State that only its vendor understands: where it came from, and its blocks as they came.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -63,8 +65,7 @@ impl State {
 
     /// Unpacks what [`State::pack`] made; `None` for everything else.
     pub fn unpack(field: &str) -> Option<Self> {
-        // `LGC1` and the brace that follows it, in base64, before the whole text is decoded.
-        if !field.starts_with("TEdDMX") {
+        if !field.starts_with(PREFIX) {
             return None;
         }
         let bytes = b64::decode(field)?;

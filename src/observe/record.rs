@@ -43,6 +43,8 @@ pub struct Record {
     pub alias: Option<Alias>,
     /// The calls that failed: where, and how.
     pub failures: Vec<(TargetId, Option<Class>)>,
+    /// What was said of each of them.
+    pub reasons: Vec<String>,
     /// What the request lost on its way to the target, worth a warning: `PATH: REASON` each.
     pub losses: Vec<String>,
     /// What it cost in USD; `None` when nobody can say.
@@ -51,6 +53,8 @@ pub struct Record {
     pub usage: Usage,
     /// From the request to the first byte of the target's answer.
     pub first_byte: Option<Duration>,
+    /// From the last call to the first byte of its answer.
+    pub answered_in: Option<Duration>,
     /// From the request to its end.
     pub total: Duration,
 }
@@ -59,6 +63,11 @@ impl Record {
     /// Its lane; `None` when no target was called.
     pub fn lane(&self) -> Option<&'static str> {
         self.target.as_ref().map(|_| if self.translated { "translated" } else { "native" })
+    }
+
+    /// Did the last call not fail, as far as the gateway knows?
+    pub fn answered(&self) -> bool {
+        self.attempts as usize > self.failures.len()
     }
 
     /// How often it went on to another target.

@@ -6,6 +6,7 @@ pub mod bucket;
 pub mod budget;
 pub mod class;
 pub mod outcome;
+pub mod step;
 pub mod strategy;
 
 #[cfg(test)]

@@ -85,6 +85,34 @@ pub fn names(body: &str) -> Vec<String> {
     named.chain(paths).filter(|name| !name.is_empty()).collect()
 }
 
+/// Which protocol's list of models this is; OpenAI's two have the same. A guess by what the vendors'
+/// servers write.
+pub fn guess(body: &str) -> Option<Protocol> {
+    let list: Shape = serde_json::from_str(body).ok()?;
+    if list.models.is_some() && list.data.is_none() {
+        return Some(Protocol::Gemini);
+    }
+    let data = list.data?;
+    if list.has_more.is_some() || data.iter().any(|entry| entry.kind.as_deref() == Some("model")) {
+        return Some(Protocol::Anthropic);
+    }
+    Some(Protocol::OpenaiChat)
+}
+
+/// What tells one vendor's list from another's.
+#[derive(Deserialize)]
+struct Shape {
+    data: Option<Vec<ShapeEntry>>,
+    models: Option<Vec<Named>>,
+    has_more: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct ShapeEntry {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
 /// What a running llmgate tells of its names in OpenAI's list; `None` when it is no such list.
 pub fn cards(body: &str) -> Option<Vec<ModelCard>> {
     let list: Listed = serde_json::from_str(body).ok()?;
@@ -215,9 +243,12 @@ mod tests {
         let body = Protocol::OpenaiChat.codec().model_list(&list, &ListQuery::default());
         assert_eq!(cards(&body).as_deref(), Some(&list[..]));
         for protocol in Protocol::ALL {
-            assert_eq!(names(&protocol.codec().model_list(&list, &ListQuery::default())), ["a", "b"]);
+            let body = protocol.codec().model_list(&list, &ListQuery::default());
+            assert_eq!(names(&body), ["a", "b"]);
+            let same = if protocol == Protocol::OpenaiResponses { Protocol::OpenaiChat } else { protocol };
+            assert_eq!(guess(&body), Some(same), "{body}");
         }
         assert_eq!(cards("<html>"), None);
-        assert!(names("[]").is_empty());
+        assert!(names("[]").is_empty() && guess("[]").is_none() && guess("{}").is_none());
     }
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod excerpt;
 pub mod fault;
 mod fields;
+mod foreign;
 pub mod gemini;
 mod in_turn;
 pub mod listing;
@@ -144,6 +145,11 @@ pub trait Codec: Sync {
     /// The path and query below the provider's base URL for a generation.
     fn upstream_path(&self, model: &str, stream: bool) -> String;
 
+    /// The path below the provider's base URL that shortens a conversation.
+    fn compact_path(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The path below the provider's base URL that counts a request's input tokens.
     fn count_path(&self, _model: &str) -> Option<String> {
         None
@@ -192,6 +198,12 @@ pub trait Codec: Sync {
     /// A request without the client's attribution block, if it has one: the member to replace and
     /// its new JSON text.
     fn without_attribution(&self, _text: &str, _members: &Members) -> Option<(&'static str, String)> {
+        None
+    }
+
+    /// A request without state of another provider, which a turn that was translated has left in the
+    /// client's history: the member to replace and its new JSON text.
+    fn without_foreign_state(&self, _text: &str, _members: &Members) -> Option<(&'static str, String)> {
         None
     }
 

@@ -1,8 +1,9 @@
 //! Does a target fit a request, whatever its health (SPEC 5.3)? The reasons in their order.
 
 use crate::config::{Compat, Config, Modality, ModelSpec, ToolAbility, When};
+use crate::ir::estimate::Size;
 use crate::protocol::dialect::ReasoningStyle;
-use crate::route::ask::{Asked, Content};
+use crate::route::ask::Asked;
 use crate::route::groups::Member;
 use crate::route::plan::{Candidate, Skip};
 
@@ -23,10 +24,10 @@ pub(super) fn unfit(config: &Config, member: &Member<'_>, asked: &Asked<'_>, fac
         .or_else(|| condition(member.written?.when, candidate, asked, factor).map(Skip::When))
 }
 
-/// Estimated input tokens for a target.
-pub(super) fn tokens(candidate: &Candidate<'_>, content: &Content, factor: f64) -> u64 {
+/// Estimated input tokens for a target whose estimates are multiplied by `factor`.
+pub(super) fn tokens(candidate: &Candidate<'_>, size: Size, factor: f64) -> u64 {
     // Saturates: no request has 2^53 tokens.
-    (content.size.tokens(candidate.characters_per_token()) as f64 * factor) as u64
+    (candidate.tokens(size) as f64 * factor) as u64
 }
 
 /// What the model is known not to have, of what the request needs.
@@ -74,7 +75,7 @@ fn too_small(candidate: &Candidate<'_>, asked: &Asked<'_>, factor: f64) -> Optio
     let content = asked.content();
     let output = content.output.unwrap_or(0).min(spec.max_output.unwrap_or(u64::MAX));
     // Saturates: no request has 2^53 tokens.
-    let input = (tokens(candidate, &content, factor) as f64 * CAUTION) as u64;
+    let input = (tokens(candidate, content.size, factor) as f64 * CAUTION) as u64;
     let needed = input.saturating_add(output);
     (needed > context).then_some(Skip::Context { needed, context })
 }
@@ -84,7 +85,7 @@ fn condition(when: When, candidate: &Candidate<'_>, asked: &Asked<'_>, factor: f
         return None;
     }
     let content = asked.content();
-    let input = tokens(candidate, &content, factor);
+    let input = tokens(candidate, content.size, factor);
     let images = content.needs.vision || content.needs.image_url;
     let table = [
         ("max_input", when.max_input.is_some_and(|most| input > most)),

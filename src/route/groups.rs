@@ -1,5 +1,5 @@
 //! A resolved name as groups of targets: the alias's own priorities, lower first, then those of
-//! each of its fallbacks, each target once (SPEC 5.4).
+//! each of its fallbacks (SPEC 5.4).
 
 use crate::base::id::{ModelName, TargetId};
 use crate::config::{AliasRoute, Fallback, Strategy, Target};
@@ -44,7 +44,7 @@ pub(super) fn expand<'a>(
     resolved: Resolved<'a>,
     protocol: Protocol,
 ) -> Vec<Group<'a>> {
-    let mut expansion = Expansion { snapshot, protocol, groups: Vec::new(), seen: Vec::new() };
+    let mut expansion = Expansion { snapshot, protocol, groups: Vec::new() };
     match resolved {
         Resolved::Direct(target) => expansion.single(target),
         Resolved::Alias(route, asked) => expansion.alias(route, &asked, 0),
@@ -59,7 +59,6 @@ struct Expansion<'a> {
     snapshot: &'a Snapshot,
     protocol: Protocol,
     groups: Vec<Group<'a>>,
-    seen: Vec<TargetId>,
 }
 
 impl<'a> Expansion<'a> {
@@ -102,13 +101,9 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    fn member(&mut self, target: TargetId, written: Option<&'a Target>, group: usize) -> Option<Member<'a>> {
+    fn member(&self, target: TargetId, written: Option<&'a Target>, group: usize) -> Option<Member<'a>> {
         // A target names an existing provider: the configuration was checked.
         let provider = self.snapshot.provider(&target.provider)?;
-        if self.seen.contains(&target) {
-            return None;
-        }
-        self.seen.push(target.clone());
         let first = provider.protocols.first().copied().unwrap_or(self.protocol);
         let candidate = Candidate {
             // The client's own protocol if the provider speaks it, else the provider's first.

@@ -5,7 +5,6 @@
 //! while it is held.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -13,15 +12,19 @@ use crate::base::clock::Millis;
 use crate::base::id::{Alias, ProviderName, TargetId, stable_hash};
 use crate::base::splice::Edit;
 use crate::config::{AliasRoute, Config, Provider, Strategy};
-use crate::policy::breaker::{Breaker, CircuitState};
+use crate::ir::estimate::Size;
+use crate::policy::breaker::{Breaker, CircuitState, Memory, Settings};
 use crate::policy::bucket::Bucket;
-use crate::policy::class::Class;
 use crate::policy::strategy::{Contender, Rotation};
+use crate::route::fit;
 use crate::route::groups::Place;
 use crate::route::plan::{Candidate, Skip};
 use crate::route::planning::{Moment, Purpose};
+use crate::route::rest::Streak;
 use crate::route::spend::Spend;
 use crate::state::affinity::{Affinity, Session};
+
+pub use crate::route::rest::Rest;
 
 /// How the targets are.
 #[derive(Default)]
@@ -41,8 +44,8 @@ pub(super) struct Inner {
     pub(super) buckets: HashMap<(ProviderName, String), Bucket>,
     rotations: HashMap<(String, u32), Rotation>,
     pub(super) spend: Spend,
-    /// When a request was last let through to a target that rests for its key or quota.
-    let_through: Option<Millis>,
+    /// Providers that have answered nothing but 429 of late.
+    pub(super) streaks: HashMap<ProviderName, Streak>,
 }
 
 /// One target.
@@ -52,21 +55,20 @@ pub(super) struct Entry {
     pub(super) rest: Option<Rest>,
     /// What its estimates are multiplied by, learnt from the usage it reports.
     pub(super) factor: Option<Factor>,
+    /// When a request was last let through to it although its key or quota had failed.
+    pub(super) let_through: Option<Millis>,
     /// What is left out of, or set in, each request for it, since it refused it once.
     learnt: Vec<Edit>,
+    /// What other processes were told.
+    pub(super) told: Told,
 }
 
-/// A target, or a whole provider, rests after a failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rest {
-    /// After which failure.
-    pub class: Class,
-    /// Until when.
-    pub until: Millis,
-    /// Since when.
-    pub at: Millis,
-    /// What upstream said.
-    pub said: String,
+/// What other processes were told of a target: the dates of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    pub(super) breaker: Millis,
+    pub(super) rest: Millis,
+    pub(super) factor: Millis,
 }
 
 /// What a target's estimates are multiplied by.
@@ -80,9 +82,6 @@ pub(super) struct Factor {
 const FACTOR_SHARE: f64 = 0.2;
 /// It never leaves these bounds.
 const FACTOR_BOUNDS: (f64, f64) = (0.5, 2.0);
-/// Between two requests that are let through to targets whose key or quota failed.
-const LET_THROUGH: Duration = Duration::from_secs(30);
-
 impl Health {
     pub(super) fn lock(&self) -> View<'_> {
         View(self.inner.lock())
@@ -95,6 +94,11 @@ impl Health {
     /// What the estimates for a target are multiplied by.
     pub fn factor(&self, target: &TargetId) -> f64 {
         self.with(|inner| inner.targets.get(target)?.factor.map(|factor| factor.value)).unwrap_or(1.0)
+    }
+
+    /// Estimated input tokens of a request for a target (SPEC 7.3).
+    pub fn estimate(&self, candidate: &Candidate<'_>, size: Size) -> u64 {
+        fit::tokens(candidate, size, self.factor(&candidate.target))
     }
 
     /// A target has reported its input tokens, `estimated` before (without the factor).
@@ -126,37 +130,6 @@ impl Health {
         });
     }
 
-    /// A target rests; the longer of two rests counts.
-    pub fn rest_target(&self, target: &TargetId, rest: Rest) {
-        self.with(|inner| lengthen(&mut inner.targets.entry(target.clone()).or_default().rest, rest));
-    }
-
-    /// A provider rests with all its targets.
-    pub fn rest_provider(&self, provider: &ProviderName, rest: Rest) {
-        self.with(|inner| {
-            let mut known = inner.providers.remove(provider);
-            lengthen(&mut known, rest);
-            inner.providers.extend(known.map(|rest| (provider.clone(), rest)));
-        });
-    }
-
-    /// A target has answered: neither it nor its provider rests any longer. Others are told that it
-    /// does not, so that the rest is ended, not forgotten.
-    pub fn answers(&self, target: &TargetId, now: Millis) {
-        self.with(|inner| {
-            let rest = inner.targets.get_mut(target).and_then(|entry| entry.rest.as_mut());
-            if let Some(rest) = rest.filter(|rest| now < rest.until) {
-                (rest.until, rest.at) = (now, now);
-            }
-            inner.providers.remove(&target.provider);
-        });
-    }
-
-    /// What a target that rests was told last.
-    pub fn rest_of(&self, target: &TargetId, now: Millis) -> Option<Rest> {
-        self.with(|inner| inner.resting(target, now).cloned())
-    }
-
     /// The session's last answer came from this target.
     pub fn keeps(&self, session: u64, route: &AliasRoute, target: &TargetId, now: Millis) {
         let session = Session { key: session, alias: route.alias.clone() };
@@ -178,34 +151,51 @@ impl Health {
         }
     }
 
-    /// May a request go to a target that rests for its key or quota? One each 30 s.
-    pub fn lets_through(&self, now: Millis) -> bool {
+    /// The configuration has changed: what was known of providers that are other ones now, and what
+    /// was learnt of any, is forgotten. Other processes are told, so that they do not bring it back.
+    pub fn reloads(&self, before: &Config, after: &Config, now: Millis) {
+        let settings = after.breaker.settings();
         self.with(|inner| {
-            let is_due = inner.let_through.is_none_or(|last| now.since(last) >= LET_THROUGH || now < last);
-            if is_due {
-                inner.let_through = Some(now);
+            inner.targets.retain(|target, _| after.provider(&target.provider).is_some());
+            for (target, entry) in &mut inner.targets {
+                entry.learnt.clear();
+                let providers = before.provider(&target.provider).zip(after.provider(&target.provider));
+                let is_same = providers.is_some_and(|(before, after)| is_same(before, after));
+                if !is_same {
+                    entry.forget(now, &settings);
+                }
+                if !is_same || providers.is_some_and(|(before, after)| before.key != after.key) {
+                    entry.end_rest(now);
+                }
             }
-            is_due
-        })
+            let same = |name: &ProviderName| {
+                let providers = before.provider(name).zip(after.provider(name));
+                providers.filter(|(before, after)| is_same(before, after))
+            };
+            inner.buckets.retain(|(provider, _), _| same(provider).is_some());
+            let same_key =
+                |name: &ProviderName| same(name).is_some_and(|(before, after)| before.key == after.key);
+            inner.providers.retain(|name, _| same_key(name));
+            inner.streaks.retain(|name, _| same_key(name));
+        });
+    }
+}
+
+impl Entry {
+    /// Begins anew, from now on.
+    fn forget(&mut self, now: Millis, settings: &Settings) {
+        self.breaker = Breaker::default();
+        self.breaker.adopt(&Memory { at: now, ..Memory::default() }, settings);
+        if let Some(factor) = &mut self.factor {
+            *factor = Factor { value: 1.0, at: now };
+        }
     }
 
-    /// The configuration has changed: what was known of providers that are other ones now, and what
-    /// was learnt of any, is forgotten.
-    pub fn reloads(&self, before: &Config, after: &Config) {
-        let same = |name: &ProviderName| match (before.provider(name), after.provider(name)) {
-            (Some(before), Some(after)) => is_same(before, after),
-            (Some(_) | None, None) | (None, Some(_)) => false,
-        };
-        let same_key = |name: &ProviderName| {
-            let key = |config: &Config| Some(config.provider(name)?.key.as_ref()?.secret.expose().to_owned());
-            key(before) == key(after)
-        };
-        self.with(|inner| {
-            inner.targets.retain(|target, _| same(&target.provider));
-            inner.targets.values_mut().for_each(|entry| entry.learnt.clear());
-            inner.buckets.retain(|(provider, _), _| same(provider));
-            inner.providers.retain(|name, _| same(name) && same_key(name));
-        });
+    /// It rests no longer. The end is kept, so that others are told of it.
+    pub(super) fn end_rest(&mut self, now: Millis) {
+        if let Some(rest) = self.rest.as_mut().filter(|rest| now < rest.until) {
+            (rest.until, rest.at) = (now, now);
+        }
     }
 }
 
@@ -214,20 +204,7 @@ fn is_same(before: &Provider, after: &Provider) -> bool {
     before.base_url == after.base_url && before.protocols == after.protocols
 }
 
-fn lengthen(known: &mut Option<Rest>, rest: Rest) {
-    if known.as_ref().is_none_or(|known| known.until <= rest.until) {
-        *known = Some(rest);
-    }
-}
-
 impl Inner {
-    /// The rest of a target or of its provider, whichever is longer.
-    fn resting(&self, target: &TargetId, now: Millis) -> Option<&Rest> {
-        let own = self.targets.get(target).and_then(|entry| entry.rest.as_ref());
-        let shared = self.providers.get(&target.provider);
-        own.into_iter().chain(shared).filter(|rest| now < rest.until).max_by_key(|rest| rest.until)
-    }
-
     /// The buckets of a candidate with what is in them.
     fn buckets_of<'b>(
         &'b self,
@@ -242,19 +219,21 @@ impl Inner {
 }
 
 impl View<'_> {
-    /// Why a target may not be used now.
-    pub(super) fn standing(&self, candidate: &Candidate<'_>, tokens: u64, now: Millis) -> Option<Skip> {
-        for (rule, bucket) in self.0.buckets_of(candidate) {
-            let empty = Bucket::default();
-            if let Err(exhausted) = bucket.unwrap_or(&empty).room(now, &rule.limit(), tokens) {
-                return Some(Skip::Bucket(rule.name.clone(), exhausted));
-            }
-        }
+    /// Is a bucket of a target exhausted?
+    pub(super) fn empty_bucket(&self, candidate: &Candidate<'_>, tokens: u64, now: Millis) -> Option<Skip> {
+        let none = Bucket::default();
+        self.0.buckets_of(candidate).find_map(|(rule, bucket)| {
+            let room = bucket.unwrap_or(&none).room(now, &rule.limit(), tokens);
+            room.err().map(|exhausted| Skip::Bucket(rule.name.clone(), exhausted))
+        })
+    }
+
+    /// Does a target rest, or is its breaker open?
+    pub(super) fn ill(&self, candidate: &Candidate<'_>, now: Millis) -> Option<Skip> {
         if let Some(rest) = self.0.resting(&candidate.target, now) {
             return Some(Skip::Cooldown(rest.class, rest.until));
         }
-        let breaker = &self.0.targets.get(&candidate.target)?.breaker;
-        breaker.refusal(now).map(Skip::Breaker)
+        self.0.targets.get(&candidate.target)?.breaker.refusal(now).map(Skip::Breaker)
     }
 
     /// A target as its strategy sees it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::clock::Millis;
 use crate::base::id::TargetId;
 use crate::config::{AliasRoute, ModelSpec, Provider};
+use crate::ir::estimate::Size;
 use crate::policy::bucket::Exhausted;
 use crate::policy::class::Class;
 use crate::protocol::Protocol;
@@ -20,6 +21,8 @@ pub struct Plan<'a> {
     pub skipped: Vec<Skipped<'a>>,
     /// The alias that the name led to; `None` for a direct route.
     pub alias: Option<&'a AliasRoute>,
+    /// The session of the request (SPEC 5.5), where there is more than one place for it to stay at.
+    pub session: Option<u64>,
 }
 
 /// A target that a request may use.
@@ -89,6 +92,11 @@ impl Candidate<'_> {
     pub fn characters_per_token(&self) -> f64 {
         let known = self.spec.and_then(|spec| spec.chars_per_token);
         known.unwrap_or_else(|| self.protocol.codec().characters_per_token())
+    }
+
+    /// Estimated input tokens, before what was learnt of the target.
+    pub fn tokens(&self, size: Size) -> u64 {
+        size.tokens(self.characters_per_token())
     }
 }
 

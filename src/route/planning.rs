@@ -48,25 +48,26 @@ impl Snapshot {
             Resolved::Direct(_) => None,
         };
         let only_host = self.only_host(&resolved);
-        let mut plan = Plan { candidates: Vec::new(), skipped: Vec::new(), alias };
+        let mut plan = Plan { candidates: Vec::new(), skipped: Vec::new(), alias, session: None };
         let mut groups = groups::expand(self, resolved, question.protocol());
         // First what may decode the request: nobody else waits for that.
         self.leave_unfit(&mut groups, question, moment.health, &mut plan);
-        let affinity = alias.filter(|route| !route.affinity.is_zero());
         let several = groups.iter().map(|group| group.members.len()).sum::<usize>() > 1;
-        let session = affinity.filter(|_| several).and_then(|route| Some((route, question.session()?)));
-        let kept = session
+        let affinity = alias.filter(|route| several && !route.affinity.is_zero());
+        plan.session = affinity.and_then(|_| question.session());
+        let kept = affinity
+            .zip(plan.session)
             .and_then(|(route, key)| moment.health.last_of(key, &route.alias, moment.purpose, moment.now));
         let mut health = moment.health.lock();
         for mut group in groups {
             for member in std::mem::take(&mut group.members) {
-                let standing = if question.bypasses() {
-                    None
-                } else {
-                    health.standing(&member.candidate, member.tokens, moment.now)
-                };
-                let foreign = only_host.is_some_and(|host| host != member.candidate.provider.host());
-                match standing.or_else(|| foreign.then_some(Skip::AuthMode)) {
+                let candidate = &member.candidate;
+                let foreign = only_host.is_some_and(|host| host != candidate.provider.origin());
+                let why = health
+                    .empty_bucket(candidate, member.tokens, moment.now)
+                    .or_else(|| if question.bypasses() { None } else { health.ill(candidate, moment.now) })
+                    .or_else(|| foreign.then_some(Skip::AuthMode));
+                match why {
                     Some(why) => plan.skip(member.candidate, why),
                     None => group.members.push(member),
                 }
@@ -79,8 +80,8 @@ impl Snapshot {
         Ok(plan)
     }
 
-    /// Leaves out what cannot serve the request, whatever its health; notes what is reserved of the
-    /// buckets for the rest.
+    /// Leaves out what cannot serve the request, whatever its health, and what stands there twice;
+    /// notes what is reserved of the buckets for the rest.
     fn leave_unfit<'a>(
         &self,
         groups: &mut [Group<'a>],
@@ -89,20 +90,29 @@ impl Snapshot {
         plan: &mut Plan<'a>,
     ) {
         let asked = Asked::new(question);
+        let mut fit: Vec<TargetId> = Vec::new();
+        let several = groups.iter().map(|group| group.members.len()).sum::<usize>() > 1;
         for group in groups {
             for mut member in std::mem::take(&mut group.members) {
-                let factor = health.factor(&member.candidate.target);
+                let target = &member.candidate.target;
+                let factor = health.factor(target);
                 match fit::unfit(&self.config, &member, &asked, factor) {
+                    // What is switched off, or waits for other requests, in one place may be fit in
+                    // another.
+                    Some(_) if plan.skipped.iter().any(|skipped| skipped.candidate.target == *target) => {}
                     Some(why) => plan.skip(member.candidate, why),
+                    None if fit.contains(target) => {}
                     None => {
+                        fit.extend(several.then(|| target.clone()));
                         if counts_tokens(&member) {
-                            member.tokens = fit::tokens(&member.candidate, &asked.content(), factor);
+                            member.tokens = fit::tokens(&member.candidate, asked.content().size, factor);
                         }
                         group.members.push(member);
                     }
                 }
             }
         }
+        plan.skipped.retain(|skipped| !fit.contains(&skipped.candidate.target));
     }
 
     /// In `client_key` mode the one host that the client's key may go to: that of the alias's first
@@ -115,7 +125,7 @@ impl Snapshot {
             Resolved::Direct(target) => target,
             Resolved::Alias(route, _) => &route.targets.first()?.to,
         };
-        self.provider(&first.provider).map(|provider| provider.host())
+        self.provider(&first.provider).map(|provider| provider.origin())
     }
 }
 

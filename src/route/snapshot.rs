@@ -1,6 +1,7 @@
 //! The configuration as routes: what a name leads to (SPEC 5.2). Replaced whole by a reload.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::base::id::{ModelName, ProviderName, TargetId, distance};
@@ -32,6 +33,21 @@ pub struct Unresolved {
     pub name: String,
     /// At most three names that are like it.
     pub nearest: Vec<String>,
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() {
+            f.write_str("The request names no model, and there is no `default_model`.")?;
+        } else {
+            write!(f, "The model {:?} leads to no target.", self.name)?;
+        }
+        if self.nearest.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " Known names like it: {}.", self.nearest.join(", "))
+        }
+    }
 }
 
 impl Snapshot {

@@ -36,7 +36,17 @@ pub fn check(config: &Config, endpoint: &Endpoint, visitor: Visitor<'_>) -> Resu
         return Ok(credential);
     }
     if endpoint.is_local() {
-        visitor.check_local()?;
+        if let Err(fault) = visitor.check_local() {
+            // Whoever collects metrics may be elsewhere, with a key of ours.
+            let collects = *endpoint == Endpoint::Metrics
+                && matches!(config.client_auth, ClientAuth::ProxyKey(_))
+                && visitor.holds_key(config, endpoint);
+            return if collects { Ok(credential) } else { Err(fault) };
+        }
+        // The page itself tells nothing; what it shows it asks for with the key it is given.
+        if *endpoint == Endpoint::Dashboard {
+            return Ok(credential);
+        }
     } else if config.client_auth == ClientAuth::None {
         visitor.check_open(&config.access.cors_origins)?;
     }
@@ -266,5 +276,20 @@ mod tests {
         check_status("", "POST /admin/stop HTTP/1.1\nhost: 127.0.0.1\nx-llmgate-admin: 1", None);
         check_status(KEYED, state, Some(401));
         check_status(KEYED, &format!("{state}\nx-api-key: key-0123456789"), None);
+    }
+
+    #[test]
+    fn metrics_may_be_collected_from_elsewhere_with_a_key_of_ours() {
+        let key = "x-api-key: key-0123456789";
+        let metrics = "GET /metrics HTTP/1.1\nhost: proxy.example";
+        check_from("10.0.0.1:5", KEYED, &format!("{metrics}\n{key}"), None);
+        check_from("10.0.0.1:5", KEYED, &format!("{metrics}\nx-forwarded-for: 10.9.9.9\n{key}"), None);
+        check_from("10.0.0.1:5", KEYED, metrics, Some(403));
+        check_from("10.0.0.1:5", "", metrics, Some(403));
+        check_from("10.0.0.1:5", "client_auth: {mode: client_key}", &format!("{metrics}\n{key}"), Some(403));
+        for path in ["/debug/status", "/dashboard"] {
+            let other = format!("GET {path} HTTP/1.1\nhost: proxy.example\n{key}");
+            check_from("10.0.0.1:5", KEYED, &other, Some(403));
+        }
     }
 }

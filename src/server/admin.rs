@@ -5,21 +5,34 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::base::clock::{self, Millis};
 use crate::config::{Config, Provider, show};
+use crate::gateway::explain;
+use crate::gateway::inbound::parameter;
 use crate::gateway::live::Live;
+use crate::gateway::trouble::Trouble;
+use crate::policy::breaker::CircuitState;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::{Protocol, percent_decoded};
 use crate::server::site::Site;
 
-/// `/health`: `ok` while serving. With providers for whoever may know; as long as there is no
-/// circuit breaker every circuit is closed.
-pub fn health(config: &Config, tells_providers: bool) -> String {
+/// `/health`: `ok` while serving. With providers, each as its worst target, for whoever may know.
+pub fn health(live: &Live, tells_providers: bool) -> String {
     if !tells_providers {
         return "{\"status\":\"ok\"}".to_owned();
     }
-    let circuit = |provider: &Provider| Circuit {
-        enabled: provider.enabled,
-        circuit_state: "closed",
-        circuit_failures: 0,
-        circuit_cooldown_until: None,
+    let (now, config) = (clock::millis(), live.config());
+    let circuit = |provider: &Provider| {
+        let (state, failures) = live.health.worst(&provider.name, now, config);
+        Circuit {
+            enabled: provider.enabled,
+            circuit_state: state.name(),
+            circuit_failures: failures,
+            circuit_cooldown_until: match state {
+                CircuitState::Open { until } => Some(until),
+                CircuitState::Closed | CircuitState::HalfOpen => None,
+            },
+        }
     };
     let providers: BTreeMap<&str, Circuit> =
         config.providers.iter().map(|provider| (provider.name.as_str(), circuit(provider))).collect();
@@ -31,7 +44,7 @@ struct Circuit {
     enabled: bool,
     circuit_state: &'static str,
     circuit_failures: u32,
-    circuit_cooldown_until: Option<u64>,
+    circuit_cooldown_until: Option<Millis>,
 }
 
 /// `/ready`: not while no target is enabled or the process drains.
@@ -47,6 +60,29 @@ pub fn ready(config: &Config, draining: bool) -> (u16, String) {
 /// What clients look for before they begin.
 pub fn hello() -> String {
     json!({"name": "llmgate", "version": env!("CARGO_PKG_VERSION")}).to_string()
+}
+
+/// `/debug/routes`: where a name leads, or every listed one (SPEC 5.6).
+///
+/// # Errors
+/// The name leads nowhere, or there is no such protocol.
+pub fn routes(live: &Live, query: Option<&str>) -> Result<String, Fault> {
+    let given = |name| parameter(query, name).map(percent_decoded).filter(|value| !value.is_empty());
+    let protocol = match given("protocol") {
+        None => Protocol::OpenaiChat,
+        Some(name) => Protocol::named(&name).ok_or_else(|| {
+            let known = Protocol::ALL.map(Protocol::name).join(", ");
+            Fault::new(FaultKind::BadRequest, format!("There is no protocol {name:?}: it is one of {known}."))
+        })?,
+    };
+    let told = match given("model") {
+        None => serde_json::to_string(&explain::of_listed(live, protocol)),
+        Some(model) => {
+            let told = explain::of_name(live, Some(&model), protocol);
+            serde_json::to_string(&told.map_err(|unresolved| Trouble::unresolved(&unresolved).fault)?)
+        }
+    };
+    told.map_err(|error| Fault::new(FaultKind::Internal, error.to_string()))
 }
 
 /// `/admin/state`: the configuration in force, secrets masked.

@@ -22,8 +22,8 @@ pub enum Endpoint {
         /// The model in the path.
         model: Option<String>,
     },
-    /// A path of a protocol that this version does not serve.
-    Later(Protocol),
+    /// A shortened conversation, for a target of the path's own protocol.
+    Compact(Protocol),
     /// A model list, or one entry of it.
     Models {
         /// The protocol of the prefix; `None` on a bare path, where headers decide.
@@ -37,6 +37,14 @@ pub enum Endpoint {
     Ready,
     /// What clients look for before they begin.
     Hello,
+    /// `/debug/routes`.
+    Routes,
+    /// `/debug/status`.
+    Status,
+    /// `/metrics`.
+    Metrics,
+    /// `/dashboard`.
+    Dashboard,
     /// `/admin/state`.
     State,
     /// `/admin/reload`.
@@ -62,6 +70,10 @@ impl Endpoint {
             "/health" | "/healthz" => Self::Health,
             "/ready" | "/readyz" => Self::Ready,
             "" | "/anthropic" | "/openai" | "/api/hello" | "/anthropic/api/hello" => Self::Hello,
+            "/debug/routes" => Self::Routes,
+            "/debug/status" => Self::Status,
+            "/metrics" => Self::Metrics,
+            "/dashboard" => Self::Dashboard,
             "/admin/state" => Self::State,
             "/admin/reload" => Self::Reload,
             "/admin/stop" => Self::Stop,
@@ -74,8 +86,13 @@ impl Endpoint {
     /// The methods it takes, as the value of `allow`.
     pub fn allow(&self) -> &'static str {
         match self {
-            Self::Generate { .. } | Self::Count { .. } | Self::Later(_) | Self::Reload | Self::Stop => "POST",
-            Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::State => "GET, HEAD",
+            Self::Generate { .. } | Self::Count { .. } | Self::Compact(_) | Self::Reload | Self::Stop => {
+                "POST"
+            }
+            Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::Routes | Self::State => {
+                "GET, HEAD"
+            }
+            Self::Status | Self::Metrics | Self::Dashboard => "GET, HEAD",
             Self::Unknown(_) => "",
         }
     }
@@ -90,12 +107,19 @@ impl Endpoint {
         match self {
             Self::Generate { protocol, .. }
             | Self::Count { protocol, .. }
-            | Self::Later(protocol)
+            | Self::Compact(protocol)
             | Self::Unknown(protocol) => *protocol,
             Self::Models { protocol, .. } => protocol.unwrap_or(Protocol::OpenaiChat),
-            Self::Health | Self::Ready | Self::Hello | Self::State | Self::Reload | Self::Stop => {
-                Protocol::OpenaiChat
-            }
+            Self::Health
+            | Self::Ready
+            | Self::Hello
+            | Self::Routes
+            | Self::Status
+            | Self::Metrics
+            | Self::Dashboard
+            | Self::State
+            | Self::Reload
+            | Self::Stop => Protocol::OpenaiChat,
         }
     }
 
@@ -106,7 +130,8 @@ impl Endpoint {
 
     /// Is it one of the local endpoints (SPEC 10.3)?
     pub fn is_local(&self) -> bool {
-        matches!(self, Self::State | Self::Reload | Self::Stop)
+        let looks = matches!(self, Self::Routes | Self::Status | Self::Metrics | Self::Dashboard);
+        looks || matches!(self, Self::State | Self::Reload | Self::Stop)
     }
 
     /// Is it open to everybody?
@@ -128,7 +153,7 @@ fn generation(path: &str) -> Option<Endpoint> {
         Some(match action {
             Action::Generate { model, stream } => Endpoint::Generate { protocol, model, stream },
             Action::Count { model } => Endpoint::Count { protocol, model },
-            Action::Compact => Endpoint::Later(protocol),
+            Action::Compact => Endpoint::Compact(protocol),
         })
     })
 }
@@ -216,7 +241,7 @@ mod tests {
         assert_eq!(Endpoint::of("/anthropic/v1/files"), Endpoint::Unknown(Protocol::Anthropic));
         assert_eq!(Endpoint::of("/v1beta/files"), Endpoint::Unknown(Protocol::Gemini));
         assert_eq!(Endpoint::of("/anthropically"), Endpoint::Unknown(Protocol::OpenaiChat));
-        assert_eq!(Endpoint::of("/v1/responses/compact"), Endpoint::Later(Protocol::OpenaiResponses));
+        assert_eq!(Endpoint::of("/v1/responses/compact"), Endpoint::Compact(Protocol::OpenaiResponses));
         assert_eq!(Endpoint::of("/"), Endpoint::Hello);
         assert!(
             is_responses("/v1/responses") && is_responses("/responses/x") && !is_responses("/v1/messages")

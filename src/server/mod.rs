@@ -14,6 +14,8 @@ pub mod access;
 pub mod admin;
 pub mod body;
 pub mod connection;
+pub mod dashboard;
+pub mod debug;
 pub mod endpoint;
 mod guest;
 pub mod head;
@@ -133,6 +135,11 @@ impl Server {
     /// Where it listens for clients.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.doors.first().map(|door| door.addresses()).unwrap_or_default()
+    }
+
+    /// Where the local endpoints are (SPEC 10.3): at their own door, or at the one for all.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        self.doors.last().map(|door| door.addresses()).unwrap_or_default()
     }
 
     /// What requests use now.

@@ -13,7 +13,7 @@ use crate::base::id::RequestId;
 use crate::config::{ClientAuth, Config, ResponseHeaders};
 use crate::gateway;
 use crate::gateway::headers::is_forwarded;
-use crate::gateway::inbound::{Envelope, Inbound, TestMode, Wishes, parameter};
+use crate::gateway::inbound::{Envelope, Inbound, Task, TestMode, Wishes, parameter};
 use crate::gateway::line::Client;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
@@ -23,6 +23,7 @@ use crate::server::access::{self, Visitor};
 use crate::server::admin;
 use crate::server::body::{BodyError, BodyReader};
 use crate::server::connection::Handler;
+use crate::server::debug;
 use crate::server::endpoint::{self, Endpoint};
 use crate::server::guest::Guest;
 use crate::server::head::{Head, Method};
@@ -207,6 +208,15 @@ impl Visit<'_> {
                 };
                 self.generate(envelope, body)
             }
+            Endpoint::Compact(protocol) => {
+                let envelope = Envelope {
+                    task: Task::Compact,
+                    stream: Some(false),
+                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    ..self.envelope(*protocol)?
+                };
+                self.generate(envelope, body)
+            }
             Endpoint::Count { protocol, model } => {
                 let envelope = Envelope {
                     model: model.clone(),
@@ -214,16 +224,18 @@ impl Visit<'_> {
                     credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
                     ..self.envelope(*protocol)?
                 };
-                let inbound = self.inbound(envelope, body)?;
-                gateway::count::answer(self.live, &inbound, self.client());
+                gateway::count::answer(self.live, &self.inbound(envelope, body)?, self.client());
                 Ok(())
             }
             Endpoint::Models { protocol, id } => {
-                let body = models::answer(config, self.head, *protocol, id.as_deref())?;
-                self.json(200, &body);
+                self.json(200, &models::answer(config, self.head, *protocol, id.as_deref())?);
                 Ok(())
             }
-            Endpoint::Later(_) | Endpoint::Unknown(_) => Err(self.unknown()),
+            Endpoint::Routes => {
+                self.json(200, &admin::routes(self.live, self.head.query.as_deref())?);
+                Ok(())
+            }
+            Endpoint::Unknown(_) => Err(self.unknown()),
             Endpoint::Health
             | Endpoint::Ready
             | Endpoint::Hello
@@ -233,6 +245,7 @@ impl Visit<'_> {
                 self.operate(endpoint);
                 Ok(())
             }
+            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => self.show(endpoint),
         }
     }
 
@@ -243,7 +256,7 @@ impl Visit<'_> {
             Endpoint::Health => {
                 let tells = self.visitor.is_local()
                     || (config.client_auth != ClientAuth::None && self.visitor.holds_key(config, endpoint));
-                self.json(200, &admin::health(config, tells));
+                self.json(200, &admin::health(self.live, tells));
             }
             Endpoint::Ready => {
                 let (status, body) = admin::ready(config, self.site.draining.load(Ordering::Relaxed));
@@ -267,9 +280,28 @@ impl Visit<'_> {
             Endpoint::Generate { .. }
             | Endpoint::Count { .. }
             | Endpoint::Models { .. }
-            | Endpoint::Later(_)
+            | Endpoint::Routes
+            | Endpoint::Compact(_)
             | Endpoint::Unknown(_) => {}
+            // [`Visit::show`] has answered them.
+            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => {}
         }
+    }
+
+    /// What is shown of the process to those who look on (SPEC 11.3, 11.4, 11.7).
+    fn show(&self, endpoint: &Endpoint) -> Result<(), Fault> {
+        let query = self.head.query.as_deref();
+        let view = debug::view(self.site, self.live, endpoint, query).ok_or_else(|| self.unknown())?;
+        let headers = [
+            ("content-type", view.kind),
+            ("content-security-policy", view.policy.as_str()),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("x-llmgate-request-id", self.id.as_str()),
+        ];
+        // A client that cannot be written to has left.
+        let _ = self.guest.borrow_mut().whole(200, &headers, view.body.as_bytes());
+        Ok(())
     }
 
     fn envelope(&self, protocol: Protocol) -> Result<Envelope, Fault> {
@@ -285,6 +317,7 @@ impl Visit<'_> {
             session: SESSION_HEADERS.iter().find_map(|name| headers.first(name)).map(str::to_owned),
             client: headers.first("user-agent").and_then(product),
             tell_all: tells_all(self.live.config()),
+            task: Task::Answer,
             wishes: self.wishes()?,
         })
     }
@@ -325,6 +358,7 @@ impl Visit<'_> {
         if self.site.draining.load(Ordering::Relaxed) {
             return Err(busy("llmgate is stopping."));
         }
+        let _pin = self.live.sinks.board.pin(&inbound.run);
         let still_there = || !self.guest.borrow().is_gone();
         let _slot = match self.site.slots.take(still_there) {
             Ok(slot) => slot,

@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use crate::base::json::Members;
 use crate::base::splice::{self, Edit};
-use crate::ir::estimate;
 use crate::protocol::dialect::Dialect;
 use crate::protocol::tap::{Ask, Facts, Kind};
 use crate::protocol::wire::{AnswerContext, TargetContext};
@@ -47,8 +46,8 @@ pub struct Recipe {
     pub max_output: Option<u64>,
     /// Did the attribution block go, on the native lane?
     pub strip_attribution: bool,
-    /// For estimates.
-    pub characters_per_token: f64,
+    /// The estimate of input tokens.
+    pub estimated_input: u64,
     /// Seconds since 1970.
     pub created: u64,
     /// Was state put in that the client's own text does not hold?
@@ -85,7 +84,7 @@ impl Recipe {
             edits: Edit::read_list(members.get(text, "edits")?)?,
             max_output: members.number(text, "max_output"),
             strip_attribution: is("strip_attribution"),
-            characters_per_token: members.get(text, "characters_per_token")?.parse().ok()?,
+            estimated_input: members.number(text, "estimated_input")?,
             created: members.number(text, "created")?,
             restored: is("restored"),
         })
@@ -107,6 +106,12 @@ impl Recipe {
             translated: true,
             ..self.clone()
         }
+    }
+
+    /// The way back through the neutral model is known.
+    pub fn crosses(&mut self, crossing: &Crossing) {
+        self.created = crossing.answer.created;
+        self.estimated_input = crossing.answer.estimated_input;
     }
 
     /// The body as the target gets it.
@@ -195,7 +200,6 @@ impl Recipe {
         let (body, _, names) = cross::outgoing(&request, target.wire(), &context);
         let body =
             if self.edits.is_empty() { body } else { splice::apply(&body, &self.edits).unwrap_or(body) };
-        let size = estimate::size(&request);
         let crossing = Crossing {
             target,
             target_wire: target.wire(),
@@ -204,7 +208,7 @@ impl Recipe {
                 request_id: asked.id.to_owned(),
                 model: self.asked.clone(),
                 created: self.created,
-                estimated_input: size.tokens(self.characters_per_token),
+                estimated_input: self.estimated_input,
                 wants_usage: ask.wants_usage,
                 show_reasoning: request.show_reasoning != Some(false),
                 tools: request.tools.into_iter().filter(|tool| tool.identity.is_some()).collect(),
@@ -265,7 +269,7 @@ mod tests {
             edits: vec![Edit::set_dotted("a.b", "{\"c\": \"d\"}".to_owned()), Edit::remove_dotted("e")],
             max_output: Some(1),
             strip_attribution: true,
-            characters_per_token: 3.3,
+            estimated_input: 33,
             created: 7,
             restored: true,
         };

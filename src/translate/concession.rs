@@ -50,15 +50,15 @@ fn leave_out(codec: &dyn Codec, body: &str, param: Option<&str>, said: &str) -> 
     Some(Concession { edits: vec![Edit::remove_dotted(path)], path })
 }
 
-/// Where a refusal names a parameter; the error's own field counts most.
+/// Where a refusal names a parameter: the error's own field says so, else its words.
 fn place_of(path: &str, param: Option<&str>, said: &str) -> Option<usize> {
     let leaf = path.rsplit('.').next().unwrap_or(path);
     let names_it = |param: &str| {
         let inside = param.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         inside || plain(param) == plain(leaf)
     };
-    if param.is_some_and(names_it) {
-        return Some(usize::MAX);
+    if let Some(param) = param {
+        return names_it(param).then_some(usize::MAX);
     }
     words(said)
         .filter(|word| plain(word.text) == plain(leaf))
@@ -146,6 +146,10 @@ mod tests {
         check(chat, body, None, "Unsupported parameter: 'seed'", None);
         check(chat, body, Some("messages"), "messages must not be empty", None);
         check(chat, body, Some("messages[0].content"), "is wrong", None);
+        // Seen with OpenAI: an item of the history is meant, not the parameter of its name.
+        let body = r#"{"input":[],"reasoning":{"effort":"high"}}"#;
+        let said = "Item 'rs_1' of type 'reasoning' was provided without its required following item.";
+        check(Protocol::OpenaiResponses, body, Some("input"), said, None);
     }
 
     #[test]

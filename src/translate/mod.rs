@@ -75,6 +75,9 @@ fn edits(source: &Source<'_>, wants: &Wants<'_>) -> Vec<Edit> {
     {
         edits.push(Edit::set(&[field], json));
     }
+    if let Some((field, json)) = source.codec.without_foreign_state(source.text, source.members) {
+        edits.push(Edit::set(&[field], json));
+    }
     edits.extend(wants.edits.iter().cloned());
     edits
 }

@@ -47,6 +47,18 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Did the connection stand, and TLS fail?
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Unreachable(why) if why.starts_with("TLS: "))
+    }
+
+    /// Was the certificate signed by nobody who is trusted here?
+    pub fn is_unknown_issuer(&self) -> bool {
+        matches!(self, Self::Unreachable(why) if why.contains("UnknownIssuer"))
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

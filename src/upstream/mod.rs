@@ -121,6 +121,14 @@ impl Agent {
         Ok(Self { to: Upstream::Http(ureq::Agent::with_parts(config, connect::chain(tls), resolver)) })
     }
 
+    /// Is the provider reached through a proxy?
+    pub fn has_proxy(&self) -> bool {
+        match &self.to {
+            Upstream::Http(agent) => agent.config().proxy().is_some(),
+            Upstream::Demo => false,
+        }
+    }
+
     /// Is it the built-in upstream?
     pub fn is_demo(&self) -> bool {
         matches!(self.to, Upstream::Demo)

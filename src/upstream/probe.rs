@@ -1,6 +1,7 @@
 //! What commands ask of a running llmgate or of a provider.
 
 use std::io::Read;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,9 @@ use ureq::http::Request;
 use crate::base::clock;
 use crate::base::env::Env;
 use crate::upstream::failure::{of_io, of_ureq};
-use crate::upstream::{Agent, Failure, Hook, Patience, ProxySettings, Stop, Tls, Upstream, watch};
+use crate::upstream::{
+    Agent, Call, Failure, Hook, Patience, ProxySettings, Stop, Tls, Upstream, send, watch,
+};
 
 /// A question takes no longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,6 +48,16 @@ pub fn get(url: &str, key: Option<&str>, env: &Env, limit: Duration) -> Result<(
     let roots = env.var("SSL_CERT_FILE").map(PathBuf::from);
     let agent =
         Agent::new(url, &ProxySettings::Environment(env.clone()), &Tls::new(roots.into_iter().collect()))?;
+    let key = key.map(|key| ("authorization".to_owned(), format!("Bearer {key}")));
+    get_from(&agent, url, key.as_slice(), limit)
+}
+
+/// Asks a local endpoint for something, past any proxy; returns the status and the body.
+///
+/// # Errors
+/// It was not reached, or did not answer within `limit`.
+pub fn look(url: &str, key: Option<&str>, limit: Duration) -> Result<(u16, String), Failure> {
+    let agent = Agent::new(url, &ProxySettings::Direct, &Tls::new(Vec::new()))?;
     let key = key.map(|key| ("authorization".to_owned(), format!("Bearer {key}")));
     get_from(&agent, url, key.as_slice(), limit)
 }
@@ -104,6 +117,80 @@ pub fn post_to(
     let request = request.body(body).map_err(|error| Failure::NoAnswer(error.to_string()))?;
     let response = agent.run(request).map_err(|error| of_ureq(&error))?;
     Ok(response.status().as_u16())
+}
+
+/// What was heard of a provider.
+#[derive(Debug)]
+pub struct Heard {
+    /// The status.
+    pub status: u16,
+    /// The media type.
+    pub content_type: String,
+    /// The body.
+    pub body: String,
+    /// From the call to the head of the answer.
+    pub first_byte: Duration,
+}
+
+/// Makes one call within `limit`, and reads its answer to the end.
+///
+/// # Errors
+/// It was not reached, or did not answer in time.
+pub fn ask(agent: &Agent, call: &Call<'_>, limit: Duration) -> Result<Heard, Failure> {
+    let since = clock::now();
+    let hook: Rc<dyn Hook> = Rc::new(Until(since + limit));
+    let mut incoming = send(agent, call, &hook)?;
+    let first_byte = clock::now() - since;
+    let mut body = Vec::new();
+    let mut piece = vec![0; 16 * 1024];
+    while body.len() < MOST as usize {
+        let count = incoming.read(&mut piece)?;
+        if count == 0 {
+            break;
+        }
+        body.extend_from_slice(piece.get(..count).unwrap_or_default());
+    }
+    Ok(Heard {
+        status: incoming.status,
+        content_type: incoming.header("content-type").unwrap_or_default().to_owned(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        first_byte,
+    })
+}
+
+/// The addresses of a URL's host, looked up within `limit`.
+///
+/// # Errors
+/// It has none, or they were not found in time.
+pub fn look_up(url: &str, limit: Duration) -> Result<Vec<IpAddr>, Failure> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let (sender, receiver) = crossbeam_channel::bounded(1);
+    let name = host.to_owned();
+    // The system's look-up cannot be interrupted.
+    std::thread::Builder::new()
+        .name("look-up".to_owned())
+        .spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = sender.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+        })
+        .map_err(|error| Failure::Unreachable(error.to_string()))?;
+    match receiver.recv_timeout(limit) {
+        Ok(Ok(found)) if !found.is_empty() => {
+            let mut addresses: Vec<IpAddr> = found.iter().map(std::net::SocketAddr::ip).collect();
+            addresses.dedup();
+            Ok(addresses)
+        }
+        Ok(Ok(_)) => Err(Failure::Unreachable(format!("{host} has no address"))),
+        Ok(Err(error)) => Err(Failure::Unreachable(format!("{host}: {error}"))),
+        Err(_) => {
+            Err(Failure::Unreachable(format!("{host}: the look-up took longer than {} s", limit.as_secs())))
+        }
+    }
 }
 
 /// A list of models is no longer than this.

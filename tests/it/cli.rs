@@ -1,5 +1,10 @@
 //! The binary itself, with a clean environment.
 
+mod doctor;
+mod first;
+mod golden;
+mod records;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::path::Path;
@@ -137,6 +142,35 @@ fn an_unknown_word_gets_the_nearest() {
 }
 
 #[test]
+fn the_status_is_told_as_text_and_as_json() {
+    let home = Folder::new("cli-status");
+    let started = Started::start(&home, &["--demo"], &[]);
+    let output = run(&home, &["status", "--url", &started.url], &[]);
+    check_code(&output, 0);
+    let told = text(&output.stdout);
+    assert!(
+        told.starts_with("llmgate ") && told.contains("the built-in demo (--demo), revision 1"),
+        "{told}"
+    );
+    assert!(told.contains("demo/overloaded"), "{told}");
+    let output = run(&home, &["status", "--json", "--url", &started.url], &[]);
+    check_code(&output, 0);
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&status["version"], &status["in_flight"]), (&env!("CARGO_PKG_VERSION").into(), &0.into()));
+    let dashboard = format!("dashboard: {}/dashboard", started.url);
+    // Here stdout is no terminal.
+    let output = run(&home, &["status", "--watch", "--url", &started.url], &[]);
+    check_code(&output, 2);
+    assert!(text(&output.stderr).contains("terminal") && output.stdout.is_empty());
+    started.signal(rustix::process::Signal::TERM);
+    let (_, said) = started.end();
+    assert!(said.contains(&dashboard), "{said}");
+    let output = run(&home, &["status", "--url", "http://127.0.0.1:9"], &[]);
+    check_code(&output, 1);
+    assert!(text(&output.stderr).contains("Is llmgate running there?"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_configuration_is_checked() {
     let home = Folder::new("cli-validate");
     let good = home.write("good.yaml", &LANES[0].config("http://127.0.0.1:9"));
@@ -240,29 +274,23 @@ fn a_signal_ends_it_properly() {
 }
 
 #[test]
-fn what_is_logged_and_traced_is_in_its_files() {
-    let home = Folder::new("cli-files");
-    let provider = Provider::with(Reply::json(200, &LANES[0].pong(UPSTREAM)));
-    let yaml = LANES[0].config_with(&provider.url(), "", "log: {file: logs/llmgate.log}");
-    let config = home.write("config.yaml", &yaml);
-    let words = ["--config", config.to_str().unwrap(), "--trace", "trace/t.jsonl", "--log-level", "debug"];
-    let started = Started::start(&home, &words, &[]);
+fn the_log_tells_failovers_and_breakers() {
+    let home = Folder::new("cli-failover");
+    let started = Started::start(&home, &["--demo"], &[]);
+    let lane = lane(Protocol::Anthropic);
     let mut client = started.client();
-    client.ask("POST", &LANES[0].path(ASKED), &[], LANES[0].ping(ASKED).as_bytes());
-    assert_eq!(client.answer().status(), 200);
+    for _ in 0..5 {
+        client.ask("POST", &lane.path(ASKED), &[], lane.ping(ASKED).as_bytes());
+        assert_eq!(client.answer().status(), 200);
+    }
     started.signal(rustix::process::Signal::TERM);
     assert_eq!(started.end().0, Some(0));
-    let read = |name: &str| std::fs::read_to_string(home.file(name)).unwrap();
-    assert_eq!(read("err"), "");
-    let log = read("logs/llmgate.log");
-    assert!(log.contains(" info req_") && log.contains(" debug calls up/") && !log.contains(KEY), "{log}");
-    assert_eq!(read("trace/t.jsonl").lines().count(), 4);
-    let output = run(&home, &["replay", "trace/t.jsonl", "--diff"], &[]);
-    check_code(&output, 0);
-    let blocked = home.write("blocked.yaml", &yaml.replace("logs/llmgate.log", "config.yaml/log"));
-    let output = run(&home, &["start", "--config", blocked.to_str().unwrap()], &[]);
-    check_code(&output, 1);
-    assert!(text(&output.stderr).contains("`log.file` config.yaml/log"));
+    let told = std::fs::read_to_string(home.file("err")).unwrap();
+    assert_eq!(told.matches(" failover: demo/overloaded -> demo/steady: transient: ").count(), 5, "{told}");
+    assert_eq!(told.matches("breaker of demo/overloaded opens for 30 s").count(), 1, "{told}");
+    assert_eq!(told.matches(" target=demo/steady ").count(), 5, "{told}");
+    assert_eq!(told.matches(" attempts=2 ").count(), 5, "{told}");
+    assert_eq!(told.matches(" failed=demo/overloaded:transient").count(), 5, "{told}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use llmgate::config::{
 };
 use llmgate::protocol::Protocol;
 
+mod import;
 mod zero;
 
 const MINIMAL: &str =
@@ -273,6 +274,24 @@ fn every_key_has_a_row_in_the_documentation() {
 }
 
 #[test]
+fn every_example_of_the_documentation_loads() {
+    let docs = std::fs::read_to_string(root().join("docs/ROUTING.md")).unwrap();
+    let mut shown: Vec<&str> =
+        docs.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let is_example = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("routing_");
+    // That they load, `what_is_right_loads` has seen.
+    let mut files: Vec<String> = cases("valid")
+        .iter()
+        .filter(|path| is_example(path))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    shown.sort_unstable();
+    files.sort_unstable();
+    assert_eq!(shown, files);
+    assert!(shown.len() >= 4);
+}
+
+#[test]
 fn broken_texts_never_panic() {
     for path in cases("valid").into_iter().chain(cases("invalid")) {
         let text = std::fs::read(&path).unwrap();
@@ -288,7 +307,15 @@ fn broken_texts_never_panic() {
 }
 
 fn read(path: &Path) -> Result<Config, ConfigErrors> {
-    let env = Env::of([("TEST_KEY", KEY), ("ANTHROPIC_API_KEY", KEY), ("OPENROUTER_API_KEY", KEY)]);
+    let names = [
+        "TEST_KEY",
+        "ANTHROPIC_API_KEY",
+        "OPENROUTER_API_KEY",
+        "DEEPSEEK_API_KEY",
+        "ANTHROPIC_KEY_HOME",
+        "ANTHROPIC_KEY_WORK",
+    ];
+    let env = Env::of(names.map(|name| (name, KEY)));
     let text = std::fs::read_to_string(path).unwrap();
     let name = Path::new(path.file_name().unwrap());
     from_text(&text, name, &env, &Overrides::default())

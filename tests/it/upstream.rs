@@ -17,7 +17,7 @@ use crate::support::rogue::Rogue;
 use llmgate::protocol::Protocol;
 
 /// A provider behind TLS that answers each connection's first request; and the PEM of its root.
-fn tls_provider(names: &[&str], answer: String) -> (u16, String) {
+pub(crate) fn tls_provider(names: &[&str], answer: String) -> (u16, String) {
     let mut root = CertificateParams::new(Vec::new()).unwrap();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();

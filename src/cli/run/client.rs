@@ -13,16 +13,18 @@ pub(super) static CLIENTS: [&Client; 5] =
     [&codex::CLIENT, &claude::CLIENT, &gemini::CLIENT, &opencode::CLIENT, &qwen::CLIENT];
 
 /// Their names, as the command table wants them.
-pub(super) const NAMES: &[&str] = &["codex", "claude", "gemini", "opencode", "qwen"];
+pub(in crate::cli) const NAMES: &[&str] = &["codex", "claude", "gemini", "opencode", "qwen"];
 
 /// One coding agent.
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     /// What it is called here.
-    pub(super) name: &'static str,
+    pub(in crate::cli) name: &'static str,
     /// Its program.
-    pub(super) program: &'static str,
+    pub(in crate::cli) program: &'static str,
     /// How it is installed.
-    pub(super) install: &'static str,
+    pub(in crate::cli) install: &'static str,
+    /// The version that was tested.
+    pub(in crate::cli) tested: &'static str,
     /// The model that it takes by itself, if it has one.
     pub(super) default_model: Option<&'static str>,
     /// What it needs to talk to llmgate. Nothing is written or started yet.
@@ -175,7 +177,7 @@ impl Launch {
 }
 
 /// The client of that name.
-pub(super) fn named(name: &str) -> Option<&'static Client> {
+pub(in crate::cli) fn named(name: &str) -> Option<&'static Client> {
     CLIENTS.iter().find(|client| client.name == name).copied()
 }
 

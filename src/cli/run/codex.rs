@@ -10,6 +10,7 @@ pub(super) static CLIENT: Client = Client {
     name: "codex",
     program: "codex",
     install: "npm install -g @openai/codex",
+    tested: "0.169.0",
     default_model: Some("gpt-6.1-sol"),
     prepare,
 };

@@ -95,7 +95,7 @@ fn direct(env: &Env) -> Vec<(OsString, OsString)> {
 
 /// The program, looked for on PATH. What stands there without a full path is left out: it would
 /// depend on the directory, and a cloned repository must not choose the program.
-pub(super) fn find(program: &str, env: &Env) -> Option<PathBuf> {
+pub(in crate::cli) fn find(program: &str, env: &Env) -> Option<PathBuf> {
     let path = env.var("PATH")?;
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
     let names: &[&str] = if cfg!(windows) { &[".exe", ".cmd", ".bat"] } else { &[""] };

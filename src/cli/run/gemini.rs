@@ -11,6 +11,7 @@ pub(super) static CLIENT: Client = Client {
     name: "gemini",
     program: "gemini",
     install: "npm install -g @google/gemini-cli",
+    tested: "0.61.0",
     default_model: Some("gemini-3.8-flash"),
     prepare,
 };

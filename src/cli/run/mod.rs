@@ -7,13 +7,13 @@
 
 mod child;
 mod claude;
-mod client;
+pub(super) mod client;
 mod codex;
-mod command;
+pub(super) mod command;
 mod gemini;
 mod ground;
 mod home;
-mod model;
+pub(super) mod model;
 mod opencode;
 mod options;
 mod qwen;

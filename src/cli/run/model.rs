@@ -102,7 +102,7 @@ fn offer(config: &Arc<Config>, env: &Env) -> Result<(Option<String>, Vec<String>
 }
 
 /// The first pattern that matches any; among several matches the highest version.
-fn best(names: &[String], patterns: &[&str]) -> Option<String> {
+pub(in crate::cli) fn best(names: &[String], patterns: &[&str]) -> Option<String> {
     patterns.iter().find_map(|pattern| {
         let fits = names.iter().filter(|name| matches(name, pattern));
         let rank = |name: &&String| {

@@ -8,6 +8,7 @@ pub(super) static CLIENT: Client = Client {
     name: "opencode",
     program: "opencode",
     install: "npm install -g opencode-ai",
+    tested: "1.18.33",
     default_model: None,
     prepare,
 };

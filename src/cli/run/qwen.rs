@@ -10,6 +10,7 @@ pub(super) static CLIENT: Client = Client {
     name: "qwen",
     program: "qwen",
     install: "npm install -g @qwen-code/qwen-code",
+    tested: "0.24.4",
     default_model: Some("qwen3.7-max"),
     prepare,
 };

@@ -25,13 +25,6 @@ pub struct AliasRoute {
     pub fallback: Vec<Fallback>,
 }
 
-impl AliasRoute {
-    /// Is there more than one place for a session to stay at?
-    pub fn leads_to_several(&self) -> bool {
-        self.targets.len() > 1
-    }
-}
-
 /// One target of an alias.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {

@@ -1,6 +1,7 @@
 //! The configuration as meant: what [`check`](super::check) makes of what was written, names
 //! resolved, defaults filled in, nothing left to doubt. Immutable; a reload makes a new one.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use crate::base::id::ModelName;
 use crate::base::secret::Secret;
 use crate::policy::class::ClassRule;
-use crate::policy::{backoff, breaker, bucket};
+use crate::policy::{backoff, breaker, bucket, step};
 
 pub use crate::policy::backoff::Cooldown;
 pub use alias::*;
@@ -82,6 +83,16 @@ pub enum Source {
     Environment(Vec<String>),
     /// `--demo` (SPEC 4.5).
     Demo,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Demo => f.write_str("the built-in demo (--demo)"),
+            Self::Environment(variables) => write!(f, "environment ({})", variables.join(", ")),
+        }
+    }
 }
 
 /// What a name that resolves to nothing gets.
@@ -220,10 +231,19 @@ pub struct Breaker {
     pub signal: String,
 }
 
+/// A rate limit is waited for so often in one request (SPEC 6.3).
+const RATE_LIMIT_WAITS: u32 = 2;
+
 impl Retry {
-    /// The delays between two tries.
-    pub fn backoff(&self) -> backoff::Settings {
-        backoff::Settings { base: self.base_delay, max: self.max_delay }
+    /// How often a request may be tried at a target that may have its own number of tries.
+    pub fn limits(&self, attempts: Option<u32>) -> step::Limits {
+        step::Limits {
+            attempts: attempts.unwrap_or(self.attempts),
+            total: self.total,
+            waits: RATE_LIMIT_WAITS,
+            max_wait: self.max_wait,
+            backoff: backoff::Settings { base: self.base_delay, max: self.max_delay },
+        }
     }
 }
 

@@ -17,7 +17,7 @@ mod turns;
 mod usage;
 mod wire;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::json::Members;
 use crate::ir::loss::Losses;
@@ -31,7 +31,7 @@ use crate::protocol::media::checked;
 
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
-use crate::protocol::{Action, Codec, Stage};
+use crate::protocol::{Action, Codec, Stage, foreign};
 
 /// This protocol's codec.
 pub const CODEC: Anthropic = Anthropic;
@@ -142,6 +142,19 @@ impl Codec for Anthropic {
 
     fn reasoning_style(&self, model: &str) -> ReasoningStyle {
         dialect::style_by_name(model).unwrap_or(ReasoningStyle::Budget)
+    }
+
+    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
+        let judge = |message: &str| {
+            foreign::changed(message, |message| {
+                let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else {
+                    return true;
+                };
+                blocks.retain(|block| !foreign::carries(block, "signature"));
+                !blocks.is_empty()
+            })
+        };
+        Some(("messages", foreign::without(members.get(text, "messages")?, judge)?))
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

@@ -19,7 +19,7 @@ mod wire;
 #[cfg(test)]
 mod recorded;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::json::Members;
 use crate::protocol::dialect::{self, ReasoningStyle};
@@ -27,7 +27,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen, has_number};
 use crate::protocol::wire::Wire;
-use crate::protocol::{Action, Codec, Stage, percent_decoded, percent_encoded};
+use crate::protocol::{Action, Codec, Stage, foreign, percent_decoded, percent_encoded};
 
 /// This protocol's codec.
 pub const CODEC: Gemini = Gemini;
@@ -156,6 +156,27 @@ impl Codec for Gemini {
 
     fn wire(&self) -> &'static dyn Wire {
         &CODEC
+    }
+
+    /// Gemini 3 refuses the first call of a step without a signature; one that says so is let pass.
+    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
+        let judge = |content: &str| {
+            foreign::changed(content, |content| {
+                let Some(parts) = content.get_mut("parts").and_then(Value::as_array_mut) else { return true };
+                parts.retain_mut(|part| {
+                    let is_foreign = foreign::carries(part, "thoughtSignature");
+                    let Some(part) = part.as_object_mut().filter(|_| is_foreign) else { return true };
+                    if part.contains_key("functionCall") {
+                        part.insert("thoughtSignature".to_owned(), part::NO_SIGNATURE.into());
+                    } else {
+                        part.shift_remove("thoughtSignature");
+                    }
+                    part.get("thought").and_then(Value::as_bool) != Some(true)
+                });
+                !parts.is_empty()
+            })
+        };
+        Some(("contents", foreign::without(members.get(text, "contents")?, judge)?))
     }
 
     fn tap_request(&self, _text: &str, _members: &Members) -> Result<Ask, AskError> {

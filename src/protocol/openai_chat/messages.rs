@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::base::quote::Text;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name, nine_characters};
 use crate::ir::request::{
@@ -55,14 +56,14 @@ enum Content<'r> {
     /// An assistant only calls.
     #[default]
     Null,
-    Text(Cow<'r, str>),
+    Text(Text<'r>),
     Parts(Vec<Part<'r>>),
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Part<'r> {
-    Text { r#type: &'static str, text: Cow<'r, str> },
+    Text { r#type: &'static str, text: Text<'r> },
     Media(Value),
 }
 
@@ -78,7 +79,7 @@ struct Call<'r> {
 #[derive(Serialize)]
 struct Function<'r> {
     name: String,
-    arguments: Cow<'r, str>,
+    arguments: Text<'r>,
 }
 
 /// Writes the conversation.
@@ -109,7 +110,7 @@ impl<'r> Writer<'r, '_, '_> {
     }
 
     fn say(&mut self, role: &'static str, text: Cow<'r, str>) {
-        self.messages.push(Message { role, content: Content::Text(text), ..Message::default() });
+        self.messages.push(Message { role, content: Content::Text(Text(text)), ..Message::default() });
     }
 
     /// Many servers take `system` first only.
@@ -156,10 +157,10 @@ impl<'r> Writer<'r, '_, '_> {
             },
             (true, _) => {
                 let texts = parts.iter().filter_map(|part| match part {
-                    Part::Text { text, .. } => Some(text.as_ref()),
+                    Part::Text { text, .. } => Some(text.0.as_ref()),
                     Part::Media(_) => None,
                 });
-                Content::Text(texts.collect::<Vec<_>>().join("\n\n").into())
+                Content::Text(Text(texts.collect::<Vec<_>>().join("\n\n").into()))
             }
             (false, _) => Content::Parts(parts),
         };
@@ -171,7 +172,7 @@ impl<'r> Writer<'r, '_, '_> {
         let tool_call_id = Some(self.id(&result.id));
         self.messages.push(Message {
             role: "tool",
-            content: Content::Text(text),
+            content: Content::Text(Text(text)),
             tool_call_id,
             ..Message::default()
         });
@@ -181,7 +182,7 @@ impl<'r> Writer<'r, '_, '_> {
         let mut message = Message { role: "assistant", ..Message::default() };
         let said = joined(texts(turn), "\n\n");
         if !said.is_empty() {
-            message.content = Content::Text(said);
+            message.content = Content::Text(Text(said));
         }
         let refused = turn.blocks.iter();
         let refused = refused
@@ -201,7 +202,7 @@ impl<'r> Writer<'r, '_, '_> {
         let answered = std::mem::take(&mut self.answered);
         for call in calls(turn).filter(|call| !answered.contains(call.id.as_str())) {
             self.losses.degrade("tool call", "it has no result; an empty one is sent");
-            let content = Content::Text("[no output recorded]".into());
+            let content = Content::Text(Text("[no output recorded]".into()));
             let tool_call_id = Some(self.id(&call.id));
             self.messages.push(Message { role: "tool", content, tool_call_id, ..Message::default() });
         }
@@ -250,7 +251,7 @@ impl<'r> Writer<'r, '_, '_> {
         Call {
             id: self.id(&call.id),
             r#type: "function",
-            function: Function { name: fit_name(&call.name, &NAMES), arguments: arguments(call) },
+            function: Function { name: fit_name(&call.name, &NAMES), arguments: Text(arguments(call)) },
             extra_content: own.and_then(|state| state.blocks.first()),
         }
     }
@@ -339,7 +340,7 @@ fn result_text<'r>(result: &'r ToolResult, pictures: &mut Vec<&'r Media>) -> Cow
 }
 
 fn text_part(text: Cow<'_, str>) -> Part<'_> {
-    Part::Text { r#type: "text", text }
+    Part::Text { r#type: "text", text: Text(text) }
 }
 
 fn image(url: &str, media: &Media) -> Value {

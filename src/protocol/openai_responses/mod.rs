@@ -22,7 +22,7 @@ use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::Wire;
-use crate::protocol::{Action, Codec, Stage, openai};
+use crate::protocol::{Action, Codec, Stage, foreign, openai};
 
 /// How state of this protocol is known.
 const ORIGIN: &str = "openai-responses";
@@ -98,6 +98,10 @@ impl Codec for OpenaiResponses {
         "/responses".to_owned()
     }
 
+    fn compact_path(&self) -> Option<&'static str> {
+        Some("/responses/compact")
+    }
+
     fn count_path(&self, _model: &str) -> Option<String> {
         Some("/responses/input_tokens".to_owned())
     }
@@ -131,6 +135,16 @@ impl Codec for OpenaiResponses {
 
     fn wire(&self) -> &'static dyn Wire {
         &CODEC
+    }
+
+    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
+        let judge = |item: &str| {
+            foreign::changed(item, |item| {
+                let is_reasoning = item.get("type").and_then(Value::as_str) == Some("reasoning");
+                !(is_reasoning && foreign::carries(item, "encrypted_content"))
+            })
+        };
+        Some(("input", foreign::without(members.get(text, "input")?, judge)?))
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

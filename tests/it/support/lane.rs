@@ -255,7 +255,7 @@ impl Lane {
         assert_eq!(frames.iter().filter(is_error).count(), 1, "{stream}");
         let last = frames.last().unwrap();
         assert!(is_error(&last), "{stream}");
-        for good in ["[DONE]", "message_stop", "response.completed", "finish"] {
+        for good in ["[DONE]", "message_stop", "response.completed", "finishReason", "\"finish_reason\":\""] {
             assert!(!stream.contains(good), "{stream}");
         }
         let data = last.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
@@ -266,6 +266,39 @@ impl Lane {
                 data["response"]["error"]["message"].as_str().unwrap().to_owned()
             }
             _ => self.error_message(&data),
+        }
+    }
+
+    /// Is this one whole stream that says "pong" once: one start, one end, no error?
+    #[track_caller]
+    pub(crate) fn is_one_pong(&self, stream: &str) {
+        self.is_one(stream, "pong");
+    }
+
+    /// The same for another word.
+    #[track_caller]
+    pub(crate) fn is_one(&self, stream: &str, word: &str) {
+        let mut once: Vec<&str> = match self.protocol {
+            Protocol::OpenaiChat => vec!["\"finish_reason\":\"stop\"", "data: [DONE]"],
+            Protocol::OpenaiResponses => vec!["event: response.created\n", "event: response.completed\n"],
+            Protocol::Anthropic => vec!["event: message_start\n", "event: message_stop\n"],
+            Protocol::Gemini => vec!["\"finishReason\":\"STOP\""],
+        };
+        let said = self.says(word);
+        once.push(&said);
+        for text in once {
+            assert_eq!(stream.matches(text).count(), 1, "{}: {text:?} in {stream}", self.name);
+        }
+        let facts = told(self.protocol, stream);
+        assert!(facts.finished && facts.error.is_none(), "{}: {stream}", self.name);
+    }
+
+    /// How a stream says a word.
+    pub(crate) fn says(&self, word: &str) -> String {
+        match self.protocol {
+            // It says everything once more at its end.
+            Protocol::OpenaiResponses => format!("\"delta\":\"{word}\""),
+            Protocol::OpenaiChat | Protocol::Anthropic | Protocol::Gemini => format!(":\"{word}\""),
         }
     }
 }

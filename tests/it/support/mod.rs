@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod crossing;
 pub(crate) mod draw;
+pub(crate) mod duo;
 pub(crate) mod fixtures;
 pub(crate) mod golden;
 pub(crate) mod lane;

@@ -54,6 +54,11 @@ impl Proxy {
         Self { server, address }
     }
 
+    /// Ends it as a process ends: when this returns, all is told to the state file.
+    pub(crate) fn ends(self) {
+        self.server.drain();
+    }
+
     /// A new connection to it.
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address)

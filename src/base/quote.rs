@@ -1,0 +1,114 @@
+//! Text as a JSON string, eight bytes at a time: a coding agent's history is long, and most of it
+//! needs no escape. serde_json looks at each byte.
+
+use std::borrow::Cow;
+
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A text that may be long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text<'a>(pub Cow<'a, str>);
+
+/// Shorter texts are left to serde_json.
+const LONG: usize = 512;
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.len() < LONG {
+            return serializer.serialize_str(&self.0);
+        }
+        let quoted = RawValue::from_string(quoted(&self.0)).map_err(S::Error::custom)?;
+        quoted.serialize(serializer)
+    }
+}
+
+/// `text` as a JSON string (RFC 8259, 7), in the very bytes that serde_json writes.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 16 + 2);
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = first_escape(rest.as_bytes()) {
+        // What is escaped is ASCII, so that it is one byte and a boundary on both sides.
+        let (plain, from) = rest.split_at(at);
+        out.push_str(plain);
+        let mut chars = from.chars();
+        chars.next().into_iter().for_each(|c| escape(c, &mut out));
+        rest = chars.as_str();
+    }
+    out.push_str(rest);
+    out.push('"');
+    out
+}
+
+fn escape(c: char, out: &mut String) {
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    out.push('\\');
+    match c {
+        '"' | '\\' => out.push(c),
+        '\n' => out.push('n'),
+        '\r' => out.push('r'),
+        '\t' => out.push('t'),
+        '\u{8}' => out.push('b'),
+        '\u{c}' => out.push('f'),
+        control => {
+            out.push_str("u00");
+            let code = u32::from(control) as usize;
+            out.extend(HEX.get(code / 16));
+            out.extend(HEX.get(code % 16));
+        }
+    }
+}
+
+/// Where the first byte stands that must be escaped.
+fn first_escape(bytes: &[u8]) -> Option<usize> {
+    let mut chunks = bytes.chunks_exact(8);
+    let mut at = 0;
+    for chunk in &mut chunks {
+        let word = chunk.try_into().map_or(0, u64::from_le_bytes);
+        let found = below_space(word) | equal(word, b'"') | equal(word, b'\\');
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    chunks.remainder().iter().position(is_special).map(|found| at + found)
+}
+
+const ONES: u64 = u64::MAX / 255;
+const HIGH: u64 = ONES << 7;
+
+/// The high bit of each byte below 0x20. Of several that are marked the lowest is right, which is
+/// the first of the text; a higher one may be a borrow's.
+fn below_space(word: u64) -> u64 {
+    word.wrapping_sub(ONES * 0x20) & !word & HIGH
+}
+
+/// The same for bytes that equal `byte`.
+fn equal(word: u64, byte: u8) -> u64 {
+    let same = word ^ (ONES * u64::from(byte));
+    same.wrapping_sub(ONES) & !same & HIGH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_writes_what_serde_json_writes() {
+        let mut texts = vec![String::new(), "plain".to_owned(), "ä\u{1F600}\u{7f}\u{80}\u{2028}".to_owned()];
+        texts.extend((0..0x21_u8).map(|byte| format!("x{}y", char::from(byte))));
+        for special in ["\"", "\\", "\n", "\u{1f}", "ü", "\u{1}\u{2}", " !#[]"] {
+            // At every place of a word, with every kind of neighbour.
+            texts.extend((0..24).map(|at| format!("{}{special}{}", "a".repeat(at), "\u{7f}b\"c".repeat(at))));
+        }
+        texts.push("line \"one\"\n\tline two\\\r\n".repeat(200));
+        for text in texts {
+            assert_eq!(quoted(&text), serde_json::to_string(&text).unwrap());
+            let long = format!("{text}{}", "z".repeat(LONG));
+            assert_eq!(serde_json::to_string(&Text(Cow::Borrowed(&long))).unwrap(), quoted(&long));
+        }
+    }
+}

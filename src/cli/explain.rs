@@ -1,0 +1,170 @@
+//! `route explain`: where a name or a request would go, and why (SPEC 5.6).
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::env::Env;
+use crate::base::id::RequestId;
+use crate::cli::args::{Given, Mistake, alternatives};
+use crate::cli::control::Told;
+use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, MODEL, Row, URL as CONFIGURED};
+use crate::cli::{FAILURE, USAGE, complain, say};
+use crate::config::{self, Overrides};
+use crate::gateway::explain;
+use crate::gateway::inbound::{Envelope, Inbound, Task, Wishes};
+use crate::gateway::live::Live;
+use crate::protocol::{Protocol, percent_encoded};
+use crate::route::explain::Explanation;
+use crate::upstream::probe;
+
+pub(super) static ROW: Row = Row {
+    name: "route explain",
+    aliases: &[],
+    summary: "where a model's name or a request would go, and why",
+    about: "Candidates in order and skipped targets with their reasons, made by the code that serves requests; \
+            nothing is called. With --url a running llmgate tells, with its cooldowns, breakers and buckets. \
+            Without --model and --file: every listed name.",
+    words: &[],
+    rest: None,
+    flags: &[&MODEL, &FILE, &PROTOCOL, &URL, &CONFIG, &LOCAL, &DEMO, &JSON],
+    codes: CODES,
+    command: read,
+};
+
+static FILE: Flag = Flag::path("file", "R.json", "the body of a request; its model may be named by --model");
+static PROTOCOL: Flag = Flag::one_of("protocol", "P", PROTOCOLS, "the client's (default: openai-chat)");
+static URL: Flag = Flag { help: "ask a running llmgate (default: none, the configuration)", ..CONFIGURED };
+
+const PROTOCOLS: &[&str] = &["openai-chat", "openai-responses", "anthropic", "gemini"];
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Explain {
+    model: Option<String>,
+    file: Option<PathBuf>,
+    protocol: Protocol,
+    url: Option<String>,
+    config: Option<PathBuf>,
+    overrides: Overrides,
+    json: bool,
+}
+
+fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
+    Ok(Box::new(Explain {
+        model: given.text(&MODEL)?,
+        file: given.path(&FILE),
+        protocol: given.text(&PROTOCOL)?.as_deref().and_then(Protocol::named).unwrap_or(Protocol::OpenaiChat),
+        url: given.text(&URL)?,
+        config: given.path(&CONFIG),
+        overrides: Overrides { local: given.has(&LOCAL), demo: given.has(&DEMO), ..Overrides::default() },
+        json: given.has(&JSON),
+    }))
+}
+
+impl Command for Explain {
+    fn run(self: Box<Self>, env: Env) -> ExitCode {
+        let told = match &self.url {
+            Some(_) if self.file.is_some() => Err((
+                USAGE,
+                "a running llmgate is asked about names only: leave --file or --url out".to_owned(),
+            )),
+            Some(url) => self.of_running(url, &env).map_err(|said| (FAILURE, said)),
+            None => self.of_configuration(&env),
+        };
+        match told {
+            Ok(list) => {
+                self.tell(&list);
+                ExitCode::SUCCESS
+            }
+            Err((code, said)) => {
+                complain(&said);
+                ExitCode::from(code)
+            }
+        }
+    }
+}
+
+impl Explain {
+    fn tell(&self, list: &[Explanation]) {
+        if self.json {
+            // One question has one answer.
+            let text = match list {
+                [only] if self.is_about_one() => serde_json::to_string(only),
+                _ => serde_json::to_string(list),
+            };
+            return say(&text.unwrap_or_default());
+        }
+        if list.is_empty() {
+            complain("no names are listed: ask for one with --model");
+        }
+        let text: Vec<String> = list.iter().map(Explanation::to_string).collect();
+        say(text.join("\n").trim_end());
+    }
+
+    fn is_about_one(&self) -> bool {
+        self.model.is_some() || self.file.is_some()
+    }
+
+    fn of_configuration(&self, env: &Env) -> Result<Vec<Explanation>, (u8, String)> {
+        let config = config::load(self.config.as_deref(), env, &self.overrides);
+        let config = config.map_err(|errors| (USAGE, errors.to_string()))?;
+        let live =
+            Live::new(Arc::new(config), env, None).map_err(|failure| (FAILURE, failure.to_string()))?;
+        if let Some(file) = &self.file {
+            let body =
+                std::fs::read(file).map_err(|error| (FAILURE, format!("{}: {error}", file.display())))?;
+            return self
+                .of_request(&live, body)
+                .map(|told| vec![told])
+                .map_err(|said| (FAILURE, in_file(file, &said)));
+        }
+        match &self.model {
+            Some(model) => explain::of_name(&live, Some(model), self.protocol)
+                .map(|told| vec![told])
+                .map_err(|unresolved| (FAILURE, unresolved.to_string())),
+            None => Ok(explain::of_listed(&live, self.protocol)),
+        }
+    }
+
+    fn of_request(&self, live: &Live, body: Vec<u8>) -> Result<Explanation, String> {
+        let envelope = Envelope {
+            protocol: self.protocol,
+            model: self.model.clone(),
+            stream: None,
+            headers: Vec::new(),
+            query: None,
+            credential: None,
+            session: None,
+            client: None,
+            tell_all: true,
+            task: Task::Answer,
+            wishes: Wishes::default(),
+        };
+        let inbound = Inbound::read(envelope, RequestId::random(), body).map_err(|fault| fault.message)?;
+        explain::of_request(live, &inbound).map_err(|trouble| trouble.fault.message)
+    }
+
+    fn of_running(&self, url: &str, env: &Env) -> Result<Vec<Explanation>, String> {
+        let base = url.trim_end_matches('/');
+        let model = self.model.as_ref().map(|model| format!("&model={}", percent_encoded(model)));
+        let asked =
+            format!("{base}/debug/routes?protocol={}{}", self.protocol.name(), model.unwrap_or_default());
+        let (status, body) = probe::get(&asked, env.var("LLMGATE_KEY"), env, PATIENCE)
+            .map_err(|failure| format!("{base}: {failure}. Is llmgate running there?"))?;
+        if status != 200 {
+            let reasons = Told::of(&body).reasons();
+            return Err(reasons.unwrap_or_else(|| format!("{base} answers {status}")));
+        }
+        let list = match &self.model {
+            Some(_) => serde_json::from_str(&body).map(|told| vec![told]),
+            None => serde_json::from_str(&body),
+        };
+        list.map_err(|_| format!("{base} answers something that is no plan: is it a llmgate?"))
+    }
+}
+
+fn in_file(file: &Path, said: &str) -> String {
+    let known = alternatives(PROTOCOLS);
+    format!("{}: {said} Is it a request of this protocol? --protocol takes {known}.", file.display())
+}

@@ -1,0 +1,76 @@
+//! The headers with which a target is called (SPEC 8.1): what passes of the client's, what its
+//! protocol demands, the credential, and the provider's own, which win.
+
+use crate::base::secret::Secret;
+use crate::config::{AuthForm, Provider};
+use crate::gateway::inbound::Inbound;
+use crate::protocol::Codec;
+use crate::route::plan::Candidate;
+
+/// A translated request says of its client no more than the idempotency key.
+fn passes(name: &str, candidate: &Candidate<'_>, inbound: &Inbound) -> bool {
+    candidate.protocol == inbound.protocol || name == "idempotency-key"
+}
+
+/// The headers of a request: names in lower case, one of a name.
+pub(super) fn all(candidate: &Candidate<'_>, inbound: &Inbound, client_key: bool) -> Vec<(String, String)> {
+    let provider = candidate.provider;
+    let codec = candidate.protocol.codec();
+    let mut headers = Headers::default();
+    for (name, value) in inbound.headers.iter().filter(|(name, _)| passes(name, candidate, inbound)) {
+        headers.set(name, value);
+    }
+    if let Some((name, value)) = codec.required_header()
+        && !headers.has(name)
+    {
+        headers.set(name, value);
+    }
+    headers.set("content-type", "application/json");
+    headers.set("accept-encoding", "identity");
+    headers.set("accept", if inbound.ask.stream { "text/event-stream" } else { "application/json" });
+    if !headers.has("user-agent") {
+        headers.set("user-agent", concat!("llmgate/", env!("CARGO_PKG_VERSION")));
+    }
+    let own = provider.key.as_ref().map(|key| &key.secret);
+    if let Some(key) = if client_key { inbound.credential.as_ref() } else { own }
+        && let Some((name, value)) = credential(provider, codec, key)
+    {
+        headers.set(name, &value);
+    }
+    for (name, value) in &provider.headers {
+        headers.set(&name.to_lowercase(), value);
+    }
+    headers.0
+}
+
+pub(super) fn credential(
+    provider: &Provider,
+    codec: &dyn Codec,
+    key: &Secret,
+) -> Option<(&'static str, String)> {
+    let key = key.expose();
+    match provider.auth {
+        AuthForm::Auto => Some(codec.credential(key)),
+        AuthForm::Bearer => Some(("authorization", format!("Bearer {key}"))),
+        AuthForm::XApiKey => Some(("x-api-key", key.to_owned())),
+        AuthForm::XGoogApiKey => Some(("x-goog-api-key", key.to_owned())),
+        AuthForm::None => None,
+    }
+}
+
+/// Headers of a request; one of a name.
+#[derive(Default)]
+struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => value.clone_into(known),
+            None => self.0.push((name.to_owned(), value.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! `/metrics`: counts in the Prometheus text format 0.0.4 (SPEC 11.4), at most 500 series.
+//!
+//! Label values come from clients (models, and targets by direct routes), so that series are
+//! bounded: what finds no room any more is counted under `other`, for which room is always kept.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::observe::record::Record;
+use crate::observe::status::{Bucket, Target, class_name, short};
+
+/// Series of requests; with those of [`SHOWN_BUCKETS`], [`SHOWN_TARGETS`], the four that stand alone
+/// and what is kept for `other` there are fewer than 500.
+const MOST_COUNTED: usize = 380;
+/// Targets whose circuit is told.
+const SHOWN_TARGETS: usize = 25;
+/// Buckets whose level is told.
+const SHOWN_BUCKETS: usize = 30;
+/// A label's value is cut there.
+const LABEL_CHARACTERS: usize = 100;
+
+/// Bounds of the histograms, in seconds.
+const BOUNDS: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+
+/// The counts.
+#[derive(Debug, Default)]
+pub struct Metrics(Mutex<Counts>);
+
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    counters: Vec<Counter>,
+    histograms: Vec<Histogram>,
+    losses: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Counter {
+    family: Family,
+    labels: String,
+    value: f64,
+}
+
+#[derive(Clone, Debug)]
+struct Histogram {
+    family: Family,
+    labels: String,
+    /// One for each bound, and those above all.
+    counts: [u64; BOUNDS.len() + 1],
+    sum: f64,
+}
+
+/// What is counted by labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Requests,
+    Attempts,
+    Failovers,
+    Tokens,
+    Cost,
+    FirstByte,
+    Total,
+}
+
+/// What is true now, for the gauges.
+#[derive(Debug)]
+pub struct Now<'a> {
+    /// The commit of this binary.
+    pub commit: &'a str,
+    /// Generations that run.
+    pub in_flight: usize,
+    /// Generations that wait.
+    pub queued: usize,
+    /// The targets.
+    pub targets: &'a [Target],
+}
+
+impl Family {
+    /// Name, kind and meaning.
+    fn about(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Requests => ("llmgate_requests_total", "counter", "Requests that ended."),
+            Self::Attempts => {
+                ("llmgate_attempts_total", "counter", "Calls to targets; class ok is an answer.")
+            }
+            Self::Failovers => {
+                ("llmgate_failovers_total", "counter", "Times that a request went on to another target.")
+            }
+            Self::Tokens => {
+                ("llmgate_tokens_total", "counter", "Tokens; cached and cache_write are part of input.")
+            }
+            Self::Cost => ("llmgate_cost_usd_total", "counter", "USD, of answers that have a price."),
+            Self::FirstByte => {
+                ("llmgate_first_byte_seconds", "histogram", "From a call to its first byte, of answers.")
+            }
+            Self::Total => {
+                ("llmgate_request_seconds", "histogram", "From a request to its end, by its last target.")
+            }
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts one request.
+    pub fn add(&self, record: &Record) {
+        let model = record.alias.as_ref().map_or("direct", |alias| alias.as_str());
+        let mut counts = self.0.lock();
+        let status = record.status.to_string();
+        let ingress = record.ingress.name();
+        let request = Labels::of(&[("ingress", ingress), ("model", model), ("status", &status)]);
+        let others = Labels::of(&[("ingress", ingress), ("model", "other"), ("status", "other")]);
+        counts.count(Family::Requests, request, others, 1.0);
+        for (target, class) in &record.failures {
+            counts.attempt(&target.to_string(), class_name(*class));
+        }
+        let failovers = record.failovers();
+        if failovers > 0 {
+            let model = Labels::of(&[("model", model)]);
+            counts.count(Family::Failovers, model, Labels::of(&[("model", "other")]), failovers as f64);
+        }
+        counts.losses += record.losses.len() as u64;
+        let Some(target) = record.target.as_ref().map(ToString::to_string) else { return };
+        if record.answered() {
+            counts.attempt(&target, "ok");
+        }
+        let of_target = || Labels::of(&[("target", &target)]);
+        let other = || Labels::of(&[("target", "other")]);
+        let usage = &record.usage;
+        for (kind, tokens) in [
+            ("input", usage.input),
+            ("cached", usage.cached),
+            ("cache_write", usage.cache_write),
+            ("output", usage.output),
+            ("reasoning", usage.reasoning),
+        ] {
+            let Some(tokens) = tokens.filter(|tokens| *tokens > 0) else { continue };
+            let labels = Labels::of(&[("target", &target), ("kind", kind)]);
+            let others = Labels::of(&[("target", "other"), ("kind", kind)]);
+            counts.count(Family::Tokens, labels, others, tokens as f64);
+        }
+        if let Some(cost) = record.cost {
+            counts.count(Family::Cost, of_target(), other(), cost);
+        }
+        if let Some(time) = record.answered_in.filter(|_| record.answered()) {
+            counts.measure(Family::FirstByte, of_target(), other(), time);
+        }
+        counts.measure(Family::Total, of_target(), other(), record.total);
+    }
+
+    /// All of it in the text format.
+    pub fn text(&self, now: &Now<'_>) -> String {
+        // Copied, so that no request waits while it is written.
+        let counts = self.0.lock().clone();
+        let mut page = String::new();
+        for family in [Family::Requests, Family::Attempts, Family::Failovers, Family::Tokens, Family::Cost] {
+            let name = head(&mut page, family.about());
+            for counter in counts.counters.iter().filter(|counter| counter.family == family) {
+                sample(&mut page, name, &counter.labels, counter.value);
+            }
+        }
+        for family in [Family::FirstByte, Family::Total] {
+            let name = head(&mut page, family.about());
+            let own = counts.histograms.iter().filter(|histogram| histogram.family == family);
+            own.for_each(|histogram| histogram.write(&mut page, name));
+        }
+        gauges(&mut page, now);
+        let name = head(
+            &mut page,
+            ("llmgate_losses_total", "counter", "What requests lost on their way to a target."),
+        );
+        sample(&mut page, name, "", counts.losses as f64);
+        page
+    }
+}
+
+/// The text of labels, as it stands between the braces.
+struct Labels(String);
+
+impl Labels {
+    fn of(labels: &[(&str, &str)]) -> Self {
+        let mut text = String::new();
+        for (name, value) in labels {
+            let comma = if text.is_empty() { "" } else { "," };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{comma}{name}=\"");
+            for c in short(value, LABEL_CHARACTERS).chars() {
+                match c {
+                    '\\' => text.push_str("\\\\"),
+                    '"' => text.push_str("\\\""),
+                    '\n' => text.push_str("\\n"),
+                    // Allowed, but nobody's friend on a terminal.
+                    c if c.is_control() => text.push('?'),
+                    c => text.push(c),
+                }
+            }
+            text.push('"');
+        }
+        Self(text)
+    }
+}
+
+impl Counts {
+    fn attempt(&mut self, target: &str, class: &str) {
+        let labels = Labels::of(&[("target", target), ("class", class)]);
+        let others = Labels::of(&[("target", "other"), ("class", "other")]);
+        self.count(Family::Attempts, labels, others, 1.0);
+    }
+
+    fn count(&mut self, family: Family, labels: Labels, others: Labels, more: f64) {
+        let known = |counters: &mut Vec<Counter>, labels: &Labels| {
+            let own = |counter: &&mut Counter| counter.family == family && counter.labels == labels.0;
+            counters.iter_mut().find(own).map(|counter| counter.value += more)
+        };
+        if known(&mut self.counters, &labels).is_some() {
+            return;
+        }
+        let labels = if self.has_room(1) { labels } else { others };
+        if known(&mut self.counters, &labels).is_none() {
+            self.counters.push(Counter { family, labels: labels.0, value: more });
+        }
+    }
+
+    fn measure(&mut self, family: Family, labels: Labels, others: Labels, time: Duration) {
+        let known = |histograms: &mut Vec<Histogram>, labels: &Labels| {
+            let own = |one: &&mut Histogram| one.family == family && one.labels == labels.0;
+            histograms.iter_mut().find(own).map(|histogram| histogram.add(time))
+        };
+        if known(&mut self.histograms, &labels).is_some() {
+            return;
+        }
+        let labels = if self.has_room(Histogram::SERIES) { labels } else { others };
+        if known(&mut self.histograms, &labels).is_none() {
+            let mut histogram =
+                Histogram { family, labels: labels.0, counts: [0; BOUNDS.len() + 1], sum: 0.0 };
+            histogram.add(time);
+            self.histograms.push(histogram);
+        }
+    }
+
+    fn has_room(&self, series: usize) -> bool {
+        self.counters.len() + self.histograms.len() * Histogram::SERIES + series <= MOST_COUNTED
+    }
+}
+
+impl Histogram {
+    /// A series for each bound, one for all, sum and count.
+    const SERIES: usize = BOUNDS.len() + 3;
+
+    fn add(&mut self, time: Duration) {
+        let seconds = time.as_secs_f64();
+        self.sum += seconds;
+        let place = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
+        if let Some(count) = self.counts.get_mut(place) {
+            *count += 1;
+        }
+    }
+
+    fn write(&self, page: &mut String, name: &str) {
+        let mut sum = 0;
+        for (index, count) in self.counts.iter().enumerate() {
+            sum += count;
+            let bound = BOUNDS.get(index).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
+            // Writing to a String cannot fail.
+            let _ = writeln!(page, "{name}_bucket{{{},le=\"{bound}\"}} {sum}", self.labels);
+        }
+        let _ = writeln!(page, "{name}_sum{{{}}} {}", self.labels, self.sum);
+        let _ = writeln!(page, "{name}_count{{{}}} {sum}", self.labels);
+    }
+}
+
+fn gauges(page: &mut String, now: &Now<'_>) {
+    let name =
+        head(page, ("llmgate_circuit_state", "gauge", "Breaker of a target: 0 closed, 1 half-open, 2 open."));
+    for target in now.targets.iter().take(SHOWN_TARGETS) {
+        let state = match target.circuit_state {
+            "open" => 2.0,
+            "half_open" => 1.0,
+            _ => 0.0,
+        };
+        first_sample(page, name, &Labels::of(&[("target", &target.target.to_string())]), state);
+    }
+    let name = head(page, ("llmgate_bucket_remaining", "gauge", "What is left in a bucket's window."));
+    let levels = |target: &Target| {
+        let name = target.target.to_string();
+        target.buckets.iter().map(|bucket| (name.clone(), bucket.clone())).collect::<Vec<_>>()
+    };
+    for (target, bucket) in now.targets.iter().flat_map(levels).take(SHOWN_BUCKETS) {
+        let Bucket { name: bucket_name, metric, used, limit, .. } = &bucket;
+        let labels = Labels::of(&[("target", &target), ("bucket", bucket_name), ("metric", metric)]);
+        first_sample(page, name, &labels, limit.saturating_sub(*used) as f64);
+    }
+    let name = head(page, ("llmgate_in_flight", "gauge", "Generations that run."));
+    sample(page, name, "", now.in_flight as f64);
+    let name = head(page, ("llmgate_queued", "gauge", "Generations that wait for a slot."));
+    sample(page, name, "", now.queued as f64);
+    let name = head(page, ("llmgate_build_info", "gauge", "What this binary is; always 1."));
+    let build = Labels::of(&[("version", env!("CARGO_PKG_VERSION")), ("commit", now.commit)]);
+    sample(page, name, &build.0, 1.0);
+}
+
+/// Begins a family.
+fn head(page: &mut String, about: (&'static str, &str, &str)) -> &'static str {
+    let (name, kind, help) = about;
+    // Writing to a String cannot fail.
+    let _ = write!(page, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    name
+}
+
+/// A series is told once, also where names are alike as far as they are kept.
+fn first_sample(page: &mut String, name: &str, labels: &Labels, value: f64) {
+    if !page.contains(&format!("{name}{{{}}}", labels.0)) {
+        sample(page, name, &labels.0, value);
+    }
+}
+
+fn sample(page: &mut String, name: &str, labels: &str, value: f64) {
+    // Writing to a String cannot fail.
+    let _ = if labels.is_empty() {
+        writeln!(page, "{name} {value}")
+    } else {
+        writeln!(page, "{name}{{{labels}}} {value}")
+    };
+}
+
+#[cfg(test)]
+mod tests;

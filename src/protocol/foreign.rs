@@ -1,0 +1,110 @@
+//! The native lane's reasoning carriers (SPEC 8.6): state of another provider that a client sends
+//! back, after a turn that was translated for it. Its target could not read it and would refuse the
+//! request, so that the whole block goes; every other byte of the history stays.
+
+use serde_json::Value;
+
+use crate::base::json::elements;
+use crate::ir::carrier;
+
+/// What becomes of one element of a list.
+pub(super) enum Fate {
+    /// It stays as it came.
+    Keep,
+    /// It becomes this.
+    Become(String),
+    /// It goes.
+    Drop,
+}
+
+/// The JSON text of a list without what is foreign in it; `None` where nothing is. `judge` is asked
+/// about elements that hold a carrier only.
+pub(super) fn without(list: &str, judge: impl Fn(&str) -> Fate) -> Option<String> {
+    if !list.contains(carrier::PREFIX) {
+        return None;
+    }
+    let mut out = String::with_capacity(list.len());
+    let mut changed = false;
+    for range in elements(list).ok()? {
+        let element = list.get(range)?;
+        let fate = if element.contains(carrier::PREFIX) { judge(element) } else { Fate::Keep };
+        let kept = match &fate {
+            Fate::Keep => element,
+            Fate::Become(text) => text,
+            Fate::Drop => "",
+        };
+        changed |= !matches!(fate, Fate::Keep);
+        if !kept.is_empty() {
+            out.push(if out.is_empty() { '[' } else { ',' });
+            out.push_str(kept);
+        }
+    }
+    if out.is_empty() {
+        out.push('[');
+    }
+    out.push(']');
+    changed.then_some(out)
+}
+
+/// Does a member of an object hold a carrier of ours?
+pub(super) fn carries(object: &Value, member: &str) -> bool {
+    object.get(member).and_then(Value::as_str).is_some_and(|field| field.starts_with(carrier::PREFIX))
+}
+
+/// An element that was decoded, changed and is written again. One that cannot be decoded stays: its
+/// provider will say what is wrong with it.
+pub(super) fn changed(element: &str, change: impl FnOnce(&mut Value) -> bool) -> Fate {
+    let Ok(before) = serde_json::from_str::<Value>(element) else { return Fate::Keep };
+    let mut after = before.clone();
+    match change(&mut after) {
+        false => Fate::Drop,
+        true if after == before => Fate::Keep,
+        true => Fate::Become(after.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::json::Members;
+    use crate::ir::carrier::State;
+    use crate::protocol::Protocol;
+
+    #[track_caller]
+    fn check(protocol: Protocol, body: &str, expected: Option<&str>) {
+        let packed = State::of("elsewhere", vec![]).pack();
+        let body = body.replace("CARRIER", &packed);
+        let members = Members::read(&body).unwrap();
+        let found = protocol.codec().without_foreign_state(&body, &members);
+        assert_eq!(found.map(|(_, json)| json).as_deref(), expected, "{body}");
+    }
+
+    #[test]
+    fn carriers_go_and_the_rest_stays_byte_for_byte() {
+        let responses = Protocol::OpenaiResponses;
+        let own = r#"{"type":"reasoning","encrypted_content":"gAAA"}"#;
+        let said = r#"{ "role":"user", "content":"TEdDMX is said" }"#;
+        let foreign = r#"{"type":"reasoning","summary":[],"encrypted_content":"CARRIER"}"#;
+        check(
+            responses,
+            &format!(r#"{{"input":[{own}, {foreign} ,{said}]}}"#),
+            Some(&format!("[{own},{said}]")),
+        );
+        check(responses, &format!(r#"{{"input":[{own},{said}]}}"#), None);
+        check(responses, r#"{"input":"TEdDMX"}"#, None);
+
+        let thinking = r#"{"type":"thinking","thinking":"hm","signature":"CARRIER"}"#;
+        let call = r#"{"type":"tool_use","id":"1","name":"f","input":{"b":1,"a":2}}"#;
+        let user = r#"{"role":"user","content":"x"}"#;
+        let body = format!(
+            r#"{{"messages":[{user},{{"role":"assistant","content":[{thinking},{call}]}},{{"role":"assistant","content":[{thinking}]}}]}}"#
+        );
+        let expected = format!(r#"[{user},{{"role":"assistant","content":[{call}]}}]"#);
+        check(Protocol::Anthropic, &body, Some(&expected));
+
+        let body = r#"{"contents":[{"role":"model","parts":[{"text":"hm","thought":true,"thoughtSignature":"CARRIER"},
+            {"functionCall":{"name":"f","args":{}},"thoughtSignature":"CARRIER"},{"text":"x","thoughtSignature":"CARRIER"}]}]}"#;
+        let expected = r#"[{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"skip_thought_signature_validator"},{"text":"x"}]}]"#;
+        check(Protocol::Gemini, body, Some(expected));
+        check(Protocol::OpenaiChat, r#"{"messages":[{"role":"user","content":"CARRIER"}]}"#, None);
+    }
+}

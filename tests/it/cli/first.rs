@@ -1,0 +1,119 @@
+//! A new user's first commands: `init`, `config show`, `config key`, `config import`.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use super::{check_code, run, text};
+use crate::support::lane::{KEY, LANES};
+use crate::support::proxy::Folder;
+
+fn mode(path: &std::path::Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn the_first_file_is_private_valid_and_never_overwritten() {
+    for preset in ["neutral", "local", "anthropic", "openai", ""] {
+        let home = Folder::new(&format!("init-{preset}"));
+        let mut words = vec!["init"];
+        if !preset.is_empty() {
+            words.extend(["--preset", preset]);
+        }
+        let output = run(&home, &words, &[]);
+        check_code(&output, 0);
+        let path = home.0.join(".config/llmgate/config.yaml");
+        assert!(text(&output.stdout).contains(path.to_str().unwrap()));
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700), "{preset}");
+        let first = std::fs::read_to_string(&path).unwrap();
+        check_code(&run(&home, &["config", "validate"], &[]), 0);
+
+        let output = run(&home, &words, &[]);
+        check_code(&output, 1);
+        assert!(text(&output.stderr).contains("--force"), "{}", text(&output.stderr));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), first);
+        std::fs::write(&path, "mine").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        words.push("--force");
+        check_code(&run(&home, &words, &[]), 0);
+        assert_eq!((std::fs::read_to_string(&path).unwrap(), mode(&path)), (first, 0o600));
+    }
+}
+
+#[test]
+fn keys_that_are_set_become_providers_and_are_not_written() {
+    let home = Folder::new("init-keys");
+    let variables = [("GROQ_API_KEY", KEY), ("GOOGLE_API_KEY", KEY)];
+    let output = run(&home, &["init", "--output", "here/c.yaml", "--json"], &variables);
+    check_code(&output, 0);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["path"], "here/c.yaml");
+    let file = std::fs::read_to_string(home.file("here/c.yaml")).unwrap();
+    assert!(
+        file.contains("${GROQ_API_KEY}") && file.contains("${GOOGLE_API_KEY}") && !file.contains(KEY),
+        "{file}"
+    );
+    let output = run(&home, &["config", "validate", "--config", "here/c.yaml"], &variables);
+    assert_eq!(text(&output.stdout), "ok: 2 providers, 2 models\n");
+}
+
+#[test]
+fn what_is_in_effect_is_shown_masked_and_can_be_used() {
+    let home = Folder::new("show");
+    let config = home.write("c.yaml", &LANES[0].config("http://127.0.0.1:9"));
+    let config = config.to_str().unwrap();
+    for words in [&[][..], &["--json"], &["--origin"], &["--origin", "--json"]] {
+        let words: Vec<&str> = ["config", "show", "--config", config].iter().chain(words).copied().collect();
+        let output = run(&home, &words, &[]);
+        check_code(&output, 0);
+        let told = text(&output.stdout);
+        assert!(!told.contains(KEY) && told.contains("sk-pr****ghij"), "{told}");
+    }
+    let output = run(&home, &["config", "show", "--config", config], &[]);
+    let again = home.write("again.yaml", &text(&output.stdout).replace("api_key_env: null", ""));
+    check_code(&run(&home, &["config", "validate", "--config", again.to_str().unwrap()], &[]), 0);
+    let output =
+        run(&home, &["config", "show", "--origin", "--config", config, "--listen", "127.0.0.1:7"], &[]);
+    let told = text(&output.stdout);
+    let line = told.lines().find(|line| line.starts_with("listen:")).unwrap();
+    assert!(line.contains("127.0.0.1:7") && line.ends_with("# flag --listen"), "{line}");
+}
+
+#[test]
+fn keys_are_long_and_never_the_same() {
+    let home = Folder::new("key");
+    let mut seen = BTreeSet::new();
+    for (words, length) in [(&["config", "key"][..], 43), (&["config", "key", "--bytes", "24"], 32)] {
+        for _ in 0..3 {
+            let output = run(&home, words, &[]);
+            check_code(&output, 0);
+            let key = text(&output.stdout).trim_end().to_owned();
+            let random = key.strip_prefix("gw_").unwrap();
+            assert_eq!(random.len(), length);
+            assert!(random.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{key}");
+            assert!(seen.insert(key));
+        }
+    }
+    check_code(&run(&home, &["config", "key", "--bytes", "16"], &[]), 2);
+}
+
+#[test]
+fn an_import_tells_what_is_still_to_do() {
+    let home = Folder::new("import");
+    let from = format!("{}/fixtures/import/llmfail-documented.yaml", env!("CARGO_MANIFEST_DIR"));
+    let output = run(&home, &["config", "import", &from], &[("OPENAI_API_KEY", KEY)]);
+    check_code(&output, 0);
+    let said = text(&output.stderr);
+    assert!(said.contains("dropped: routes[0].endpoints: "), "{said}");
+    assert!(said.contains("to do: ") && said.contains("ANTHROPIC_API_KEY is not set"), "{said}");
+    let file = home.write("c.yaml", &text(&output.stdout));
+    let variables = [("OPENAI_API_KEY", KEY), ("ANTHROPIC_API_KEY", KEY)];
+    check_code(&run(&home, &["config", "validate", "--config", file.to_str().unwrap()], &variables), 0);
+    for words in [&[from.as_str(), "--from", "ococl"][..], &["absent.yaml"], &["c.yaml"]] {
+        let words: Vec<&str> = ["config", "import"].iter().chain(words).copied().collect();
+        let output = run(&home, &words, &[]);
+        check_code(&output, 1);
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+}
