@@ -21,11 +21,21 @@ impl Millis {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+
+    /// As [`rfc3339`] writes it.
+    pub fn rfc3339(self) -> String {
+        rfc3339(UNIX_EPOCH.checked_add(Duration::from_millis(self.0)).unwrap_or(UNIX_EPOCH))
+    }
+
+    /// A file's time, as the system tells it.
+    pub fn of(time: SystemTime) -> Self {
+        Self::default().plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
 }
 
 /// Now, as the wall shows it, for decisions.
 pub fn millis() -> Millis {
-    Millis::default().plus(wall().duration_since(UNIX_EPOCH).unwrap_or_default())
+    Millis::of(wall())
 }
 
 /// Now, for measuring.

@@ -115,6 +115,12 @@ pub fn elements(text: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
     Ok(list)
 }
 
+/// JSON with a line for each value; what is none stays as it is.
+pub fn pretty(text: &str) -> String {
+    let read = serde_json::from_str::<serde_json::Value>(text);
+    read.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| text.to_owned())
+}
+
 struct ObjectVisitor<'t>(&'t str);
 
 impl<'de> Visitor<'de> for ObjectVisitor<'de> {

@@ -1,11 +1,12 @@
 //! Replaces, adds or removes single JSON values by their path; every other byte stays as it was.
 
+use serde::Serialize;
 use serde_json::Error;
 
-use crate::base::json::{Members, quoted};
+use crate::base::json::{Members, elements, quoted};
 
 /// One change of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Edit {
     /// The names that lead to the value, outermost first.
     pub path: Vec<String>,
@@ -14,7 +15,7 @@ pub struct Edit {
 }
 
 /// What happens to a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Change {
     /// It becomes this JSON text; it is added when it is not there, with the objects around it.
     Set(String),
@@ -36,6 +37,22 @@ impl Edit {
     /// Removes the value at a dotted path.
     pub fn remove_dotted(path: &str) -> Self {
         Self { path: path.split('.').map(str::to_owned).collect(), change: Change::Remove }
+    }
+}
+
+impl Edit {
+    /// Reads a list of them, as it is serialized.
+    pub fn read_list(text: &str) -> Option<Vec<Self>> {
+        elements(text).ok()?.into_iter().map(|place| Self::read(text.get(place)?)).collect()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let members = Members::read(text).ok()?;
+        let change = match members.object(text, "change") {
+            Some((inner, change)) => Change::Set(change.string(inner, "Set")?),
+            None => Change::Remove,
+        };
+        Some(Self { path: serde_json::from_str(members.get(text, "path")?).ok()?, change })
     }
 }
 

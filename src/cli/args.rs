@@ -306,7 +306,11 @@ mod tests {
     fn every_command_reads_its_own_options() {
         for row in COMMANDS {
             let options = row.flags.iter().flat_map(|flag| {
-                let free = if flag.value() == Some("URL") { "http://127.0.0.1:1" } else { "600" };
+                let free = match flag.value() {
+                    Some("URL") => "http://127.0.0.1:1",
+                    Some("TIME") => "7d",
+                    Some(_) | None => "600",
+                };
                 let value = flag.value().map(|_| flag.words().first().copied().unwrap_or(free));
                 std::iter::once(format!("--{}", flag.name)).chain(value.map(str::to_owned))
             });

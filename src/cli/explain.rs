@@ -33,7 +33,7 @@ pub(super) static ROW: Row = Row {
     command: read,
 };
 
-static FILE: Flag = Flag::path("file", "R.json", "the body of a request; its model may be named by --model");
+static FILE: Flag = Flag::path("file", "F", "the body of a request; its model may be named by --model");
 static PROTOCOL: Flag = Flag::one_of("protocol", "P", PROTOCOLS, "the client's (default: openai-chat)");
 static URL: Flag = Flag { help: "ask a running llmgate (default: none, the configuration)", ..CONFIGURED };
 

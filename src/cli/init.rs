@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::base::env::Env;
 use crate::base::id::nearest;
+use crate::base::private;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{CODES, Command, Flag, JSON, Row};
 use crate::cli::{FAILURE, complain, files, say};
@@ -111,7 +112,7 @@ impl Init {
             _ => format!("{}: {error}", path.display()),
         };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            files::private_folder(folder).map_err(failed)?;
+            private::folder(folder).map_err(failed)?;
         }
         if self.force { files::replace(path, text) } else { files::write_new(path, text) }.map_err(failed)
     }

@@ -1,25 +1,32 @@
 //! Where log lines go, and their form.
 
-use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 
 use env_logger::{Builder, Target};
 
 use crate::base::clock;
-use crate::config::LogLevel;
+use crate::config::{Log, LogLevel};
+use crate::observe::rotate::Rotating;
 
-/// Log lines go to stderr.
-pub(super) fn to_stderr(level: LogLevel) {
-    begin(level, Target::Stderr);
+/// Log lines go where the configuration says: to its file, else to stderr.
+pub(super) fn begin(log: &Log) -> io::Result<()> {
+    match &log.file {
+        Some(file) => to_file(log, file)?,
+        None => to(log.level, Target::Stderr),
+    }
+    Ok(())
 }
 
-/// Log lines go to a file.
-pub(super) fn to_file(level: LogLevel, file: File) {
-    begin(level, Target::Pipe(Box::new(file)));
+/// Log lines go to a file of our own choice.
+pub(super) fn to_file(log: &Log, file: &Path) -> io::Result<()> {
+    let file = Rotating::open(file, log.rotate, Box::new(clock::millis))?;
+    to(log.level, Target::Pipe(Box::new(file)));
+    Ok(())
 }
 
 /// Only our own lines: what ureq and rustls say at debug level may hold headers.
-fn begin(level: LogLevel, target: Target) {
+fn to(level: LogLevel, target: Target) {
     let level = match level {
         LogLevel::Debug => log::LevelFilter::Debug,
         LogLevel::Info => log::LevelFilter::Info,

@@ -16,11 +16,13 @@ mod inspect;
 mod logging;
 mod models;
 mod providers;
+mod replay;
 mod run;
 mod service;
 mod start;
 mod status;
 mod table;
+mod usage;
 mod version;
 
 use std::ffi::OsString;
@@ -54,6 +56,20 @@ pub fn reference() -> String {
 /// Writes a line to stdout. A reader that has gone (`| head`) is no failure.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Rows of cells, each column as wide as its longest cell.
+fn columns(rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+            text.push_str(&format!("{cell:<width$}  ", width = width.unwrap_or(0)));
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    text
 }
 
 /// Writes a line to stderr.

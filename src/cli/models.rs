@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, Row, URL as CONFIGURED};
-use crate::cli::{FAILURE, USAGE, complain, say};
+use crate::cli::{FAILURE, USAGE, columns, complain, say};
 use crate::config::{self, Overrides};
 use crate::protocol::Protocol;
 use crate::protocol::listing::{self, ListQuery, ModelCard};
@@ -121,26 +121,16 @@ pub(super) fn of_running(
 }
 
 fn table(cards: &[ModelCard]) -> String {
-    let heads = ["MODEL", "TARGET", "CONTEXT", "OUTPUT", "INPUT"].map(str::to_owned);
-    let rows: Vec<[String; 5]> = std::iter::once(heads).chain(cards.iter().map(row)).collect();
-    let mut text = String::new();
-    for row in &rows {
-        for (column, cell) in row.iter().enumerate() {
-            let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-            text.push_str(&format!("{cell:<width$}  ", width = width.unwrap_or(0)));
-        }
-        text.truncate(text.trim_end().len());
-        text.push('\n');
-    }
-    text
+    let heads = ["MODEL", "TARGET", "CONTEXT", "OUTPUT", "INPUT"].map(str::to_owned).to_vec();
+    columns(&std::iter::once(heads).chain(cards.iter().map(row)).collect::<Vec<_>>())
 }
 
-fn row(card: &ModelCard) -> [String; 5] {
+fn row(card: &ModelCard) -> Vec<String> {
     let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     let target = match (&card.upstream_name, &card.upstream_model) {
         (Some(provider), Some(model)) => format!("{provider}/{model}"),
         (Some(_) | None, Some(_) | None) => "?".to_owned(),
     };
     let input = card.input.as_ref().map_or_else(|| "?".to_owned(), |input| input.join(","));
-    [card.id.clone(), target, count(card.context_window), count(card.max_output_tokens), input]
+    vec![card.id.clone(), target, count(card.context_window), count(card.max_output_tokens), input]
 }

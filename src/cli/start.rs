@@ -15,7 +15,7 @@ use crate::base::os;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::config::source;
 use crate::cli::control::READY_FILE;
-use crate::cli::table::{CODES, COMPAT, CONFIG, Command, DEMO, Flag, LOCAL, Row};
+use crate::cli::table::{CODES, COMPAT, CONFIG, Command, DEMO, Flag, LOCAL, Row, TRACE};
 use crate::cli::{FAILURE, USAGE, complain, logging, say};
 use crate::config::{self, Compat, Config, LogLevel, Overrides, Words};
 use crate::server::{Server, Setup};
@@ -27,7 +27,7 @@ pub(super) static ROW: Row = Row {
     name: "start",
     aliases: &["serve"],
     summary: "run the proxy",
-    about: "Prints where it listens and what it found; logs go to stderr. INT or TERM ends it after its requests, \
+    about: "Prints where it listens and what it found; logs go to stderr or `log.file`. INT or TERM ends it after its requests, \
             a second one at once.",
     words: &[],
     rest: None,
@@ -38,6 +38,7 @@ pub(super) static ROW: Row = Row {
         &EXIT_WITH_PARENT,
         &NO_WATCH,
         &REQUIRE_AUTH,
+        &TRACE,
         &LOG_LEVEL,
         &COMPAT,
         &LOCAL,
@@ -69,6 +70,7 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
         listen: given.text(&LISTEN)?,
         log_level: given.text(&LOG_LEVEL)?.as_deref().and_then(LogLevel::named),
         compat: given.text(&COMPAT)?.as_deref().and_then(Compat::named),
+        trace: given.path(&TRACE),
         require_auth: given.has(&REQUIRE_AUTH),
         local: given.has(&LOCAL),
         demo: given.has(&DEMO),
@@ -100,7 +102,11 @@ fn start(options: Start, env: Env) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    logging::to_stderr(config.log.level);
+    if let Err(error) = logging::begin(&config.log) {
+        let file = config.log.file.unwrap_or_default();
+        complain(&format!("`log.file` {}: {error}", file.display()));
+        return ExitCode::from(FAILURE);
+    }
     for warning in &config.warnings {
         complain(&format!("warning: {warning}"));
     }

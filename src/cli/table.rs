@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::{
-    ai_help, completions, config, control, doctor, explain, health, help, init, models, providers, run,
-    service, start, status, version,
+    ai_help, completions, config, control, doctor, explain, health, help, init, models, providers, replay,
+    run, service, start, status, usage, version,
 };
 
 /// Every command, in the order in which they are shown.
@@ -24,9 +24,11 @@ pub(super) static COMMANDS: &[&Row] = &[
     &explain::ROW,
     &models::ROW,
     &status::ROW,
+    &usage::ROW,
     &control::RELOAD,
     &control::STOP,
     &health::ROW,
+    &replay::ROW,
     &service::ROW,
     &ai_help::ROW,
     &completions::ROW,
@@ -196,6 +198,10 @@ pub(super) static COMPAT: Flag = Flag::one_of(
     &["max", "strict"],
     "what a protocol cannot carry is dropped and told, or refused (default: max)",
 );
+
+/// `--trace F`.
+pub(super) static TRACE: Flag =
+    Flag::path("trace", "F", "write what goes over the wire into this file, for `llmgate replay`");
 
 #[cfg(test)]
 mod tests {

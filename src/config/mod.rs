@@ -48,6 +48,8 @@ pub struct Overrides {
     pub log_level: Option<LogLevel>,
     /// `--compat`.
     pub compat: Option<Compat>,
+    /// `--trace`.
+    pub trace: Option<PathBuf>,
     /// `--require-auth`: refuse `client_auth.mode: none`.
     pub require_auth: bool,
     /// `--local`: use Ollama on this machine; only without a file.

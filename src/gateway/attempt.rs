@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::gateway::headers;
+use crate::gateway::line::Line;
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::Outgoing;
 use crate::gateway::record::Story;
@@ -23,19 +24,22 @@ const A_WHILE: Duration = Duration::from_secs(60);
 pub fn call(
     live: &Live,
     outgoing: &Outgoing<'_>,
-    hook: &Rc<dyn Hook>,
+    line: &Rc<Line>,
     story: &mut Story,
 ) -> Result<Incoming, Trouble> {
+    let hook: Rc<dyn Hook> = Rc::clone(line) as Rc<dyn Hook>;
+    line.tape.calls(outgoing);
     let mut incoming =
-        outgoing.send(hook).map_err(|failure| Trouble::of_failure(&failure, outgoing.target()))?;
+        outgoing.send(&hook).map_err(|failure| Trouble::of_failure(&failure, outgoing.target()))?;
     story.hears();
+    line.tape.hears(&incoming);
     match incoming.status {
         200..=299 => Ok(incoming),
         300..=399 => {
             let what = format!("answered with a redirect ({}), which is never followed", incoming.status);
             Err(Trouble::bad_answer(Class::BadUpstream, outgoing.target(), &what))
         }
-        _ => Err(refused(live, outgoing, &mut incoming)),
+        _ => Err(refused(live, outgoing, line, &mut incoming)),
     }
 }
 
@@ -59,12 +63,13 @@ pub fn read_up_to(incoming: &mut Incoming, limit: usize) -> Result<(Vec<u8>, boo
     }
 }
 
-fn refused(live: &Live, outgoing: &Outgoing<'_>, incoming: &mut Incoming) -> Trouble {
+fn refused(live: &Live, outgoing: &Outgoing<'_>, line: &Line, incoming: &mut Incoming) -> Trouble {
     let limit = live.config().limits.error_body;
     // A key that lies across the limit must be seen whole to be masked. What came before the body
     // broke may still tell the reason.
-    let (body, _) = read_up_to(incoming, limit + live.longest_secret()).unwrap_or_default();
-    let body = live.masked(&String::from_utf8_lossy(&body));
+    let (body, _) = read_up_to(incoming, limit + line.longest_secret(live)).unwrap_or_default();
+    line.tape.takes(&body);
+    let body = line.masked(live, &String::from_utf8_lossy(&body));
     let body = cut(&body, limit).to_owned();
     let error = error::read(&body);
     let report = outgoing.report(live, incoming.status, headers::retry_after(incoming));

@@ -118,6 +118,8 @@ pub struct Decoded {
     pub losses: Losses,
     /// How much it holds.
     pub size: Size,
+    /// Was state put in that its own text does not hold?
+    pub restored: bool,
 }
 
 /// What the path and the head of a request say.
@@ -199,20 +201,20 @@ impl Inbound {
     }
 
     /// The request in neutral words; read once, when somebody asks. `complete` adds what its client
-    /// had no field for.
+    /// had no field for, and says whether it did.
     ///
     /// # Errors
     /// The body is no request of its protocol.
-    pub fn decoded(&self, complete: impl FnOnce(&mut Request)) -> Result<&Decoded, WireError> {
+    pub fn decoded(&self, complete: impl FnOnce(&mut Request) -> bool) -> Result<&Decoded, WireError> {
         if let Some(decoded) = self.decoded.get() {
             return Ok(decoded);
         }
         let codec = self.protocol.codec();
         let (mut request, losses) = codec.wire().decode_request(codec.counted(&self.text, &self.members))?;
         request.stream = self.ask.stream;
-        complete(&mut request);
+        let restored = complete(&mut request);
         let size = estimate::size(&request);
-        Ok(self.decoded.get_or_init(|| Decoded { request, losses, size }))
+        Ok(self.decoded.get_or_init(|| Decoded { request, losses, size, restored }))
     }
 }
 

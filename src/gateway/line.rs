@@ -23,9 +23,11 @@ use std::time::{Duration, Instant};
 
 use crate::base::clock;
 use crate::base::id::RequestId;
+use crate::base::secret::{Secret, mask_known};
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::record::Story;
+use crate::gateway::tape::Tape;
 use crate::gateway::trouble::Trouble;
 use crate::observe::live::{self, Run};
 use crate::protocol::{Codec, Stage};
@@ -93,12 +95,15 @@ enum Phase {
 
 /// The line to one client.
 pub struct Line {
+    /// What goes over the wire.
+    pub tape: Tape,
     client: SharedClient,
     codec: &'static dyn Codec,
     framing: Framing,
     streamed: bool,
     id: RequestId,
     asked: String,
+    credential: Option<Secret>,
     since: Instant,
     total: Duration,
     commit_after: Duration,
@@ -119,12 +124,14 @@ impl Line {
     pub fn new(live: &Live, inbound: &Inbound, client: SharedClient) -> Self {
         let timeouts = &live.config().timeouts;
         Self {
+            tape: Tape::new(live),
             client,
             codec: inbound.protocol.codec(),
             framing: inbound.framing,
             streamed: inbound.ask.stream,
             id: inbound.id.clone(),
             asked: inbound.asked.clone().unwrap_or_default(),
+            credential: inbound.credential.clone(),
             since: inbound.since,
             total: inbound.wishes.total.map_or(timeouts.total, |wished| wished.min(timeouts.total)),
             commit_after: timeouts.commit_after,
@@ -146,6 +153,8 @@ impl Line {
     pub fn whole(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<(), Stop> {
         self.phase.set(Phase::Committed);
         self.status.set(status);
+        self.tape.answers(status, &headers.borrowed());
+        self.tape.sends(body);
         let result = self.client.borrow_mut().whole(status, &headers.borrowed(), body);
         self.check(result)
     }
@@ -177,6 +186,12 @@ impl Line {
     /// # Errors
     /// The client left.
     pub fn send(&self, bytes: &[u8]) -> Result<(), Stop> {
+        self.tape.sends(bytes);
+        self.push(bytes)
+    }
+
+    /// Sends what is no part of the answer, too.
+    fn push(&self, bytes: &[u8]) -> Result<(), Stop> {
         let result = {
             let mut client = self.client.borrow_mut();
             client.bytes(bytes);
@@ -194,6 +209,7 @@ impl Line {
     /// # Errors
     /// The client left.
     pub fn finish(&self, last: &[u8]) -> Result<(), Stop> {
+        self.tape.sends(last);
         let mut client = self.client.borrow_mut();
         client.bytes(last);
         let result = client.end();
@@ -231,6 +247,16 @@ impl Line {
         };
     }
 
+    /// A text of others with every known secret masked, the client's own credential too.
+    pub fn masked(&self, live: &Live, text: &str) -> String {
+        mask_known(&live.masked(text), self.credential.as_slice()).into_owned()
+    }
+
+    /// Bytes of the longest secret that may be in a text.
+    pub fn longest_secret(&self, live: &Live) -> usize {
+        self.credential.as_ref().map_or(0, |key| key.expose().len()).max(live.longest_secret())
+    }
+
     /// The status the client got; 499 when it left before one.
     pub fn status(&self) -> u16 {
         if self.status.get() == 0 { 499 } else { self.status.get() }
@@ -242,6 +268,7 @@ impl Line {
         all.push(("content-type", self.framing.content_type()));
         all.push(("cache-control", "no-cache"));
         all.push(("x-accel-buffering", "no"));
+        self.tape.answers(200, &all);
         let result = self.client.borrow_mut().start(200, &all);
         self.check(result)
     }
@@ -260,7 +287,7 @@ impl Line {
         let mut headers = Headers::default();
         headers.push("x-llmgate-request-id", self.id.as_str());
         self.start(&headers)?;
-        self.send(b"")
+        self.push(b"")
     }
 }
 
@@ -284,7 +311,7 @@ impl Hook for Line {
             return if due { self.send_head_early() } else { Ok(()) };
         }
         if !self.keepalive.is_zero() && now - self.last_sent.get() >= self.keepalive {
-            self.send(self.framing.keepalive(self.codec, self.is_committed()).as_bytes())?;
+            self.push(self.framing.keepalive(self.codec, self.is_committed()).as_bytes())?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::base::id::ProviderName;
 use crate::base::secret::{Secret, mask_known};
 use crate::base::{chance, clock};
 use crate::config::{Config, Provider, ProxyChoice};
+use crate::gateway::hook;
 use crate::gateway::inbound::{Decoded, Inbound};
 use crate::gateway::question::Asking;
 use crate::gateway::trouble::Trouble;
@@ -82,11 +83,13 @@ impl Live {
         }
         let mut secrets = config.secrets();
         secrets.extend(ProxySettings::Environment(env.clone()).secrets());
+        let sinks: Arc<Sinks> = before.map_or_else(Arc::default, |before| Arc::clone(&before.sinks));
+        sinks.files.change(&config, env, &|hook| hook::post(hook, env, &tls));
         Ok(Self {
             snapshot: Snapshot::new(config),
             revision: before.map_or(1, |before| before.revision + 1),
             loaded_at: clock::millis(),
-            sinks: before.map_or_else(Arc::default, |before| Arc::clone(&before.sinks)),
+            sinks,
             agents,
             secrets,
             tls,
@@ -137,24 +140,23 @@ impl Live {
     /// # Errors
     /// The body is no request of its protocol.
     pub fn decoded<'i>(&self, inbound: &'i Inbound) -> Result<&'i Decoded, Trouble> {
-        let complete = |request: &mut Request| {
-            if !inbound.protocol.codec().wire().carries_state() {
-                self.recall(request);
-            }
-        };
+        let complete =
+            |request: &mut Request| !inbound.protocol.codec().wire().carries_state() && self.recall(request);
         let wrong = |error| Trouble::own(Fault::new(FaultKind::BadRequest, format!("In the body, {error}.")));
         inbound.decoded(complete).map_err(wrong)
     }
 
     /// Gives a history the state that its client had no field for: to each turn of the model that
-    /// of its first call's reasoning, to each call its own.
-    fn recall(&self, request: &mut Request) {
+    /// of its first call's reasoning, to each call its own. Was there any?
+    fn recall(&self, request: &mut Request) -> bool {
+        let mut restored = false;
         let now = clock::now();
         for turn in request.turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
             let mut reasoning = None;
             for block in &mut turn.blocks {
                 let Block::Call(call) = block else { continue };
                 let Some(kept) = self.recall.of(&call.id, now) else { continue };
+                restored = true;
                 call.state = kept.own.or_else(|| call.state.take());
                 reasoning.get_or_insert(kept.reasoning);
             }
@@ -165,10 +167,11 @@ impl Live {
                 words.push_str(&reasoning.text);
                 false
             });
-            let restored =
+            let block =
                 |state| Block::Reasoning(Reasoning { text: std::mem::take(&mut words), state: Some(state) });
-            turn.blocks.splice(0..0, states.into_iter().map(restored));
+            turn.blocks.splice(0..0, states.into_iter().map(block));
         }
+        restored
     }
 
     /// Bytes of the longest known secret.

@@ -11,6 +11,7 @@ pub mod check;
 pub mod count;
 pub mod explain;
 pub mod headers;
+mod hook;
 pub mod inbound;
 pub mod line;
 pub mod live;
@@ -22,6 +23,7 @@ pub mod question;
 pub mod record;
 pub mod relay;
 mod tally;
+pub mod tape;
 pub mod tries;
 pub mod trouble;
 pub mod wait;
@@ -50,7 +52,7 @@ pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
         story.fails(&trouble);
         line.fail(&trouble, &story);
     }
-    story.end(live, &line);
+    story.end(live, inbound, &line);
 }
 
 /// A panic is our own fault; it ends this request and no other.

@@ -12,6 +12,7 @@ use crate::config::{ClientAuth, Compat, ModelSpec, StripBilling};
 use crate::gateway::inbound::{Decoded, Inbound, Task};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing_headers;
+use crate::gateway::tape::{self, Mask};
 use crate::gateway::trouble::{Report, Trouble};
 use crate::ir::carrier;
 use crate::ir::loss::Severity;
@@ -22,6 +23,7 @@ use crate::protocol::Codec;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::wire::{AnswerContext, TargetContext};
 use crate::route::plan::Candidate;
+use crate::translate::again::Recipe;
 use crate::translate::concession::{self, Concession};
 use crate::translate::cross::{self, Crossing};
 use crate::translate::verbatim::Options;
@@ -40,6 +42,8 @@ pub struct Outgoing<'a> {
     pub sse_frame: usize,
     /// What was lost on the way, worth a warning.
     pub warnings: Vec<String>,
+    /// What is needed to make it again, when somebody wants to know.
+    pub recipe: Option<Box<Recipe>>,
     agent: &'a Agent,
     url: String,
     headers: Vec<(String, String)>,
@@ -47,6 +51,7 @@ pub struct Outgoing<'a> {
     patience: Patience,
     stream: bool,
     client_key: bool,
+    mask: Mask,
 }
 
 /// How an answer goes to the client.
@@ -78,6 +83,8 @@ pub fn prepare<'a>(
         || codec.upstream_path(candidate.target.model.as_str(), inbound.ask.stream),
         str::to_owned,
     );
+    let recorded = live.sinks.files.recorder().is_some();
+    let recipe = recorded.then(|| Box::new(tape::recipe(live, inbound, candidate, conceded, &lane)));
     let client_key = live.config().client_auth == ClientAuth::ClientKey;
     Ok(Outgoing {
         candidate,
@@ -91,7 +98,9 @@ pub fn prepare<'a>(
         body,
         patience: patience(candidate, inbound.ask.stream),
         stream: inbound.ask.stream,
+        recipe,
         client_key,
+        mask: header_mask(live),
     })
 }
 
@@ -123,7 +132,9 @@ pub fn prepare_count<'a>(
         body: translate::outgoing(&source(inbound), &wants),
         patience: Patience { connect: patience, head: patience, idle: patience },
         stream: false,
+        recipe: None,
         client_key,
+        mask: header_mask(live),
     })
 }
 
@@ -170,7 +181,7 @@ fn translated<'a>(
     let decoded = live.decoded(inbound)?;
     let model = &candidate.target.model;
     let dialect = candidate.provider.dialect(candidate.protocol, model);
-    let session = inbound.session.as_ref().map(|key| format!("llmgate-{:016x}", stable_hash(key.as_bytes())));
+    let session = session_key(inbound);
     let target = TargetContext { model: model.as_str(), dialect: &dialect, session: session.as_deref() };
     let (body, lost, names) = cross::outgoing(&decoded.request, target_wire, &target);
     let mut losses = decoded.losses.clone();
@@ -192,6 +203,15 @@ fn translated<'a>(
     let warnings = warnings.collect();
     let crossing = crossing(live, inbound, candidate, decoded, names);
     Ok((Cow::Owned(body), Lane::Translated(Box::new(crossing)), warnings))
+}
+
+/// A key of the session for a target, from which nobody learns its name.
+pub(super) fn session_key(inbound: &Inbound) -> Option<String> {
+    inbound.session.as_ref().map(|key| format!("llmgate-{:016x}", stable_hash(key.as_bytes())))
+}
+
+fn header_mask(live: &Live) -> Mask {
+    if live.config().log.mask { Mask::Credentials } else { Mask::Nothing }
 }
 
 fn crossing(
@@ -257,7 +277,10 @@ impl Outgoing<'_> {
     /// # Errors
     /// It was not reached, or did not answer.
     pub fn send(&self, hook: &Rc<dyn Hook>) -> Result<Incoming, Failure> {
-        log::debug!("calls {}: {} {}", self.target(), self.url, self.shown_headers());
+        if log::log_enabled!(log::Level::Debug) {
+            let headers = self.shown_headers(self.mask).join(", ");
+            log::debug!("calls {}: {} {headers}", self.target(), self.url);
+        }
         let call = Call {
             url: &self.url,
             headers: &self.headers,
@@ -282,17 +305,27 @@ impl Outgoing<'_> {
         concession::of_refusal(self.codec(), &self.body, error.param.as_deref(), &error.message)
     }
 
-    /// The headers for the log: credentials and the provider's own headers masked.
-    fn shown_headers(&self) -> String {
+    /// The address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The body.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The headers for people, `name: value`.
+    pub fn shown_headers(&self, mask: Mask) -> Vec<String> {
         let is_secret = |name: &str| {
             matches!(name, "authorization" | "x-api-key" | "x-goog-api-key")
                 || self.candidate.provider.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
         };
-        let shown = self.headers.iter().map(|(name, value)| match is_secret(name) {
-            true => format!("{name}={}", masked(value.trim_start_matches("Bearer "))),
-            false => format!("{name}={}", harmless(value)),
-        });
-        shown.collect::<Vec<_>>().join(" ")
+        let shown = |(name, value): &(String, String)| match is_secret(name) && mask == Mask::Credentials {
+            true => format!("{name}: {}", masked(value.trim_start_matches("Bearer "))),
+            false => format!("{name}: {}", harmless(value)),
+        };
+        self.headers.iter().map(shown).collect()
     }
 
     /// What is known of an error with this status, besides its text.
@@ -308,7 +341,8 @@ impl Outgoing<'_> {
     }
 }
 
-fn wants<'a>(candidate: &'a Candidate<'_>) -> Wants<'a> {
+/// What a target wants of a request in its own protocol.
+pub(super) fn wants<'a>(candidate: &'a Candidate<'_>) -> Wants<'a> {
     let spec = candidate.spec;
     let strip_attribution = match spec.map_or(StripBilling::Auto, |spec| spec.strip_billing) {
         StripBilling::Always => true,

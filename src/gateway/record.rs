@@ -228,7 +228,7 @@ impl Story {
     }
 
     /// The story is over: it is told.
-    pub fn end(mut self, live: &Live, line: &Line) {
+    pub fn end(mut self, live: &Live, inbound: &Inbound, line: &Line) {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;
         if self.record.usage.output.is_some() {
@@ -241,5 +241,8 @@ impl Story {
             self.record.outcome = Outcome::Incomplete;
         }
         live.sinks.tell(&self.record);
+        if let Some(exchange) = line.tape.exchange(inbound, &self.record, &|text| line.masked(live, text)) {
+            live.sinks.files.keep(exchange);
+        }
     }
 }

@@ -18,14 +18,13 @@ use crate::policy::class::Class;
 use crate::protocol::error::ProviderError;
 use crate::protocol::tap::{Facts, Kind, Seen};
 use crate::protocol::wire::WireError;
+use crate::translate::again::HELD_FRAMES;
 use crate::translate::cross::Whole;
 use crate::translate::gather::Gather;
 use crate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
 use crate::translate::verbatim;
 use crate::upstream::{Failure, Incoming, Phase, Stop};
 
-/// Events that only open a stream are kept, up to this many.
-const HELD_FRAMES: usize = 16;
 /// After the last event a provider has this long to end its answer, so that the connection can be
 /// used again.
 const AFTER_LAST: Duration = Duration::from_secs(1);
@@ -113,6 +112,7 @@ impl Relay<'_> {
     fn read_whole(&self, incoming: &mut Incoming) -> Result<(String, Facts, Seen), Trouble> {
         let limit = self.outgoing.response_body;
         let (body, complete) = attempt::read_up_to(incoming, limit).map_err(|error| self.failed(&error))?;
+        self.line.tape.takes(&body);
         if !complete {
             return Err(self.bad("sent an answer longer than `limits.response_body`"));
         }
@@ -133,6 +133,7 @@ impl Relay<'_> {
     /// A stream came, though none was asked for: it is gathered.
     fn gathered(self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         let crossing = self.outgoing.crossing(self.live, self.inbound)?;
+        self.line.tape.crosses(&crossing);
         let mut gather = Gather::new(&crossing, self.outgoing.sse_frame);
         let mut part = vec![0_u8; READ_BYTES];
         let mut sum = 0;
@@ -146,6 +147,7 @@ impl Relay<'_> {
                 break;
             }
             sum += count;
+            self.line.tape.takes(part.get(..count).unwrap_or_default());
             if sum > self.outgoing.response_body {
                 return Err(self.bad("sent an answer longer than `limits.response_body`"));
             }
@@ -214,6 +216,7 @@ impl Relay<'_> {
                 break;
             }
             heard = true;
+            self.line.tape.takes(part.get(..count).unwrap_or_default());
             pipe.push(part.get(..count).unwrap_or_default());
             let pulled = self.pull_all(pipe, incoming, &mut out, &mut seen);
             if matches!(pulled, Ok(Flow::Close)) {
@@ -319,6 +322,7 @@ impl Relay<'_> {
     fn instead_of_stream(&self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         let (text, facts, _) = self.read_whole(&mut incoming)?;
         let crossing = self.outgoing.crossing(self.live, self.inbound)?;
+        self.line.tape.crosses(&crossing);
         let (frames, kept) =
             crossing.streamed(&text, self.line.framing()).map_err(|error| self.broken(&error))?;
         self.live.remember(kept);
@@ -330,7 +334,7 @@ impl Relay<'_> {
     /// The provider told an error inside its answer.
     fn told(&self, facts: &Facts, body: &str) -> Trouble {
         let error = facts.error.clone().unwrap_or_default();
-        let masked = ProviderError { message: self.live.masked(&error.message), ..error };
+        let masked = ProviderError { message: self.line.masked(self.live, &error.message), ..error };
         let report = self.outgoing.report(self.live, masked.status.unwrap_or(0), None);
         let searched = if body.is_empty() { &masked.message } else { body };
         Trouble::of_provider(&masked, searched, &report)
@@ -338,7 +342,8 @@ impl Relay<'_> {
 
     /// An error event may quote a key of ours.
     fn mask(&self, out: &mut Vec<u8>, from: usize) {
-        let masked = self.live.masked(&String::from_utf8_lossy(out.get(from..).unwrap_or_default()));
+        let masked =
+            self.line.masked(self.live, &String::from_utf8_lossy(out.get(from..).unwrap_or_default()));
         out.truncate(from);
         out.extend_from_slice(masked.as_bytes());
     }

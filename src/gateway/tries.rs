@@ -35,7 +35,6 @@ use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::plan::{Candidate, Plan, Skip};
 use crate::route::visit::{Hold, Visit};
 use crate::translate::concession::Concession;
-use crate::upstream::Hook;
 
 /// So many calls of one request may be made without what a target refused.
 const MOST_CONCESSIONS: u32 = 3;
@@ -257,8 +256,7 @@ impl<'a, 's> Tries<'a, 's> {
         self.story.attempts(outgoing);
         self.line.run.calls(outgoing.target());
         self.played(outgoing)?;
-        let hook: Rc<dyn Hook> = Rc::clone(self.line) as Rc<dyn Hook>;
-        let incoming = attempt::call(self.live, outgoing, &hook, self.story)?;
+        let incoming = attempt::call(self.live, outgoing, self.line, self.story)?;
         let headers = headers::of_answer(self.inbound, self.story, outgoing, &incoming);
         let relay = Relay { live: self.live, inbound: self.inbound, outgoing, line: self.line, headers };
         if self.inbound.ask.stream {

@@ -26,14 +26,7 @@ fn line(record: &Record) -> String {
     put("ingress", record.ingress.name());
     put("model", if record.asked.is_empty() { "-" } else { &record.asked });
     put("target", &record.target.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string));
-    put(
-        "lane",
-        match (record.target.is_some(), record.translated) {
-            (false, _) => "-",
-            (true, false) => "native",
-            (true, true) => "translated",
-        },
-    );
+    put("lane", record.lane().unwrap_or("-"));
     put("status", &record.status.to_string());
     put("outcome", record.outcome.name());
     if let Some(class) = record.class {

@@ -62,6 +62,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Its lane; `None` when no target was called.
+    pub fn lane(&self) -> Option<&'static str> {
+        self.target.as_ref().map(|_| if self.translated { "translated" } else { "native" })
+    }
+
     /// How often it went on to another target.
     pub fn failovers(&self) -> u64 {
         let mut targets: Vec<&TargetId> = self.failures.iter().map(|(target, _)| target).collect();

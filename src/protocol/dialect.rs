@@ -1,8 +1,12 @@
 //! Dialect: what one target's server wants differently from its protocol's reference.
 //! Made by `config`, obeyed by the codecs.
 
+use serde::Serialize;
+
+use crate::base::json::Members;
+
 /// What one target wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Dialect {
     /// The provider's name; reasoning state goes back to the provider that made it only.
     pub provider: String,
@@ -26,7 +30,7 @@ pub struct Dialect {
 }
 
 /// What a model is known not to take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Refuses {
     /// Images inside the request.
     pub images: bool,
@@ -34,6 +38,44 @@ pub struct Refuses {
     pub image_urls: bool,
     /// PDF documents.
     pub pdf: bool,
+}
+
+impl Dialect {
+    /// Reads one, as it is serialized; what is not known there is as by default.
+    pub fn read(text: &str) -> Option<Self> {
+        let members = Members::read(text).ok()?;
+        let is = |name: &str| members.get(text, name) == Some("true");
+        let word = |name: &str| members.string(text, name).unwrap_or_default();
+        let refuses = members.object(text, "refuses");
+        let refuses =
+            |name: &str| refuses.as_ref().is_some_and(|(inner, own)| own.get(inner, name) == Some("true"));
+        Some(Self {
+            provider: word("provider"),
+            limit_field: match word("limit_field").as_str() {
+                "MaxCompletionTokens" => LimitField::MaxCompletionTokens,
+                _ => LimitField::MaxTokens,
+            },
+            reasoning_field: match word("reasoning_field").as_str() {
+                "Reasoning" => ReasoningField::Reasoning,
+                "None" => ReasoningField::None,
+                _ => ReasoningField::ReasoningContent,
+            },
+            reasoning: match word("reasoning").as_str() {
+                "None" => ReasoningStyle::None,
+                "Budget" => ReasoningStyle::Budget,
+                _ => ReasoningStyle::Effort,
+            },
+            max_output: members.number(text, "max_output"),
+            is_openai: is("is_openai"),
+            nine_character_ids: is("nine_character_ids"),
+            refuses: Refuses {
+                images: refuses("images"),
+                image_urls: refuses("image_urls"),
+                pdf: refuses("pdf"),
+            },
+            cache_marks: is("cache_marks"),
+        })
+    }
 }
 
 impl Default for Dialect {
@@ -53,7 +95,7 @@ impl Default for Dialect {
 }
 
 /// The name of the field that limits the output tokens of a Chat request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum LimitField {
     /// `max_tokens`, which most servers know.
     MaxTokens,
@@ -62,7 +104,7 @@ pub enum LimitField {
 }
 
 /// Where a Chat server expects and gives visible reasoning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum ReasoningField {
     /// `reasoning_content` (DeepSeek and its like).
     ReasoningContent,
@@ -73,7 +115,7 @@ pub enum ReasoningField {
 }
 
 /// How a model is asked to reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum ReasoningStyle {
     /// It does not reason.
     None,
@@ -120,6 +162,25 @@ fn is_short_number(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_down_is_read_again() {
+        use ReasoningField::{Reasoning, ReasoningContent};
+        let mut dialect = Dialect { provider: "a \"b\"".to_owned(), ..Dialect::default() };
+        for limit_field in [LimitField::MaxTokens, LimitField::MaxCompletionTokens] {
+            for reasoning_field in [ReasoningContent, Reasoning, ReasoningField::None] {
+                for reasoning in [ReasoningStyle::None, ReasoningStyle::Effort, ReasoningStyle::Budget] {
+                    dialect = Dialect { limit_field, reasoning_field, reasoning, ..dialect };
+                    let text = serde_json::to_string(&dialect).unwrap();
+                    assert_eq!(Dialect::read(&text), Some(dialect.clone()));
+                }
+            }
+        }
+        let refuses = Refuses { images: true, image_urls: false, pdf: true };
+        let other = Dialect { max_output: Some(7), is_openai: true, refuses, cache_marks: false, ..dialect };
+        let other = Dialect { nine_character_ids: true, ..other };
+        assert_eq!(Dialect::read(&serde_json::to_string(&other).unwrap()), Some(other));
+    }
 
     #[test]
     fn names_tell_how_models_reason() {

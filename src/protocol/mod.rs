@@ -7,6 +7,7 @@
 pub mod anthropic;
 pub mod dialect;
 pub mod error;
+pub mod excerpt;
 pub mod fault;
 mod fields;
 mod foreign;

@@ -169,6 +169,7 @@ impl Server {
                 door.wait_quiet(FAREWELL);
             });
         }
+        live.sinks.files.finish();
     }
 }
 

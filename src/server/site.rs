@@ -224,13 +224,11 @@ impl Visit<'_> {
                     credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
                     ..self.envelope(*protocol)?
                 };
-                let inbound = self.inbound(envelope, body)?;
-                gateway::count::answer(self.live, &inbound, self.client());
+                gateway::count::answer(self.live, &self.inbound(envelope, body)?, self.client());
                 Ok(())
             }
             Endpoint::Models { protocol, id } => {
-                let body = models::answer(config, self.head, *protocol, id.as_deref())?;
-                self.json(200, &body);
+                self.json(200, &models::answer(config, self.head, *protocol, id.as_deref())?);
                 Ok(())
             }
             Endpoint::Unknown(_) => Err(self.unknown()),

@@ -5,7 +5,7 @@
 //! reads only. Nothing here waits for long, and nothing runs by itself: the caller decides when,
 //! never on the path of a request.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::{self, Millis};
+use crate::base::private;
 use crate::state::{Delta, MemoryStore, Shared, StateStore, StoreError};
 
 /// The version that is written, and the newest that is read.
@@ -89,10 +90,12 @@ impl FileStore {
     /// Takes the lock; it ends with the file that is given back, or with the process.
     fn lock(&self) -> Result<File, StoreError> {
         if let Some(folder) = self.file.parent() {
-            make_folder(folder).map_err(refused("cannot make the folder", folder))?;
+            private::folder(folder).map_err(refused("cannot make the folder", folder))?;
         }
         let path = self.file.with_extension("lock");
-        let lock = private(OpenOptions::new().create(true).truncate(false).write(true))
+        let lock = private::options()
+            .write(true)
+            .truncate(false)
             .open(&path)
             .map_err(refused("cannot open", &path))?;
         let start = clock::now();
@@ -113,9 +116,7 @@ impl FileStore {
         let refused = |error| refused("cannot write", &beside)(error);
         let bytes = serde_json::to_vec(&Stored { version: VERSION, state: shared })
             .map_err(|error| refused(error.into()))?;
-        let mut file = private(OpenOptions::new().create(true).truncate(true).write(true))
-            .open(&beside)
-            .map_err(refused)?;
+        let mut file = private::file(&beside).map_err(refused)?;
         file.write_all(&bytes).map_err(refused)?;
         drop(file);
         fs::rename(&beside, &self.file).map_err(refused)
@@ -193,31 +194,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// Whom the user talks to, and how much, is nobody else's business.
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600)
-}
-
-/// Files belong to their user anyway.
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &OpenOptions {
-    options
-}
-
-/// Makes a folder that is not there, for its user alone; one that is there stays as it is.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    if folder.as_os_str().is_empty() { Ok(()) } else { builder.create(folder) }
 }
 
 #[cfg(test)]

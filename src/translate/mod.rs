@@ -3,6 +3,7 @@
 //! The native lane: client and target speak the same protocol, so that bytes pass as they are but
 //! for single values that are spliced (SPEC 8.1).
 
+pub mod again;
 pub mod concession;
 pub mod cross;
 pub mod framing;

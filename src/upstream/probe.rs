@@ -93,6 +93,32 @@ pub fn get_from(
     Ok((status, body))
 }
 
+/// Posts something, with these headers; returns the status. The answer's body is not read.
+///
+/// # Errors
+/// It was not reached, or did not answer within `limit`.
+pub fn post_to(
+    agent: &Agent,
+    url: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+    limit: Duration,
+) -> Result<u16, Failure> {
+    let agent = match &agent.to {
+        Upstream::Http(agent) => agent,
+        Upstream::Demo => return Ok(404),
+    };
+    let hook: Rc<dyn Hook> = Rc::new(Until(clock::now() + limit));
+    let _watch = watch::begin(&hook, &Patience { connect: limit, head: limit, idle: limit });
+    let mut request = Request::post(url);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(body).map_err(|error| Failure::NoAnswer(error.to_string()))?;
+    let response = agent.run(request).map_err(|error| of_ureq(&error))?;
+    Ok(response.status().as_u16())
+}
+
 /// What was heard of a provider.
 #[derive(Debug)]
 pub struct Heard {

@@ -3,6 +3,7 @@
 mod doctor;
 mod first;
 mod golden;
+mod records;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;

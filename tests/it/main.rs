@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod gateway;
 mod golden;
+mod records;
 mod run;
 mod server;
 mod state;

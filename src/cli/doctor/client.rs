@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::base::chance;
 use crate::base::env::Env;
+use crate::base::private;
 use crate::cli::files;
 use crate::cli::finding::Finding;
 use crate::cli::run::client::Client;
@@ -71,8 +72,8 @@ fn catalogue(program: &Path, env: &Env) -> Finding {
     let file = folder.join("catalogue.json");
     let card =
         ModelCard { id: "llmgate-test".to_owned(), context_window: Some(128_000), ..ModelCard::default() };
-    let written = files::private_folder(&folder)
-        .and_then(|()| files::write_new(&file, &listing::codex_catalogue(&[card])));
+    let written =
+        private::folder(&folder).and_then(|()| files::write_new(&file, &listing::codex_catalogue(&[card])));
     if let Err(error) = written {
         return failed(error);
     }

@@ -10,7 +10,7 @@ use crate::base::{chance, clock};
 use crate::cli::models::of_running;
 use crate::cli::run::options::Options;
 use crate::cli::run::{Refusal, model};
-use crate::config::{self, Config, LogLevel, Overrides, Session};
+use crate::config::{self, Config, Log, Overrides, Session};
 use crate::protocol::listing::ModelCard;
 use crate::route::snapshot::Snapshot;
 use crate::server::{Server, Setup, StartError, models};
@@ -63,6 +63,7 @@ impl Ground {
         let overrides = Overrides {
             listen: Some(format!("{host}:{}", options.port)),
             compat: options.compat,
+            trace: options.trace.clone(),
             local: options.local,
             demo: options.demo,
             session: Some(Session { key: key.clone(), drain: options.grace }),
@@ -171,9 +172,9 @@ impl Ground {
         }
     }
 
-    /// How much is logged.
-    pub(super) fn log_level(&self) -> LogLevel {
-        self.config().map_or(LogLevel::Info, |config| config.log.level)
+    /// How is logged?
+    pub(super) fn log(&self) -> Log {
+        self.config().map_or_else(Log::default, |config| config.log.clone())
     }
 
     /// What the user should know.

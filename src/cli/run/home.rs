@@ -5,8 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::base::chance;
-use crate::cli::files::{private_file, private_folder};
+use crate::base::{chance, private};
 use crate::cli::run::client::{Launch, Link, NewFile};
 
 /// Files of one session; removed when it is dropped.
@@ -25,12 +24,12 @@ impl SessionFiles {
     /// Makes the folder. What sessions left behind that were killed is removed.
     pub(super) fn make(folder: PathBuf) -> io::Result<Self> {
         if let Some(above) = folder.parent() {
-            private_folder(above)?;
+            private::folder(above)?;
             sweep(above);
         }
-        let lock = private_file(&lock_of(&folder))?;
+        let lock = private::file(&lock_of(&folder))?;
         lock.lock()?;
-        private_folder(&folder)?;
+        private::folder(&folder)?;
         Ok(Self { folder, _lock: lock })
     }
 }
@@ -61,20 +60,20 @@ fn write(file: &NewFile) -> io::Result<()> {
         return Ok(());
     }
     if let Some(folder) = file.path.parent() {
-        private_folder(folder)?;
+        private::folder(folder)?;
     }
-    private_file(&file.path)?.write_all(file.text.as_bytes())
+    private::file(&file.path)?.write_all(file.text.as_bytes())
 }
 
 /// A folder of the user's is shown entry by entry: what a client adds to its own stays there.
 fn show(link: &Link) -> io::Result<()> {
     if !link.theirs.is_dir() {
         if let Some(folder) = link.ours.parent() {
-            private_folder(folder)?;
+            private::folder(folder)?;
         }
         return show_one(&link.theirs, &link.ours);
     }
-    private_folder(&link.ours)?;
+    private::folder(&link.ours)?;
     for entry in fs::read_dir(&link.ours)? {
         let ours = entry?.path();
         let gone = ours.is_symlink() && !ours.exists();
@@ -154,7 +153,7 @@ mod tests {
 
     fn scratch() -> Scratch {
         let path = std::env::temp_dir().join(format!("llmgate-home-{}", chance::hex::<8>()));
-        private_folder(&path).unwrap();
+        private::folder(&path).unwrap();
         Scratch(path)
     }
 
@@ -164,8 +163,8 @@ mod tests {
         let alive = SessionFiles::place(&state.0);
         let files = SessionFiles::make(alive.clone()).unwrap();
         let dead = state.0.join("run").join("1-dead");
-        private_folder(&dead).unwrap();
-        private_file(&dead.with_extension("lock")).unwrap();
+        private::folder(&dead).unwrap();
+        private::file(&dead.with_extension("lock")).unwrap();
         let second = SessionFiles::make(SessionFiles::place(&state.0)).unwrap();
         assert!(!dead.exists() && alive.exists());
         drop(second);

@@ -28,8 +28,9 @@ use crate::base::clock;
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{Command, Row, Word};
-use crate::cli::{FAILURE, USAGE, complain, files, logging, say};
-use crate::config::LogLevel;
+use crate::cli::{FAILURE, USAGE, complain, logging, say};
+use crate::config;
+use crate::observe::rotate::Rotating;
 use crate::server::Server;
 use child::{Ended, Signals};
 use client::{Client, Home};
@@ -122,7 +123,7 @@ fn session(options: &Options, env: Env) -> Result<u8, Refusal> {
     let mut ground = Ground::find(options, &env)?;
     let program = command::find(options.client.program, &env).ok_or(Refusal::NoClient(options.client))?;
     let model = ground.model(options, &env)?;
-    let log = if options.print { None } else { Some(Log::begin(&state, options, ground.log_level())?) };
+    let log = if options.print { None } else { Some(Log::begin(&state, options, ground.log())?) };
     let server = if options.print { None } else { ground.serve(options, &env)? };
 
     let files = SessionFiles::place(&state);
@@ -212,25 +213,26 @@ fn tell(server: &Server) {
     }
 }
 
-/// The log of one session.
+/// The log of one session, a file of its own: the client's screen owns the terminal.
 struct Log(PathBuf);
 
 impl Log {
-    fn begin(state: &Path, options: &Options, level: LogLevel) -> Result<Self, Refusal> {
-        let folder = state.join("logs");
+    fn begin(state: &Path, options: &Options, log: config::Log) -> Result<Self, Refusal> {
         let now = clock::rfc3339(clock::wall()).replace(':', "");
-        let path = folder.join(format!("run-{}-{now}-{}.log", options.client.name, std::process::id()));
-        let file = files::private_folder(&folder).and_then(|()| files::private_file(&path));
-        let file = file.map_err(|error| Refusal::Failure(format!("{}: {error}", path.display())))?;
-        logging::to_file(level, file);
+        let name = format!("run-{}-{now}-{}.log", options.client.name, std::process::id());
+        let path = state.join("logs").join(name);
+        logging::to_file(&log, &path)
+            .map_err(|error| Refusal::Failure(format!("{}: {error}", path.display())))?;
         Ok(Self(path))
     }
 
     /// It is kept when something went wrong, and where that is wanted.
     fn end(self, keep: bool, code: &Result<u8, Refusal>) {
         if matches!(code, Ok(0)) && !keep {
-            // One that cannot be removed harms nobody.
-            let _ = std::fs::remove_file(&self.0);
+            for file in Rotating::all(&self.0) {
+                // One that cannot be removed harms nobody.
+                let _ = std::fs::remove_file(file);
+            }
         } else if std::io::stderr().is_terminal() || code.is_err() {
             complain(&format!("llmgate: the log is in {}", self.0.display()));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::args::{Given, Mistake};
 use crate::cli::run::client::{self, Client};
-use crate::cli::table::{COMPAT, CONFIG, DEMO, Flag, LOCAL};
+use crate::cli::table::{COMPAT, CONFIG, DEMO, Flag, LOCAL, TRACE};
 use crate::config::{Compat, Words};
 
 /// What `run` is asked for.
@@ -24,6 +24,7 @@ pub(super) struct Options {
     pub(super) dangerous: bool,
     pub(super) home: HomeChoice,
     pub(super) compat: Option<Compat>,
+    pub(super) trace: Option<PathBuf>,
     pub(super) keep_logs: bool,
     pub(super) local: bool,
     pub(super) demo: bool,
@@ -91,6 +92,7 @@ pub(super) static FLAGS: &[&Flag] = &[
     &DANGEROUS,
     &HOME,
     &COMPAT,
+    &TRACE,
     &KEEP_LOGS,
     &LOCAL,
     &DEMO,
@@ -125,11 +127,12 @@ pub(super) fn read(given: &Given) -> Result<Options, Mistake> {
             Some(_) | None => HomeChoice::Isolated,
         },
         compat: given.text(&COMPAT)?.as_deref().and_then(Compat::named),
+        trace: given.path(&TRACE),
         keep_logs: given.has(&KEEP_LOGS),
         local: given.has(&LOCAL),
         demo: given.has(&DEMO),
         print: given.has(&PRINT),
-        about_proxy: [&PROXY_HOST, &PROXY_PORT, &COMPAT, &LOCAL, &DEMO]
+        about_proxy: [&PROXY_HOST, &PROXY_PORT, &COMPAT, &TRACE, &LOCAL, &DEMO]
             .into_iter()
             .filter_map(|flag| given.has(flag).then_some(flag.name))
             .collect(),

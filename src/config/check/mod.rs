@@ -76,7 +76,7 @@ pub(super) fn check(root: Root, source: Source, outside: Outside<'_>, errors: &m
         models,
         log: records::log(root.log.or_default(), outside, errors),
         usage: records::usage(root.usage.or_default(), errors),
-        trace: records::trace(root.trace.or_default(), errors),
+        trace: records::trace(root.trace.or_default(), outside, errors),
         state: records::state(root.state.or_default(), errors),
         ca_file: path(root.tls.or_default().ca_file, errors),
         warnings: Vec::new(),

@@ -66,11 +66,12 @@ fn hook(written: raw::Hook, errors: &mut Errors) -> Option<UsageHook> {
     Some(UsageHook { url: url.value, authorization: written.authorization.value(), timeout })
 }
 
-pub(super) fn trace(written: raw::Trace, errors: &mut Errors) -> Trace {
+pub(super) fn trace(written: raw::Trace, outside: Outside<'_>, errors: &mut Errors) -> Trace {
     let default = Trace::default();
     let max_text = written.max_text.value();
+    let file = path(written.file, errors);
     Trace {
-        file: path(written.file, errors),
+        file: outside.overrides.trace.clone().or(file),
         max_text: max_text.map_or(default.max_text, |n| usize::try_from(n).unwrap_or(usize::MAX)),
     }
 }

@@ -28,7 +28,7 @@ impl Folder {
 
     /// Puts a file there before llmgate did.
     fn put(&self, text: &str) {
-        make_folder(self.file().parent().unwrap()).unwrap();
+        private::folder(self.file().parent().unwrap()).unwrap();
         fs::write(self.file(), text).unwrap();
     }
 

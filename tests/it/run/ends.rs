@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use rustix::process::{Pid, Signal, getpgid};
 
-use super::{BINARY, Place, Session, check_code, text};
+use super::{BINARY, Place, Session, ask, check_code, text};
 
 #[test]
 fn the_exit_code_is_the_clients() {
@@ -114,4 +114,31 @@ fn a_client_that_cannot_be_started_is_our_failure() {
     assert!(text(&output.stderr).contains("the log is in"), "{}", text(&output.stderr));
     assert!(place.files(".local/state/llmgate/run").is_empty());
     assert_eq!(place.files(".local/state/llmgate/logs").len(), 1);
+}
+
+#[test]
+fn a_session_leaves_its_ledger_and_its_trace() {
+    let place = Place::new("run-records");
+    let session = place.demo("claude", &["--trace", "trace.jsonl", "--keep-logs"], &[]);
+    let url = place.variable("ANTHROPIC_BASE_URL").unwrap();
+    let key = place.variable("ANTHROPIC_AUTH_TOKEN").unwrap();
+    let body = r#"{"model":"demo","max_tokens":9,"messages":[{"role":"user","content":"hello"}]}"#;
+    assert_eq!(ask(&url, "POST", "/v1/messages", &key, body).status(), 200);
+    let ended = session.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let files = place.files(".local/state/llmgate");
+    let text = |part: &str| {
+        let (_, bytes) = files.iter().find(|(path, _)| path.to_string_lossy().contains(part)).unwrap();
+        text(bytes)
+    };
+    assert_eq!(text("/usage-").lines().count(), 1);
+    assert!(text("/logs/run-claude-").contains("outcome=success"));
+    let trace = std::fs::read_to_string(place.home.file("ws/trace.jsonl")).unwrap();
+    // The first target of the demo is always overloaded.
+    assert_eq!(trace.lines().count(), 6, "{trace}");
+    assert!(!trace.contains(&key));
+    let output = place.output(&["replay", "trace.jsonl", "--diff"], &[]);
+    check_code(&output, 0);
+    let output = place.output(&["usage", "--by", "model"], &[]);
+    check_code(&output, 0);
 }

@@ -1,0 +1,166 @@
+//! Writes exchanges: into the trace, and into a file for each request. A thread of its own does it,
+//! after the client has its answer.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use crate::base::clock;
+use crate::base::private;
+use crate::config::Config;
+use crate::observe::append::Appended;
+use crate::observe::queue::{Item, Queue};
+use crate::observe::record::Outcome;
+use crate::observe::trace::{Bodies, Exchange};
+
+/// So many exchanges wait,
+const QUEUE: usize = 1024;
+/// and no more than so many bytes of them.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// At the end a disk is given so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wants {
+    trace: Option<PathBuf>,
+    max_text: usize,
+    requests: Option<PathBuf>,
+    errors: Option<PathBuf>,
+    bodies: bool,
+}
+
+/// The writer at work.
+#[derive(Debug)]
+pub struct Recorder {
+    wants: Wants,
+    queue: Queue,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Wants {
+    /// What the configuration wants; `None` is nothing.
+    pub fn of(config: &Config) -> Option<Self> {
+        let log = &config.log;
+        let wants = Self {
+            trace: config.trace.file.clone(),
+            max_text: config.trace.max_text,
+            requests: log.requests_dir.clone(),
+            errors: log.errors_dir.clone(),
+            bodies: log.bodies,
+        };
+        (wants.trace.is_some() || wants.requests.is_some() || wants.errors.is_some()).then_some(wants)
+    }
+}
+
+impl Recorder {
+    /// Starts its thread.
+    ///
+    /// # Errors
+    /// The system gives none.
+    pub fn start(wants: Wants) -> io::Result<Self> {
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let mut writer =
+            Writer { wants: wants.clone(), trace: None, told: false, waiting: Arc::clone(&waiting) };
+        let run = move |exchanges: Receiver<Item>| {
+            for item in exchanges {
+                if let Item::Exchange(exchange) = item {
+                    writer.takes(&exchange);
+                }
+            }
+        };
+        let queue = Queue::start("trace", QUEUE, Box::new(run))?;
+        Ok(Self { wants, queue, waiting })
+    }
+
+    /// What it writes.
+    pub fn wants(&self) -> &Wants {
+        &self.wants
+    }
+
+    /// Are bodies needed?
+    pub fn wants_bodies(&self) -> bool {
+        self.wants.trace.is_some() || self.wants.bodies
+    }
+
+    /// Writes an exchange when its turn comes.
+    pub fn keep(&self, exchange: Box<Exchange>) {
+        let size = exchange.size();
+        if self.waiting.fetch_add(size, Ordering::Relaxed) > MOST_BYTES {
+            self.waiting.fetch_sub(size, Ordering::Relaxed);
+            self.queue.drops();
+            return;
+        }
+        if !self.queue.put(Item::Exchange(exchange)) {
+            self.waiting.fetch_sub(size, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until all is written; not for long.
+    pub fn finish(&self) {
+        self.queue.finish(PATIENCE);
+    }
+}
+
+struct Writer {
+    wants: Wants,
+    trace: Option<Appended>,
+    /// Was the user told that something cannot be written?
+    told: bool,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Writer {
+    fn takes(&mut self, exchange: &Exchange) {
+        self.waiting.fetch_sub(exchange.size(), Ordering::Relaxed);
+        let whole = if self.wants.bodies { Bodies::Whole } else { Bodies::None };
+        if let Some(path) = self.wants.trace.clone() {
+            let most = if self.wants.bodies { Bodies::Whole } else { Bodies::Excerpt(self.wants.max_text) };
+            let written = self.trace(&path, &exchange.lines(most));
+            self.check(&path, written);
+        }
+        let failed = exchange.record.outcome == Outcome::Error;
+        let errors = self.wants.errors.clone().filter(|_| failed);
+        let requests = self.wants.requests.clone();
+        if let Some(folder) = errors.filter(|folder| requests.as_ref() != Some(folder)) {
+            let written = own_file(&folder, exchange, whole);
+            self.check(&folder, written);
+        }
+        if let Some(folder) = requests {
+            let written = own_file(&folder, exchange, whole);
+            self.check(&folder, written);
+        }
+    }
+
+    fn trace(&mut self, path: &Path, lines: &[u8]) -> io::Result<()> {
+        let now = clock::millis();
+        let file = match &mut self.trace {
+            Some(file) => file,
+            None => self.trace.insert(Appended::open(path, now)?),
+        };
+        file.line(lines, now)
+    }
+
+    fn check(&mut self, path: &Path, written: io::Result<()>) {
+        match written {
+            Ok(()) => self.told = false,
+            Err(error) if !self.told => {
+                self.told = true;
+                log::error!("{} cannot be written: {error}", path.display());
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// `FOLDER/2026-11-25T101530.123Z-ID.jsonl`
+fn own_file(folder: &Path, exchange: &Exchange, bodies: Bodies) -> io::Result<()> {
+    let record = &exchange.record;
+    let name = format!("{}-{}.jsonl", record.at.rfc3339().replace(':', ""), record.id);
+    private::folder(folder)?;
+    private::file(&folder.join(name))?.write_all(&exchange.lines(bodies))
+}

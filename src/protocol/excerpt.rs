@@ -1,0 +1,140 @@
+//! A body made short for people: of a history what follows the model's last turn, of each text its
+//! first characters. What was short enough stays as it came, byte for byte.
+
+use serde_json::Value;
+
+use crate::base::sse::FrameReader;
+
+/// The members that hold a history, in the four languages.
+const HISTORIES: [&str; 3] = ["messages", "input", "contents"];
+/// A stream is kept up to so many times the length of one text.
+const STREAM_TEXTS: usize = 64;
+
+/// The body with texts of at most `most` characters; whether something is missing.
+pub fn of(body: &str, most: usize) -> (String, bool) {
+    if let Ok(mut value) = serde_json::from_str::<Value>(body) {
+        let missing = newest(&mut value) | shorten(&mut value, most);
+        return if missing { (value.to_string(), true) } else { (body.to_owned(), false) };
+    }
+    stream(body, most).unwrap_or_else(|| {
+        let short: String = body.chars().take(most).collect();
+        let missing = short.len() < body.len();
+        (short, missing)
+    })
+}
+
+/// The history without what stood in earlier requests already.
+fn newest(body: &mut Value) -> bool {
+    let Some(body) = body.as_object_mut() else { return false };
+    let mut missing = false;
+    for name in HISTORIES {
+        let Some(Value::Array(turns)) = body.get_mut(name) else { continue };
+        if let Some(last) = turns.iter().rposition(is_the_models) {
+            turns.drain(..=last);
+            missing = true;
+        }
+    }
+    missing
+}
+
+/// Was it the model that said this?
+fn is_the_models(turn: &Value) -> bool {
+    let is = |member: &str| turn.get(member).and_then(Value::as_str).unwrap_or_default();
+    matches!(is("role"), "assistant" | "model") || is("type") == "reasoning" || is("type").ends_with("_call")
+}
+
+fn shorten(value: &mut Value, most: usize) -> bool {
+    match value {
+        Value::String(text) => {
+            let Some((end, _)) = text.char_indices().nth(most) else { return false };
+            let left = text.get(end..).map_or(0, |rest| rest.chars().count());
+            text.truncate(end);
+            text.push_str(&format!("… (+{left})"));
+            true
+        }
+        Value::Array(list) => list.iter_mut().fold(false, |missing, value| shorten(value, most) | missing),
+        Value::Object(members) => {
+            members.values_mut().fold(false, |missing, value| shorten(value, most) | missing)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The same of an event stream; `None` when it is none.
+fn stream(body: &str, most: usize) -> Option<(String, bool)> {
+    let mut reader = FrameReader::new(usize::MAX);
+    reader.push(body.as_bytes());
+    let room = most.saturating_mul(STREAM_TEXTS);
+    let (mut out, mut missing, mut is_stream) = (Vec::new(), false, false);
+    while let Ok(Some(frame)) = reader.next_frame() {
+        if out.len() + frame.raw.len() > room {
+            missing = true;
+            break;
+        }
+        let text = frame.text();
+        is_stream |= text.is_some();
+        let mut value = text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let is_cut = value.as_mut().is_some_and(|value| shorten(value, most));
+        match value.filter(|_| is_cut) {
+            Some(value) => {
+                missing = true;
+                frame.write_with_data(&value.to_string(), &mut out);
+            }
+            None => out.extend_from_slice(frame.raw),
+        }
+    }
+    if !missing {
+        return is_stream.then(|| (body.to_owned(), false));
+    }
+    is_stream.then(|| (String::from_utf8_lossy(&out).into_owned(), true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &str, most: usize, expected: &str) {
+        assert_eq!(of(body, most), (expected.to_owned(), expected != body));
+    }
+
+    #[test]
+    fn what_is_short_stays_byte_for_byte() {
+        for body in [
+            "{ \"messages\" : [ {\"role\":\"user\",\"content\":\"äö\"} ] }",
+            "data: {\"a\":\"b\"}\n\n: c\n\ndata: [DONE]\n\n",
+            "no",
+            "",
+        ] {
+            check(body, 4, body);
+        }
+    }
+
+    #[test]
+    fn of_a_history_the_new_tail_is_left() {
+        let new = r#"{"role":"user","content":"new"}"#;
+        for (name, model) in [
+            ("messages", r#"{"role":"assistant","content":"x"}"#),
+            ("contents", r#"{"role":"model","parts":[]}"#),
+            ("input", r#"{"type":"function_call","name":"f"}"#),
+            ("input", r#"{"type":"reasoning"}"#),
+        ] {
+            let body = format!(r#"{{"{name}":[{{"role":"user","content":"old"}},{model},{new}]}}"#);
+            check(&body, 100, &format!(r#"{{"{name}":[{new}]}}"#));
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_wherever_they_stand() {
+        check(r#"{"system":["äöüß"],"n":1}"#, 2, r#"{"system":["äö… (+2)"],"n":1}"#);
+        check(
+            "event: a\ndata: {\"t\":\"1234\"}\n\ndata: {\"t\":\"1\"}\n\n",
+            3,
+            "event: a\ndata: {\"t\":\"123… (+1)\"}\n\ndata: {\"t\":\"1\"}\n\n",
+        );
+        check("no JSON", 2, "no");
+        let long = "data: {\"t\":\"1\"}\n\n".repeat(30);
+        let (short, missing) = of(&long, 3);
+        assert!(missing && long.starts_with(&short) && short.len() < 192 && short.ends_with("\n\n"));
+    }
+}

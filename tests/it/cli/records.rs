@@ -1,0 +1,32 @@
+//! `start` with a log file and a trace.
+
+use super::{Started, check_code, run, text};
+use crate::support::lane::{ASKED, KEY, LANES, UPSTREAM};
+use crate::support::provider::{Provider, Reply};
+use crate::support::proxy::Folder;
+
+#[test]
+fn what_is_logged_and_traced_is_in_its_files() {
+    let home = Folder::new("cli-files");
+    let provider = Provider::with(Reply::json(200, &LANES[0].pong(UPSTREAM)));
+    let yaml = LANES[0].config_with(&provider.url(), "", "log: {file: logs/llmgate.log}");
+    let config = home.write("config.yaml", &yaml);
+    let words = ["--config", config.to_str().unwrap(), "--trace", "trace/t.jsonl", "--log-level", "debug"];
+    let started = Started::start(&home, &words, &[]);
+    let mut client = started.client();
+    client.ask("POST", &LANES[0].path(ASKED), &[], LANES[0].ping(ASKED).as_bytes());
+    assert_eq!(client.answer().status(), 200);
+    started.signal(rustix::process::Signal::TERM);
+    assert_eq!(started.end().0, Some(0));
+    let read = |name: &str| std::fs::read_to_string(home.file(name)).unwrap();
+    assert_eq!(read("err"), "");
+    let log = read("logs/llmgate.log");
+    assert!(log.contains(" info req_") && log.contains(" debug calls up/") && !log.contains(KEY), "{log}");
+    assert_eq!(read("trace/t.jsonl").lines().count(), 4);
+    let output = run(&home, &["replay", "trace/t.jsonl", "--diff"], &[]);
+    check_code(&output, 0);
+    let blocked = home.write("blocked.yaml", &yaml.replace("logs/llmgate.log", "config.yaml/log"));
+    let output = run(&home, &["start", "--config", blocked.to_str().unwrap()], &[]);
+    check_code(&output, 1);
+    assert!(text(&output.stderr).contains("`log.file` config.yaml/log"));
+}
