@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::ir::carrier::State;
@@ -98,25 +99,118 @@ pub(super) fn response_id(id: Option<&str>, answer: &AnswerContext) -> String {
     }
 }
 
-/// The response object with every field that the official SDK's type requires.
-pub(super) fn response(id: &str, answer: &AnswerContext, state: Progress<'_>) -> Value {
-    let (status, incomplete) = match state.stop {
-        None => ("in_progress", Value::Null),
-        Some(StopReason::Limit | StopReason::ContextFull) => {
-            ("incomplete", json!({"reason": "max_output_tokens"}))
-        }
-        Some(StopReason::Refuse) => ("incomplete", json!({"reason": "content_filter"})),
-        Some(_) => ("completed", Value::Null),
+/// The response object.
+pub(super) fn response<'a>(
+    id: &'a str,
+    answer: &'a AnswerContext,
+    state: Progress<'a>,
+) -> ResponseObject<'a> {
+    let (status, reason) = match state.stop {
+        None => ("in_progress", None),
+        Some(StopReason::Limit | StopReason::ContextFull) => ("incomplete", Some("max_output_tokens")),
+        Some(StopReason::Refuse) => ("incomplete", Some("content_filter")),
+        Some(_) => ("completed", None),
     };
-    json!({
-        "id": id, "object": "response", "created_at": answer.created, "status": status,
-        "background": false, "error": null, "incomplete_details": incomplete, "instructions": null,
-        "max_output_tokens": null, "metadata": {}, "model": answer.model, "output": state.output,
-        "parallel_tool_calls": true, "previous_response_id": null, "reasoning": {"effort": null, "summary": null},
-        "service_tier": "default", "store": false, "temperature": null, "text": {"format": {"type": "text"}},
-        "tool_choice": "auto", "tools": [], "top_p": null, "truncation": "disabled", "user": null,
-        "usage": state.usage,
-    })
+    ResponseObject {
+        id,
+        created_at: answer.created,
+        status,
+        incomplete_details: reason.map(|reason| Incomplete { reason }),
+        model: &answer.model,
+        output: state.output,
+        usage: state.usage,
+        ..ResponseObject::default()
+    }
+}
+
+/// A response with every field that the official SDK's type requires, in the reference's order.
+/// Typed, since each answer and three events of each stream hold one.
+#[derive(Serialize)]
+pub(super) struct ResponseObject<'a> {
+    id: &'a str,
+    object: &'static str,
+    created_at: u64,
+    status: &'static str,
+    background: bool,
+    error: Null,
+    incomplete_details: Option<Incomplete>,
+    instructions: Null,
+    max_output_tokens: Null,
+    metadata: Empty,
+    model: &'a str,
+    output: &'a [Value],
+    parallel_tool_calls: bool,
+    previous_response_id: Null,
+    reasoning: NoReasoning,
+    service_tier: &'static str,
+    store: bool,
+    temperature: Null,
+    text: PlainText,
+    tool_choice: &'static str,
+    tools: [(); 0],
+    top_p: Null,
+    truncation: &'static str,
+    user: Null,
+    usage: Value,
+}
+
+/// A field that is there and says nothing.
+type Null = ();
+
+#[derive(Default, Serialize)]
+struct Empty {}
+
+#[derive(Serialize)]
+struct Incomplete {
+    reason: &'static str,
+}
+
+#[derive(Default, Serialize)]
+struct NoReasoning {
+    effort: Null,
+    summary: Null,
+}
+
+#[derive(Serialize)]
+struct PlainText {
+    format: PlainFormat,
+}
+
+#[derive(Serialize)]
+struct PlainFormat {
+    r#type: &'static str,
+}
+
+impl Default for ResponseObject<'_> {
+    fn default() -> Self {
+        Self {
+            id: "",
+            object: "response",
+            created_at: 0,
+            status: "",
+            background: false,
+            error: (),
+            incomplete_details: None,
+            instructions: (),
+            max_output_tokens: (),
+            metadata: Empty {},
+            model: "",
+            output: &[],
+            parallel_tool_calls: true,
+            previous_response_id: (),
+            reasoning: NoReasoning::default(),
+            service_tier: "default",
+            store: false,
+            temperature: (),
+            text: PlainText { format: PlainFormat { r#type: "text" } },
+            tool_choice: "auto",
+            tools: [],
+            top_p: (),
+            truncation: "disabled",
+            user: (),
+            usage: Value::Null,
+        }
+    }
 }
 
 /// How far an answer has come.

@@ -123,5 +123,6 @@ pub(super) fn encode(answered: &Response, answer: &AnswerContext) -> (String, Lo
     let id = response_id(answered.id.as_deref(), answer);
     let progress =
         Progress { stop: Some(&answered.stop), output: &output, usage: usage(&answered.usage, answer) };
-    (response(&id, answer, progress).to_string(), losses)
+    // A struct of texts, numbers and values can always be written.
+    (serde_json::to_string(&response(&id, answer, progress)).unwrap_or_default(), losses)
 }

@@ -91,7 +91,9 @@ impl Encoder {
 
     fn envelope(&self, stop: Option<&StopReason>) -> Value {
         let usage = if stop.is_some() { usage(&self.usage, &self.answer) } else { Value::Null };
-        response(&self.id, &self.answer, Progress { stop, output: &self.output, usage })
+        let response = response(&self.id, &self.answer, Progress { stop, output: &self.output, usage });
+        // A struct of texts, numbers and values is always a value.
+        serde_json::to_value(response).unwrap_or_default()
     }
 
     fn tell(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
