@@ -34,7 +34,9 @@ pub(super) fn few_files(bench: &mut Bench) -> Outcome {
     std::thread::sleep(Duration::from_millis(300));
     drop(crowd);
     let since = Instant::now();
-    ordinary(&proxy)?;
+    // Until the last of the crowd is seen to have left, a new client is told to come back.
+    let served = wait_until(Duration::from_secs(3), || ordinary(&proxy).is_ok());
+    served.ok_or("no request is served after the crowd has left")?;
     let fresh = since.elapsed();
     for _ in 0..20 {
         ordinary(&proxy)?;
