@@ -108,7 +108,9 @@ fn launchd(binary: &Path, config: Option<&Path>, state: Option<&Path>) -> String
     let mut words = vec![text(binary), "start".to_owned()];
     words.extend(config.into_iter().flat_map(|path| ["--config".to_owned(), text(path)]));
     let words: String = words.iter().map(|word| format!("    <string>{word}</string>\n")).collect();
-    let log = state.map_or_else(|| "/tmp/llmgate.log".to_owned(), |state| text(&state.join("llmgate.log")));
+    // Without a home there is no place that is the user's alone: a known name in a shared folder may
+    // be somebody's link.
+    let log = state.map_or_else(|| "/dev/null".to_owned(), |state| text(&state.join("llmgate.log")));
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \
