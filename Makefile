@@ -5,7 +5,7 @@ MUSL  ?= x86_64-unknown-linux-musl
 BIN   := target/release/llmgate
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-all check fmt lint doc golden size bench deny install version clean dist
+.PHONY: help build release run test test-all check fmt lint doc golden size bench fuzz deny install version clean dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ size: release ## size of the optimized build
 
 bench: release ## load and abuse, against the optimized build
 	$(CARGO) bench --locked --bench abuse -- $(CURDIR)/$(BIN)
+
+fuzz: ## all fuzz targets, TIME=1200 seconds each (needs cargo-fuzz and a nightly toolchain)
+	sh tests/fuzz/run.sh
 
 deny: ## bans, licences, sources, advisories (needs cargo-deny)
 	$(CARGO) deny --config scripts/deny.toml check bans licenses sources advisories
