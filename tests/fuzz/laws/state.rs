@@ -44,8 +44,7 @@ pub fn check(bytes: &[u8]) {
             }
             Err(_) => {
                 let mut sum = first.clone();
-                sum.merge(&news);
-                sum.expire(NOW, TTL);
+                sum.renew(&news, NOW, TTL);
                 assert_eq!(second, sum, "what was there and what came");
             }
         }
