@@ -25,7 +25,7 @@ use crate::gateway::outgoing::{self, Outgoing};
 use crate::gateway::record::Story;
 use crate::gateway::relay::{Ending, Relay};
 use crate::gateway::trouble::Trouble;
-use crate::gateway::{attempt, headers, nothing, tally, wait};
+use crate::gateway::{attempt, headers, nothing, tally, tape, wait};
 use crate::policy::breaker::Outcome;
 use crate::policy::bucket::Refund;
 use crate::policy::class::Class;
@@ -193,10 +193,14 @@ impl<'a, 's> Tries<'a, 's> {
         let mut last = None;
         loop {
             let candidate = &turn.candidate;
-            let outgoing = match outgoing::prepare(self.live, self.inbound, candidate, &turn.conceded) {
+            let mut outgoing = match outgoing::prepare(self.live, self.inbound, candidate, &turn.conceded) {
                 Ok(outgoing) => outgoing,
                 Err(trouble) => return self.refused(trouble),
             };
+            if self.line.tape.runs() {
+                let recipe = tape::recipe(self.live, self.inbound, &outgoing, &turn.conceded);
+                outgoing.recipe = Some(Box::new(recipe));
+            }
             let hold = match self.live.health.hold(candidate, self.tokens(candidate), clock::millis()) {
                 Ok(hold) => hold,
                 Err(why) => {

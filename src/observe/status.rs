@@ -242,6 +242,9 @@ fn tenths(number: f64) -> f64 {
 
 /// A target as it is kept: clients name models, too, and may name long ones.
 pub(super) fn known_as(target: &TargetId) -> TargetId {
+    if target.model.as_str().len() <= NAME_CHARACTERS {
+        return target.clone();
+    }
     let model = ModelName::parse(&short(target.model.as_str(), NAME_CHARACTERS));
     TargetId { provider: target.provider.clone(), model: model.unwrap_or_else(|| target.model.clone()) }
 }
