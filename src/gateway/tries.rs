@@ -233,6 +233,7 @@ impl<'a, 's> Tries<'a, 's> {
             }
             self.story.attempt_fails(outgoing.target(), &trouble);
             self.line.run.fails(outgoing.target(), trouble.class);
+            self.live.sinks.stats.fails(outgoing.target(), trouble.class, &trouble.fault.message);
             turn.tries += 1;
             let verdict = self.verdict(&outgoing, &trouble, is_counted);
             tally::rests(self.live, candidate, &trouble, &verdict);

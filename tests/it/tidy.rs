@@ -32,6 +32,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("flate2", &["server/"]),
     ("ruzstd", &["server/"]),
     ("lexopt", &["cli/"]),
+    ("talc", &["main.rs"]),
+    ("spin", &["main.rs"]),
     ("env_logger", &["cli/"]),
     ("signal_hook", &["cli/"]),
 ];
