@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::units::{show_duration, show_size, show_window};
 use super::{
     Access, AliasRoute, Bucket, ClientAuth, Config, Fallback, Ledger, ModelSpec, Network, Provider,
-    ProxyChoice, Source, Target, ToolAbility, Words, is_credential, url, yaml,
+    ProxyChoice, Source, Target, ToolAbility, Words, is_credential, yaml,
 };
 use crate::base::secret::{Secret, masked as mask};
 use crate::policy::class::StatusPattern;

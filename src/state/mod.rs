@@ -20,11 +20,11 @@ use crate::policy::breaker::Memory;
 use crate::policy::bucket::{Counts, Span};
 use crate::policy::class::Class;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use outbox::Outbox;
-#[cfg(feature = "redis")]
-pub use self::redis::RedisStore;
 
 pub mod affinity;
 mod file;

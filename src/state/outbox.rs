@@ -74,7 +74,11 @@ mod tests {
     impl StateStore for Moody {
         fn exchange(&self, delta: &Delta, now: Millis) -> Result<Shared, StoreError> {
             self.heard.lock().push(delta.clone());
-            if self.moods.lock().pop().unwrap() { self.memory.exchange(delta, now) } else { Err(StoreError::Busy) }
+            if self.moods.lock().pop().unwrap() {
+                self.memory.exchange(delta, now)
+            } else {
+                Err(StoreError::Busy)
+            }
         }
     }
 

@@ -293,3 +293,6 @@ fn left(end: Instant) -> RedisResult<Duration> {
     let left = end.saturating_duration_since(clock::now());
     if left.is_zero() { Err(io::Error::from(io::ErrorKind::TimedOut).into()) } else { Ok(left) }
 }
+
+#[cfg(test)]
+mod tests;
