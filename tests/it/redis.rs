@@ -303,6 +303,15 @@ fn trouble_is_told_with_the_server_and_the_reason() {
     assert!(told.starts_with(&format!("redis at {free}: ")) && told.contains("refused"), "{told}");
 }
 
+/// Does something at its end, however it comes.
+struct Ends<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Ends<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 #[test]
 fn requests_go_on_while_the_server_is_away_and_all_are_counted() {
     let client = lane(Protocol::OpenaiChat);
@@ -316,6 +325,7 @@ fn requests_go_on_while_the_server_is_away_and_all_are_counted() {
     };
     let proxies = ups.each_ref().map(start);
     let stops = AtomicBool::new(false);
+    let stop = || stops.store(true, Ordering::Relaxed);
     let (tell, answered) = unbounded();
     let asked: u64 = std::thread::scope(|scope| {
         let loads = [0, 1].map(|at| {
@@ -332,6 +342,8 @@ fn requests_go_on_while_the_server_is_away_and_all_are_counted() {
                 asked
             })
         });
+        // A failure ends the load, too.
+        let load = Ends(stop);
         let some = || (0..50).for_each(|_| answered.recv_timeout(GUARD).unwrap());
         let [mut watcher] = machines(&redis);
         let mut known = || {
@@ -352,7 +364,7 @@ fn requests_go_on_while_the_server_is_away_and_all_are_counted() {
         while known() == before {
             some();
         }
-        stops.store(true, Ordering::Relaxed);
+        drop(load);
         loads.into_iter().map(|load| load.join().unwrap()).sum()
     });
     for proxy in proxies {
