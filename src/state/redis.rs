@@ -174,7 +174,7 @@ impl RedisStore {
     }
 
     /// The server as it is named to people: host and port.
-    fn server(&self) -> &str {
+    pub fn server(&self) -> &str {
         let rest = self.url.expose().split_once("://").map_or("", |(_, rest)| rest);
         let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
         rest.split('/').next().unwrap_or(rest)
