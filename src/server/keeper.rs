@@ -27,6 +27,7 @@ pub(super) struct Keeper {
     stop: Option<Sender<()>>,
     /// Closed when the last exchange is over.
     over: Receiver<()>,
+    patience: Duration,
 }
 
 impl Keeper {
@@ -35,12 +36,12 @@ impl Keeper {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn start(site: &Arc<Site>, env: &Env) -> std::io::Result<Self> {
-        let exchange = Exchange {
-            store: store(site.live().config(), env),
-            site: Arc::clone(site),
-            outbox: Outbox::default(),
-            is_told: false,
-        };
+        Self::with(store(site.live().config(), env), site, PATIENCE)
+    }
+
+    fn with(store: Box<dyn StateStore>, site: &Arc<Site>, patience: Duration) -> std::io::Result<Self> {
+        let site = Arc::clone(site);
+        let exchange = Exchange { store, site, outbox: Outbox::default(), is_told: false };
         let (stop, stopped) = crossbeam_channel::bounded(0);
         let (begins, begun) = crossbeam_channel::bounded(0);
         let (ends, over) = crossbeam_channel::bounded(0);
@@ -49,8 +50,8 @@ impl Keeper {
             exchange.run(begins, &stopped);
             drop::<Sender<()>>(ends);
         })?;
-        wait(&begun);
-        Ok(Self { stop: Some(stop), over })
+        wait(&begun, patience);
+        Ok(Self { stop: Some(stop), over, patience })
     }
 }
 
@@ -58,14 +59,14 @@ impl Drop for Keeper {
     /// The last exchange is waited for: it holds what the last requests spent.
     fn drop(&mut self) {
         self.stop = None;
-        wait(&self.over);
+        wait(&self.over, self.patience);
     }
 }
 
 /// Waits until nobody holds the other end any more, but not for ever.
-fn wait(end: &Receiver<()>) {
+fn wait(end: &Receiver<()>, patience: Duration) {
     // Nothing is ever sent on it.
-    let _ = end.recv_timeout(PATIENCE);
+    let _ = end.recv_timeout(patience);
 }
 
 fn store(config: &Config, env: &Env) -> Box<dyn StateStore> {
@@ -116,5 +117,41 @@ impl Exchange {
             }
             Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Millis;
+    use crate::config::{Overrides, load};
+    use crate::server::reload::Reloader;
+    use crate::state::{Delta, Shared, StoreError};
+
+    /// A store that takes as long as somebody holds the other end.
+    struct Stuck(Receiver<()>);
+
+    impl StateStore for Stuck {
+        fn exchange(&self, _: &Delta, _: Millis) -> Result<Shared, StoreError> {
+            let _ = self.0.recv();
+            Err(StoreError::Busy)
+        }
+    }
+
+    #[test]
+    fn a_store_that_never_answers_holds_neither_start_nor_stop() {
+        let overrides = Overrides { demo: true, ..Overrides::default() };
+        let config = Arc::new(load(None, &Env::default(), &overrides).unwrap());
+        let reloader = Reloader::new(&config, Env::default(), overrides, false);
+        let live = Live::new(config, &Env::default(), None).unwrap();
+        let site = Arc::new(Site::new(live, reloader, crossbeam_channel::bounded(1).0));
+        let (hold, held) = crossbeam_channel::bounded(0);
+        let (tell, told) = crossbeam_channel::bounded(1);
+        std::thread::spawn(move || {
+            drop(Keeper::with(Box::new(Stuck(held)), &site, Duration::from_millis(1)).unwrap());
+            tell.send(()).unwrap();
+        });
+        told.recv_timeout(Duration::from_secs(30)).unwrap();
+        drop(hold);
     }
 }

@@ -313,6 +313,19 @@ impl<F: Fn()> Drop for Ends<F> {
 }
 
 #[test]
+fn a_server_that_never_answers_stands_in_nobodys_way() {
+    let client = lane(Protocol::OpenaiChat);
+    let redis = Redis::start("silent");
+    redis.fault(Fault::Silence);
+    let up = Provider::with(Reply::json(200, &client.pong(UPSTREAM)));
+    let state = format!("state: {{store: redis, url: \"{}\"}}", redis.url().expose());
+    let proxy =
+        Proxy::start(&config(&state, &[provider("a", client, &up.url(), "")], &in_turn(&["a/up-model-1"])));
+    assert_eq!(ask(&proxy, client, false, &[]).status(), 200);
+    proxy.ends();
+}
+
+#[test]
 fn requests_go_on_while_the_server_is_away_and_all_are_counted() {
     let client = lane(Protocol::OpenaiChat);
     let mut redis = Redis::durable("load");
