@@ -24,7 +24,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("rustix", &["base/"]),
     ("subtle", &["base/"]),
     ("time", &["base/"]),
-    ("redis", &["state/redis.rs"]),
+    ("redis", &["state/redis"]),
     ("serde_yml", &["config/file.rs"]),
     ("ureq", &["upstream/"]),
     ("rustls", &["upstream/"]),
