@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::base::id::TargetId;
 use crate::base::splice::Edit;
 use crate::base::{chance, clock};
 use crate::config::{Bucket, Compat};
@@ -193,14 +194,10 @@ impl<'a, 's> Tries<'a, 's> {
         let mut last = None;
         loop {
             let candidate = &turn.candidate;
-            let mut outgoing = match outgoing::prepare(self.live, self.inbound, candidate, &turn.conceded) {
+            let outgoing = match self.prepare(candidate, &turn.conceded) {
                 Ok(outgoing) => outgoing,
                 Err(trouble) => return self.refused(trouble),
             };
-            if self.line.tape.runs() {
-                let recipe = tape::recipe(self.live, self.inbound, &outgoing, &turn.conceded);
-                outgoing.recipe = Some(Box::new(recipe));
-            }
             let hold = match self.live.health.hold(candidate, self.tokens(candidate), clock::millis()) {
                 Ok(hold) => hold,
                 Err(why) => {
@@ -231,9 +228,7 @@ impl<'a, 's> Tries<'a, 's> {
                 turn.conceded.extend(concession.edits);
                 continue;
             }
-            self.story.attempt_fails(outgoing.target(), &trouble);
-            self.line.run.fails(outgoing.target(), trouble.class);
-            self.live.sinks.stats.fails(outgoing.target(), trouble.class, &trouble.fault.message);
+            self.tells_failure(outgoing.target(), &trouble);
             turn.tries += 1;
             let verdict = self.verdict(&outgoing, &trouble, is_counted);
             tally::rests(self.live, candidate, &trouble, &verdict);
@@ -254,6 +249,25 @@ impl<'a, 's> Tries<'a, 's> {
             }
             last = Some((trouble, verdict.breaker));
         }
+    }
+
+    /// Tells those who look on that a call failed.
+    fn tells_failure(&mut self, target: &TargetId, trouble: &Trouble) {
+        self.story.attempt_fails(target, trouble);
+        self.line.run.fails(target, trouble.class);
+        self.live.sinks.stats.fails(target, trouble.class, &trouble.fault.message);
+    }
+
+    /// The request as a candidate gets it, with what it takes to make it again when that is wanted.
+    fn prepare<'o>(&self, candidate: &'o Candidate<'o>, conceded: &[Edit]) -> Result<Outgoing<'o>, Trouble>
+    where
+        'a: 'o,
+    {
+        let mut outgoing = outgoing::prepare(self.live, self.inbound, candidate, conceded)?;
+        if self.line.tape.runs() {
+            outgoing.recipe = Some(Box::new(tape::recipe(self.live, self.inbound, &outgoing, conceded)));
+        }
+        Ok(outgoing)
     }
 
     /// One call, and its answer on its way to the client, up to its end.
