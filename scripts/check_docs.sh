@@ -120,7 +120,7 @@ failures=0
 fail() {
     failures=$((failures + 1))
     echo "FAILED       $1"
-    sed 's/^/             | /' "$work/said"
+    awk '{print "             | " $0}' "$work/said"
 }
 
 check() {
