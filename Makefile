@@ -22,7 +22,7 @@ run: ## run the proxy from the sources; ARGS="--config FILE"
 test: ## all tests
 	$(CARGO) test --locked
 
-test-all: ## all tests, with and without the optional features
+test-all: ## all tests, with and without the optional features (needs redis-server)
 	$(CARGO) test --locked
 	$(CARGO) test --locked --all-features
 
@@ -40,6 +40,10 @@ lint: ## lints alone
 
 doc: ## documentation of the code: target/doc/llmgate
 	$(CARGO) doc --locked --no-deps
+
+.PHONY: docs
+docs: release ## run the commands of README.md and docs/*.md
+	scripts/check_docs.sh $(BIN)
 
 golden: ## rewrite the golden files; review the difference like code
 	UPDATE_GOLDEN=1 $(CARGO) test --locked --test it

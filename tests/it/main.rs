@@ -8,6 +8,8 @@ mod fuzz;
 mod gateway;
 mod golden;
 mod records;
+#[cfg(feature = "redis")]
+mod redis;
 mod run;
 mod server;
 mod state;

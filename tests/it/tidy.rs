@@ -17,13 +17,14 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Outside crates and the places that may name them.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("base64", &["base/"]),
     ("getrandom", &["base/"]),
     ("httpdate", &["base/"]),
     ("rustix", &["base/"]),
     ("subtle", &["base/"]),
     ("time", &["base/"]),
+    ("redis", &["state/redis"]),
     ("serde_yml", &["config/file.rs"]),
     ("ureq", &["upstream/"]),
     ("rustls", &["upstream/"]),
@@ -32,6 +33,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("flate2", &["server/"]),
     ("ruzstd", &["server/"]),
     ("lexopt", &["cli/"]),
+    ("talc", &["main.rs"]),
+    ("spin", &["main.rs"]),
     ("env_logger", &["cli/"]),
     ("signal_hook", &["cli/"]),
 ];
