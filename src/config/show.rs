@@ -40,7 +40,18 @@ pub fn text(config: &Config) -> String {
         let named = provider.get("api_key_env").is_some_and(Value::is_string);
         provider.shift_remove(if named { "api_key" } else { "api_key_env" });
     }
+    shown.values_mut().for_each(with_dollars);
     format!("# The configuration in effect, from {source}. Keys are masked.\n{}", yaml::document(&shown))
+}
+
+/// Texts as a file writes them, where a dollar could mean a variable.
+fn with_dollars(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains("$$") || text.contains("${") => *text = text.replace('$', "$$"),
+        Value::Array(list) => list.iter_mut().for_each(with_dollars),
+        Value::Object(map) => map.values_mut().for_each(with_dollars),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn general(config: &Config) -> Map<String, Value> {
