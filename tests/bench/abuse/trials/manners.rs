@@ -16,8 +16,9 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const BODY: &str = "{\"model\":\"up/quick\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}";
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
-/// What a body may expand to (`limits.request_body`), in a buffer that doubles, and a little; KiB.
-const GROWTH: u64 = 2 * 32 * 1024 + 20 * 1024;
+/// What a body may expand to (`limits.request_body`), in a buffer that doubles, the old one beside the
+/// new, and a little; KiB.
+const GROWTH: u64 = 3 * 32 * 1024 + 20 * 1024;
 
 /// `Expect: 100-continue` (T9): the word comes only when the body is wanted; after a refusal nothing
 /// behind it is answered; an answer that needs no body does not wait for one.
