@@ -107,11 +107,21 @@ impl Inspected<'_> {
             );
             return Finding::fail(name("tls"), failure.to_string(), next);
         }
-        let next = format!(
+        let mut next = format!(
             "check providers.{}.base_url ({}), the network and `proxy`",
             self.provider.name, self.provider.base_url
         );
+        if matches!(failure, Failure::Slow(_)) {
+            next = format!("{next}; or {}", self.more_time());
+        }
         Finding::fail(name("reached"), failure.to_string(), next)
+    }
+
+    fn more_time(&self) -> String {
+        format!(
+            "give it more time: `llmgate providers check --provider {} --timeout 30s`",
+            self.provider.name
+        )
     }
 
     fn reached(&self, list: &List, name: &impl Fn(&str) -> String) -> Finding {
@@ -208,7 +218,7 @@ impl Inspected<'_> {
         let answer = match &self.answer {
             Some(Ok(answer)) => answer,
             Some(Err(failure)) => {
-                let next = "try again, or with a longer --timeout".to_owned();
+                let next = format!("try again, or {}", self.more_time());
                 return vec![Finding::fail(name("model"), format!("{model}: {failure}"), next)];
             }
             None => return Vec::new(),
