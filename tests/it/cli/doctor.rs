@@ -120,6 +120,15 @@ fn a_question_that_takes_too_long_names_its_own_limit() {
 }
 
 #[test]
+fn the_demo_is_asked_for_the_model_that_answers() {
+    let home = Folder::new("check-demo");
+    let output = run(&home, &["providers", "check", "--demo"], &[]);
+    check_code(&output, 0);
+    let told = text(&output.stdout);
+    assert!(told.starts_with("ok ") && told.contains("steady answers"), "{told}");
+}
+
+#[test]
 fn a_provider_lists_its_own_names_without_a_request() {
     let lane = lane(Protocol::OpenaiChat);
     let home = Folder::new("check-models");
