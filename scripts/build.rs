@@ -3,16 +3,32 @@
 
 use std::process::Command;
 
+/// What cargo adds to a package.
+const PACKAGED: &str = ".cargo_vcs_info.json";
+
 fn main() {
     println!("cargo:rerun-if-changed=.git/HEAD");
     println!("cargo:rerun-if-changed=.git/refs/heads");
-    let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
+    let commit = packaged().or_else(checked_out);
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     println!("cargo:rustc-env=LLMGATE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     println!(
         "cargo:rustc-env=LLMGATE_RUSTC={}",
         said(&compiler, &["--version"]).as_deref().unwrap_or("unknown")
     );
+}
+
+/// The commit that a package was made of.
+fn packaged() -> Option<String> {
+    let text = std::fs::read_to_string(PACKAGED).ok()?;
+    let (_, rest) = text.split_once("\"sha1\"")?;
+    rest.split('"').nth(1)?.get(..12).map(str::to_owned)
+}
+
+/// The commit of this checkout; not that of another one around an unpacked package.
+fn checked_out() -> Option<String> {
+    let top = said("git", &["rev-parse", "--show-prefix"])?.is_empty();
+    if top { said("git", &["rev-parse", "--short=12", "HEAD"]) } else { None }
 }
 
 /// The first line that a command prints, when it succeeds.
