@@ -7,9 +7,15 @@ use std::process::Command;
 const PACKAGED: &str = ".cargo_vcs_info.json";
 
 fn main() {
-    println!("cargo:rerun-if-changed=.git/HEAD");
-    println!("cargo:rerun-if-changed=.git/refs/heads");
-    let commit = packaged().or_else(checked_out);
+    let (packaged, top) = (packaged(), is_top());
+    // A path that does not exist would have everything built anew each time.
+    println!("cargo:rerun-if-changed=scripts/build.rs");
+    for name in ["HEAD", "refs/heads"].into_iter().filter(|_| top) {
+        if let Some(path) = said("git", &["rev-parse", "--git-path", name]) {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    let commit = packaged.or_else(|| said("git", &["rev-parse", "--short=12", "HEAD"]).filter(|_| top));
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     println!("cargo:rustc-env=LLMGATE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     println!(
@@ -25,10 +31,9 @@ fn packaged() -> Option<String> {
     rest.split('"').nth(1)?.get(..12).map(str::to_owned)
 }
 
-/// The commit of this checkout; not that of another one around an unpacked package.
-fn checked_out() -> Option<String> {
-    let top = said("git", &["rev-parse", "--show-prefix"])?.is_empty();
-    if top { said("git", &["rev-parse", "--short=12", "HEAD"]) } else { None }
+/// Is this a checkout of its own? Around an unpacked package there may be another one.
+fn is_top() -> bool {
+    said("git", &["rev-parse", "--show-prefix"]).is_some_and(|prefix| prefix.is_empty())
 }
 
 /// The first line that a command prints, when it succeeds.

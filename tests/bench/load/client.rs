@@ -127,7 +127,7 @@ impl Member {
             tally.delays.push(at - stamp);
             self.deltas += 1;
         }
-        self.ended |= find(&self.text[done..], plan.end.as_bytes()).is_some();
+        self.ended |= find(&self.text, plan.end.as_bytes()).is_some();
         match status {
             None => {
                 let kept = done.max(self.text.len().saturating_sub(256));
