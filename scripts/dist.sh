@@ -28,8 +28,11 @@ build() {
         echo "no Rust libraries for $1: rustup target add $1" >&2
         return 1
     fi
-    crates=${CARGO_HOME:-$HOME/.cargo}/registry/src
-    flags="'--remap-path-prefix=$PWD=/llmgate', '--remap-path-prefix=$crates=/crates'"
+    cargo fetch --locked --quiet
+    flags="'--remap-path-prefix=$PWD=/llmgate'"
+    for index in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+        flags="$flags, '--remap-path-prefix=$index=/crates'"
+    done
     cargo build --locked --release --target "$1" --config "target.$1.rustflags = [$flags]" >&2
     case $1 in
         *windows*) echo "$built/$1/release/llmgate.exe" ;;

@@ -102,6 +102,11 @@ fn measure(table: &mut Table, binary: &Path, folder: &Path) -> Outcome<()> {
         let stage = Stage { proxy: Process::proxy(binary, folder, mock.address)?, nginx, mock };
         scenes(table, &stage)?;
     }
+    if table.wants("correctness") {
+        let [promise, limit, measured] =
+            ["correctness", "nothing lost or doubled", "`make test`, `make abuse`"];
+        table.rows.push((Verdict::Open, [promise, limit, measured].map(str::to_owned)));
+    }
     Ok(())
 }
 
@@ -234,6 +239,7 @@ impl Table {
     fn print(&self) {
         let width = |at: usize| self.rows.iter().map(|(_, row)| row[at].len()).max().unwrap_or(0);
         let (first, second) = (width(0), width(1));
+        println!("      {:first$}  {:second$}  measured", "promise", "limit");
         for (verdict, [promise, limit, measured]) in &self.rows {
             let verdict = match verdict {
                 Verdict::Pass => "pass",
