@@ -10,7 +10,8 @@ fn main() {
     let (packaged, top) = (packaged(), is_top());
     // A path that does not exist would have everything built anew each time.
     println!("cargo:rerun-if-changed=scripts/build.rs");
-    for name in ["HEAD", "refs/heads"].into_iter().filter(|_| top) {
+    // The log of HEAD grows with each commit, of this worktree only.
+    for name in ["HEAD", "logs/HEAD"].into_iter().filter(|_| top) {
         if let Some(path) = said("git", &["rev-parse", "--git-path", name]) {
             println!("cargo:rerun-if-changed={path}");
         }
