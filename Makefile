@@ -24,7 +24,7 @@ run: ## run the proxy from the sources; ARGS="--config FILE"
 test: ## all tests
 	$(CARGO) test --locked
 
-test-all: ## all tests, with and without the optional features
+test-all: ## all tests, with and without the optional features (needs redis-server)
 	$(CARGO) test --locked
 	$(CARGO) test --locked --all-features
 

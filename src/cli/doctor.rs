@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "redis")]
+use crate::base::clock;
 use crate::base::env::Env;
 use crate::base::os;
 use crate::cli::args::{Given, Mistake};
@@ -19,6 +21,8 @@ use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, Row};
 use crate::cli::{FAILURE, USAGE, say};
 use crate::config::{self, Config, Overrides, Provider};
 use crate::gateway::live::Live;
+#[cfg(feature = "redis")]
+use crate::state::{Delta, RedisStore, StateStore};
 use crate::upstream::probe;
 
 pub(super) static ROW: Row = Row {
@@ -81,6 +85,7 @@ impl Command for Doctor {
                 found.extend([environment(&env), port(&config, &env)]);
                 add(found);
                 if !self.offline {
+                    add(shared_state(&config).into_iter().collect());
                     self.providers(config, &env, &mut add);
                 }
             }
@@ -135,6 +140,26 @@ fn configuration(config: &Config) -> Vec<Finding> {
         found.push(Finding::warn("configuration", "./llmgate.yaml is not in use", next));
     }
     found
+}
+
+/// Is the server there that machines share state through?
+#[cfg(feature = "redis")]
+fn shared_state(config: &Config) -> Option<Finding> {
+    let url = config.state.url.as_ref().filter(|_| config.state.store == config::Store::Redis)?;
+    let store = RedisStore::new(url.clone(), config.state.ttl);
+    Some(match store.exchange(&Delta::default(), clock::millis()) {
+        Ok(_) => Finding::ok("state", format!("redis at {} answers", store.server())),
+        Err(error) => {
+            let next = "start that server, or correct state.url; requests are answered without it, too";
+            Finding::warn("state", error.to_string(), next)
+        }
+    })
+}
+
+/// A file needs no look: it is made when it is needed.
+#[cfg(not(feature = "redis"))]
+fn shared_state(_config: &Config) -> Option<Finding> {
+    None
 }
 
 /// Variables that change what happens, or what clients do.

@@ -40,7 +40,8 @@ const RUSTC: &str = env!("LLMGATE_RUSTC");
 
 fn tell(as_json: bool) -> ExitCode {
     let version = env!("CARGO_PKG_VERSION");
-    let features: &[&str] = if cfg!(feature = "socks") { &["socks"] } else { &[] };
+    let built = [("redis", cfg!(feature = "redis")), ("socks", cfg!(feature = "socks"))];
+    let features: Vec<_> = built.iter().filter(|(_, is_in)| *is_in).map(|(name, _)| *name).collect();
     if as_json {
         let facts = json!({"version": version, "commit": COMMIT, "rustc": RUSTC, "features": features});
         say(&facts.to_string());

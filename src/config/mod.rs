@@ -187,7 +187,8 @@ impl Config {
     }
 
     /// Every secret there is, so that texts can be masked: keys of providers and clients, proxies
-    /// with credentials, the usage hook's authorization, headers that carry a credential.
+    /// with credentials, the usage hook's authorization, headers that carry a credential, the address
+    /// of the redis server.
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets = match &self.client_auth {
             ClientAuth::ProxyKey(keys) => keys.clone(),
@@ -206,6 +207,12 @@ impl Config {
         }
         let hook = self.usage.hook.iter();
         secrets.extend(hook.filter_map(|hook| hook.authorization.clone()));
+        if let Some(address) = &self.state.url
+            && let Some(credentials) = url::credentials(address.expose())
+        {
+            let password = credentials.split_once(':').map(|(_, password)| Secret::new(password));
+            secrets.extend([address.clone(), Secret::new(credentials)].into_iter().chain(password));
+        }
         secrets
     }
 

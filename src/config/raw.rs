@@ -280,6 +280,7 @@ section! {
     State {
         store: Store,
         file: String,
+        url: Secret,
         ttl: Duration,
     }
 

@@ -153,6 +153,7 @@ pub(super) fn spot(node: &Node, path: &str) -> Spot {
 fn holds_secret(path: &str) -> bool {
     let last = path.rsplit('.').next().unwrap_or(path);
     path.starts_with("client_auth.keys")
+        || path == "state.url"
         || path.contains(".headers.")
         || ["api_key", "authorization", "proxy"].contains(&last)
 }

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::units::{show_duration, show_size, show_window};
 use super::{
     Access, AliasRoute, Bucket, ClientAuth, Config, Fallback, Ledger, ModelSpec, Network, Provider,
-    ProxyChoice, Source, Target, ToolAbility, Words, is_credential, url, yaml,
+    ProxyChoice, Source, Target, ToolAbility, Words, is_credential, yaml,
 };
-use crate::base::secret::masked as mask;
+use crate::base::secret::{Secret, masked as mask};
 use crate::policy::class::StatusPattern;
 
 /// The configuration as JSON, in the form of a file. Keys are masked.
@@ -178,6 +178,7 @@ fn records(config: &Config) -> Map<String, Value> {
         "state": {
             "store": config.state.store.word(),
             "file": config.state.file,
+            "url": config.state.url.as_ref().map(without_credentials),
             "ttl": show_duration(config.state.ttl),
         },
     }))
@@ -188,10 +189,7 @@ fn provider(provider: &Provider) -> Value {
     let proxy = match &provider.proxy {
         ProxyChoice::Environment => "env".to_owned(),
         ProxyChoice::Direct => "direct".to_owned(),
-        ProxyChoice::Through(address) => match url::credentials(address.expose()) {
-            Some(credentials) => address.expose().replace(credentials, "****"),
-            None => address.expose().to_owned(),
-        },
+        ProxyChoice::Through(address) => without_credentials(address),
     };
     let headers = provider.headers.iter().map(|(name, value)| {
         let shown = if is_credential(name) { mask(value) } else { value.clone() };
@@ -316,6 +314,15 @@ fn target(target: &Target) -> Value {
         "attempts": target.attempts,
         "when": when,
     })
+}
+
+/// An address as it is shown: user and password masked.
+fn without_credentials(address: &Secret) -> String {
+    let address = address.expose();
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://****@{host}"),
+        (Some(_) | None, Some(_) | None) => address.to_owned(),
+    }
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -19,6 +19,8 @@ pub struct Needs {
     pub audio: bool,
     /// Reasoning is asked for.
     pub reasoning: bool,
+    /// The vendor's own web search is offered.
+    pub search: bool,
     /// The answer is to be streamed.
     pub stream: bool,
 }
@@ -31,6 +33,7 @@ impl Needs {
             tools,
             parallel_tools: tools && !request.one_call,
             reasoning: !matches!(request.effort, Effort::Unset | Effort::Off),
+            search: request.search,
             stream: request.stream,
             ..Self::default()
         };
@@ -57,6 +60,7 @@ impl Needs {
             ("pdf", self.pdf),
             ("audio", self.audio),
             ("reasoning", self.reasoning),
+            ("search", self.search),
             ("stream", self.stream),
         ];
         all.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name)
@@ -103,6 +107,8 @@ mod tests {
         let form = ToolForm::FreeForm { grammar: None };
         request.tools.push(Tool { name: "f".into(), description: None, form, identity: None });
         assert_eq!(names(&request), "tools parallel_tools vision image_url pdf stream");
+        request.search = true;
+        assert_eq!(names(&request), "tools parallel_tools vision image_url pdf search stream");
         request.one_call = true;
         assert!(!Needs::of(&request).parallel_tools);
     }

@@ -16,6 +16,8 @@ pub struct Request {
     pub turns: Vec<Turn>,
     /// The tools that may be called.
     pub tools: Vec<Tool>,
+    /// Is the vendor's own web search offered, too? It goes to no other vendor.
+    pub search: bool,
     /// Which of them.
     pub choice: Option<ToolChoice>,
     /// At most one call in an answer?

@@ -45,6 +45,7 @@ fn incapable(candidate: &Candidate<'_>, asked: &Asked<'_>, strict: bool) -> Opti
     };
     let spec = candidate.spec;
     let tools = spec.map_or(ToolAbility::Unknown, |spec| spec.tools);
+    let no_search = matches!(tools, ToolAbility::None | ToolAbility::Some { search: Some(false), .. });
     let no_parallel = matches!(tools, ToolAbility::Some { parallel: Some(false), .. });
     let no_reasoning = spec.is_some_and(|spec| spec.reasoning == Some(ReasoningStyle::None));
     let table = [
@@ -55,6 +56,7 @@ fn incapable(candidate: &Candidate<'_>, asked: &Asked<'_>, strict: bool) -> Opti
         ("pdf", needs.pdf && lacks(Modality::Pdf)),
         ("audio", needs.audio && lacks(Modality::Audio)),
         ("reasoning", strict && needs.reasoning && no_reasoning),
+        ("search", strict && needs.search && no_search),
         ("stream", needs.stream && spec.is_some_and(|spec| spec.stream == Some(false))),
     ];
     table.into_iter().find(|(_, missing)| *missing).map(|(name, _)| name)
@@ -62,11 +64,14 @@ fn incapable(candidate: &Candidate<'_>, asked: &Asked<'_>, strict: bool) -> Opti
 
 /// Is anything said of the model that could rule a request out?
 fn is_restricted(spec: &ModelSpec, strict: bool) -> bool {
-    let parallel = matches!(spec.tools, ToolAbility::Some { parallel: Some(false), .. });
+    let fewer = matches!(
+        spec.tools,
+        ToolAbility::Some { parallel: Some(false), .. } | ToolAbility::Some { search: Some(false), .. }
+    );
     spec.tools == ToolAbility::None
         || spec.input.is_some()
         || spec.stream == Some(false)
-        || (strict && (parallel || spec.reasoning == Some(ReasoningStyle::None)))
+        || (strict && (fewer || spec.reasoning == Some(ReasoningStyle::None)))
 }
 
 fn too_small(candidate: &Candidate<'_>, asked: &Asked<'_>, factor: f64) -> Option<Skip> {

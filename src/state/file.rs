@@ -15,16 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::{self, Millis};
 use crate::base::private;
+use crate::state::stored::{Found, MOST_BYTES, VERSION, understand};
 use crate::state::{Delta, MemoryStore, Shared, StateStore, StoreError};
 
-/// The version that is written, and the newest that is read.
-const VERSION: u32 = 1;
 /// The lock is waited for so long in all,
 const PATIENCE: Duration = Duration::from_secs(1);
 /// and looked at so often: nobody tells when it is free.
 const LOOK: Duration = Duration::from_millis(2);
-/// No state is as large; what is larger is something else.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// State in a file.
 #[derive(Debug)]
@@ -45,28 +42,10 @@ struct Stored<'a> {
     state: &'a Shared,
 }
 
-/// What is read first.
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
-}
-
 /// What is read when the version is known.
 #[derive(Deserialize)]
 struct Loaded {
     state: Shared,
-}
-
-/// What the file holds.
-enum Found {
-    /// It is not there.
-    Nothing,
-    /// Good state.
-    State(Shared),
-    /// State of a later version.
-    Newer(u32),
-    /// No state, and why.
-    Broken(String),
 }
 
 impl FileStore {
@@ -77,7 +56,7 @@ impl FileStore {
         Self { file, ttl, patience: PATIENCE, memory: MemoryStore::new(ttl), told }
     }
 
-    fn read(&self) -> Result<Found, StoreError> {
+    fn read(&self) -> Result<Found<Loaded>, StoreError> {
         let mut bytes = Vec::new();
         let read = File::open(&self.file).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
         match read {
@@ -145,7 +124,7 @@ impl StateStore for FileStore {
     fn exchange(&self, delta: &Delta, now: Millis) -> Result<Shared, StoreError> {
         if delta.is_empty() {
             match self.read()? {
-                Found::State(mut shared) => {
+                Found::State(Loaded { state: mut shared }) => {
                     shared.expire(now, self.ttl);
                     return Ok(shared);
                 }
@@ -155,7 +134,7 @@ impl StateStore for FileStore {
         }
         let lock = self.lock()?;
         let mut shared = match self.read()? {
-            Found::State(shared) => shared,
+            Found::State(Loaded { state }) => state,
             Found::Nothing => Shared::default(),
             Found::Newer(version) => {
                 self.tell_newer(version);
@@ -171,18 +150,6 @@ impl StateStore for FileStore {
         self.write(&shared)?;
         drop(lock);
         Ok(shared)
-    }
-}
-
-fn understand(bytes: &[u8]) -> Found {
-    match serde_json::from_slice(bytes) {
-        Ok(Version { version }) if version > VERSION => return Found::Newer(version),
-        Ok(Version { .. }) => {}
-        Err(error) => return Found::Broken(error.to_string()),
-    }
-    match serde_json::from_slice(bytes) {
-        Ok(Loaded { state }) => Found::State(state),
-        Err(error) => Found::Broken(error.to_string()),
     }
 }
 

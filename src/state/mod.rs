@@ -20,31 +20,39 @@ use crate::policy::breaker::Memory;
 use crate::policy::bucket::{Counts, Span};
 use crate::policy::class::Class;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 pub use file::FileStore;
 pub use memory::MemoryStore;
+pub use outbox::Outbox;
 
 pub mod affinity;
 mod file;
 mod memory;
+mod outbox;
 pub mod recall;
+#[cfg(feature = "redis")]
+mod redis;
+mod stored;
 
 #[cfg(test)]
 mod tests;
 
 /// Where processes exchange what they know.
 pub trait StateStore: Send + Sync {
-    /// Adds what has changed here to what all know, and returns that. It counts once or not at all.
+    /// Adds what has changed here to what all know, and returns that. It counts once.
     ///
     /// # Errors
-    /// The store cannot be reached for now. Nothing was taken from `delta`: the caller keeps it and
-    /// gives it again, with what happens meanwhile ([`Delta::append`]).
+    /// The store cannot be reached for now, or its answer was lost: nobody knows whether it counts.
+    /// The caller keeps `delta` and gives it again, unchanged, before anything else; then it counts
+    /// once, whatever happened. [`Outbox`] does that.
     fn exchange(&self, delta: &Delta, now: Millis) -> Result<Shared, StoreError>;
 }
 
 /// Why there was no exchange.
 #[derive(Debug)]
 pub enum StoreError {
-    /// Others held the lock all the time. The next exchange will do.
+    /// Others held the lock, or wrote, all the time. The next exchange will do.
     Busy,
     /// The system refused something: no room, no permission, no such folder.
     Io {
@@ -314,7 +322,7 @@ impl<'de> Deserialize<'de> for BucketId {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy => f.write_str("the state file is in use; the next exchange will do"),
+            Self::Busy => f.write_str("others write all the time; the next exchange will do"),
             Self::Io { what, error } => write!(f, "{what}: {error}; state is not shared meanwhile"),
         }
     }

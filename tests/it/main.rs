@@ -7,6 +7,8 @@ mod config;
 mod gateway;
 mod golden;
 mod records;
+#[cfg(feature = "redis")]
+mod redis;
 mod run;
 mod server;
 mod state;

@@ -112,6 +112,6 @@ impl Default for Trace {
 
 impl Default for State {
     fn default() -> Self {
-        Self { store: Store::File, file: None, ttl: Duration::from_secs(24 * 3600) }
+        Self { store: Store::File, file: None, url: None, ttl: Duration::from_secs(24 * 3600) }
     }
 }

@@ -381,6 +381,8 @@ pub struct State {
     pub store: Store,
     /// The file; `None` is the state directory's.
     pub file: Option<PathBuf>,
+    /// The redis server's address, `redis://[[user]:password@]host[:port][/database]`.
+    pub url: Option<Secret>,
     /// How long an entry lives.
     pub ttl: Duration,
 }

@@ -34,6 +34,7 @@ pub(super) fn decode(
     for (index, tool) in list.into_iter().enumerate() {
         let path = format!("tools[{index}]");
         if is_server(&tool) {
+            request.search |= kind(&tool).is_some_and(|kind| kind.starts_with("web_search"));
             losses.degrade(path, "a tool that runs at its vendor");
             continue;
         }

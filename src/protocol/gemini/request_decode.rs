@@ -13,10 +13,14 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     let value = serde_json::from_str(text).map_err(|error| WireError::new("", format!("JSON: {error}")))?;
     let mut fields = spelling::fields(value, "")?;
     let mut losses = Losses::default();
+    let system = turns_decode::system(&mut fields, &mut losses)?;
+    let turns = turns_decode::turns(&mut fields, &mut losses)?;
+    let (tools, search) = tools(&mut fields, &mut losses)?;
     let mut request = Request {
-        system: turns_decode::system(&mut fields, &mut losses)?,
-        turns: turns_decode::turns(&mut fields, &mut losses)?,
-        tools: tools(&mut fields, &mut losses)?,
+        system,
+        turns,
+        tools,
+        search,
         choice: choice(&mut fields, &mut losses)?,
         ..Request::default()
     };
@@ -93,20 +97,23 @@ fn format(config: &mut Fields, losses: &mut Losses) -> Result<Option<Format>, Wi
     })
 }
 
-fn tools(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Tool>, WireError> {
+/// The functions, and whether Google's search is among the other tools.
+fn tools(fields: &mut Fields, losses: &mut Losses) -> Result<(Vec<Tool>, bool), WireError> {
     let mut tools = Vec::new();
+    let mut search = false;
     let mut foreign = Vec::new();
     for mut tool in spelling::objects(fields, "tools")? {
         for declaration in spelling::objects(&mut tool, "functionDeclarations")? {
             tools.push(function(declaration, losses)?);
         }
+        search |= tool.has("googleSearch") || tool.has("googleSearchRetrieval");
         // Every other member is a tool that runs at Google, with its settings.
         foreign.push(tool);
     }
     for tool in foreign {
         server_tools(tool, tools.is_empty(), losses);
     }
-    Ok(tools)
+    Ok((tools, search))
 }
 
 /// Server tools are left out; a request that has no other cannot be meant.

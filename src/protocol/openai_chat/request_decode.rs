@@ -18,7 +18,9 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     let mut fields = Fields::parse(text)?;
     let mut losses = Losses::default();
     fields.take("model");
+    let search = fields.has("web_search_options");
     let mut request = Request {
+        search,
         stream: fields.flag("stream")?.unwrap_or(false),
         tools: tools(&mut fields, &mut losses)?,
         choice: choice(&mut fields)?,

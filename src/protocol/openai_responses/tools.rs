@@ -37,6 +37,7 @@ pub(super) fn decode(
     for (index, tool) in list.into_iter().enumerate() {
         let mut tool = Fields::of(tool, format!("{path}[{index}]"))?;
         let kind = tool.text("type")?.unwrap_or_else(|| "function".to_owned());
+        request.search |= kind.starts_with("web_search");
         if kind != "namespace" {
             add(read(tool, &kind, None, losses)?, request);
             continue;

@@ -203,6 +203,22 @@ fn a_port_in_use_is_told_and_a_llmgate_on_it_is_fine() {
 }
 
 #[test]
+#[cfg(feature = "redis")]
+fn a_server_for_shared_state_is_looked_at() {
+    let home = Folder::new("doctor-redis");
+    let mut redis = crate::support::redis::Redis::start("doctor");
+    let state = format!("state: {{store: redis, url: \"{}\"}}", redis.url().expose());
+    let config = home.write("c.yaml", &LANES[0].config_with("http://127.0.0.1:9", "", &state));
+    let doctor = ["doctor", "--config", config.to_str().unwrap()];
+    let (_, found) = findings(&home, &doctor);
+    assert_eq!(said(&found, "state").0, format!("ok redis at {} answers", &redis.url().expose()[8..]));
+    redis.kill();
+    let (_, found) = findings(&home, &doctor);
+    let (words, next) = said(&found, "state");
+    assert!(words.starts_with("warn redis at 127.0.0.1:") && next.contains("state.url"), "{found:#?}");
+}
+
+#[test]
 fn a_running_llmgate_is_asked() {
     let home = Folder::new("cli-running");
     let key = "gw_client-key-0123456789";

@@ -137,9 +137,8 @@ fn a_reload_keeps_the_health_of_what_has_not_changed() {
 
 /// A process that shares its state: it takes over what is there when it starts, and tells what it
 /// knows when it ends.
-fn sharing(folder: &Folder, a: &Provider, b: &Provider) -> Proxy {
+fn sharing(state: &str, a: &Provider, b: &Provider) -> Proxy {
     let client = lane(Protocol::OpenaiChat);
-    let file = folder.file("state.json");
     let bucket = "buckets: [{name: month, requests: 3, window: 1mo}]";
     let providers = [
         provider("a", client, &a.url(), ""),
@@ -151,14 +150,34 @@ fn sharing(folder: &Folder, a: &Provider, b: &Provider) -> Proxy {
         ),
     ];
     let top = format!(
-        "retry: {{attempts: 1, max_wait: 0s}}\nbreaker: {{threshold: 1}}\nusage: {{budget: {{day: 30}}}}\nstate: {{file: \"{}\"}}",
-        file.display()
+        "retry: {{attempts: 1, max_wait: 0s}}\nbreaker: {{threshold: 1}}\nusage: {{budget: {{day: 30}}}}\nstate: {state}"
     );
     Proxy::start(&config(&top, &providers, &in_turn(&["a/first", &format!("b/{UPSTREAM}")])))
 }
 
+/// State in the file of a folder.
+fn in_file(folder: &Folder) -> String {
+    format!("{{file: \"{}\"}}", folder.file("state.json").display())
+}
+
 #[test]
 fn processes_share_cooldowns_breakers_buckets_and_money() {
+    let folder = Folder::new("shared");
+    check_sharing(|status| format!("{{file: \"{}\"}}", folder.file(&format!("{status}.json")).display()));
+}
+
+#[test]
+#[cfg(feature = "redis")]
+fn machines_share_cooldowns_breakers_buckets_and_money() {
+    let redis = crate::support::redis::Redis::start("shared");
+    check_sharing(|status| {
+        // Statuses from 400 on, databases from 0.
+        let url = redis.url_with("", &format!("/{}", status % 16));
+        format!("{{store: redis, url: \"{}\"}}", url.expose())
+    });
+}
+
+fn check_sharing(state: impl Fn(u16) -> String) {
     let client = lane(Protocol::OpenaiChat);
     for (status, skipped) in [
         (429, "a/first=cooldown:rate_limit"),
@@ -166,25 +185,25 @@ fn processes_share_cooldowns_breakers_buckets_and_money() {
         (500, "a/first=breaker"),
         (401, "-"),
     ] {
-        let folder = Folder::new(&format!("shared-{status}"));
+        let state = state(status);
         let (a, b) = (Provider::with(Reply::json(status, "{}")), Provider::start());
         let goes = |proxy: &Proxy| {
             b.will(Reply::json(200, &client.pong(UPSTREAM)));
             let answer = ask(proxy, client, false, &[]);
             (answer.status(), path(&answer).2.to_owned())
         };
-        let first = sharing(&folder, &a, &b);
+        let first = sharing(&state, &a, &b);
         assert_eq!(goes(&first), (200, "-".to_owned()));
         first.ends();
         // Nine tokens at a dollar each.
-        let second = sharing(&folder, &a, &b);
+        let second = sharing(&state, &a, &b);
         if status == 401 {
             // A refused key is each process's own affair: a new one asks again.
             a.will(Reply::json(401, "{}"));
         }
         assert_eq!(goes(&second), (200, skipped.to_owned()));
         second.ends();
-        let third = sharing(&folder, &a, &b);
+        let third = sharing(&state, &a, &b);
         if status == 401 {
             a.will(Reply::json(401, "{}"));
         }
@@ -194,7 +213,7 @@ fn processes_share_cooldowns_breakers_buckets_and_money() {
         };
         assert_eq!((answer.status(), answer.header("x-llmgate-budget")), (200, None));
         third.ends();
-        let fourth = sharing(&folder, &a, &b);
+        let fourth = sharing(&state, &a, &b);
         if status == 401 {
             a.will(Reply::json(401, "{}"));
         }
@@ -227,7 +246,7 @@ fn trouble_with_the_state_file_stands_in_nobodys_way() {
             _ => lock.lock().unwrap(),
         }
         let (a, b) = (Provider::with(Reply::json(500, "{}")), Provider::start());
-        let proxy = sharing(&folder, &a, &b);
+        let proxy = sharing(&in_file(&folder), &a, &b);
         for skipped in ["-", "a/first=breaker"] {
             b.will(Reply::json(200, &client.pong(UPSTREAM)));
             let answer = ask(&proxy, client, false, &[]);

@@ -249,6 +249,32 @@ fn who_cannot_serve_a_request_is_left_out() {
 }
 
 #[test]
+fn the_vendors_search_is_a_need_where_nothing_may_be_lost() {
+    for client in &LANES {
+        let search = match client.protocol {
+            Protocol::OpenaiChat => "\"web_search_options\":{}",
+            Protocol::OpenaiResponses => "\"tools\":[{\"type\":\"web_search\"}]",
+            Protocol::Anthropic => "\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]",
+            Protocol::Gemini => "\"tools\":[{\"google_search\":{}}]",
+        };
+        let body = client.ping(ASKED).replacen('{', &format!("{{{search},"), 1);
+        for (compat, served) in
+            [("max", ("a/first", "1", "-")), ("strict", ("b/up-model-1", "1", "a/first=capability:search"))]
+        {
+            let (a, b) = (Provider::start(), Provider::start());
+            a.will(Reply::json(200, &client.pong("first")));
+            b.will(Reply::json(200, &client.pong(UPSTREAM)));
+            let models = "models: {first: {tools: {search: false}}}";
+            let providers = [provider("a", client, &a.url(), models), provider("b", client, &b.url(), "")];
+            let targets = in_turn(&["a/first", &format!("b/{UPSTREAM}")]);
+            let proxy = Proxy::start(&config(&format!("compat: {compat}"), &providers, &targets));
+            let answer = proxy.post(&client.path(ASKED), &body);
+            assert_eq!((answer.status(), path(&answer)), (200, served), "{}", client.name);
+        }
+    }
+}
+
+#[test]
 fn a_stateful_request_goes_where_it_can_be_carried() {
     let responses = lane(Protocol::OpenaiResponses);
     let (a, b) = (Provider::start(), Provider::with(Reply::json(200, &responses.pong(UPSTREAM))));

@@ -10,6 +10,8 @@ pub(crate) mod golden;
 pub(crate) mod lane;
 pub(crate) mod provider;
 pub(crate) mod proxy;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 pub(crate) mod rogue;
 pub(crate) mod sdk;
 
