@@ -7,11 +7,10 @@ use crate::base::secret::Secret;
 
 /// Random bytes as lower-case hex digits, two for each byte.
 pub fn hex<const BYTES: usize>() -> String {
-    use std::fmt::Write;
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
     let mut text = String::with_capacity(BYTES * 2);
     for byte in bytes::<BYTES>() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
+        text.extend([digit(byte >> 4), digit(byte & 15)]);
     }
     text
 }

@@ -15,7 +15,7 @@ use crate::policy::class::{Class, Evidence, classify};
 use crate::protocol::wire::TargetContext;
 use crate::protocol::{Protocol, error, listing};
 use crate::upstream::probe::{self, Heard};
-use crate::upstream::{Call, Failure, Patience, Speech};
+use crate::upstream::{Call, Failure, Header, Patience, Speech};
 
 /// What a provider said to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,14 +94,15 @@ pub fn ask(
     let dialect = provider.dialect(protocol, model);
     let target = TargetContext { model: model.as_str(), dialect: &dialect, session: None };
     let (body, _) = codec.wire().encode_request(&one_token(stream), &target);
-    let mut headers = headers(provider, codec);
+    let own = headers(provider, codec).into_iter();
+    let mut headers: Vec<Header<'_>> = own.map(|(name, value)| (name.into(), value.into())).collect();
     for (name, value) in [
         ("content-type", "application/json"),
         ("accept", if stream { "text/event-stream" } else { "application/json" }),
         ("user-agent", concat!("llmgate/", env!("CARGO_PKG_VERSION"))),
     ] {
         if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            headers.push((name.to_owned(), value.to_owned()));
+            headers.push((name.into(), value.into()));
         }
     }
     let url = format!("{}{}", provider.base_url, codec.upstream_path(model.as_str(), stream));

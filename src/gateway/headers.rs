@@ -88,8 +88,11 @@ fn warnings(all: &[String]) -> Vec<String> {
 
 /// A text of others in a header: only visible ASCII and space, else `?`.
 pub fn shown(text: &str) -> String {
-    let visible = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-    text.chars().take(VALUE_CHARACTERS).map(visible).collect()
+    let is_visible = |c: char| c == ' ' || c.is_ascii_graphic();
+    if text.len() <= VALUE_CHARACTERS && text.chars().all(is_visible) {
+        return text.to_owned();
+    }
+    text.chars().take(VALUE_CHARACTERS).map(|c| if is_visible(c) { c } else { '?' }).collect()
 }
 
 #[cfg(test)]

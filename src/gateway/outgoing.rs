@@ -12,7 +12,7 @@ use crate::config::{ClientAuth, Compat, ModelSpec, StripBilling};
 use crate::gateway::inbound::{Decoded, Inbound, Task};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing_headers;
-use crate::gateway::tape::{self, Mask};
+use crate::gateway::tape::Mask;
 use crate::gateway::trouble::{Report, Trouble};
 use crate::ir::carrier;
 use crate::ir::loss::Severity;
@@ -28,7 +28,7 @@ use crate::translate::concession::{self, Concession};
 use crate::translate::cross::{self, Crossing};
 use crate::translate::verbatim::Options;
 use crate::translate::{self, Source, Wants};
-use crate::upstream::{self, Agent, Call, Failure, Hook, Incoming, Patience, Speech};
+use crate::upstream::{self, Agent, Call, Failure, Header, Hook, Incoming, Patience, Speech};
 
 /// A request as one target gets it, and what must be known of it when the answer comes.
 pub struct Outgoing<'a> {
@@ -46,7 +46,7 @@ pub struct Outgoing<'a> {
     pub recipe: Option<Box<Recipe>>,
     agent: &'a Agent,
     url: String,
-    headers: Vec<(String, String)>,
+    headers: Vec<Header<'a>>,
     body: Cow<'a, str>,
     patience: Patience,
     stream: bool,
@@ -83,8 +83,6 @@ pub fn prepare<'a>(
         || codec.upstream_path(candidate.target.model.as_str(), inbound.ask.stream),
         str::to_owned,
     );
-    let recorded = live.sinks.files.recorder().is_some();
-    let recipe = recorded.then(|| Box::new(tape::recipe(live, inbound, candidate, conceded, &lane)));
     let client_key = live.config().client_auth == ClientAuth::ClientKey;
     Ok(Outgoing {
         candidate,
@@ -98,7 +96,7 @@ pub fn prepare<'a>(
         body,
         patience: patience(candidate, inbound.ask.stream),
         stream: inbound.ask.stream,
-        recipe,
+        recipe: None,
         client_key,
         mask: header_mask(live),
     })
@@ -321,7 +319,7 @@ impl Outgoing<'_> {
             matches!(name, "authorization" | "x-api-key" | "x-goog-api-key")
                 || self.candidate.provider.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
         };
-        let shown = |(name, value): &(String, String)| match is_secret(name) && mask == Mask::Credentials {
+        let shown = |(name, value): &Header<'_>| match is_secret(name) && mask == Mask::Credentials {
             true => format!("{name}: {}", masked(value.trim_start_matches("Bearer "))),
             false => format!("{name}: {}", harmless(value)),
         };

@@ -1,11 +1,14 @@
 //! The headers with which a target is called (SPEC 8.1): what passes of the client's, what its
 //! protocol demands, the credential, and the provider's own, which win.
 
+use std::borrow::Cow;
+
 use crate::base::secret::Secret;
 use crate::config::{AuthForm, Provider};
 use crate::gateway::inbound::Inbound;
 use crate::protocol::Codec;
 use crate::route::plan::Candidate;
+use crate::upstream::Header;
 
 /// A translated request says of its client no more than the idempotency key.
 fn passes(name: &str, candidate: &Candidate<'_>, inbound: &Inbound) -> bool {
@@ -13,7 +16,7 @@ fn passes(name: &str, candidate: &Candidate<'_>, inbound: &Inbound) -> bool {
 }
 
 /// The headers of a request: names in lower case, one of a name.
-pub(super) fn all(candidate: &Candidate<'_>, inbound: &Inbound, client_key: bool) -> Vec<(String, String)> {
+pub(super) fn all<'a>(candidate: &Candidate<'a>, inbound: &'a Inbound, client_key: bool) -> Vec<Header<'a>> {
     let provider = candidate.provider;
     let codec = candidate.protocol.codec();
     let mut headers = Headers::default();
@@ -35,10 +38,10 @@ pub(super) fn all(candidate: &Candidate<'_>, inbound: &Inbound, client_key: bool
     if let Some(key) = if client_key { inbound.credential.as_ref() } else { own }
         && let Some((name, value)) = credential(provider, codec, key)
     {
-        headers.set(name, &value);
+        headers.set(name, value);
     }
     for (name, value) in &provider.headers {
-        headers.set(&name.to_lowercase(), value);
+        headers.set(name.to_lowercase(), value);
     }
     headers.0
 }
@@ -60,17 +63,18 @@ pub(super) fn credential(
 
 /// Headers of a request; one of a name.
 #[derive(Default)]
-struct Headers(Vec<(String, String)>);
+struct Headers<'a>(Vec<Header<'a>>);
 
-impl Headers {
+impl<'a> Headers<'a> {
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }
 
-    fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => value.clone_into(known),
-            None => self.0.push((name.to_owned(), value.to_owned())),
+    fn set(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        let (name, value) = (name.into(), value.into());
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((name, value)),
         }
     }
 }

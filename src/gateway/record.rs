@@ -11,15 +11,12 @@ use crate::gateway::inbound::Inbound;
 use crate::gateway::line::{Headers, Line};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::Outgoing;
-use crate::gateway::trouble::{Trouble, cut};
+use crate::gateway::trouble::Trouble;
 use crate::observe::record::{Outcome, Record};
 use crate::policy::budget::{self, Tokens};
 use crate::policy::class::Class;
 use crate::protocol::tap::Facts;
 use crate::route::plan::Plan;
-
-/// So much is kept of what was said of a failed call.
-const REASON_BYTES: usize = 512;
 
 /// What has happened so far.
 pub struct Story {
@@ -56,7 +53,6 @@ impl Story {
             answered: false,
             alias: None,
             failures: Vec::new(),
-            reasons: Vec::new(),
             losses: Vec::new(),
             cost: None,
             usage: Default::default(),
@@ -114,7 +110,6 @@ impl Story {
     /// The call failed.
     pub fn attempt_fails(&mut self, target: &TargetId, trouble: &Trouble) {
         self.record.failures.push((target.clone(), trouble.class));
-        self.record.reasons.push(cut(&trouble.fault.message, REASON_BYTES).to_owned());
     }
 
     /// The last failure as the client is told it: with all targets that were tried.

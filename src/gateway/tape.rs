@@ -12,7 +12,6 @@ use crate::gateway::outgoing::{self, Lane, Outgoing};
 use crate::observe::log::harmless;
 use crate::observe::record::Record;
 use crate::observe::trace::{Call, Exchange, Message};
-use crate::route::plan::Candidate;
 use crate::translate::again::Recipe;
 use crate::translate::cross::Crossing;
 use crate::translate::framing::Framing;
@@ -36,12 +35,17 @@ struct Reel {
 impl Tape {
     /// A tape that runs when somebody wants to know.
     pub fn new(live: &Live) -> Self {
-        let reel = live
-            .sinks
-            .files
-            .recorder()
-            .map(|recorder| Reel { most: if recorder.wants_bodies() { MOST } else { 0 }, ..Reel::default() });
+        let reel =
+            live.sinks.files.recorder().filter(|recorder| recorder.has_room()).map(|recorder| Reel {
+                most: if recorder.wants_bodies() { MOST } else { 0 },
+                ..Reel::default()
+            });
         Self(reel.map(RefCell::new))
+    }
+
+    /// Does somebody want to know?
+    pub fn runs(&self) -> bool {
+        self.0.is_some()
     }
 
     /// A target is called.
@@ -143,13 +147,8 @@ impl Tape {
 }
 
 /// What [`Recipe::request`] and [`Recipe::answer`] need to do the same.
-pub(super) fn recipe(
-    live: &Live,
-    inbound: &Inbound,
-    candidate: &Candidate<'_>,
-    conceded: &[Edit],
-    lane: &Lane,
-) -> Recipe {
+pub(super) fn recipe(live: &Live, inbound: &Inbound, outgoing: &Outgoing<'_>, conceded: &[Edit]) -> Recipe {
+    let candidate = outgoing.candidate;
     let wants = outgoing::wants(candidate);
     let mut recipe = Recipe {
         protocol: candidate.protocol.name().to_owned(),
@@ -163,7 +162,7 @@ pub(super) fn recipe(
         strip_attribution: wants.strip_attribution,
         ..Recipe::default()
     };
-    if let Lane::Translated(crossing) = lane {
+    if let Lane::Translated(crossing) = &outgoing.lane {
         recipe.translated = true;
         recipe.dialect = Some(candidate.provider.dialect(candidate.protocol, &candidate.target.model));
         recipe.session = outgoing::session_key(inbound);

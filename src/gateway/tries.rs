@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::base::id::TargetId;
 use crate::base::splice::Edit;
 use crate::base::{chance, clock};
 use crate::config::{Bucket, Compat};
@@ -25,7 +26,7 @@ use crate::gateway::outgoing::{self, Outgoing};
 use crate::gateway::record::Story;
 use crate::gateway::relay::{Ending, Relay};
 use crate::gateway::trouble::Trouble;
-use crate::gateway::{attempt, headers, nothing, tally, wait};
+use crate::gateway::{attempt, headers, nothing, tally, tape, wait};
 use crate::policy::breaker::Outcome;
 use crate::policy::bucket::Refund;
 use crate::policy::class::Class;
@@ -193,7 +194,7 @@ impl<'a, 's> Tries<'a, 's> {
         let mut last = None;
         loop {
             let candidate = &turn.candidate;
-            let outgoing = match outgoing::prepare(self.live, self.inbound, candidate, &turn.conceded) {
+            let outgoing = match self.prepare(candidate, &turn.conceded) {
                 Ok(outgoing) => outgoing,
                 Err(trouble) => return self.refused(trouble),
             };
@@ -227,8 +228,7 @@ impl<'a, 's> Tries<'a, 's> {
                 turn.conceded.extend(concession.edits);
                 continue;
             }
-            self.story.attempt_fails(outgoing.target(), &trouble);
-            self.line.run.fails(outgoing.target(), trouble.class);
+            self.tells_failure(outgoing.target(), &trouble);
             turn.tries += 1;
             let verdict = self.verdict(&outgoing, &trouble, is_counted);
             tally::rests(self.live, candidate, &trouble, &verdict);
@@ -249,6 +249,25 @@ impl<'a, 's> Tries<'a, 's> {
             }
             last = Some((trouble, verdict.breaker));
         }
+    }
+
+    /// Tells those who look on that a call failed.
+    fn tells_failure(&mut self, target: &TargetId, trouble: &Trouble) {
+        self.story.attempt_fails(target, trouble);
+        self.line.run.fails(target, trouble.class);
+        self.live.sinks.stats.fails(target, trouble.class, &trouble.fault.message);
+    }
+
+    /// The request as a candidate gets it, with what it takes to make it again when that is wanted.
+    fn prepare<'o>(&self, candidate: &'o Candidate<'o>, conceded: &[Edit]) -> Result<Outgoing<'o>, Trouble>
+    where
+        'a: 'o,
+    {
+        let mut outgoing = outgoing::prepare(self.live, self.inbound, candidate, conceded)?;
+        if self.line.tape.runs() {
+            outgoing.recipe = Some(Box::new(tape::recipe(self.live, self.inbound, &outgoing, conceded)));
+        }
+        Ok(outgoing)
     }
 
     /// One call, and its answer on its way to the client, up to its end.

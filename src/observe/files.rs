@@ -83,6 +83,9 @@ impl Files {
     /// Waits until what was told is written and posted; not for long.
     pub fn finish(&self) {
         let open = self.open();
+        if let Some((_, ledger)) = &open.ledger {
+            ledger.finish(clock::millis());
+        }
         if let Some(recorder) = &open.recorder {
             recorder.finish();
         }

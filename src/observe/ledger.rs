@@ -1,7 +1,7 @@
 //! The ledger (SPEC 11.5): a line for each generation, told of numbers and names, never of content.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -21,11 +21,21 @@ pub enum Place {
     File(PathBuf),
 }
 
-/// The file of this month, or the one file.
+/// The file of this month, or the one file. Whoever comes while another writes leaves its line for
+/// it: nobody waits for a disk, and many lines at once become one write.
 #[derive(Debug)]
 pub struct Ledger {
     place: Place,
+    left: Mutex<Left>,
     open: Mutex<Open>,
+}
+
+/// Lines that were left for the one who writes.
+#[derive(Debug, Default)]
+struct Left {
+    /// The file that somebody writes to now.
+    writes: Option<PathBuf>,
+    lines: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -83,15 +93,48 @@ pub fn month_file(at: Millis) -> String {
 impl Ledger {
     /// A ledger in its place; nothing is opened before the first line.
     pub fn new(place: Place) -> Self {
-        Self { place, open: Mutex::default() }
+        Self { place, left: Mutex::default(), open: Mutex::default() }
     }
 
     /// Adds a line, which ends with its line feed. That it cannot be written is told once, and
     /// again when it could be meanwhile.
     pub fn add(&self, line: &[u8], at: Millis, now: Millis) {
         let path = self.place.file(at);
+        let mut left = self.left.lock();
+        let is_mine = left.writes.is_none();
+        if is_mine {
+            left.writes = Some(path.clone());
+        } else if left.writes.as_ref() == Some(&path) {
+            left.lines.extend_from_slice(line);
+            return;
+        }
+        drop(left);
+        self.write(&path, line, now);
+        while is_mine && self.write_left(&path, now) {}
+    }
+
+    /// Writes the lines that are left, if there are any.
+    pub fn finish(&self, now: Millis) {
+        let path = self.left.lock().writes.clone();
+        while path.as_ref().is_some_and(|path| self.write_left(path, now)) {}
+    }
+
+    /// Writes what was left meanwhile; with nothing left, nobody writes any more.
+    fn write_left(&self, path: &Path, now: Millis) -> bool {
+        let mut left = self.left.lock();
+        if left.lines.is_empty() {
+            left.writes = None;
+            return false;
+        }
+        let lines = std::mem::take(&mut left.lines);
+        drop(left);
+        self.write(path, &lines, now);
+        true
+    }
+
+    fn write(&self, path: &Path, lines: &[u8], now: Millis) {
         let mut open = self.open.lock();
-        match open.add(&path, line, now) {
+        match open.add(path, lines, now) {
             Ok(()) => open.told = false,
             Err(error) if !open.told => {
                 open.told = true;
@@ -103,12 +146,12 @@ impl Ledger {
 }
 
 impl Open {
-    fn add(&mut self, path: &PathBuf, line: &[u8], now: Millis) -> io::Result<()> {
+    fn add(&mut self, path: &Path, lines: &[u8], now: Millis) -> io::Result<()> {
         if self.file.as_ref().is_none_or(|(known, _)| known != path) {
-            self.file = Some((path.clone(), Appended::open(path, now)?));
+            self.file = Some((path.to_owned(), Appended::open(path, now)?));
         }
         let Some((_, file)) = &mut self.file else { return Ok(()) };
-        file.line(line, now)
+        file.line(lines, now)
     }
 }
 
@@ -155,4 +198,34 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_many_threads_are_all_there_and_whole() {
+        let folder = std::env::temp_dir().join(format!("llmgate-ledger-{}", std::process::id()));
+        let ledger = Ledger::new(Place::File(folder.join("usage.jsonl")));
+        let adds = |thread: usize| {
+            for number in 0..500 {
+                ledger.add(
+                    format!("{thread} {number} {}\n", "x".repeat(number)).as_bytes(),
+                    Millis(0),
+                    Millis(0),
+                );
+            }
+        };
+        std::thread::scope(|scope| (0..8).for_each(|thread| drop(scope.spawn(move || adds(thread)))));
+        ledger.finish(Millis(0));
+        let text = std::fs::read_to_string(folder.join("usage.jsonl")).unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        let line = |number: usize| format!("{} {} {}", number / 500, number % 500, "x".repeat(number % 500));
+        let mut expected: Vec<String> = (0..4000).map(line).collect();
+        expected.sort_unstable();
+        assert_eq!(lines, expected);
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::observe::record::Record;
-use crate::observe::status::{Bucket, Target, class_name, short};
+use crate::observe::status::{Bucket, Target, class_name};
 
 /// Series of requests; with those of [`SHOWN_BUCKETS`], [`SHOWN_TARGETS`], the four that stand alone
 /// and what is kept for `other` there are fewer than 500.
@@ -37,19 +37,36 @@ struct Counts {
 
 #[derive(Clone, Debug)]
 struct Counter {
-    family: Family,
-    labels: String,
+    series: Series,
     value: f64,
 }
 
 #[derive(Clone, Debug)]
 struct Histogram {
-    family: Family,
-    labels: String,
+    series: Series,
     /// One for each bound, and those above all.
     counts: [u64; BOUNDS.len() + 1],
     sum: f64,
 }
+
+/// What one number is of.
+#[derive(Clone, Debug)]
+struct Series {
+    family: Family,
+    labels: Vec<(&'static str, String)>,
+}
+
+/// The same, lent: most numbers are known already, and nothing is copied to find them.
+#[derive(Clone, Copy)]
+struct Lent<'a> {
+    family: Family,
+    labels: Labels<'a>,
+    /// Where it is counted when there is no room for its own series.
+    others: Labels<'a>,
+}
+
+/// Names and values of labels.
+type Labels<'a> = &'a [(&'static str, &'a str)];
 
 /// What is counted by labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,47 +122,28 @@ impl Metrics {
     /// Counts one request.
     pub fn add(&self, record: &Record) {
         let model = record.alias.as_ref().map_or("direct", |alias| alias.as_str());
-        let mut counts = self.0.lock();
         let status = record.status.to_string();
         let ingress = record.ingress.name();
-        let request = Labels::of(&[("ingress", ingress), ("model", model), ("status", &status)]);
-        let others = Labels::of(&[("ingress", ingress), ("model", "other"), ("status", "other")]);
-        counts.count(Family::Requests, request, others, 1.0);
+        let target = record.target.as_ref().map(ToString::to_string);
+        let mut counts = self.0.lock();
+        let request = Lent {
+            family: Family::Requests,
+            labels: &[("ingress", ingress), ("model", model), ("status", &status)],
+            others: &[("ingress", ingress), ("model", "other"), ("status", "other")],
+        };
+        counts.count(request, 1.0);
         for (target, class) in &record.failures {
             counts.attempt(&target.to_string(), class_name(*class));
         }
         let failovers = record.failovers();
         if failovers > 0 {
-            let model = Labels::of(&[("model", model)]);
-            counts.count(Family::Failovers, model, Labels::of(&[("model", "other")]), failovers as f64);
+            let (labels, others): (Labels<'_>, Labels<'_>) = (&[("model", model)], &[("model", "other")]);
+            counts.count(Lent { family: Family::Failovers, labels, others }, failovers as f64);
         }
         counts.losses += record.losses.len() as u64;
-        let Some(target) = record.target.as_ref().map(ToString::to_string) else { return };
-        if record.answered {
-            counts.attempt(&target, "ok");
+        if let Some(target) = target {
+            counts.answer(&target, record);
         }
-        let of_target = || Labels::of(&[("target", &target)]);
-        let other = || Labels::of(&[("target", "other")]);
-        let usage = &record.usage;
-        for (kind, tokens) in [
-            ("input", usage.input),
-            ("cached", usage.cached),
-            ("cache_write", usage.cache_write),
-            ("output", usage.output),
-            ("reasoning", usage.reasoning),
-        ] {
-            let Some(tokens) = tokens.filter(|tokens| *tokens > 0) else { continue };
-            let labels = Labels::of(&[("target", &target), ("kind", kind)]);
-            let others = Labels::of(&[("target", "other"), ("kind", kind)]);
-            counts.count(Family::Tokens, labels, others, tokens as f64);
-        }
-        if let Some(cost) = record.cost {
-            counts.count(Family::Cost, of_target(), other(), cost);
-        }
-        if let Some(time) = record.answered_in.filter(|_| record.answered) {
-            counts.measure(Family::FirstByte, of_target(), other(), time);
-        }
-        counts.measure(Family::Total, of_target(), other(), record.total);
     }
 
     /// All of it in the text format.
@@ -155,13 +153,13 @@ impl Metrics {
         let mut page = String::new();
         for family in [Family::Requests, Family::Attempts, Family::Failovers, Family::Tokens, Family::Cost] {
             let name = head(&mut page, family.about());
-            for counter in counts.counters.iter().filter(|counter| counter.family == family) {
-                sample(&mut page, name, &counter.labels, counter.value);
+            for counter in counts.counters.iter().filter(|counter| counter.series.family == family) {
+                sample(&mut page, name, &counter.series.text(), counter.value);
             }
         }
         for family in [Family::FirstByte, Family::Total] {
             let name = head(&mut page, family.about());
-            let own = counts.histograms.iter().filter(|histogram| histogram.family == family);
+            let own = counts.histograms.iter().filter(|histogram| histogram.series.family == family);
             own.for_each(|histogram| histogram.write(&mut page, name));
         }
         gauges(&mut page, now);
@@ -174,67 +172,114 @@ impl Metrics {
     }
 }
 
-/// The text of labels, as it stands between the braces.
-struct Labels(String);
-
-impl Labels {
-    fn of(labels: &[(&str, &str)]) -> Self {
-        let mut text = String::new();
-        for (name, value) in labels {
-            let comma = if text.is_empty() { "" } else { "," };
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{comma}{name}=\"");
-            for c in short(value, LABEL_CHARACTERS).chars() {
-                match c {
-                    '\\' => text.push_str("\\\\"),
-                    '"' => text.push_str("\\\""),
-                    '\n' => text.push_str("\\n"),
-                    // Allowed, but nobody's friend on a terminal.
-                    c if c.is_control() => text.push('?'),
-                    c => text.push(c),
-                }
-            }
-            text.push('"');
-        }
-        Self(text)
+impl Series {
+    fn of(family: Family, labels: Labels<'_>) -> Self {
+        let own = labels.iter().map(|(name, value)| (*name, cut(value).to_owned()));
+        Self { family, labels: own.collect() }
     }
+
+    fn is(&self, family: Family, labels: Labels<'_>) -> bool {
+        let is_alike = |(own, other): (&(&str, String), &(&str, &str))| own.1 == cut(other.1);
+        self.family == family && self.labels.iter().zip(labels).all(is_alike)
+    }
+
+    fn text(&self) -> String {
+        let labels: Vec<_> = self.labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        text(&labels)
+    }
+}
+
+/// A label's value as it is kept.
+fn cut(value: &str) -> &str {
+    let end = value.char_indices().nth(LABEL_CHARACTERS);
+    end.and_then(|(end, _)| value.get(..end)).unwrap_or(value)
+}
+
+/// Labels as they stand between the braces.
+fn text(labels: Labels<'_>) -> String {
+    let mut text = String::new();
+    for (name, value) in labels {
+        let comma = if text.is_empty() { "" } else { "," };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}{name}=\"");
+        for c in cut(value).chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                '"' => text.push_str("\\\""),
+                '\n' => text.push_str("\\n"),
+                // Allowed, but nobody's friend on a terminal.
+                c if c.is_control() => text.push('?'),
+                c => text.push(c),
+            }
+        }
+        text.push('"');
+    }
+    text
 }
 
 impl Counts {
     fn attempt(&mut self, target: &str, class: &str) {
-        let labels = Labels::of(&[("target", target), ("class", class)]);
-        let others = Labels::of(&[("target", "other"), ("class", "other")]);
-        self.count(Family::Attempts, labels, others, 1.0);
+        let labels: Labels<'_> = &[("target", target), ("class", class)];
+        let others: Labels<'_> = &[("target", "other"), ("class", "other")];
+        self.count(Lent { family: Family::Attempts, labels, others }, 1.0);
     }
 
-    fn count(&mut self, family: Family, labels: Labels, others: Labels, more: f64) {
-        let known = |counters: &mut Vec<Counter>, labels: &Labels| {
-            let own = |counter: &&mut Counter| counter.family == family && counter.labels == labels.0;
-            counters.iter_mut().find(own).map(|counter| counter.value += more)
-        };
-        if known(&mut self.counters, &labels).is_some() {
-            return;
+    /// What the target that was asked last has done.
+    fn answer(&mut self, target: &str, record: &Record) {
+        if record.answered {
+            self.attempt(target, "ok");
         }
-        let labels = if self.has_room(1) { labels } else { others };
-        if known(&mut self.counters, &labels).is_none() {
-            self.counters.push(Counter { family, labels: labels.0, value: more });
+        let usage = &record.usage;
+        for (kind, tokens) in [
+            ("input", usage.input),
+            ("cached", usage.cached),
+            ("cache_write", usage.cache_write),
+            ("output", usage.output),
+            ("reasoning", usage.reasoning),
+        ] {
+            let Some(tokens) = tokens.filter(|tokens| *tokens > 0) else { continue };
+            let labels: Labels<'_> = &[("target", target), ("kind", kind)];
+            let others: Labels<'_> = &[("target", "other"), ("kind", kind)];
+            self.count(Lent { family: Family::Tokens, labels, others }, tokens as f64);
+        }
+        let (labels, others): (Labels<'_>, Labels<'_>) = (&[("target", target)], &[("target", "other")]);
+        if let Some(cost) = record.cost {
+            self.count(Lent { family: Family::Cost, labels, others }, cost);
+        }
+        if let Some(time) = record.answered_in.filter(|_| record.answered) {
+            self.measure(Lent { family: Family::FirstByte, labels, others }, time);
+        }
+        self.measure(Lent { family: Family::Total, labels, others }, record.total);
+    }
+
+    fn count(&mut self, what: Lent<'_>, more: f64) {
+        let Lent { family, labels, others } = what;
+        let has_room = self.has_room(1);
+        let counters = &mut self.counters;
+        let place =
+            |counters: &[Counter], labels| counters.iter().position(|one| one.series.is(family, labels));
+        let known = place(counters, labels).or_else(|| place(counters, others).filter(|_| !has_room));
+        if let Some(counter) = known.and_then(|index| counters.get_mut(index)) {
+            counter.value += more;
+        } else {
+            let series = Series::of(family, if has_room { labels } else { others });
+            counters.push(Counter { series, value: more });
         }
     }
 
-    fn measure(&mut self, family: Family, labels: Labels, others: Labels, time: Duration) {
-        let known = |histograms: &mut Vec<Histogram>, labels: &Labels| {
-            let own = |one: &&mut Histogram| one.family == family && one.labels == labels.0;
-            histograms.iter_mut().find(own).map(|histogram| histogram.add(time))
-        };
-        if known(&mut self.histograms, &labels).is_some() {
-            return;
-        }
-        let labels = if self.has_room(Histogram::SERIES) { labels } else { others };
-        if known(&mut self.histograms, &labels).is_none() {
-            let mut histogram =
-                Histogram { family, labels: labels.0, counts: [0; BOUNDS.len() + 1], sum: 0.0 };
+    fn measure(&mut self, what: Lent<'_>, time: Duration) {
+        let Lent { family, labels, others } = what;
+        let has_room = self.has_room(Histogram::SERIES);
+        let histograms = &mut self.histograms;
+        let place = |all: &[Histogram], labels| all.iter().position(|one| one.series.is(family, labels));
+        let known = place(histograms, labels).or_else(|| place(histograms, others).filter(|_| !has_room));
+        if let Some(histogram) = known.and_then(|index| histograms.get_mut(index)) {
             histogram.add(time);
-            self.histograms.push(histogram);
+        } else {
+            let series = Series::of(family, if has_room { labels } else { others });
+            let mut histogram = Histogram { series, counts: [0; BOUNDS.len() + 1], sum: 0.0 };
+            histogram.add(time);
+            histograms.push(histogram);
         }
     }
 
@@ -258,14 +303,15 @@ impl Histogram {
 
     fn write(&self, page: &mut String, name: &str) {
         let mut sum = 0;
+        let labels = self.series.text();
         for (index, count) in self.counts.iter().enumerate() {
             sum += count;
             let bound = BOUNDS.get(index).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
             // Writing to a String cannot fail.
-            let _ = writeln!(page, "{name}_bucket{{{},le=\"{bound}\"}} {sum}", self.labels);
+            let _ = writeln!(page, "{name}_bucket{{{labels},le=\"{bound}\"}} {sum}");
         }
-        let _ = writeln!(page, "{name}_sum{{{}}} {}", self.labels, self.sum);
-        let _ = writeln!(page, "{name}_count{{{}}} {sum}", self.labels);
+        let _ = writeln!(page, "{name}_sum{{{labels}}} {}", self.sum);
+        let _ = writeln!(page, "{name}_count{{{labels}}} {sum}");
     }
 }
 
@@ -278,7 +324,7 @@ fn gauges(page: &mut String, now: &Now<'_>) {
             "half_open" => 1.0,
             _ => 0.0,
         };
-        first_sample(page, name, &Labels::of(&[("target", &target.target.to_string())]), state);
+        first_sample(page, name, &text(&[("target", &target.target.to_string())]), state);
     }
     let name = head(page, ("llmgate_bucket_remaining", "gauge", "What is left in a bucket's window."));
     let levels = |target: &Target| {
@@ -287,7 +333,7 @@ fn gauges(page: &mut String, now: &Now<'_>) {
     };
     for (target, bucket) in now.targets.iter().flat_map(levels).take(SHOWN_BUCKETS) {
         let Bucket { name: bucket_name, metric, used, limit, .. } = &bucket;
-        let labels = Labels::of(&[("target", &target), ("bucket", bucket_name), ("metric", metric)]);
+        let labels = text(&[("target", &target), ("bucket", bucket_name), ("metric", metric)]);
         first_sample(page, name, &labels, limit.saturating_sub(*used) as f64);
     }
     let name = head(page, ("llmgate_in_flight", "gauge", "Generations that run."));
@@ -295,8 +341,8 @@ fn gauges(page: &mut String, now: &Now<'_>) {
     let name = head(page, ("llmgate_queued", "gauge", "Generations that wait for a slot."));
     sample(page, name, "", now.queued as f64);
     let name = head(page, ("llmgate_build_info", "gauge", "What this binary is; always 1."));
-    let build = Labels::of(&[("version", env!("CARGO_PKG_VERSION")), ("commit", now.commit)]);
-    sample(page, name, &build.0, 1.0);
+    let build = text(&[("version", env!("CARGO_PKG_VERSION")), ("commit", now.commit)]);
+    sample(page, name, &build, 1.0);
 }
 
 /// Begins a family.
@@ -308,9 +354,9 @@ fn head(page: &mut String, about: (&'static str, &str, &str)) -> &'static str {
 }
 
 /// A series is told once, also where names are alike as far as they are kept.
-fn first_sample(page: &mut String, name: &str, labels: &Labels, value: f64) {
-    if !page.contains(&format!("{name}{{{}}}", labels.0)) {
-        sample(page, name, &labels.0, value);
+fn first_sample(page: &mut String, name: &str, labels: &str, value: f64) {
+    if !page.contains(&format!("{name}{{{labels}}}")) {
+        sample(page, name, labels, value);
     }
 }
 

@@ -45,8 +45,6 @@ pub struct Record {
     pub alias: Option<Alias>,
     /// The calls that failed: where, and how.
     pub failures: Vec<(TargetId, Option<Class>)>,
-    /// What was said of each of them.
-    pub reasons: Vec<String>,
     /// What the request lost on its way to the target, worth a warning: `PATH: REASON` each.
     pub losses: Vec<String>,
     /// What it cost in USD; `None` when nobody can say.

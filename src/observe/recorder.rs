@@ -1,5 +1,6 @@
 //! Writes exchanges: into the trace, and into a file for each request. A thread of its own does it,
-//! after the client has its answer.
+//! after the client has its answer, and only when the machine has nothing better to do: where it
+//! cannot keep up, exchanges are dropped and counted, and no request waits.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 
 use crate::base::clock;
+use crate::base::os;
 use crate::base::private;
 use crate::config::Config;
 use crate::observe::append::Appended;
@@ -67,6 +69,7 @@ impl Recorder {
         let mut writer =
             Writer { wants: wants.clone(), trace: None, told: false, waiting: Arc::clone(&waiting) };
         let run = move |exchanges: Receiver<Item>| {
+            os::give_way();
             for item in exchanges {
                 if let Item::Exchange(exchange) = item {
                     writer.takes(&exchange);
@@ -85,6 +88,16 @@ impl Recorder {
     /// Are bodies needed?
     pub fn wants_bodies(&self) -> bool {
         self.wants.trace.is_some() || self.wants.bodies
+    }
+
+    /// Is there room for one more exchange? Where there is none, nobody takes the trouble to copy it;
+    /// it counts as dropped.
+    pub fn has_room(&self) -> bool {
+        let has_room = !self.queue.is_full() && self.waiting.load(Ordering::Relaxed) <= MOST_BYTES;
+        if !has_room {
+            self.queue.drops();
+        }
+        has_room
     }
 
     /// Writes an exchange when its turn comes.

@@ -96,7 +96,20 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// Adds one request.
+    /// A call failed: that is told at once, however long its request lasts.
+    pub fn fails(&self, target: &TargetId, class: Option<Class>, text: &str) {
+        let mut inner = self.inner.lock();
+        let mut sums = inner.take(target);
+        sums.requests += 1;
+        // A client that left is no failure of the target.
+        if class != Some(Class::Gone) {
+            sums.errors += 1;
+            sums.last_error = Some(Mistake::new(class, text, clock::millis()));
+        }
+        inner.put(sums);
+    }
+
+    /// Adds one request that is over; its failed calls are told already.
     pub fn add(&self, record: &Record) {
         // What must be made for it is made before the lock.
         let told = Arc::new(Told::of(record));
@@ -104,7 +117,6 @@ impl Stats {
         inner.session.requests += 1;
         inner.session.failovers += record.failovers();
         inner.session.tokens.add(record);
-        inner.add_failures(record);
         inner.add_answer(record);
         for loss in &record.losses {
             inner.add_loss(loss);
@@ -127,20 +139,6 @@ impl Stats {
 }
 
 impl Inner {
-    fn add_failures(&mut self, record: &Record) {
-        for (index, (target, class)) in record.failures.iter().enumerate() {
-            let mut sums = self.take(target);
-            sums.requests += 1;
-            // A client that left is no failure of the target.
-            if *class != Some(Class::Gone) {
-                sums.errors += 1;
-                let text = record.reasons.get(index).map_or("", String::as_str);
-                sums.last_error = Some(Mistake::new(*class, text, record.at));
-            }
-            self.put(sums);
-        }
-    }
-
     fn add_answer(&mut self, record: &Record) {
         let Some(target) = &record.target else { return };
         let mut sums = self.take(target);
@@ -242,6 +240,9 @@ fn tenths(number: f64) -> f64 {
 
 /// A target as it is kept: clients name models, too, and may name long ones.
 pub(super) fn known_as(target: &TargetId) -> TargetId {
+    if target.model.as_str().len() <= NAME_CHARACTERS {
+        return target.clone();
+    }
     let model = ModelName::parse(&short(target.model.as_str(), NAME_CHARACTERS));
     TargetId { provider: target.provider.clone(), model: model.unwrap_or_else(|| target.model.clone()) }
 }

@@ -28,7 +28,6 @@ pub(super) fn answered(target: &str) -> Record {
         answered: true,
         alias: Alias::parse("coding"),
         failures: Vec::new(),
-        reasons: Vec::new(),
         losses: Vec::new(),
         cost: Some(0.25),
         usage: Usage { input: Some(1000), cached: Some(400), output: Some(60), ..Usage::default() },

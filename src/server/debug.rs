@@ -57,6 +57,9 @@ fn status(site: &Site, live: &Live) -> Status {
     let targets = targets(live, &look, now);
     let Look { uptime_s, mut session, losses, recent, .. } = look;
     let spent = live.health.spent(now);
+    let running = live.sinks.board.running();
+    let gone_on = running.iter().filter(|run| run.target.is_some() && !run.failed.is_empty());
+    session.failovers += gone_on.count() as u64;
     (session.cost, session.unpriced) = (spent.session.usd, spent.session.unpriced);
     Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -82,7 +85,7 @@ fn status(site: &Site, live: &Live) -> Status {
         },
         targets,
         losses,
-        running: live.sinks.board.running(),
+        running,
         recent,
     }
 }

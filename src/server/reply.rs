@@ -24,6 +24,8 @@ mod wire;
 
 /// Room for a chunk's size line before the bytes of the chunk: 16 digits, CR and LF.
 const GAP: usize = 18;
+/// Most heads are not longer.
+const HEAD_BYTES: usize = 1024;
 /// A queue that grew over this is not kept between flushes.
 const KEPT: usize = 64 * 1024;
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -248,6 +250,7 @@ impl Reply {
 
     fn open_head(&mut self, status: u16, headers: &[(&str, &str)]) {
         self.head.clear();
+        self.head.reserve(HEAD_BYTES);
         status_line(&mut self.head, status);
         for (name, value) in headers {
             if !is_ours(name) {

@@ -13,6 +13,7 @@ mod tls;
 mod transport;
 mod watch;
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
@@ -42,13 +43,16 @@ enum Upstream {
     Demo,
 }
 
+/// A header that is sent: its name in lower case, its value.
+pub type Header<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// A call about to be made.
 #[derive(Clone)]
 pub struct Call<'a> {
     /// The whole URL.
     pub url: &'a str,
-    /// Header names (lower case) and values; the credential is among them.
-    pub headers: &'a [(String, String)],
+    /// The headers; the credential is among them.
+    pub headers: &'a [Header<'a>],
     /// The body of a POST.
     pub body: &'a [u8],
     /// How long to wait for what.
@@ -175,7 +179,7 @@ fn of_demo(answer: demo::Answer, watch: watch::Guard) -> Incoming {
 fn attempt(agent: &ureq::Agent, call: &Call<'_>) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
     let mut request = Request::post(call.url);
     for (name, value) in call.headers {
-        request = request.header(name, value);
+        request = request.header(name.as_ref(), value.as_ref());
     }
     agent.run(request.body(call.body)?)
 }

@@ -259,6 +259,20 @@ fn plain_http_to_strangers_is_a_warning() {
 }
 
 #[test]
+fn what_is_written_and_has_no_effect_is_told() {
+    let warnings = |text: &str| {
+        let config = from_text(text, Path::new("f"), &Env::of([]), &Overrides::default());
+        config.unwrap().warnings.join("\n")
+    };
+    let buckets = "client_auth: {buckets: [{name: m, requests: 5, window: 1m}]}\n";
+    assert!(warnings(&format!("{MINIMAL}{buckets}")).contains("client_auth.buckets"));
+    let provider =
+        "version: 1\nproviders: {a: {protocol: gemini, base_url: \"http://[::1]:9\", passthrough: true}}";
+    assert!(warnings(provider).contains("providers.a.passthrough"));
+    assert_eq!(warnings(MINIMAL), "");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let missing = Path::new("no/such/file.yaml");
     let told = load(Some(missing), &Env::of([]), &Overrides::default()).unwrap_err();

@@ -45,8 +45,11 @@ pub(super) fn client_auth(
     let broken = matches!(field, Field::Broken);
     let written = field.or_default();
     let broken = broken || matches!(written.mode, Field::Broken);
-    // Buckets of client keys come later; what is written is checked now.
-    super::bucket::buckets(written.buckets.or_default(), errors);
+    // Nobody may believe in a limit that is not there.
+    if !super::bucket::buckets(written.buckets.or_default(), errors).is_empty() {
+        let warning = "client_auth.buckets limits nobody in this version: use `buckets` of a provider";
+        errors.warnings.push(warning.to_owned());
+    }
 
     let variable = from_variable::<AuthMode>("LLMGATE_AUTH_MODE", outside.env, errors);
     let extra = outside.env.var("LLMGATE_KEY");

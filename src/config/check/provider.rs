@@ -61,6 +61,11 @@ fn provider(
     let headers = headers(written.headers.or_default(), errors);
     let models = model::models(written.models.or_default(), errors);
     let buckets = bucket::buckets(written.buckets.or_default(), errors);
+    let passthrough = written.passthrough.or(false);
+    if passthrough {
+        let path = join(&spot.path, "passthrough");
+        errors.warnings.push(format!("{path} has no effect in this version: unknown paths are 404"));
+    }
     Some(Provider {
         name: name?,
         protocols: protocols.or_else(|| unexpanded.then(|| vec![Protocol::OpenaiChat]))?,
@@ -69,7 +74,7 @@ fn provider(
         auth: written.auth.or(AuthForm::Auto),
         enabled,
         proxy,
-        passthrough: written.passthrough.or(false),
+        passthrough,
         headers,
         timeouts: provider_timeouts,
         models,

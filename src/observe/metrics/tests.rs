@@ -43,9 +43,9 @@ fn counts_and_times_are_told() {
 
 #[test]
 fn labels_are_escaped_and_cut() {
-    let labels = Labels::of(&[("a", "x\\\"\n\u{1b}ä"), ("b", &"y".repeat(5000))]);
-    assert!(labels.0.starts_with("a=\"x\\\\\\\"\\n?ä\",b=\"y"), "{}", labels.0);
-    assert!(labels.0.chars().count() < 140);
+    let labels = text(&[("a", "x\\\"\n\u{1b}ä"), ("b", &"y".repeat(5000))]);
+    assert!(labels.starts_with("a=\"x\\\\\\\"\\n?ä\",b=\"y"), "{labels}");
+    assert!(labels.chars().count() < 140);
 }
 
 #[test]

@@ -58,7 +58,8 @@ fn a_failover_is_counted_where_it_happened() {
     let mut record = answered("p/good");
     record.attempts = 2;
     record.failures = vec![(TargetId::parse("p/bad").unwrap(), Some(Class::Auth))];
-    record.reasons = vec!["p/bad refused the key.".to_owned()];
+    stats.fails(&record.failures[0].0, record.failures[0].1, "p/bad refused the key.");
+    assert_eq!((stats.look().targets[0].errors, stats.look().session.requests), (1, 0));
     stats.add(&record);
     let look = stats.look();
     let [bad, good] = look.targets.as_slice() else { panic!("{look:?}") };
@@ -81,6 +82,7 @@ fn a_client_that_left_is_no_failure() {
     record.outcome = Outcome::Cancelled;
     record.answered = false;
     record.failures = vec![(TargetId::parse("p/m").unwrap(), Some(Class::Gone))];
+    stats.fails(&record.failures[0].0, record.failures[0].1, "The client left.");
     stats.add(&record);
     let look = stats.look();
     assert_eq!((look.targets[0].requests, look.targets[0].errors), (1, 0));
@@ -114,6 +116,7 @@ fn what_clients_send_is_bounded() {
         record.target = TargetId::parse(&format!("p/{number}{long}"));
         record.attempts = 100;
         record.failures = vec![(TargetId::parse(&format!("p/{long}")).unwrap(), None); 99];
+        stats.fails(&record.failures[0].0, None, &long);
         stats.add(&record);
     }
     let look = stats.look();
@@ -130,8 +133,8 @@ fn it_is_told_as_json_and_as_text() {
     record.asked = "a\u{1b}[31m\nb".to_owned();
     record.losses = vec!["tools[0]: dropped".to_owned()];
     record.failures = vec![(TargetId::parse("p/bad").unwrap(), Some(Class::Transient))];
-    record.reasons = vec!["busy\u{7}".to_owned()];
     record.attempts = 2;
+    stats.fails(&record.failures[0].0, record.failures[0].1, "busy\u{7}");
     stats.add(&record);
     let status = status(&stats);
     let text = status.json();
