@@ -43,6 +43,10 @@ lint: ## lints alone
 doc: ## documentation of the code: target/doc/llmgate
 	$(CARGO) doc --locked --no-deps
 
+.PHONY: docs
+docs: release ## run the commands of README.md and docs/*.md
+	scripts/check_docs.sh $(BIN)
+
 golden: ## rewrite the golden files; review the difference like code
 	UPDATE_GOLDEN=1 $(CARGO) test --locked --test it
 
