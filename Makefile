@@ -1,14 +1,16 @@
 # llmgate. `make` or `make help` lists the targets.
 
 CARGO ?= cargo
-MUSL  ?= x86_64-unknown-linux-musl
-BIN   := target/release/llmgate
+MUSL  ?= $(shell uname -m)-unknown-linux-musl
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+BIN   := $(BUILT)/release/llmgate
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-all check fmt lint doc golden size bench fuzz deny install version clean dist
+.PHONY: help build release run test test-all check fmt lint doc golden size bench abuse fuzz deny install version clean \
+	dist reproduce release-check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## debug build
 	$(CARGO) build --locked
@@ -51,8 +53,12 @@ golden: ## rewrite the golden files; review the difference like code
 size: release ## size of the optimized build
 	@ls -l $(BIN) | awk '{printf "%s: %.2f MiB\n", $$NF, $$5 / 1048576}'
 
-bench: release ## load and abuse, against the optimized build
-	$(CARGO) bench --locked --bench abuse -- $(CURDIR)/$(BIN)
+bench: ## the promises of speed and size, measured on the static build (some minutes, on a quiet machine)
+	scripts/dist.sh --binary $(MUSL)
+	$(CARGO) bench --locked --bench load -- $(abspath $(BUILT)/$(MUSL)/release/llmgate) $(ARGS)
+
+abuse: release ## clients and providers that behave badly, against the optimized build
+	$(CARGO) bench --locked --bench abuse -- $(abspath $(BIN)) $(ARGS)
 
 fuzz: ## all fuzz targets, TIME=1200 seconds each (needs cargo-fuzz and a nightly toolchain)
 	sh tests/fuzz/run.sh
@@ -69,7 +75,12 @@ version: release ## version, commit, compiler, features
 clean: ## remove everything that was built
 	$(CARGO) clean
 
-dist: ## static Linux build with its checksum, in target/dist
-	$(CARGO) build --locked --release --target $(MUSL)
-	mkdir -p target/dist && cp target/$(MUSL)/release/llmgate target/dist/llmgate-$(MUSL)
-	cd target/dist && sha256sum llmgate-$(MUSL) > llmgate-$(MUSL).sha256
+dist: ## archives with checksums in target/dist; DIST_TARGETS="TARGET..." for others than this machine's
+	scripts/dist.sh $(DIST_TARGETS)
+
+reproduce: ## build the last commit twice, in two places, and compare
+	scripts/reproduce.sh $(DIST_TARGETS)
+
+release-check: ## the gate of a release: size, start, memory of the static build, the unit it prints
+	scripts/dist.sh --binary $(MUSL)
+	scripts/release_check.sh $(BUILT)/$(MUSL)/release/llmgate

@@ -3,16 +3,38 @@
 
 use std::process::Command;
 
+/// What cargo adds to a package.
+const PACKAGED: &str = ".cargo_vcs_info.json";
+
 fn main() {
-    println!("cargo:rerun-if-changed=.git/HEAD");
-    println!("cargo:rerun-if-changed=.git/refs/heads");
-    let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
+    let (packaged, top) = (packaged(), is_top());
+    // A path that does not exist would have everything built anew each time.
+    println!("cargo:rerun-if-changed=scripts/build.rs");
+    // The log of HEAD grows with each commit, of this worktree only.
+    for name in ["HEAD", "logs/HEAD"].into_iter().filter(|_| top) {
+        if let Some(path) = said("git", &["rev-parse", "--git-path", name]) {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    let commit = packaged.or_else(|| said("git", &["rev-parse", "--short=12", "HEAD"]).filter(|_| top));
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     println!("cargo:rustc-env=LLMGATE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     println!(
         "cargo:rustc-env=LLMGATE_RUSTC={}",
         said(&compiler, &["--version"]).as_deref().unwrap_or("unknown")
     );
+}
+
+/// The commit that a package was made of.
+fn packaged() -> Option<String> {
+    let text = std::fs::read_to_string(PACKAGED).ok()?;
+    let (_, rest) = text.split_once("\"sha1\"")?;
+    rest.split('"').nth(1)?.get(..12).map(str::to_owned)
+}
+
+/// Is this a checkout of its own? Around an unpacked package there may be another one.
+fn is_top() -> bool {
+    said("git", &["rev-parse", "--show-prefix"]).is_some_and(|prefix| prefix.is_empty())
 }
 
 /// The first line that a command prints, when it succeeds.

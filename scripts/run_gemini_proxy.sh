@@ -19,6 +19,8 @@ if [ -z "$binary" ]; then
         binary=$LLMGATE_BIN
     elif [ -x "$built" ]; then
         binary=$built
+    elif [ -x "$checkout/llmgate" ]; then # an unpacked release
+        binary=$checkout/llmgate
     elif ! binary=$(command -v llmgate); then
         (cd "$checkout" && cargo build --locked --release >&2)
         binary=$built

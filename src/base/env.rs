@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// Names the user's own folder.
+const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 /// The variables of a process. An empty variable counts as unset.
 #[derive(Clone, Debug, Default)]
 pub struct Env(BTreeMap<String, String>);
@@ -58,12 +61,12 @@ impl Env {
 
     /// The user's own folder.
     pub fn home_dir(&self) -> Option<PathBuf> {
-        self.var("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
+        self.var(HOME).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
     fn dir(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         let base = self.var(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        let base = base.or_else(|| Some(PathBuf::from(self.var("HOME")?).join(below_home)))?;
+        let base = base.or_else(|| Some(PathBuf::from(self.var(HOME)?).join(below_home)))?;
         Some(base.join("llmgate"))
     }
 }

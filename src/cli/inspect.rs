@@ -10,7 +10,7 @@ use crate::gateway::check::{self, Answer, List, Said};
 use crate::gateway::live::Live;
 use crate::policy::class::Class;
 use crate::protocol::Protocol;
-use crate::upstream::Failure;
+use crate::upstream::{DEMO_MODEL, Failure};
 
 /// What is asked of a provider.
 #[derive(Clone, Copy)]
@@ -42,6 +42,7 @@ pub(super) fn inspect<'a>(live: &Live, provider: &'a Provider, wish: Wish<'_>) -
     let model = wish
         .model
         .map(str::to_owned)
+        .or_else(|| of_demo(live, provider))
         .or_else(|| known_model(live.config(), provider))
         .or_else(|| best(names, vendors::at_host(provider.host()).map_or(&[][..], |vendor| vendor.defaults)))
         .and_then(|name| ModelName::parse(&name));
@@ -53,6 +54,11 @@ pub(super) fn inspect<'a>(live: &Live, provider: &'a Provider, wish: Wish<'_>) -
         .filter(|_| wish.asks && worth_it)
         .map(|model| check::ask(live, provider, model, wish.stream, wish.limit));
     Inspected { provider, list, model, answer, client_key }
+}
+
+/// The demo's other model always fails.
+fn of_demo(live: &Live, provider: &Provider) -> Option<String> {
+    live.agent(&provider.name)?.is_demo().then(|| DEMO_MODEL.to_owned())
 }
 
 /// The first model that the configuration names for a provider.
@@ -107,11 +113,21 @@ impl Inspected<'_> {
             );
             return Finding::fail(name("tls"), failure.to_string(), next);
         }
-        let next = format!(
+        let mut next = format!(
             "check providers.{}.base_url ({}), the network and `proxy`",
             self.provider.name, self.provider.base_url
         );
+        if matches!(failure, Failure::Slow(_)) {
+            next = format!("{next}; or {}", self.more_time());
+        }
         Finding::fail(name("reached"), failure.to_string(), next)
+    }
+
+    fn more_time(&self) -> String {
+        format!(
+            "give it more time: `llmgate providers check --provider {} --timeout 30s`",
+            self.provider.name
+        )
     }
 
     fn reached(&self, list: &List, name: &impl Fn(&str) -> String) -> Finding {
@@ -208,7 +224,7 @@ impl Inspected<'_> {
         let answer = match &self.answer {
             Some(Ok(answer)) => answer,
             Some(Err(failure)) => {
-                let next = "try again, or with a longer --timeout".to_owned();
+                let next = format!("try again, or {}", self.more_time());
                 return vec![Finding::fail(name("model"), format!("{model}: {failure}"), next)];
             }
             None => return Vec::new(),

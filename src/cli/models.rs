@@ -36,6 +36,9 @@ static CATALOG: Flag = Flag::path(
     "write them as a catalogue for Codex (`model_catalog_json`) into this file; - is stdout",
 );
 
+const NOTHING_TO_LIST: &str = "no names are listed, and Codex does not start with an empty catalogue: give a name \
+                               without * under `models:`, such as `models: {coding: provider/model}`";
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Models {
@@ -80,6 +83,8 @@ impl Command for Models {
 impl Models {
     fn tell(&self, cards: &[ModelCard]) -> Result<(), String> {
         match &self.catalog {
+            // Codex ends at start when its catalogue is empty.
+            Some(_) if cards.is_empty() => return Err(NOTHING_TO_LIST.to_owned()),
             Some(file) if file == Path::new("-") => say(&listing::codex_catalogue(cards)),
             Some(file) => {
                 let text = format!("{}\n", listing::codex_catalogue(cards));

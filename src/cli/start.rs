@@ -4,7 +4,6 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
@@ -198,6 +197,7 @@ fn write_ready_file(file: &Path, config: &Config, server: &Server) -> std::io::R
 /// A message for the first INT or TERM; the second one ends the process at once.
 #[cfg(unix)]
 fn signals() -> std::io::Result<Receiver<()>> {
+    use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
     use signal_hook::consts::{SIGINT, SIGTERM};

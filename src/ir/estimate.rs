@@ -21,10 +21,12 @@ pub struct Size {
 }
 
 impl Size {
-    /// Estimated tokens for a reader that makes one token of so many characters.
+    /// Estimated tokens for a reader that makes one token of so many characters: of any text at
+    /// least one.
     pub fn tokens(self, characters_per_token: f64) -> u64 {
         // Saturates: no request has 2^53 characters.
-        (self.characters as f64 / characters_per_token.max(0.1)) as u64 + self.media
+        let text = (self.characters as f64 / characters_per_token.max(0.1)) as u64;
+        text.max(self.characters.min(1)) + self.media
     }
 }
 
@@ -130,5 +132,11 @@ mod tests {
         let size = Size { characters: 400, media: 10 };
         assert_eq!((size.tokens(4.0), size.tokens(3.0)), (110, 143));
         assert!(size.tokens(0.0) > 0, "a reader of nothing ends nothing");
+    }
+
+    #[test]
+    fn any_text_is_a_token_and_none_is_none() {
+        let of = |characters| Size { characters, media: 0 }.tokens(4.0);
+        assert_eq!([of(0), of(1), of(3), of(4), of(8)], [0, 1, 1, 1, 2]);
     }
 }

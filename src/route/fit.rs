@@ -24,10 +24,12 @@ pub(super) fn unfit(config: &Config, member: &Member<'_>, asked: &Asked<'_>, fac
         .or_else(|| condition(member.written?.when, candidate, asked, factor).map(Skip::When))
 }
 
-/// Estimated input tokens for a target whose estimates are multiplied by `factor`.
+/// Estimated input tokens for a target whose estimates are multiplied by `factor`; what is more than
+/// nothing stays so.
 pub(super) fn tokens(candidate: &Candidate<'_>, size: Size, factor: f64) -> u64 {
+    let tokens = candidate.tokens(size);
     // Saturates: no request has 2^53 tokens.
-    (candidate.tokens(size) as f64 * factor) as u64
+    ((tokens as f64 * factor) as u64).max(tokens.min(1))
 }
 
 /// What the model is known not to have, of what the request needs.

@@ -103,7 +103,8 @@ impl Health {
 
     /// A target has reported its input tokens, `estimated` before (without the factor).
     pub fn reports(&self, target: &TargetId, estimated: u64, reported: u64, now: Millis) {
-        if estimated == 0 || reported == 0 {
+        // One token is the least that any text is estimated at: no measure.
+        if estimated < 2 || reported == 0 {
             return;
         }
         let met = reported as f64 / estimated as f64;

@@ -27,6 +27,7 @@ pub mod reload;
 pub mod reply;
 pub mod site;
 pub mod slots;
+mod visit;
 pub mod watch;
 
 use std::fmt;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use crate::policy::class::Class;
 use crate::upstream::Stop;
@@ -14,6 +15,8 @@ pub enum Failure {
     Stopped(Stop),
     /// A limit of `timeouts:` was reached.
     Late(Phase),
+    /// A single question had no whole answer within its own limit.
+    Slow(Duration),
     /// The provider was not reached: name, connection, TLS, proxy. What went wrong, cause by cause.
     Unreachable(String),
     /// The connection broke while a head or body was awaited.
@@ -39,7 +42,7 @@ impl Failure {
     pub fn class(&self) -> Class {
         match self {
             Self::Stopped(Stop::Gone | Stop::Shutdown) => Class::Gone,
-            Self::Stopped(Stop::Total) | Self::Late(_) => Class::Timeout,
+            Self::Stopped(Stop::Total) | Self::Late(_) | Self::Slow(_) => Class::Timeout,
             Self::Unreachable(_) => Class::Network,
             Self::Broken(_) => Class::Cut,
             Self::NoAnswer(_) => Class::BadUpstream,
@@ -48,6 +51,18 @@ impl Failure {
 }
 
 impl Failure {
+    /// The same of a question whose only limit this is: it has none of `timeouts:`.
+    pub(super) fn within(self, limit: Duration) -> Self {
+        match self {
+            Self::Stopped(Stop::Total) | Self::Late(_) => Self::Slow(limit),
+            Self::Stopped(Stop::Gone | Stop::Shutdown)
+            | Self::Slow(_)
+            | Self::Unreachable(_)
+            | Self::Broken(_)
+            | Self::NoAnswer(_) => self,
+        }
+    }
+
     /// Did the connection stand, and TLS fail?
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Unreachable(why) if why.starts_with("TLS: "))
@@ -68,6 +83,7 @@ impl fmt::Display for Failure {
             Self::Late(Phase::Connect) => f.write_str("no connection within `timeouts.connect`"),
             Self::Late(Phase::Head) => f.write_str("no answer within `timeouts.first_byte` (or `buffered`)"),
             Self::Late(Phase::Body) => f.write_str("silence for longer than `timeouts.stream_idle`"),
+            Self::Slow(limit) => write!(f, "no whole answer within {limit:?}"),
             Self::Unreachable(why) => write!(f, "not reached: {why}"),
             Self::Broken(why) => write!(f, "the connection broke: {why}"),
             Self::NoAnswer(why) => write!(f, "no HTTP answer: {why}"),

@@ -25,6 +25,7 @@ use crate::base::secret::Secret;
 use crate::config::DEMO_URL;
 use crate::protocol::Codec;
 
+pub use demo::STEADY as DEMO_MODEL;
 pub use failure::{Failure, Phase};
 pub use outgoing_proxy::ProxySettings;
 pub use tls::Tls;

@@ -84,12 +84,12 @@ pub fn get_from(
         request = request.header(name, value);
     }
     let request = request.body(()).map_err(|error| Failure::NoAnswer(error.to_string()))?;
-    let response = agent.run(request).map_err(|error| of_ureq(&error))?;
+    let response = agent.run(request).map_err(|error| of_ureq(&error).within(limit))?;
     watch.body_begins();
     let status = response.status().as_u16();
     let mut body = String::new();
     let mut reader = response.into_body().into_with_config().limit(MOST).reader();
-    reader.read_to_string(&mut body).map_err(|error| of_io(&error))?;
+    reader.read_to_string(&mut body).map_err(|error| of_io(&error).within(limit))?;
     Ok((status, body))
 }
 
@@ -115,7 +115,7 @@ pub fn post_to(
         request = request.header(name, value);
     }
     let request = request.body(body).map_err(|error| Failure::NoAnswer(error.to_string()))?;
-    let response = agent.run(request).map_err(|error| of_ureq(&error))?;
+    let response = agent.run(request).map_err(|error| of_ureq(&error).within(limit))?;
     Ok(response.status().as_u16())
 }
 
@@ -139,12 +139,12 @@ pub struct Heard {
 pub fn ask(agent: &Agent, call: &Call<'_>, limit: Duration) -> Result<Heard, Failure> {
     let since = clock::now();
     let hook: Rc<dyn Hook> = Rc::new(Until(since + limit));
-    let mut incoming = send(agent, call, &hook)?;
+    let mut incoming = send(agent, call, &hook).map_err(|failure| failure.within(limit))?;
     let first_byte = clock::now() - since;
     let mut body = Vec::new();
     let mut piece = vec![0; 16 * 1024];
     while body.len() < MOST as usize {
-        let count = incoming.read(&mut piece)?;
+        let count = incoming.read(&mut piece).map_err(|failure| failure.within(limit))?;
         if count == 0 {
             break;
         }

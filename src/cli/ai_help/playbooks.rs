@@ -36,7 +36,10 @@ base_url = \"{base}/openai/v1\", env_key = \"LLMGATE_SESSION_KEY\", wire_api = \
 `llmgate models --codex-catalog FILE` writes a file for model_catalog_json.
 
 ### Gemini CLI
+In ~/.gemini/settings.json: {\"security\": {\"auth\": {\"selectedType\": \"gemini-api-key\"}}}; without it Gemini CLI ends
+with 41, `Invalid auth method selected.`
 Environment: GOOGLE_GEMINI_BASE_URL={base}/gemini, GEMINI_API_KEY=<client key, or any word>.
+Then: gemini --model NAME.
 
 ### Any SDK
 OpenAI: base URL {base}/openai/v1. Anthropic: {base}/anthropic. Google: {base}/gemini.

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, select};
 pub(super) struct Signals(Receiver<Caught>);
 
 /// A signal that came.
+#[cfg_attr(not(unix), expect(dead_code, reason = "there are no such signals"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caught {
     /// INT or QUIT: the terminal sent it to the client, too, which decides what it means.

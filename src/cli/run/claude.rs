@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use serde_json::json;
 
 use crate::cli::run::client::{Client, Home, Launch, Session};
+use crate::config::vendors;
 
 pub(super) static CLIENT: Client = Client {
     name: "claude",
@@ -14,6 +15,9 @@ pub(super) static CLIENT: Client = Client {
     default_model: Some("claude-opus-5-5"),
     prepare,
 };
+
+const WINDOW: &str = "CLAUDE_CODE_AUTO_COMPACT_WINDOW";
+const ANTHROPIC: &str = "api.anthropic.com";
 
 /// Names that it asks for by itself, and the variables that say otherwise.
 const FAMILIES: [(&str, &str); 3] = [
@@ -44,7 +48,8 @@ fn prepare(session: &Session<'_>) -> Launch {
         launch.show(users.as_deref(), home, &names);
     }
     let settings = session.files.join("claude-settings.json");
-    launch.write(settings.clone(), json!({"env": variables(session)}).to_string());
+    let variables = variables(session, &mut launch);
+    launch.write(settings.clone(), json!({"env": variables}).to_string());
     // `--add-dir` takes every word up to the next option: it must not stand last.
     launch.argue([OsString::from("--add-dir"), session.workspace.into()]);
     launch.argue([OsString::from("--settings"), settings.into()]);
@@ -56,13 +61,13 @@ fn prepare(session: &Session<'_>) -> Launch {
 }
 
 /// A settings file wins over what the user's own settings say about the same variables.
-fn variables(session: &Session<'_>) -> std::collections::BTreeMap<&'static str, String> {
+fn variables(session: &Session<'_>, launch: &mut Launch) -> std::collections::BTreeMap<&'static str, String> {
     let mut variables = std::collections::BTreeMap::from([
         ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".to_owned()),
         ("CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "1".to_owned()),
         ("ENABLE_TOOL_SEARCH", "true".to_owned()),
     ]);
-    if !session.served_only_by("api.anthropic.com") {
+    if !session.served_only_by(ANTHROPIC) {
         variables.insert("CLAUDE_CODE_ATTRIBUTION_HEADER", "0".to_owned());
     }
     for (variable, name) in FAMILIES {
@@ -70,8 +75,11 @@ fn variables(session: &Session<'_>) -> std::collections::BTreeMap<&'static str, 
             variables.insert(variable, session.model.id.clone());
         }
     }
-    if let Some(context) = session.model.context_window {
-        variables.insert("CLAUDE_CODE_AUTO_COMPACT_WINDOW", context.to_string());
+    // Of a name that it does not know it assumes 1,000,000 tokens, and compacts too late. What is
+    // assumed here wins over nothing that the user says.
+    let is_said = is_its_own(session) || session.env.var(WINDOW).is_some();
+    if session.model.context_window.is_some() || !is_said {
+        variables.insert(WINDOW, session.context(launch).to_string());
     }
     if *session.home == Home::User {
         // The user's own settings may name another place.
@@ -79,4 +87,10 @@ fn variables(session: &Session<'_>) -> std::collections::BTreeMap<&'static str, 
         variables.insert("ANTHROPIC_AUTH_TOKEN", session.key.expose().to_owned());
     }
     variables
+}
+
+/// Is it a model of Anthropic's, served by Anthropic, whose context Claude Code knows?
+fn is_its_own(session: &Session<'_>) -> bool {
+    session.served_only_by(ANTHROPIC)
+        && vendors::at_host(ANTHROPIC).is_some_and(|vendor| vendor.names(&session.model.id))
 }

@@ -64,8 +64,16 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
             tools::decode(more, &item.at("tools"), request, losses)?;
         }
         "agent_message" => agent_message(&mut item, request, losses)?,
-        "item_reference" | "compaction_trigger" => {
-            losses.refuse(item.at("type"), format!("{kind} refers to state that is stored at one provider"));
+        "item_reference" => {
+            losses.refuse(item.at("type"), "item_reference refers to state that is stored at one provider");
+            return Ok(());
+        }
+        "compaction_trigger" => {
+            losses.refuse(
+                item.at("type"),
+                "compaction_trigger asks for a summary, which is not built for another protocol; the client can \
+                 compact by an ordinary call",
+            );
             return Ok(());
         }
         "compaction" | "context_compaction" => {

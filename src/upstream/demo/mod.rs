@@ -24,9 +24,10 @@ use script::{Script, Telling};
 
 /// Between two events of a stream.
 const PACE: Duration = Duration::from_millis(30);
-/// The model that is always overloaded, and the one that answers.
+/// The model that is always overloaded.
 const OVERLOADED: &str = "overloaded";
-const STEADY: &str = "steady";
+/// The demo's model that answers.
+pub const STEADY: &str = "steady";
 
 /// An answer of the demo: its head, and its body as it will come.
 pub(super) struct Answer {

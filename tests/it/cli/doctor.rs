@@ -105,6 +105,30 @@ fn an_unknown_model_gets_the_nearest_name() {
 }
 
 #[test]
+fn a_question_that_takes_too_long_names_its_own_limit() {
+    let home = Folder::new("check-slow");
+    // Connections are taken by the system, and nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let config = home.write("c.yaml", &lane(Protocol::OpenaiChat).config(&url));
+    let words = ["providers", "check", "--timeout", "50ms", "--config", config.to_str().unwrap()];
+    let output = run(&home, &words, &[]);
+    check_code(&output, 1);
+    let told = text(&output.stdout);
+    assert!(told.contains("no whole answer within 50ms") && told.contains("--timeout"), "{told}");
+    assert!(!told.contains("timeouts."), "{told}");
+}
+
+#[test]
+fn the_demo_is_asked_for_the_model_that_answers() {
+    let home = Folder::new("check-demo");
+    let output = run(&home, &["providers", "check", "--demo"], &[]);
+    check_code(&output, 0);
+    let told = text(&output.stdout);
+    assert!(told.starts_with("ok ") && told.contains("steady answers"), "{told}");
+}
+
+#[test]
 fn a_provider_lists_its_own_names_without_a_request() {
     let lane = lane(Protocol::OpenaiChat);
     let home = Folder::new("check-models");

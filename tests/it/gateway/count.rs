@@ -69,6 +69,23 @@ fn whatever_goes_wrong_with_a_count_an_estimate_answers() {
 }
 
 #[test]
+fn a_tiny_text_is_a_token_at_least() {
+    let factor = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"pong"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":1}}"#;
+    for protocol in COUNTERS {
+        let (path, body, member) = counting(protocol);
+        let tiny = body.replace(&"x".repeat(1200), "hi");
+        let provider = Provider::with(Reply::json(200, factor));
+        let proxy = Proxy::start(&lane(Protocol::OpenaiChat).config(&provider.url()));
+        let count = || proxy.post(&path, &tiny).json()[member].clone();
+        assert_eq!(count(), 1, "{path}");
+        // What it reports of a long one is less than was estimated: the estimates sink with it.
+        let long = json!({"model": ASKED, "messages": [{"role": "user", "content": "x".repeat(1200)}]});
+        assert_eq!(proxy.post("/openai/v1/chat/completions", &long.to_string()).status(), 200);
+        assert_eq!(count(), 1, "{path}");
+    }
+}
+
+#[test]
 fn for_a_target_of_another_protocol_the_estimate_answers_at_once() {
     for protocol in COUNTERS {
         let (path, body, member) = counting(protocol);

@@ -174,6 +174,38 @@ fn claude_gets_a_settings_file() {
 }
 
 #[test]
+fn claude_is_told_a_careful_context_of_what_it_does_not_know() {
+    let place = Place::new("run-claude-context");
+    let config = place.home.write(
+        "config.yaml",
+        "version: 1\nproviders:\n  up: {protocol: openai-chat, base_url: 'http://127.0.0.1:9/v1'}\n  \
+         own: {protocol: anthropic, base_url: 'https://api.anthropic.com/v1'}\n\
+         models: {far: up/m, near: own/claude-opus-5-5, claude-opus-5-5: own/claude-opus-5-5, claude-mixed: {targets: [{to: own/claude-opus-5-5}, {to: up/m}]}}\n",
+    );
+    // The alias `near` is a name that Claude Code does not know, whoever serves it.
+    let own = [("CLAUDE_CODE_AUTO_COMPACT_WINDOW", "500000")];
+    for (model, own, told) in [
+        ("far", &[][..], true),
+        ("far", &own, false),
+        ("near", &[], true),
+        ("claude-mixed", &[], true),
+        ("claude-opus-5-5", &[], false),
+    ] {
+        let words = ["run", "claude", "--config", config.to_str().unwrap(), "--model", model];
+        let session = super::Session::start(&place, place.llmgate(&words, own));
+        let argv = place.argv();
+        let settings = argv.iter().skip_while(|word| *word != "--settings").nth(1).unwrap();
+        let settings: Value = serde_json::from_slice(&fs::read(settings).unwrap()).unwrap();
+        let expected = if told { Value::from("128000") } else { Value::Null };
+        assert_eq!(settings["env"]["CLAUDE_CODE_AUTO_COMPACT_WINDOW"], expected, "{model}");
+        let ended = session.end();
+        assert_eq!(ended.code, Some(0), "{model}: {}", ended.err);
+        let noted = ended.err.contains(&format!("the context of {model} is not known"));
+        assert_eq!(noted, told, "{model}: {}", ended.err);
+    }
+}
+
+#[test]
 fn the_no_approval_mode_is_each_clients_own() {
     for (client, word) in [
         ("codex", "--dangerously-bypass-approvals-and-sandbox"),

@@ -35,6 +35,23 @@ fn models_are_shown_and_made_a_catalogue() {
 }
 
 #[test]
+fn an_empty_catalogue_is_not_written() {
+    let place = Place::new("run-models-empty");
+    let patterns = NAMED.replace("coding: a/m, ", "");
+    let config = place.home.write("config.yaml", &patterns);
+    let config = config.to_str().unwrap();
+    let file = place.home.file("catalogue.json");
+    for to in [file.to_str().unwrap(), "-"] {
+        let output = place.output(&["models", "--config", config, "--codex-catalog", to], &[]);
+        check_code(&output, 1);
+        assert_eq!(text(&output.stdout), "", "{to}");
+        let said = text(&output.stderr);
+        assert!(said.contains("no names are listed") && said.contains("models:"), "{said}");
+    }
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_running_one_tells_the_same() {
     let place = Place::new("run-models-url");
     let config = place.home.write("config.yaml", NAMED);

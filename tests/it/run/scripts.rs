@@ -56,6 +56,10 @@ fn the_binary_is_found_where_it_may_be() {
     symlink(BINARY, place.home.file("bin/llmgate")).unwrap();
     assert!(run(&[]).contains("unknown: --binary-less"));
     fs::remove_file(place.home.file("bin/llmgate")).unwrap();
+    // Beside the scripts' folder, as in an unpacked release.
+    symlink(BINARY, place.home.file("checkout/llmgate")).unwrap();
+    assert!(run(&[]).contains("unknown: --binary-less"));
+    fs::remove_file(place.home.file("checkout/llmgate")).unwrap();
     // With nothing else it is built, in the script's own checkout.
     symlink(FAKE, place.home.file("bin/cargo")).unwrap();
     let said = run(&[]);

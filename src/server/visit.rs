@@ -1,0 +1,305 @@
+//! One request on its way: from a head to the endpoint's answer.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::base::id::RequestId;
+use crate::config::{ClientAuth, Config, ResponseHeaders};
+use crate::gateway;
+use crate::gateway::headers::is_forwarded;
+use crate::gateway::inbound::{Envelope, Inbound, Task, TestMode, Wishes, parameter};
+use crate::gateway::line::Client;
+use crate::gateway::live::Live;
+use crate::gateway::trouble::Trouble;
+use crate::protocol::Protocol;
+use crate::protocol::fault::{Fault, FaultKind};
+use crate::server::access::{self, Visitor};
+use crate::server::admin;
+use crate::server::body::{BodyError, BodyReader};
+use crate::server::debug;
+use crate::server::endpoint::{self, Endpoint};
+use crate::server::guest::Guest;
+use crate::server::head::{Head, Method};
+use crate::server::models;
+use crate::server::site::Site;
+use crate::server::slots::Refuse;
+
+/// Headers that name a session, best first (SPEC 5.5).
+const SESSION_HEADERS: [&str; 5] =
+    ["x-llmgate-session", "x-claude-code-session-id", "session-id", "x-session-affinity", "x-session-id"];
+
+/// Where a fault is asked for in test mode (SPEC 6.8).
+const TEST_HEADER: &str = "x-llm-proxy-test-mode";
+const TEST_PARAMETER: &str = "llm_proxy_test_mode";
+
+/// One request and what it may use.
+pub(super) struct Visit<'a> {
+    pub(super) site: &'a Site,
+    pub(super) live: &'a Live,
+    pub(super) head: &'a Head,
+    pub(super) visitor: Visitor<'a>,
+    pub(super) guest: Rc<RefCell<Guest>>,
+    pub(super) id: RequestId,
+}
+
+impl Visit<'_> {
+    pub(super) fn serve(&self, endpoint: &Endpoint, body: &mut BodyReader<'_>) -> Result<(), Fault> {
+        let config = self.live.config();
+        if self.is_upgrade() {
+            return Err(self.upgrade());
+        }
+        let credential = access::check(config, endpoint, self.visitor)?;
+        if !endpoint.takes(&self.head.method) {
+            let message = format!("{} takes {} only.", self.head.path, endpoint.allow());
+            self.guest.borrow_mut().add_header("allow", endpoint.allow());
+            return Err(Fault::new(FaultKind::Method, message));
+        }
+        match endpoint {
+            Endpoint::Generate { protocol, model, stream } => {
+                let envelope = Envelope {
+                    protocol: *protocol,
+                    model: model.clone(),
+                    stream: *stream,
+                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    ..self.envelope(*protocol)?
+                };
+                self.generate(envelope, body)
+            }
+            Endpoint::Compact(protocol) => {
+                let envelope = Envelope {
+                    task: Task::Compact,
+                    stream: Some(false),
+                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    ..self.envelope(*protocol)?
+                };
+                self.generate(envelope, body)
+            }
+            Endpoint::Count { protocol, model } => {
+                let envelope = Envelope {
+                    model: model.clone(),
+                    stream: Some(false),
+                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    ..self.envelope(*protocol)?
+                };
+                gateway::count::answer(self.live, &self.inbound(envelope, body)?, self.client());
+                Ok(())
+            }
+            Endpoint::Models { protocol, id } => {
+                self.json(200, &models::answer(config, self.head, *protocol, id.as_deref())?);
+                Ok(())
+            }
+            Endpoint::Unknown(_) => Err(self.unknown()),
+            Endpoint::Status | Endpoint::Metrics | Endpoint::Dashboard => self.show(endpoint),
+            Endpoint::Health
+            | Endpoint::Ready
+            | Endpoint::Hello
+            | Endpoint::Routes
+            | Endpoint::State
+            | Endpoint::Reload
+            | Endpoint::Stop => self.operate(endpoint),
+        }
+    }
+
+    /// What is asked of the process rather than of a model.
+    fn operate(&self, endpoint: &Endpoint) -> Result<(), Fault> {
+        let config = self.live.config();
+        match endpoint {
+            Endpoint::Health => {
+                let tells = self.visitor.is_local()
+                    || (config.client_auth != ClientAuth::None && self.visitor.holds_key(config, endpoint));
+                self.json(200, &admin::health(self.live, tells));
+            }
+            Endpoint::Ready => {
+                let (status, body) = admin::ready(config, self.site.draining.load(Ordering::Relaxed));
+                self.json(status, &body);
+            }
+            Endpoint::Hello => {
+                self.json(200, &admin::hello());
+            }
+            Endpoint::Routes => {
+                self.json(200, &admin::routes(self.live, self.head.query.as_deref())?);
+            }
+            Endpoint::State => {
+                self.json(200, &admin::state(self.live));
+            }
+            Endpoint::Reload => {
+                let (status, body) = admin::reload(self.site);
+                self.json(status, &body);
+            }
+            Endpoint::Stop => {
+                self.json(202, "{\"status\":\"stopping\"}");
+                self.site.ask_to_stop();
+            }
+            // Asked of a model, or by those who look on; [`Visit::serve`] has answered them.
+            Endpoint::Generate { .. }
+            | Endpoint::Count { .. }
+            | Endpoint::Models { .. }
+            | Endpoint::Compact(_)
+            | Endpoint::Status
+            | Endpoint::Metrics
+            | Endpoint::Dashboard
+            | Endpoint::Unknown(_) => {}
+        }
+        Ok(())
+    }
+
+    /// What is shown of the process to those who look on (SPEC 11.3, 11.4, 11.7).
+    fn show(&self, endpoint: &Endpoint) -> Result<(), Fault> {
+        let query = self.head.query.as_deref();
+        let view = debug::view(self.site, self.live, endpoint, query).ok_or_else(|| self.unknown())?;
+        let headers = [
+            ("content-type", view.kind),
+            ("content-security-policy", view.policy.as_str()),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("x-llmgate-request-id", self.id.as_str()),
+        ];
+        // A client that cannot be written to has left.
+        let _ = self.guest.borrow_mut().whole(200, &headers, view.body.as_bytes());
+        Ok(())
+    }
+
+    fn envelope(&self, protocol: Protocol) -> Result<Envelope, Fault> {
+        let headers = &self.head.headers;
+        let forwarded = headers.iter().filter(|(name, _)| is_forwarded(name));
+        Ok(Envelope {
+            protocol,
+            model: None,
+            stream: None,
+            headers: forwarded.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            query: self.head.query.clone(),
+            credential: None,
+            session: SESSION_HEADERS.iter().find_map(|name| headers.first(name)).map(str::to_owned),
+            client: headers.first("user-agent").and_then(product),
+            tell_all: tells_all(self.live.config()),
+            task: Task::Answer,
+            wishes: self.wishes()?,
+        })
+    }
+
+    /// What is asked of the request beside an answer: faults in test mode (SPEC 6.8), and from this
+    /// machine alone to ignore what rests, or less patience.
+    fn wishes(&self) -> Result<Wishes, Fault> {
+        let headers = &self.head.headers;
+        let mut wishes = Wishes::default();
+        let asked =
+            headers.first(TEST_HEADER).or_else(|| parameter(self.head.query.as_deref(), TEST_PARAMETER));
+        if let Some(name) = asked.filter(|_| self.live.config().test_mode) {
+            let known = || TestMode::NAMES.map(|(name, _)| name).join(", ");
+            wishes.test = Some(TestMode::named(name).ok_or_else(|| {
+                Fault::new(FaultKind::BadRequest, format!("{TEST_HEADER}: {name:?} is none of {}.", known()))
+            })?);
+        }
+        if self.visitor.is_local() {
+            wishes.bypass = headers.first("x-llmgate-bypass-circuit") == Some("1");
+            let limit = headers.first("x-llmgate-timeout-ms").and_then(|value| value.parse().ok());
+            wishes.total = limit.map(Duration::from_millis);
+        }
+        Ok(wishes)
+    }
+
+    fn inbound(&self, envelope: Envelope, body: &mut BodyReader<'_>) -> Result<Inbound, Fault> {
+        let limit = self.live.config().limits.request_body;
+        let body = body.read_all(limit).map_err(|error| body_fault(&error, limit))?;
+        Inbound::read(envelope, self.id.clone(), body)
+    }
+
+    fn client(&self) -> Rc<RefCell<dyn Client>> {
+        Rc::clone(&self.guest) as Rc<RefCell<dyn Client>>
+    }
+
+    fn generate(&self, envelope: Envelope, body: &mut BodyReader<'_>) -> Result<(), Fault> {
+        let inbound = self.inbound(envelope, body)?;
+        if self.site.draining.load(Ordering::Relaxed) {
+            return Err(busy("llmgate is stopping."));
+        }
+        let _pin = self.live.sinks.board.pin(&inbound.run);
+        let still_there = || !self.guest.borrow().is_gone();
+        let _slot = match self.site.slots.take(still_there) {
+            Ok(slot) => slot,
+            Err(Refuse::Busy) => {
+                return Err(busy("Too many requests wait already (`limits.requests`, `limits.queue`)."));
+            }
+            Err(Refuse::Stopping) => return Err(busy("llmgate is stopping.")),
+            // There is nobody left to answer.
+            Err(Refuse::Gone) => return Ok(()),
+        };
+        gateway::answer(self.live, &inbound, self.client());
+        Ok(())
+    }
+
+    fn json(&self, status: u16, body: &str) {
+        let headers = [("content-type", "application/json"), ("x-llmgate-request-id", self.id.as_str())];
+        // A client that cannot be written to has left.
+        let _ = self.guest.borrow_mut().whole(status, &headers, body.as_bytes());
+    }
+
+    pub(super) fn refuse(&self, protocol: Protocol, fault: Fault) {
+        log::info!(
+            "{} {} {} {}: {}",
+            self.id,
+            self.visitor.peer.ip(),
+            self.head.method.as_str(),
+            fault.status,
+            crate::observe::log::harmless(&fault.message)
+        );
+        let (status, headers, body) = Trouble::own(fault).answer(protocol.codec(), &self.id);
+        // A client that cannot be written to has left.
+        let _ = self.guest.borrow_mut().whole(status, &headers.borrowed(), body.as_bytes());
+    }
+
+    fn is_upgrade(&self) -> bool {
+        let upgrade = self.head.headers.first("upgrade");
+        self.head.method == Method::Get
+            && upgrade.is_some_and(|kind| kind.eq_ignore_ascii_case("websocket"))
+            && endpoint::is_responses(&self.head.path)
+    }
+
+    /// Codex tries a WebSocket first; at any other status than 426 it tries six times more.
+    fn upgrade(&self) -> Fault {
+        self.guest.borrow().close_after();
+        Fault::new(FaultKind::Endpoint, "WebSockets are not spoken here; POST the request instead.")
+            .with_status(426)
+    }
+
+    fn unknown(&self) -> Fault {
+        let message = format!("{} is not served here. Supported: {}.", self.head.path, endpoint::SUPPORTED);
+        Fault::new(FaultKind::Endpoint, message)
+    }
+}
+
+/// The name of the first product of a `user-agent` (RFC 9110, 10.1.5).
+fn product(agent: &str) -> Option<String> {
+    const MOST: usize = 64;
+    let name: String = agent.split(['/', ' ']).next()?.chars().take(MOST).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// `auto`: all on loopback, few elsewhere (SPEC 11.2).
+fn tells_all(config: &Config) -> bool {
+    match config.response_headers {
+        ResponseHeaders::All => true,
+        ResponseHeaders::IdOnly => false,
+        ResponseHeaders::Auto => config.listens_on_loopback(),
+    }
+}
+
+fn body_fault(error: &BodyError, limit: usize) -> Fault {
+    let kind = match error.status() {
+        408 => FaultKind::Stalled,
+        413 => FaultKind::TooLarge,
+        415 => FaultKind::Encoding,
+        _ => FaultKind::BadRequest,
+    };
+    let message = match kind {
+        FaultKind::TooLarge => format!("The body is larger than `limits.request_body` ({limit} bytes)."),
+        _ => error.message(),
+    };
+    Fault::new(kind, message)
+}
+
+fn busy(message: &str) -> Fault {
+    Fault::new(FaultKind::Busy, message).with_retry_after(Some(1))
+}
