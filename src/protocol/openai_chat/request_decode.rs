@@ -300,7 +300,7 @@ fn function_tool(mut function: Fields, losses: &mut Losses) -> Result<Tool, Wire
         name: function.required_text("name")?,
         description: function.text("description")?,
         form: ToolForm::Function {
-            schema: function.take("parameters").unwrap_or_else(empty),
+            schema: function.schema("parameters")?.unwrap_or_else(empty),
             strict: function.flag("strict")?,
         },
         identity: None,

@@ -72,7 +72,7 @@ fn read(
     let (name, form, call) = match kind {
         "function" => {
             let name = tool.required_text("name")?;
-            let form = function(tool.take("parameters"), tool.flag("strict")?);
+            let form = function(tool.schema("parameters")?, tool.flag("strict")?);
             // Deferred tools are offered like all others: who searches for them is the client.
             tool.take("defer_loading");
             tool.take("output_schema");
@@ -87,7 +87,7 @@ fn read(
             (name, ToolForm::FreeForm { grammar }, CallKind::Custom)
         }
         "tool_search" if tool.text("execution")?.as_deref() == Some("client") => {
-            let form = function(tool.take("parameters"), None);
+            let form = function(tool.schema("parameters")?, None);
             ("tool_search".to_owned(), form, CallKind::ToolSearch)
         }
         own => match own_tools::offered(own, &mut tool) {
