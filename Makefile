@@ -6,7 +6,7 @@ BUILT := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(BUILT)/release/llmgate
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-all check fmt lint doc golden size bench abuse deny install version clean \
+.PHONY: help build release run test test-all check fmt lint doc golden size bench abuse fuzz deny install version clean \
 	dist reproduce release-check
 
 help: ## list the targets
@@ -59,6 +59,9 @@ bench: ## the promises of speed and size, measured on the static build (some min
 
 abuse: release ## clients and providers that behave badly, against the optimized build
 	$(CARGO) bench --locked --bench abuse -- $(abspath $(BIN)) $(ARGS)
+
+fuzz: ## all fuzz targets, TIME=1200 seconds each (needs cargo-fuzz and a nightly toolchain)
+	sh tests/fuzz/run.sh
 
 deny: ## bans, licences, sources, advisories (needs cargo-deny)
 	$(CARGO) deny --config scripts/deny.toml check bans licenses sources advisories

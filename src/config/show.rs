@@ -34,7 +34,24 @@ pub fn text(config: &Config) -> String {
     let mut shown = object(masked(config));
     shown.shift_remove("source");
     shown.shift_remove("warnings");
+    // A file may name a key or its variable; what is shown can be used as one.
+    let providers = shown.get_mut("providers").and_then(Value::as_object_mut);
+    for provider in providers.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+        let named = provider.get("api_key_env").is_some_and(Value::is_string);
+        provider.shift_remove(if named { "api_key" } else { "api_key_env" });
+    }
+    shown.values_mut().for_each(with_dollars);
     format!("# The configuration in effect, from {source}. Keys are masked.\n{}", yaml::document(&shown))
+}
+
+/// Texts as a file writes them, where a dollar could mean a variable.
+fn with_dollars(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains("$$") || text.contains("${") => *text = text.replace('$', "$$"),
+        Value::Array(list) => list.iter_mut().for_each(with_dollars),
+        Value::Object(map) => map.values_mut().for_each(with_dollars),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn general(config: &Config) -> Map<String, Value> {

@@ -59,12 +59,23 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1000.0)
 }
 
-/// Text of others on its way to a terminal: control characters escaped.
+/// Text of others on its way to a terminal: what moves, turns round or hides text is escaped.
 pub fn harmless(text: &str) -> String {
-    if !text.chars().any(char::is_control) {
+    if !text.chars().any(is_harmful) {
         return text.to_owned();
     }
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars().flat_map(|c| if is_harmful(c) { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// Is it a control character, one of direction, or one that nobody sees? With the last two a line
+/// reads as another than it is (CVE-2021-42574).
+fn is_harmful(c: char) -> bool {
+    let is_unseen = matches!(c,
+        '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{feff}'
+        | '\u{e0000}'..='\u{e007f}');
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}');
+    c.is_control() || is_unseen || turns
 }
 
 #[cfg(test)]
@@ -74,6 +85,16 @@ mod tests {
     #[test]
     fn control_characters_reach_no_terminal() {
         assert_eq!(harmless("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
-        assert_eq!(harmless("gpt-5 ä"), "gpt-5 ä");
+        assert_eq!(harmless("gpt-5 ä 模型 نموذج"), "gpt-5 ä 模型 نموذج");
+    }
+
+    #[test]
+    fn no_text_of_others_reads_as_another() {
+        for c in "\u{202a}\u{202e}\u{2066}\u{2069}\u{200b}\u{200f}\u{2028}\u{feff}\u{e0041}".chars() {
+            let escaped = format!("a{}b", c.escape_default());
+            assert_eq!(harmless(&format!("a{c}b")), escaped);
+            // Where a value is shown in quotes, std does the same.
+            assert_eq!(format!("{:?}", format!("a{c}b")), format!("\"{escaped}\""));
+        }
     }
 }

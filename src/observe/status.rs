@@ -227,7 +227,9 @@ impl Sums {
     /// Output tokens a second, of the last streams, once something was written.
     pub fn tokens_per_s(&self) -> Option<f64> {
         let streams = self.samples.iter().filter_map(|sample| sample.stream);
-        let (tokens, ms) = streams.fold((0, 0), |(tokens, ms), more| (tokens + more.0, ms + more.1));
+        let sum =
+            |sum: (u64, u64), more: (u64, u64)| (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1));
+        let (tokens, ms) = streams.fold((0, 0), sum);
         // What came at once says nothing of speed.
         (ms >= 100).then(|| tenths(tokens as f64 * 1000.0 / ms as f64))
     }

@@ -149,11 +149,11 @@ impl Sums {
     fn add(&mut self, entry: &Entry) {
         self.requests += 1;
         self.errors += u64::from(entry.outcome == "error");
-        self.input += entry.input.unwrap_or(0);
-        self.cached += entry.cached.unwrap_or(0);
-        self.cache_write += entry.cache_write.unwrap_or(0);
-        self.output += entry.output.unwrap_or(0);
-        self.reasoning += entry.reasoning.unwrap_or(0);
+        self.input = self.input.saturating_add(entry.input.unwrap_or(0));
+        self.cached = self.cached.saturating_add(entry.cached.unwrap_or(0));
+        self.cache_write = self.cache_write.saturating_add(entry.cache_write.unwrap_or(0));
+        self.output = self.output.saturating_add(entry.output.unwrap_or(0));
+        self.reasoning = self.reasoning.saturating_add(entry.reasoning.unwrap_or(0));
         self.cost += entry.cost.unwrap_or(0.0);
         // What never gave an answer costs nothing.
         self.unpriced += u64::from(entry.cost.is_none() && entry.output.is_some());

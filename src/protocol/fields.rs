@@ -59,6 +59,14 @@ impl Fields {
         self.map.shift_remove(name).filter(|value| !value.is_null())
     }
 
+    /// Takes a JSON schema: an object.
+    pub(super) fn schema(&mut self, name: &str) -> Result<Option<Value>, WireError> {
+        match self.take(name) {
+            Some(schema) if !schema.is_object() => Err(WireError::new(self.at(name), "a JSON schema")),
+            schema => Ok(schema),
+        }
+    }
+
     /// Is there a member that is not null?
     pub(super) fn has(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(|value| !value.is_null())

@@ -10,7 +10,7 @@ use std::time::Duration;
 use self::coding::Coding;
 use self::frame::Frame;
 use crate::server::head::{Framing, Head};
-use crate::server::inlet::Inlet;
+use crate::server::inlet::{Given, Inlet, Source};
 use crate::server::reply::{Exchange, Rest};
 
 mod blocks;
@@ -80,11 +80,9 @@ impl<'a> BodyReader<'a> {
     }
 
     fn read_checked(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
-        let declared = match self.framing {
-            Framing::None => return Ok(Vec::new()),
-            Framing::Length(length) => length,
-            Framing::Chunked => 0,
-        };
+        if self.framing == Framing::None {
+            return Ok(Vec::new());
+        }
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
@@ -92,15 +90,11 @@ impl<'a> BodyReader<'a> {
             return Ok(Vec::new());
         }
         let coding = self.coding.clone()?;
-        if declared > as_u64(limit) {
-            return Err(BodyError::TooLarge);
-        }
+        believed(self.framing, limit)?;
         self.welcome()?;
         // From here on only the end of the body makes the connection fit for another request.
         self.exchange.rest.set(Rest::Ahead);
-        let mut frame = Frame::new(self.inlet, self.framing, self.stall);
-        let believed = declared.min(BELIEVED).try_into().unwrap_or(0);
-        let body = coding.read(&mut frame, limit, believed)?;
+        let body = unframed(self.inlet, (self.framing, coding), limit, self.stall)?;
         self.exchange.rest.set(Rest::Read);
         Ok(body)
     }
@@ -113,6 +107,43 @@ impl<'a> BodyReader<'a> {
         let mut socket = self.inlet.socket();
         socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").map_err(|_| BodyError::Short)
     }
+}
+
+/// The body that follows a head, and the bytes of the next request that came with it. It is read as
+/// [`BodyReader::read_all`] reads it, but from anywhere.
+///
+/// # Errors
+/// There is no such body within the limit.
+pub fn decode(head: &Head, source: impl Read, limit: usize) -> Result<(Vec<u8>, Vec<u8>), BodyError> {
+    let mut inlet = Inlet::new(Given(source));
+    if head.framing == Framing::None {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let coding = Coding::of(&head.headers)?;
+    let body = unframed(&mut inlet, (head.framing, coding), limit, Duration::ZERO)?;
+    Ok((body, inlet.waiting().to_vec()))
+}
+
+fn unframed<S: Source>(
+    inlet: &mut Inlet<S>,
+    (framing, coding): (Framing, Coding),
+    limit: usize,
+    stall: Duration,
+) -> Result<Vec<u8>, BodyError> {
+    let believed = believed(framing, limit)?;
+    coding.read(&mut Frame::new(inlet, framing, stall), limit, believed)
+}
+
+/// How many bytes to set aside for a body, unless it is too large by its own word.
+fn believed(framing: Framing, limit: usize) -> Result<usize, BodyError> {
+    let declared = match framing {
+        Framing::None | Framing::Chunked => 0,
+        Framing::Length(length) => length,
+    };
+    if declared > as_u64(limit) {
+        return Err(BodyError::TooLarge);
+    }
+    Ok(declared.min(BELIEVED).try_into().unwrap_or(0))
 }
 
 /// Where the body of a request is before anybody reads it.

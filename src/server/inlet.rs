@@ -11,8 +11,8 @@ const SMALL: usize = 4 * 1024;
 const KEPT: usize = 16 * 1024;
 
 /// A client's bytes, in order.
-pub(super) struct Inlet {
-    socket: Arc<TcpStream>,
+pub(super) struct Inlet<S = Arc<TcpStream>> {
+    source: S,
     room: Vec<u8>,
     /// What waits lies in `room[start..end]`.
     start: usize,
@@ -21,14 +21,27 @@ pub(super) struct Inlet {
     timeout: Option<Duration>,
 }
 
-impl Inlet {
-    pub(super) fn new(socket: Arc<TcpStream>) -> Self {
-        Self { socket, room: Vec::new(), start: 0, end: 0, timeout: None }
-    }
+/// Where bytes come from: a client's socket, or what stands for one.
+pub(super) trait Source {
+    /// Reads once; 0 is the end.
+    fn receive(&mut self, out: &mut [u8]) -> io::Result<usize>;
+    /// From now on no read waits longer.
+    fn set_wait(&mut self, wait: Duration) -> io::Result<()>;
+}
 
+/// Bytes that come from anywhere and never keep anybody waiting.
+pub(super) struct Given<R>(pub(super) R);
+
+impl Inlet {
     /// The socket, for what goes the other way.
     pub(super) fn socket(&self) -> &TcpStream {
-        &self.socket
+        &self.source
+    }
+}
+
+impl<S: Source> Inlet<S> {
+    pub(super) fn new(source: S) -> Self {
+        Self { source, room: Vec::new(), start: 0, end: 0, timeout: None }
     }
 
     /// What came and was not taken.
@@ -66,7 +79,7 @@ impl Inlet {
         }
         self.limit(wait)?;
         let free = self.room.get_mut(self.end..).unwrap_or_default();
-        let count = receive(&self.socket, free)?;
+        let count = self.source.receive(free)?;
         self.end += count;
         Ok(count)
     }
@@ -76,7 +89,7 @@ impl Inlet {
         let count = self.waiting().len().min(out.len());
         if count == 0 && !out.is_empty() {
             self.limit(wait)?;
-            return receive(&self.socket, out);
+            return self.source.receive(out);
         }
         if let (Some(to), Some(from)) = (out.get_mut(..count), self.waiting().get(..count)) {
             to.copy_from_slice(from);
@@ -89,20 +102,39 @@ impl Inlet {
         // Zero would mean no limit at all.
         let wait = wait.max(Duration::from_millis(1));
         if self.timeout != Some(wait) {
-            self.socket.set_read_timeout(Some(wait))?;
+            self.source.set_wait(wait)?;
             self.timeout = Some(wait);
         }
         Ok(())
     }
 }
 
-fn receive(mut socket: &TcpStream, out: &mut [u8]) -> io::Result<usize> {
-    loop {
-        return match socket.read(out) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // Unix says so when a read timeout is over.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
-            met => met,
-        };
+impl Source for Arc<TcpStream> {
+    fn receive(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut socket: &TcpStream = self;
+        loop {
+            return match socket.read(out) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Unix says so when a read timeout is over.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    Err(io::ErrorKind::TimedOut.into())
+                }
+                met => met,
+            };
+        }
+    }
+
+    fn set_wait(&mut self, wait: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(wait))
+    }
+}
+
+impl<R: Read> Source for Given<R> {
+    fn receive(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read(out)
+    }
+
+    fn set_wait(&mut self, _: Duration) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What answers requests, and the doors to it; each request is a [`Visit`].
+//! What answers requests, and the doors to it; each request is a `Visit`.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;

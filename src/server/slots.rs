@@ -61,6 +61,12 @@ struct Place {
     waiter: Arc<Waiter>,
 }
 
+/// What somebody who arrives gets.
+enum Turn {
+    Now(Slot),
+    Later(Place),
+}
+
 impl Slots {
     /// A gate for `requests` (at least one) at once and `queue` who wait.
     pub fn new(requests: usize, queue: usize) -> Self {
@@ -78,22 +84,11 @@ impl Slots {
     /// Takes a slot, waiting for its turn if it must. While it waits, `still_there` is asked each
     /// 250 ms whether the client is; it is never asked when a slot is free.
     pub fn take(&self, mut still_there: impl FnMut() -> bool) -> Result<Slot, Refuse> {
-        let mut state = self.0.state.lock();
-        if state.stopping {
-            return Err(Refuse::Stopping);
-        }
-        if state.taken < state.requests && state.waiting.is_empty() {
-            state.taken += 1;
-            return Ok(Slot(Arc::clone(&self.0)));
-        }
-        if state.waiting.len() >= state.queue {
-            return Err(Refuse::Busy);
-        }
-        let waiter = Arc::new(Waiter::default());
-        state.waiting.push_back(Arc::clone(&waiter));
-        let place = Place { gate: Arc::clone(&self.0), waiter };
+        let place = match self.arrive()? {
+            Turn::Now(slot) => return Ok(slot),
+            Turn::Later(place) => place,
+        };
         // A place takes the lock when it drops, so on every way out below the lock goes first.
-        drop(state);
         loop {
             let mut state = self.0.state.lock();
             if !place.is_granted() && !state.stopping {
@@ -111,6 +106,23 @@ impl Slots {
                 return Err(Refuse::Gone);
             }
         }
+    }
+
+    fn arrive(&self) -> Result<Turn, Refuse> {
+        let mut state = self.0.state.lock();
+        if state.stopping {
+            return Err(Refuse::Stopping);
+        }
+        if state.taken < state.requests && state.waiting.is_empty() {
+            state.taken += 1;
+            return Ok(Turn::Now(Slot(Arc::clone(&self.0))));
+        }
+        if state.waiting.len() >= state.queue {
+            return Err(Refuse::Busy);
+        }
+        let waiter = Arc::new(Waiter::default());
+        state.waiting.push_back(Arc::clone(&waiter));
+        Ok(Turn::Later(Place { gate: Arc::clone(&self.0), waiter }))
     }
 
     /// How many slots are taken.

@@ -145,8 +145,7 @@ impl StateStore for FileStore {
                 Shared::default()
             }
         };
-        shared.merge(delta);
-        shared.expire(now, self.ttl);
+        shared.renew(delta, now, self.ttl);
         self.write(&shared)?;
         drop(lock);
         Ok(shared)

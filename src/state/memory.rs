@@ -24,8 +24,7 @@ impl MemoryStore {
 impl StateStore for MemoryStore {
     fn exchange(&self, delta: &Delta, now: Millis) -> Result<Shared, StoreError> {
         let mut shared = self.shared.lock();
-        shared.merge(delta);
-        shared.expire(now, self.ttl);
+        shared.renew(delta, now, self.ttl);
         Ok(shared.clone())
     }
 }

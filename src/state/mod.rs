@@ -158,6 +158,14 @@ impl Shared {
         self.add(&delta.0);
     }
 
+    /// Adds what has changed somewhere to what is still true. What no longer is goes first: an entry of
+    /// a clock that was set back since would take the place of a new one, and both were lost.
+    pub fn renew(&mut self, delta: &Delta, now: Millis, ttl: Duration) {
+        self.expire(now, ttl);
+        self.merge(delta);
+        self.expire(now, ttl);
+    }
+
     /// Forgets what is older than `ttl`, but for what is still in force: a window that has not
     /// ended, a target that rests.
     pub fn expire(&mut self, now: Millis, ttl: Duration) {

@@ -153,6 +153,8 @@ impl RedisStore {
             let lost = || if line.is_new { line.seen.clone() } else { Content::default() };
             let mut content = found.unwrap_or_else(lost);
             let is_back = !is_there && content != Content::default();
+            // What is no longer true must not take the place of what comes ([`Shared::renew`]).
+            content.expire(parcel.now, self.ttl);
             let is_changed = content.take(parcel) || is_back;
             content.expire(parcel.now, self.ttl);
             if is_changed && !write(connection, &content, bad.as_ref().map(|_| &*bytes), end)? {

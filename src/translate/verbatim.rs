@@ -34,6 +34,8 @@ pub struct Verbatim {
     renamed: Option<String>,
     facts: Facts,
     begun: bool,
+    /// Did the last frame go to the client? What comes after one that did not, does not either.
+    passed: bool,
 }
 
 impl Verbatim {
@@ -41,7 +43,7 @@ impl Verbatim {
     pub fn new(codec: &'static dyn Codec, options: Options) -> Self {
         let reader = FrameReader::new(options.limit);
         let renamed = options.rename.as_deref().map(quoted);
-        Self { codec, reader, options, renamed, facts: Facts::default(), begun: false }
+        Self { codec, reader, options, renamed, facts: Facts::default(), begun: false, passed: false }
     }
 
     /// Takes bytes from upstream.
@@ -52,7 +54,8 @@ impl Verbatim {
     /// Adds what still belongs to the frame before: a line feed that came after it. To be asked
     /// before the place of the next frame in `out` is noted; [`Verbatim::pull`] asks it, too.
     pub fn settle(&mut self, out: &mut Vec<u8>) {
-        if self.reader.late_line_feed() && self.options.framing == Framing::Events && self.begun {
+        let late = self.reader.late_line_feed();
+        if late && self.options.framing == Framing::Events && self.begun && self.passed {
             out.push(b'\n');
         }
     }
@@ -69,8 +72,10 @@ impl Verbatim {
             Ok(None) => Ok(None),
             Ok(Some(frame)) => {
                 let step = Step { codec: self.codec, options: &self.options, name: self.renamed.as_deref() };
+                let mark = out.len();
                 let kind = step.take(&frame, self.begun, &mut self.facts, out)?;
                 self.begun |= kind != Kind::Beat;
+                self.passed = out.len() > mark;
                 Ok(Some(kind))
             }
         }
@@ -259,6 +264,16 @@ mod tests {
         assert_eq!(end, StreamEnd::Finished);
         let (out, _, _) = run(Protocol::Gemini, options(), input, 9);
         assert_eq!(out, input.replace(": hello\r\n\r\n", ""));
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_frame_that_is_kept_from_the_client() {
+        let input = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\r\n\r\n: beat\r\n\r\n\
+            data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n";
+        for step in 1..input.len() {
+            let (out, _, _) = run(Protocol::Gemini, options(), input, step);
+            assert_eq!(out, input.replace(": beat\r\n\r\n", ""), "{step}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod classes;
 mod cli;
 mod config;
+mod fuzz;
 mod gateway;
 mod golden;
 mod records;

@@ -313,11 +313,11 @@ impl Tokens {
     /// Adds those of a record.
     pub(super) fn add(&mut self, record: &Record) {
         let usage = &record.usage;
-        self.input += usage.input.unwrap_or(0);
-        self.cached += usage.cached.unwrap_or(0);
-        self.cache_write += usage.cache_write.unwrap_or(0);
-        self.output += usage.output.unwrap_or(0);
-        self.reasoning += usage.reasoning.unwrap_or(0);
+        self.input = self.input.saturating_add(usage.input.unwrap_or(0));
+        self.cached = self.cached.saturating_add(usage.cached.unwrap_or(0));
+        self.cache_write = self.cache_write.saturating_add(usage.cache_write.unwrap_or(0));
+        self.output = self.output.saturating_add(usage.output.unwrap_or(0));
+        self.reasoning = self.reasoning.saturating_add(usage.reasoning.unwrap_or(0));
     }
 
     /// The cached share of the input, 0 to 1.

@@ -143,7 +143,7 @@ fn format(fields: Option<Fields>, losses: &mut Losses) -> Result<Option<Format>,
     if fields.required_text("type")? != "json_schema" {
         return Err(WireError::new(fields.at("type"), "`json_schema`"));
     }
-    let schema = fields.take("schema").filter(Value::is_object);
+    let schema = fields.schema("schema")?;
     let schema = schema.ok_or_else(|| WireError::new(fields.at("schema"), "a JSON schema"))?;
     let format = Format::JsonSchema { name: fields.text("name")?, description: None, schema, strict: None };
     fields.lose_rest(losses);

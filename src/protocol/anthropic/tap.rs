@@ -146,7 +146,8 @@ fn take_usage(text: Option<&str>, facts: &mut Facts) {
     let cache_write = wire.cache_creation_input_tokens.or(known.cache_write);
     let fresh = wire.input_tokens.or(known_fresh);
     facts.usage = Usage {
-        input: fresh.map(|fresh| fresh + cached.unwrap_or(0) + cache_write.unwrap_or(0)),
+        input: fresh
+            .map(|fresh| fresh.saturating_add(cached.unwrap_or(0)).saturating_add(cache_write.unwrap_or(0))),
         cached,
         cache_write,
         output: wire.output_tokens.or(known.output),

@@ -68,11 +68,7 @@ fn function(mut fields: Fields, offered: &Offered, losses: &mut Losses) -> Resul
     fields.take("type");
     let description = fields.text("description")?;
     let strict = fields.flag("strict")?;
-    let schema = match fields.take("input_schema") {
-        None => Value::Object(serde_json::Map::new()),
-        Some(schema) if schema.is_object() => schema,
-        Some(_) => return Err(WireError::new(fields.at("input_schema"), "a JSON schema")),
-    };
+    let schema = fields.schema("input_schema")?.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
     fields.lose_rest(losses);
     Ok(Some(Tool { name, description, form: ToolForm::Function { schema, strict }, identity: None }))
 }

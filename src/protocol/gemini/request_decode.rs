@@ -79,8 +79,8 @@ fn sampling(config: &mut Fields) -> Result<Sampling, WireError> {
 /// A schema, in either of its two fields, or JSON of any form.
 fn format(config: &mut Fields, losses: &mut Losses) -> Result<Option<Format>, WireError> {
     let mime = config.text("responseMimeType")?;
-    let openapi = config.take("responseSchema");
-    let schema = config.take("responseJsonSchema").or(openapi);
+    let openapi = config.schema("responseSchema")?;
+    let schema = config.schema("responseJsonSchema")?.or(openapi);
     Ok(match (mime.as_deref(), schema) {
         (None | Some("" | "application/json"), Some(schema)) => Some(Format::JsonSchema {
             name: None,
@@ -133,8 +133,8 @@ fn server_tools(tool: Fields, alone: bool, losses: &mut Losses) {
 fn function(mut function: Fields, losses: &mut Losses) -> Result<Tool, WireError> {
     let name = function.required_text("name")?;
     let description = function.text("description")?;
-    let openapi = function.take("parameters");
-    let parameters = function.take("parametersJsonSchema").or(openapi);
+    let openapi = function.schema("parameters")?;
+    let parameters = function.schema("parametersJsonSchema")?.or(openapi);
     let schema = parameters.map_or_else(schema::empty, schema::lower);
     function.lose_rest(losses);
     let form = ToolForm::Function { schema, strict: None };

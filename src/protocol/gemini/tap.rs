@@ -105,7 +105,7 @@ struct WireUsage {
 pub(super) fn usage(text: &str) -> Option<Usage> {
     let wire: WireUsage = serde_json::from_str::<Option<WireUsage>>(text).ok()??;
     let sum = |a: Option<u64>, b: Option<u64>| {
-        (a.is_some() || b.is_some()).then(|| a.unwrap_or(0) + b.unwrap_or(0))
+        (a.is_some() || b.is_some()).then(|| a.unwrap_or(0).saturating_add(b.unwrap_or(0)))
     };
     Some(Usage {
         input: sum(wire.prompt_token_count, wire.tool_use_prompt_token_count),

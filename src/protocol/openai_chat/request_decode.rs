@@ -411,7 +411,7 @@ fn format(fields: &mut Fields) -> Result<Option<Format>, WireError> {
                 name: schema.text("name")?,
                 description: schema.text("description")?,
                 strict: schema.flag("strict")?,
-                schema: schema.take("schema").unwrap_or_else(|| serde_json::json!({})),
+                schema: schema.schema("schema")?.unwrap_or_else(|| serde_json::json!({})),
             }))
         }
         _ => Ok(None),

@@ -154,8 +154,7 @@ pub(super) fn finish_reason(stop: &StopReason) -> &'static str {
 pub(super) fn usage(usage: &Usage, answer: &AnswerContext) -> Value {
     let input = usage.input.unwrap_or(answer.estimated_input);
     let output = usage.output.unwrap_or(0);
-    let mut value =
-        json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output});
+    let mut value = json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input.saturating_add(output)});
     if let Some(object) = value.as_object_mut() {
         let mut prompt = Map::new();
         prompt.extend(usage.cached.map(|count| ("cached_tokens".to_owned(), Value::from(count))));

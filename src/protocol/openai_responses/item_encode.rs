@@ -231,6 +231,6 @@ pub(super) fn usage(usage: &Usage, answer: &AnswerContext) -> Value {
     json!({
         "input_tokens": input, "input_tokens_details": input_details, "output_tokens": output,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning.unwrap_or(0)},
-        "total_tokens": input + output,
+        "total_tokens": input.saturating_add(output),
     })
 }

@@ -77,7 +77,7 @@ fn text_options(fields: &mut Fields, request: &mut Request, losses: &mut Losses)
                 name: format.text("name")?,
                 description: format.text("description")?,
                 strict: format.flag("strict")?,
-                schema: format.take("schema").unwrap_or_else(|| serde_json::json!({})),
+                schema: format.schema("schema")?.unwrap_or_else(|| serde_json::json!({})),
             }),
             _ => None,
         };

@@ -28,13 +28,40 @@ pub(super) struct Decoder {
 /// What was told of one output item.
 #[derive(Default)]
 struct Item {
-    /// The open block, and the characters that were told of it.
-    open: Option<(BlockId, usize)>,
+    /// The open block.
+    open: Option<Open>,
     /// The blocks that were opened, and the part of a message that the last one tells.
     opened: usize,
     part: u64,
     /// Whether the whole item was told.
     done: bool,
+}
+
+/// A block that grows.
+#[derive(Clone, Copy)]
+struct Open {
+    id: BlockId,
+    sort: Sort,
+    /// The bytes that were told of it.
+    told: usize,
+}
+
+/// What may grow together: a server that calls a refusal a text means the same words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Words,
+    Reasoning,
+    Call,
+}
+
+impl Sort {
+    fn of(kind: &BlockKind) -> Self {
+        match kind {
+            BlockKind::Text | BlockKind::Refusal => Self::Words,
+            BlockKind::Reasoning => Self::Reasoning,
+            BlockKind::Call { .. } => Self::Call,
+        }
+    }
 }
 
 impl Decoder {
@@ -58,31 +85,39 @@ impl Decoder {
         out.push(StreamEvent::Start { id: text("id"), model: text("model") });
     }
 
-    fn open(&mut self, index: u64, kind: BlockKind, out: &mut Vec<StreamEvent>) -> BlockId {
+    fn open(&mut self, index: u64, kind: BlockKind, out: &mut Vec<StreamEvent>) {
+        // Servers that give every item the same number begin one before the other is done.
+        self.close(index, out);
         let id = BlockId(self.next);
         self.next += 1;
-        self.has_call |= matches!(kind, BlockKind::Call { .. });
+        let sort = Sort::of(&kind);
+        self.has_call |= sort == Sort::Call;
         out.push(StreamEvent::BlockStart { id, kind });
         let item = self.items.entry(index).or_default();
-        item.open = Some((id, 0));
+        item.open = Some(Open { id, sort, told: 0 });
         item.opened += 1;
-        id
+    }
+
+    /// The block of an item that is open, if it is of that sort.
+    fn opened(&mut self, index: u64, sort: Sort) -> Option<&mut Open> {
+        self.items.get_mut(&index)?.open.as_mut().filter(|open| open.sort == sort)
     }
 
     /// Adds to the block of an item; one that is not open yet is opened as `kind`.
     fn grow(&mut self, index: u64, kind: BlockKind, text: &str, out: &mut Vec<StreamEvent>) {
-        let open = self.items.get(&index).and_then(|item| item.open);
-        let id = match open {
-            Some((id, _)) => id,
-            None => self.open(index, kind, out),
-        };
-        if text.is_empty() {
-            return;
+        let sort = Sort::of(&kind);
+        if self.opened(index, sort).is_none() {
+            self.open(index, kind, out);
         }
-        if let Some((_, told)) = self.items.get_mut(&index).and_then(|item| item.open.as_mut()) {
-            *told += text.len();
+        self.add(index, sort, text, out);
+    }
+
+    /// Adds to the block of an item that is open.
+    fn add(&mut self, index: u64, sort: Sort, text: &str, out: &mut Vec<StreamEvent>) {
+        if let Some(open) = self.opened(index, sort).filter(|_| !text.is_empty()) {
+            open.told += text.len();
+            out.push(StreamEvent::BlockDelta { id: open.id, delta: Delta::Text(text.to_owned()) });
         }
-        out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text.to_owned()) });
     }
 
     /// Adds to a part of a message; each part is a block.
@@ -99,7 +134,7 @@ impl Decoder {
     }
 
     fn close(&mut self, index: u64, out: &mut Vec<StreamEvent>) {
-        if let Some((id, _)) = self.items.get_mut(&index).and_then(|item| item.open.take()) {
+        if let Some(Open { id, .. }) = self.items.get_mut(&index).and_then(|item| item.open.take()) {
             out.push(StreamEvent::BlockEnd { id });
         }
     }
@@ -128,7 +163,7 @@ impl Decoder {
         let fields = Fields::of(item, "item")?;
         let whole = blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0))?;
         let item = self.items.entry(index).or_default();
-        let mut told = item.open.map(|(_, told)| told);
+        let mut open = item.open;
         // What was told and closed; the next one may be open.
         let closed = item.opened - usize::from(item.open.is_some());
         for block in whole.into_iter().filter(says_something).skip(closed) {
@@ -143,10 +178,11 @@ impl Decoder {
                 Block::Media(_) | Block::Result(_) => continue,
             };
             // Deltas told all of what they told at all; only a silent block is told whole.
-            let rest = if told.take().is_some_and(|told| told > 0) { "" } else { text.as_str() };
-            self.grow(index, kind, rest, out);
-            if let (Some(state), Some((id, _))) = (state, self.items.get(&index).and_then(|item| item.open)) {
-                out.push(StreamEvent::BlockDelta { id, delta: Delta::State(state) });
+            let sort = Sort::of(&kind);
+            let told = open.take().is_some_and(|open| open.sort == sort && open.told > 0);
+            self.grow(index, kind, if told { "" } else { text.as_str() }, out);
+            if let (Some(state), Some(open)) = (state, self.opened(index, sort)) {
+                out.push(StreamEvent::BlockDelta { id: open.id, delta: Delta::State(state) });
             }
             self.close(index, out);
         }
@@ -211,15 +247,11 @@ impl StreamDecoder for Decoder {
             }
             // Several parts of a summary are paragraphs of one text.
             "response.reasoning_summary_part.added" => {
-                let told = self.items.get(&index).and_then(|item| item.open).map_or(0, |(_, told)| told);
-                if told > 0 {
-                    self.grow(index, BlockKind::Reasoning, "\n\n", out);
-                }
+                let has_words = self.opened(index, Sort::Reasoning).is_some_and(|open| open.told > 0);
+                self.add(index, Sort::Reasoning, if has_words { "\n\n" } else { "" }, out);
             }
-            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta"
-                if self.items.get(&index).is_some_and(|item| item.open.is_some()) =>
-            {
-                self.grow(index, BlockKind::Text, &delta, out);
+            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+                self.add(index, Sort::Call, &delta, out);
             }
             "response.output_item.done" => {
                 let item = value.get_mut("item").map(Value::take).unwrap_or_default();

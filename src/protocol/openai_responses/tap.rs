@@ -42,7 +42,7 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
         return Seen::plain(kind);
     };
     if let Some(number) = members.number(text, "sequence_number") {
-        facts.sequence = facts.sequence.max(number + 1);
+        facts.sequence = facts.sequence.max(number.saturating_add(1));
     }
     let named = members.string(text, "type");
     let kind = match named.as_deref().or(event).unwrap_or_default() {

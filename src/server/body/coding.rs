@@ -10,6 +10,7 @@ use crate::server::body::blocks::Blocks;
 use crate::server::body::frame::Frame;
 use crate::server::body::{BodyError, ReadError, as_u64, read_within};
 use crate::server::head::Headers;
+use crate::server::inlet::Source;
 
 /// A zstd window of this size is always taken, as RFC 8878, 3.1.1.1.2 recommends.
 const USUAL_WINDOW: u64 = 8 * 1024 * 1024;
@@ -41,9 +42,9 @@ impl Coding {
     }
 
     /// Reads a body to the end of its frame. `believed`: bytes to set aside for it.
-    pub(super) fn read(
+    pub(super) fn read<S: Source>(
         self,
-        frame: &mut Frame<'_>,
+        frame: &mut Frame<'_, S>,
         limit: usize,
         believed: usize,
     ) -> Result<Vec<u8>, BodyError> {
@@ -64,13 +65,13 @@ impl Coding {
 }
 
 /// gzip of one or more members, up to the end of the frame.
-fn gunzip(frame: &mut Frame<'_>, limit: usize) -> Result<Vec<u8>, ReadError> {
+fn gunzip<S: Source>(frame: &mut Frame<'_, S>, limit: usize) -> Result<Vec<u8>, ReadError> {
     let decoder = MultiGzDecoder::new(BufReader::new(frame));
     read_within(decoder, limit, Vec::new())
 }
 
 /// zstd of one frame, up to the end of the frame around it.
-fn unzstd(frame: &mut Frame<'_>, limit: usize) -> Result<Vec<u8>, ReadError> {
+fn unzstd<S: Source>(frame: &mut Frame<'_, S>, limit: usize) -> Result<Vec<u8>, ReadError> {
     let mut source = BufReader::new(frame);
     let mut header = vec![0; ZSTD_MAGIC.len() + 1];
     source.read_exact(&mut header)?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::server::body::BodyError;
 use crate::server::head::Framing;
-use crate::server::inlet::Inlet;
+use crate::server::inlet::{Inlet, Source};
 
 /// A size line with its extensions, or a trailer line, may have so many bytes.
 const MAX_LINE: usize = 4 * 1024;
@@ -22,8 +22,8 @@ const MAX_TRAILERS: usize = 64 * 1024;
 const LARGE: u64 = 4 * 1024;
 
 /// The bytes inside the frame, and what went wrong with it.
-pub(super) struct Frame<'a> {
-    inlet: &'a mut Inlet,
+pub(super) struct Frame<'a, S> {
+    inlet: &'a mut Inlet<S>,
     stall: Duration,
     state: State,
     trailers: usize,
@@ -40,8 +40,8 @@ enum State {
     Failed(BodyError),
 }
 
-impl<'a> Frame<'a> {
-    pub(super) fn new(inlet: &'a mut Inlet, framing: Framing, stall: Duration) -> Self {
+impl<'a, S: Source> Frame<'a, S> {
+    pub(super) fn new(inlet: &'a mut Inlet<S>, framing: Framing, stall: Duration) -> Self {
         let state = match framing {
             Framing::None | Framing::Length(0) => State::Done,
             Framing::Length(length) => State::Bytes(length),
@@ -149,7 +149,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl Read for Frame<'_> {
+impl<S: Source> Read for Frame<'_, S> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);

@@ -2,17 +2,31 @@
 
 use std::io::{self, IoSlice, Write};
 use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::base::clock;
+
+/// A reader that takes less than this in all the time of a write takes nothing.
+const HARDLY_ANYTHING: usize = 64 * 1024;
 
 /// Writes both in one system call, if the system takes them at once.
 pub(super) fn write_both(mut socket: &TcpStream, first: &[u8], second: &[u8]) -> io::Result<()> {
     let mut sent = 0;
     while sent < first.len() + second.len() {
+        let since = clock::now();
         let head = first.get(sent..).unwrap_or_default();
         let body = second.get(sent.saturating_sub(first.len())..);
         let both = [IoSlice::new(head), IoSlice::new(body.unwrap_or_default())];
         match socket.write_vectored(&both) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => sent += count,
+            Ok(count) => {
+                sent += count;
+                // The system tells of a part when the time is over; another wait would double it.
+                let all = sent == first.len() + second.len();
+                if !all && count < HARDLY_ANYTHING && is_over(socket, since.elapsed()) {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Unix says so when a write timeout is over.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -22,6 +36,10 @@ pub(super) fn write_both(mut socket: &TcpStream, first: &[u8], second: &[u8]) ->
         }
     }
     Ok(())
+}
+
+fn is_over(socket: &TcpStream, waited: Duration) -> bool {
+    socket.write_timeout().ok().flatten().is_some_and(|limit| waited >= limit)
 }
 
 /// Writes the first line of an answer, whatever version the client speaks (RFC 9110, 6.2).

@@ -119,3 +119,107 @@ fn a_crowd_leaks_nothing_and_never_exceeds_the_limit() {
     }
     assert_eq!((slots.in_flight(), slots.queued()), (0, 0));
 }
+
+/// One client, as it goes through the gate.
+enum Client {
+    Outside,
+    Waits(Place),
+    Holds(Slot),
+    Away,
+}
+
+/// What the gate must do: a plain queue.
+#[derive(Default)]
+struct Model {
+    taken: Vec<usize>,
+    waiting: VecDeque<usize>,
+}
+
+impl Model {
+    fn leaves(&mut self, client: usize) {
+        self.waiting.retain(|other| *other != client);
+        if self.taken.contains(&client) {
+            self.taken.retain(|other| *other != client);
+            self.taken.extend(self.waiting.pop_front());
+        }
+    }
+}
+
+/// Lets the clients do one step after the other, as the row of choices says (the first where it ends);
+/// how many there were to choose from at each step.
+fn play(requests: usize, queue: usize, choices: &[usize]) -> Vec<usize> {
+    let slots = Slots::new(requests, queue);
+    let mut clients = [Client::Outside, Client::Outside, Client::Outside];
+    let (mut model, mut counts) = (Model::default(), Vec::new());
+    loop {
+        let mut steps = Vec::new();
+        for (number, client) in clients.iter().enumerate() {
+            match client {
+                Client::Outside | Client::Holds(_) => steps.push((number, false)),
+                Client::Waits(place) => {
+                    assert_eq!(place.is_granted(), model.taken.contains(&number), "{choices:?}");
+                    steps.push((number, true));
+                    if place.is_granted() {
+                        steps.push((number, false));
+                    }
+                }
+                Client::Away => {}
+            }
+        }
+        if steps.is_empty() {
+            assert_eq!((slots.in_flight(), slots.queued()), (0, 0), "{choices:?}");
+            return counts;
+        }
+        let (number, gives_up) = steps[choices.get(counts.len()).copied().unwrap_or(0)];
+        counts.push(steps.len());
+        clients[number] = match std::mem::replace(&mut clients[number], Client::Away) {
+            Client::Outside => match slots.arrive() {
+                Ok(Turn::Now(slot)) => {
+                    model.taken.push(number);
+                    Client::Holds(slot)
+                }
+                Ok(Turn::Later(place)) => {
+                    model.waiting.push_back(number);
+                    Client::Waits(place)
+                }
+                Err(refuse) => {
+                    assert_eq!((refuse, model.waiting.len()), (Refuse::Busy, queue), "{choices:?}");
+                    Client::Away
+                }
+            },
+            Client::Waits(place) if gives_up => {
+                drop(place);
+                model.leaves(number);
+                Client::Away
+            }
+            Client::Waits(place) => Client::Holds(place.into_slot(slots.0.state.lock())),
+            Client::Holds(slot) => {
+                drop(slot);
+                model.leaves(number);
+                Client::Away
+            }
+            Client::Away => Client::Away,
+        };
+        let seen = (slots.in_flight(), slots.queued());
+        assert_eq!(seen, (model.taken.len(), model.waiting.len()), "{choices:?}");
+        assert!(seen.0 <= requests && (seen.0 == requests || seen.1 == 0), "{choices:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn every_order_of_steps_keeps_the_queue() {
+    let mut played = 0;
+    for (requests, queue) in [(1, 0), (1, 1), (1, 2), (2, 1)] {
+        let mut choices: Vec<usize> = Vec::new();
+        loop {
+            let counts = play(requests, queue, &choices);
+            choices.resize(counts.len(), 0);
+            played += 1;
+            // The last choice that has another one left; those behind it begin anew.
+            let Some(last) = (0..counts.len()).rev().find(|at| choices[*at] + 1 < counts[*at]) else { break };
+            choices.truncate(last + 1);
+            choices[last] += 1;
+        }
+    }
+    assert!(played > 400, "{played}");
+}

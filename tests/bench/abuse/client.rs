@@ -109,6 +109,15 @@ impl Client {
         Ok(())
     }
 
+    /// Reads so many bytes, as text.
+    pub(crate) fn text(&mut self, bytes: usize) -> io::Result<String> {
+        while self.came.len() < bytes {
+            self.more()?;
+        }
+        let text: Vec<u8> = self.came.drain(..bytes).collect();
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// Reads until the connection ends, however it ends; the flag tells whether it did in time.
     pub(crate) fn rest(mut self, limit: Duration) -> (String, bool) {
         let _ = self.socket.set_read_timeout(Some(limit));

@@ -38,9 +38,14 @@ pub(crate) struct Recipe<'a> {
     /// For its configuration and its log.
     pub(crate) folder: &'a Path,
     pub(crate) upstream: SocketAddr,
-    /// A limit of open files, soft and hard.
-    pub(crate) files: Option<u32>,
+    /// What `ulimit` says before it starts, such as `-n 64`.
+    pub(crate) limits: Option<&'a str>,
+    /// Lines of the configuration in place of the usual ones.
+    pub(crate) settings: Option<&'a str>,
 }
+
+/// Room for every crowd, and a short end.
+const SETTINGS: &str = "limits: {requests: 2000, connections: 4000}\ntimeouts: {drain: 2s}\n";
 
 impl Proxy {
     pub(crate) fn start(recipe: &Recipe<'_>) -> io::Result<Self> {
@@ -48,8 +53,8 @@ impl Proxy {
         let config = recipe.folder.join("config.yaml");
         let ready = recipe.folder.join("ready.json");
         let log = recipe.folder.join("log");
-        fs::write(&config, configuration(recipe.upstream))?;
-        let limit = recipe.files.map_or_else(String::new, |files| format!("ulimit -n {files}; "));
+        fs::write(&config, configuration(recipe.upstream, recipe.settings.unwrap_or(SETTINGS)))?;
+        let limit = recipe.limits.map_or_else(String::new, |limits| format!("ulimit {limits}; "));
         let child = Command::new("sh")
             .args(["-c", &format!("{limit}exec \"$0\" \"$@\"")])
             .arg(recipe.binary)
@@ -130,10 +135,15 @@ impl Proxy {
         (result, peak.load(Ordering::Relaxed))
     }
 
+    /// Asks it to end, and does not wait.
+    pub(crate) fn signal(&self) {
+        // It may have ended by itself.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+    }
+
     /// Asks it to end, as an operator does. `None`: it had not ended in time.
     pub(crate) fn terminate(&mut self, limit: Duration) -> Option<(ExitStatus, Duration)> {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).ok()?;
+        self.signal();
         let took = wait_until(limit, || !self.is_alive())?;
         self.child.try_wait().ok().flatten().map(|status| (status, took))
     }
@@ -161,12 +171,11 @@ pub(crate) fn wait_until(limit: Duration, mut holds: impl FnMut() -> bool) -> Op
     }
 }
 
-fn configuration(upstream: SocketAddr) -> String {
+fn configuration(upstream: SocketAddr, settings: &str) -> String {
     format!(
         "version: 1\n\
          listen: 127.0.0.1:0\n\
-         limits: {{requests: 2000, connections: 4000}}\n\
-         timeouts: {{drain: 2s}}\n\
+         {settings}\
          providers:\n\
          \x20 up: {{protocol: openai-chat, base_url: 'http://{upstream}/v1', api_key: k}}\n\
          \x20 deaf: {{protocol: openai-chat, base_url: 'http://{upstream}/deaf', api_key: k}}\n"

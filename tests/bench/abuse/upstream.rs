@@ -10,6 +10,11 @@
 //! | `beat` | a head, then a comment each 100 ms, never an event |
 //! | `slow` | a whole answer, a byte of it each 100 ms |
 //! | `big` | 64 MiB of events, as fast as they are taken |
+//! | `busy` | 503, to be asked again after five seconds |
+//! | `stale` | as `kept`, but the connection is closed right after |
+//! | `split` | a whole answer with headers that want to be two |
+//! | `long-head`, `long-event`, `long-answer`, `long-error` | one of these without an end |
+//! | `garbage-N` | the Nth of [`GARBAGE`] |
 //!
 //! On the path `/deaf` it reads the head of a request, and the body only much later.
 
@@ -34,6 +39,23 @@ const DEAF: Duration = Duration::from_secs(3);
 pub(crate) const BIG: usize = 64 * 1024 * 1024;
 const BIG_EVENT: usize = 16 * 1024;
 const STACK: usize = 128 * 1024;
+/// Values that could be read as a line of their own.
+const SPLIT: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+    x-request-id: a\rset-cookie: evil=1\r\nrequest-id: b\u{85}set-cookie: evil=2\r\n\
+    openai-processing-ms: 1\u{1b}[2J\r\n\r\n";
+/// What is no answer of this protocol.
+pub(crate) const GARBAGE: [&str; 10] = [
+    "",
+    "\0\0\0\0",
+    "SSH-2.0-OpenSSH_9.6\r\n",
+    "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 7\r\n\r\n{}",
+    "HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551616\r\n\r\n{}",
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<html>a captive portal</html>",
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"choices\": [[[[",
+    "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\ndata: {\"choices\":[{\"delta\":7}]}\n\n",
+];
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -207,6 +229,24 @@ impl Guest {
             "beat" => self.drip("text/event-stream", ": beat\n\n"),
             "slow" => self.drip("application/json", " "),
             "big" => self.flood(),
+            "busy" => self.write(
+                "HTTP/1.1 503 Busy\r\nretry-after: 5\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}",
+            ),
+            "stale" => {
+                let body = whole();
+                self.write(
+                    &(head("application/json", &format!("content-length: {}\r\n", body.len())) + &body),
+                )
+            }
+            "split" => self.write(&(SPLIT.to_owned() + &whole())),
+            "long-head" => self.pour("HTTP/1.1 200 OK\r\n", "x-more: y\r\n"),
+            "long-event" => self.pour(&head("text/event-stream", "connection: close\r\n"), "data: \"x"),
+            "long-answer" => self.pour(&head("application/json", "connection: close\r\n"), "[\"x\", "),
+            "long-error" => self.pour("HTTP/1.1 400 Bad\r\nconnection: close\r\n\r\n", "{\"x\": "),
+            _ if script.starts_with("garbage-") => {
+                let number = script.trim_start_matches("garbage-").parse().ok();
+                self.write(number.and_then(|number: usize| GARBAGE.get(number)).copied().unwrap_or_default())
+            }
             _ => Err(io::Error::other("no such script")),
         }
     }
@@ -233,6 +273,16 @@ impl Guest {
             self.counts.written.fetch_add(length, Ordering::Relaxed);
         }
         self.write(&(last() + "data: [DONE]\n\n"))
+    }
+
+    /// Writes without end, until the proxy closes.
+    fn pour(&mut self, start: &str, more: &str) -> io::Result<()> {
+        self.write(start)?;
+        let part = more.repeat(64 * 1024 / more.len());
+        for _ in 0..4 * BIG / part.len() {
+            self.write(&part)?;
+        }
+        Ok(())
     }
 
     /// Waits for the proxy to close: that is always an error, of kind late when it did not.

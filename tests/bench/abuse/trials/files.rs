@@ -6,14 +6,16 @@ use super::{Bench, Outcome, ms, ordinary};
 use crate::client::{Client, buffered};
 use crate::process::{Proxy, Recipe, wait_until};
 
-const FILES: u32 = 64;
+const FILES: usize = 64;
+const LIMIT: &str = "-n 64";
 const CLIENTS: usize = 200;
 
 /// 200 connections to a process that may open 64 files; it serves again as soon as they close.
 pub(super) fn few_files(bench: &mut Bench) -> Outcome {
     let folder = bench.folder.join("few");
     let upstream = bench.upstream.address;
-    let recipe = Recipe { binary: &bench.binary, folder: &folder, upstream, files: Some(FILES) };
+    let recipe =
+        Recipe { binary: &bench.binary, folder: &folder, upstream, limits: Some(LIMIT), settings: None };
     let mut proxy = Proxy::start(&recipe)?;
     ordinary(&proxy)?;
     let before = proxy.facts();

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use super::{Bench, Outcome, ms};
-use crate::client::{Client, Leave, buffered, chat, post, streamed};
+use crate::client::{Client, Leave, buffered, chat, is_late, post, streamed};
 use crate::process::wait_until;
 use crate::upstream::{Seen, micros};
 
@@ -68,6 +68,32 @@ pub(super) fn big(bench: &mut Bench) -> Outcome {
 /// With the first bytes of a next request sent already.
 pub(super) fn with_bytes_behind(bench: &mut Bench) -> Outcome {
     leave(bench, "first", streamed, &When::Pipelined)
+}
+
+/// While the proxy waits to ask a busy provider again: it is not asked again.
+pub(super) fn in_a_backoff(bench: &mut Bench) -> Outcome {
+    const AGAIN: Duration = Duration::from_secs(7);
+    let before = bench.proxy.facts();
+    let name = format!("busy.{}", micros());
+    let mut client = bench.client()?;
+    client.send(&buffered(&format!("up/{name}")))?;
+    bench.upstream.seen.recv_timeout(LOOK_OUT)?;
+    // The provider's answer is on its way, and the delay begins: nothing is told yet.
+    client.socket().set_read_timeout(Some(Duration::from_millis(500)))?;
+    match client.text(1) {
+        Err(error) if is_late(&error) => {}
+        met => return Err(format!("told instead of asking again: {met:?}").into()),
+    }
+    drop(client);
+    let took = bench.proxy.files_fall_to(before.files, LOOK_OUT)?;
+    let until = Instant::now() + AGAIN;
+    while let Ok(seen) = bench.upstream.seen.recv_deadline(until) {
+        if matches!(&seen, Seen::Request(again) if *again == name) {
+            return Err("the provider was asked again for a client that had left".into());
+        }
+    }
+    let figures = format!("gone after {}, not asked again in {AGAIN:?}", ms(took));
+    if took > CLOSED { Err(figures.into()) } else { Ok(figures) }
 }
 
 /// In the middle of its own request body: the provider hears nothing of it.

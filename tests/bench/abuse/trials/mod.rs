@@ -19,11 +19,15 @@ mod ending;
 mod faults;
 mod files;
 mod framing;
+mod hostile;
 mod leaver;
+mod limits;
+mod manners;
+mod patience;
 mod reader;
 
 /// The program ends by itself after this time, whatever hangs.
-const WHOLE: Duration = Duration::from_secs(300);
+const WHOLE: Duration = Duration::from_secs(600);
 
 /// The figures of a trial, or what went wrong.
 pub(crate) type Outcome = Result<String, Box<dyn Error + Send + Sync>>;
@@ -31,7 +35,7 @@ pub(crate) type Outcome = Result<String, Box<dyn Error + Send + Sync>>;
 type Trial = (&'static str, fn(&mut Bench) -> Outcome);
 
 /// In order; the last one ends the process.
-const TRIALS: [Trial; 23] = [
+const TRIALS: [Trial; 38] = [
     ("burst", burst::fresh),
     ("burst_reuse", burst::reuse),
     ("idle_and_half_sent", crowd::idle_and_half_sent),
@@ -45,6 +49,7 @@ const TRIALS: [Trial; 23] = [
     ("leaver_body", leaver::in_its_body),
     ("leaver_upload", leaver::deaf_provider),
     ("leaver_pipelined", leaver::with_bytes_behind),
+    ("leaver_backoff", leaver::in_a_backoff),
     ("few_files", files::few_files),
     ("t1_keep_alive_burst", faults::keep_alive_burst),
     ("t2_huge_lengths", faults::huge_lengths),
@@ -53,7 +58,21 @@ const TRIALS: [Trial; 23] = [
     ("t6_endless", faults::endless),
     ("t7_slow_bodies", crowd::slow_bodies),
     ("t8_short_bodies_and_smuggling", framing::doubtful_frames),
+    ("t9_expect", manners::expect),
+    ("t10_split_headers", hostile::split_headers),
+    ("t12_odd_bytes", manners::odd_bytes),
+    ("old_and_head", manners::old_and_head),
+    ("websocket", manners::websocket),
+    ("nodelay", manners::no_delay),
+    ("bombs", manners::bombs),
+    ("stale_pool", hostile::stale_pool),
+    ("provider_endless", hostile::endless),
+    ("provider_garbage", hostile::garbage),
     ("slow_reader", reader::slow_reader),
+    ("connections", limits::connections),
+    ("slots", limits::slots),
+    ("stopping", limits::stopping),
+    ("patience", patience::patience),
     ("ending", ending::ending),
 ];
 
@@ -70,6 +89,14 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn client(&self) -> std::io::Result<Client> {
         Client::connect(self.proxy.address())
+    }
+
+    /// Another proxy before the same provider.
+    pub(crate) fn second(&self, name: &str, settings: &str) -> std::io::Result<Proxy> {
+        let folder = self.folder.join(name);
+        let settings = Some(settings);
+        let (binary, upstream) = (&self.binary, self.upstream.address);
+        Proxy::start(&Recipe { binary, folder: &folder, upstream, limits: None, settings })
     }
 
     /// One ordinary request on a connection of its own; how long it took.
@@ -127,7 +154,8 @@ fn prepare(binary: &Path, folder: &Path) -> Result<Bench, Box<dyn Error + Send +
     let binary = binary.canonicalize()?;
     let upstream = Upstream::start()?;
     let main = folder.join("main");
-    let recipe = Recipe { binary: &binary, folder: &main, upstream: upstream.address, files: None };
+    let recipe =
+        Recipe { binary: &binary, folder: &main, upstream: upstream.address, limits: None, settings: None };
     let proxy = Proxy::start(&recipe)?;
     ordinary(&proxy)?;
     let start = proxy.facts();
