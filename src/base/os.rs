@@ -152,14 +152,6 @@ pub fn reset_on_close(_socket: &TcpStream) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// From now on this thread runs when nobody else on the machine wants to. Where the system does not
-/// know such threads it stays as it is.
-pub fn give_way() {
-    // Linux alone has priorities of threads; a refusal leaves the thread as it is.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 19);
-}
-
 /// Raises the soft limit of open files to the hard one; returns the limit in force, if known.
 #[cfg(unix)]
 pub fn raise_file_limit() -> Option<u64> {

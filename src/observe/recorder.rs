@@ -1,17 +1,17 @@
 //! Writes exchanges: into the trace, and into a file for each request. A thread of its own does it,
-//! after the client has its answer, and only when the machine has nothing better to do: where it
-//! cannot keep up, exchanges are dropped and counted, and no request waits.
+//! after the client has its answer, and it works a sixteenth of the time: where that is too little,
+//! exchanges are dropped and counted, and no request waits. (A thread of low priority would do the
+//! same, but for the locks that it holds while it is put aside.)
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
 use crate::base::clock;
-use crate::base::os;
 use crate::base::private;
 use crate::config::Config;
 use crate::observe::append::Appended;
@@ -23,6 +23,10 @@ use crate::observe::trace::{Bodies, Exchange};
 const QUEUE: usize = 1024;
 /// and no more than so many bytes of them.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// The writer rests so many times as long as it wrote,
+const REST: u32 = 15;
+/// but no longer than this.
+const LONGEST_REST: Duration = Duration::from_millis(50);
 /// At the end a disk is given so long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -42,6 +46,8 @@ pub struct Recorder {
     wants: Wants,
     queue: Queue,
     waiting: Arc<AtomicUsize>,
+    /// No more rest: it ends.
+    hurry: Arc<AtomicBool>,
 }
 
 impl Wants {
@@ -68,16 +74,20 @@ impl Recorder {
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut writer =
             Writer { wants: wants.clone(), trace: None, told: false, waiting: Arc::clone(&waiting) };
+        let hurry = Arc::new(AtomicBool::new(false));
+        let hurries = Arc::clone(&hurry);
         let run = move |exchanges: Receiver<Item>| {
-            os::give_way();
             for item in exchanges {
-                if let Item::Exchange(exchange) = item {
-                    writer.takes(&exchange);
+                let Item::Exchange(exchange) = item else { continue };
+                let since = clock::now();
+                writer.takes(&exchange);
+                if !hurries.load(Ordering::Relaxed) {
+                    clock::rest(((clock::now() - since) * REST).min(LONGEST_REST));
                 }
             }
         };
         let queue = Queue::start("trace", QUEUE, Box::new(run))?;
-        Ok(Self { wants, queue, waiting })
+        Ok(Self { wants, queue, waiting, hurry })
     }
 
     /// What it writes.
@@ -115,7 +125,9 @@ impl Recorder {
 
     /// Waits until all is written; not for long.
     pub fn finish(&self) {
+        self.hurry.store(true, Ordering::Relaxed);
         self.queue.finish(PATIENCE);
+        self.hurry.store(false, Ordering::Relaxed);
     }
 }
 
