@@ -8,6 +8,7 @@ pub mod env;
 pub mod id;
 pub mod json;
 pub mod os;
+pub mod pause;
 pub mod private;
 pub mod quote;
 pub mod secret;

@@ -101,7 +101,7 @@ fn look(base: &str, env: &Env, json: bool) -> Result<String, String> {
     match probe::look(&format!("{base}/debug/status{form}"), env.var("LLMGATE_KEY"), PATIENCE) {
         Ok((200, body)) if json => Ok(body),
         Ok((200, body)) => {
-            let lines: Vec<String> = body.lines().map(harmless).collect();
+            let lines: Vec<String> = body.lines().map(|line| harmless(line).into_owned()).collect();
             Ok(lines.join("\n"))
         }
         Ok((401, _)) => Err(format!("{base} wants a key: set LLMGATE_KEY to one of its client keys")),

@@ -154,7 +154,7 @@ fn cells(key: &str, sums: &Sums) -> Vec<String> {
         (_, false) => "?".to_owned(),
     };
     let counts = [sums.requests, sums.errors, sums.input, sums.cached, sums.output, sums.reasoning];
-    let mut cells = vec![crate::observe::log::harmless(key)];
+    let mut cells = vec![crate::observe::log::harmless(key).into_owned()];
     cells.extend(counts.iter().map(ToString::to_string));
     cells.push(cost);
     cells

@@ -71,8 +71,7 @@ fn refused(live: &Live, outgoing: &Outgoing<'_>, line: &Line, incoming: &mut Inc
     // broke may still tell the reason.
     let (body, _) = read_up_to(incoming, limit + line.longest_secret(live)).unwrap_or_default();
     line.tape.takes(&body);
-    let body = line.masked(live, &String::from_utf8_lossy(&body));
-    let body = cut(&body, limit).to_owned();
+    let body = cut(&line.masked(live, &String::from_utf8_lossy(&body)), limit).to_owned();
     let error = error::read(&body);
     let report = outgoing.report(live, incoming.status, headers::retry_after(incoming));
     let mut trouble = Trouble::of_provider(&error, &body, &report);

@@ -140,7 +140,7 @@ fn said(live: &Live, status: u16, body: &str) -> Said {
     };
     let class = classify(&evidence, &live.config().classify);
     let words: String = live.masked(told.message.trim()).chars().take(300).collect();
-    Said::No { status, class, words: harmless(&words) }
+    Said::No { status, class, words: harmless(&words).into_owned() }
 }
 
 /// Did the stream tell its own end?

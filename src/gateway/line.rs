@@ -248,8 +248,11 @@ impl Line {
     }
 
     /// A text of others with every known secret masked, the client's own credential too.
-    pub fn masked(&self, live: &Live, text: &str) -> String {
-        mask_known(&live.masked(text), self.credential.as_slice()).into_owned()
+    pub fn masked<'t>(&self, live: &Live, text: &'t str) -> Cow<'t, str> {
+        match live.masked(text) {
+            Cow::Borrowed(text) => mask_known(text, self.credential.as_slice()),
+            Cow::Owned(text) => Cow::Owned(mask_known(&text, self.credential.as_slice()).into_owned()),
+        }
     }
 
     /// Bytes of the longest secret that may be in a text.

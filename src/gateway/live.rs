@@ -1,6 +1,7 @@
 //! Everything a request may use: the routes, the providers' connections, the known secrets.
 //! Replaced whole by a reload; what did not change is carried over.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -111,8 +112,8 @@ impl Live {
     }
 
     /// A text of others with every known secret masked.
-    pub fn masked(&self, text: &str) -> String {
-        mask_known(text, &self.secrets).into_owned()
+    pub fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        mask_known(text, &self.secrets)
     }
 
     /// Remembers state that a client has no field for.

@@ -341,7 +341,8 @@ impl Relay<'_, '_> {
     /// The provider told an error inside its answer.
     fn told(&self, facts: &Facts, body: &str) -> Trouble {
         let error = facts.error.clone().unwrap_or_default();
-        let masked = ProviderError { message: self.line.masked(self.live, &error.message), ..error };
+        let masked =
+            ProviderError { message: self.line.masked(self.live, &error.message).into_owned(), ..error };
         let report = self.outgoing.report(self.live, masked.status.unwrap_or(0), None);
         let searched = if body.is_empty() { &masked.message } else { body };
         Trouble::of_provider(&masked, searched, &report)
@@ -349,10 +350,9 @@ impl Relay<'_, '_> {
 
     /// An error event may quote a key of ours.
     fn mask(&self, out: &mut Vec<u8>, from: usize) {
-        let masked =
-            self.line.masked(self.live, &String::from_utf8_lossy(out.get(from..).unwrap_or_default()));
-        out.truncate(from);
-        out.extend_from_slice(masked.as_bytes());
+        let told = out.split_off(from.min(out.len()));
+        let text = String::from_utf8_lossy(&told);
+        out.extend_from_slice(self.line.masked(self.live, &text).as_bytes());
     }
 
     fn unfit(&self, error: PipeError) -> Trouble {

@@ -114,19 +114,14 @@ impl Tape {
     }
 
     /// All of it, when the request is over; `masked` masks the secrets in a text.
-    pub fn exchange(
-        &self,
-        inbound: &Inbound,
-        record: &Record,
-        masked: &dyn Fn(&str) -> String,
-    ) -> Option<Box<Exchange>> {
+    pub fn exchange(&self, inbound: &Inbound, record: &Record, masked: &Masked<'_>) -> Option<Box<Exchange>> {
         let reel = self.0.as_ref()?.take();
         let headers = inbound.headers.iter().map(|(name, value)| header(name, value));
         let mut asked = Message { at: record.at, headers: headers.collect(), ..Message::default() };
         add(&mut asked, inbound.text.as_bytes(), reel.most);
         let mut exchange = Exchange {
             record: record.clone(),
-            query: inbound.query.as_deref().map(masked),
+            query: inbound.query.as_deref().map(|query| masked(query).into_owned()),
             asked,
             calls: reel.calls,
             told: reel.told,
@@ -184,7 +179,7 @@ pub enum Mask {
 }
 
 fn header(name: &str, value: &str) -> String {
-    format!("{name}: {}", harmless(value))
+    [name, ": ", &harmless(value)].concat()
 }
 
 fn add(message: &mut Message, part: &[u8], most: usize) {
@@ -193,12 +188,20 @@ fn add(message: &mut Message, part: &[u8], most: usize) {
     message.body.extend_from_slice(part.get(..room).unwrap_or_default());
 }
 
-fn mask(message: &mut Message, masked: &dyn Fn(&str) -> String) {
+/// Masks the secrets in a text.
+type Masked<'a> = dyn Fn(&str) -> Cow<'_, str> + 'a;
+
+fn mask(message: &mut Message, masked: &Masked<'_>) {
     for header in &mut message.headers {
-        *header = masked(header);
+        if let Cow::Owned(other) = masked(header) {
+            *header = other;
+        }
     }
     let text = String::from_utf8_lossy(&message.body);
     // What was no text is no longer what it was.
     message.cut |= matches!(text, Cow::Owned(_));
-    message.body = masked(&text).into_bytes();
+    match (masked(&text), &text) {
+        (Cow::Borrowed(_), Cow::Borrowed(_)) => {}
+        (other, _) => message.body = other.into_owned().into_bytes(),
+    }
 }

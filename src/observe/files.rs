@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::base::clock;
 use crate::base::env::Env;
 use crate::config::{self, Config, UsageHook};
 use crate::observe::hook::{Hook, Post};
@@ -57,7 +56,7 @@ impl Files {
         }
         let line = line(&Entry::of(record));
         if let Some((_, ledger)) = &open.ledger {
-            ledger.add(&line, record.at, clock::millis());
+            ledger.add(&line, record.at);
         }
         if let Some((_, hook)) = &open.hook {
             hook.post(line);
@@ -84,7 +83,7 @@ impl Files {
     pub fn finish(&self) {
         let open = self.open();
         if let Some((_, ledger)) = &open.ledger {
-            ledger.finish(clock::millis());
+            ledger.finish();
         }
         if let Some(recorder) = &open.recorder {
             recorder.finish();

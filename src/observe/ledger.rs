@@ -2,12 +2,17 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 
 use crate::base::calendar;
-use crate::base::clock::Millis;
+use crate::base::clock::{self, Millis};
+use crate::base::json;
+use crate::base::pause::Pause;
 use crate::observe::append::Appended;
 use crate::observe::record::Record;
 use crate::policy::class::Class;
@@ -21,21 +26,35 @@ pub enum Place {
     File(PathBuf),
 }
 
-/// The file of this month, or the one file. Whoever comes while another writes leaves its line for
-/// it: nobody waits for a disk, and many lines at once become one write.
+/// After a write the writer rests so long, so that many lines become one write.
+const GATHER: Duration = Duration::from_millis(20);
+const STACK_BYTES: usize = 256 * 1024;
+
+/// The file of this month, or the one file. A thread of its own writes: the first line at once,
+/// what comes soon after it together. No request waits for a disk.
 #[derive(Debug)]
 pub struct Ledger {
     place: Place,
+    desk: Arc<Desk>,
+}
+
+/// What the ledger shares with its thread.
+#[derive(Debug, Default)]
+struct Desk {
     left: Mutex<Left>,
+    /// A first line came, or none will come any more.
+    came: Condvar,
+    pause: Pause,
+    /// Locked before `left` is emptied, so that lines stay in their order.
     open: Mutex<Open>,
 }
 
-/// Lines that were left for the one who writes.
+/// Lines that are not written yet.
 #[derive(Debug, Default)]
 struct Left {
-    /// The file that somebody writes to now.
-    writes: Option<PathBuf>,
-    lines: Vec<u8>,
+    lines: Vec<(PathBuf, Vec<u8>)>,
+    has_writer: bool,
+    is_closed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -93,54 +112,79 @@ pub fn month_file(at: Millis) -> String {
 impl Ledger {
     /// A ledger in its place; nothing is opened before the first line.
     pub fn new(place: Place) -> Self {
-        Self { place, left: Mutex::default(), open: Mutex::default() }
+        Self { place, desk: Arc::default() }
     }
 
     /// Adds a line, which ends with its line feed. That it cannot be written is told once, and
     /// again when it could be meanwhile.
-    pub fn add(&self, line: &[u8], at: Millis, now: Millis) {
+    pub fn add(&self, line: &[u8], at: Millis) {
         let path = self.place.file(at);
-        let mut left = self.left.lock();
-        let is_mine = left.writes.is_none();
-        if is_mine {
-            left.writes = Some(path.clone());
-        } else if left.writes.as_ref() == Some(&path) {
-            left.lines.extend_from_slice(line);
-            return;
+        let mut left = self.desk.left.lock();
+        let is_first = left.lines.is_empty();
+        match left.lines.last_mut() {
+            Some((known, lines)) if *known == path => lines.extend_from_slice(line),
+            Some(_) | None => left.lines.push((path, line.to_vec())),
         }
+        if !left.has_writer {
+            left.has_writer = Desk::start(&self.desk).is_ok();
+        }
+        let has_writer = left.has_writer;
         drop(left);
-        self.write(&path, line, now);
-        while is_mine && self.write_left(&path, now) {}
+        match has_writer {
+            true if is_first => drop(self.desk.came.notify_one()),
+            true => {}
+            false => self.desk.write(),
+        }
     }
 
     /// Writes the lines that are left, if there are any.
-    pub fn finish(&self, now: Millis) {
-        let path = self.left.lock().writes.clone();
-        while path.as_ref().is_some_and(|path| self.write_left(path, now)) {}
+    pub fn finish(&self) {
+        self.desk.write();
     }
+}
 
-    /// Writes what was left meanwhile; with nothing left, nobody writes any more.
-    fn write_left(&self, path: &Path, now: Millis) -> bool {
-        let mut left = self.left.lock();
-        if left.lines.is_empty() {
-            left.writes = None;
-            return false;
-        }
-        let lines = std::mem::take(&mut left.lines);
-        drop(left);
-        self.write(path, &lines, now);
-        true
+impl Drop for Ledger {
+    /// Nothing is left behind; the thread ends.
+    fn drop(&mut self) {
+        self.desk.left.lock().is_closed = true;
+        self.desk.came.notify_one();
+        self.desk.pause.end();
+        self.desk.write();
     }
+}
 
-    fn write(&self, path: &Path, lines: &[u8], now: Millis) {
-        let mut open = self.open.lock();
-        match open.add(path, lines, now) {
-            Ok(()) => open.told = false,
-            Err(error) if !open.told => {
-                open.told = true;
-                log::error!("the ledger {} cannot be written: {error}", path.display());
+impl Desk {
+    fn start(desk: &Arc<Self>) -> io::Result<()> {
+        let desk = Arc::clone(desk);
+        let thread = thread::Builder::new().name("ledger".to_owned()).stack_size(STACK_BYTES);
+        thread.spawn(move || {
+            while desk.waits() {
+                desk.write();
+                desk.pause.rest(GATHER);
             }
-            Err(_) => {}
+        })?;
+        Ok(())
+    }
+
+    /// Waits for a line; `false` when none will come.
+    fn waits(&self) -> bool {
+        let mut left = self.left.lock();
+        self.came.wait_while(&mut left, |left| left.lines.is_empty() && !left.is_closed);
+        !left.is_closed
+    }
+
+    fn write(&self) {
+        let mut open = self.open.lock();
+        let lines = std::mem::take(&mut self.left.lock().lines);
+        for (path, lines) in lines {
+            match open.add(&path, &lines, clock::millis()) {
+                Ok(()) => open.told = false,
+                Err(error) if !open.told => {
+                    open.told = true;
+                    log::error!("the ledger {} cannot be written: {error}", path.display());
+                }
+                Err(_) => {}
+            }
         }
     }
 }
@@ -188,14 +232,14 @@ impl<'a> Entry<'a> {
 }
 
 /// Milliseconds with one decimal.
-fn tenths(time: std::time::Duration) -> f64 {
+fn tenths(time: Duration) -> f64 {
     (time.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 /// A value as one line of JSON, with its line feed.
 pub fn line(value: &impl Serialize) -> Vec<u8> {
-    // Texts and numbers can always be written.
-    let mut line = serde_json::to_vec(value).unwrap_or_default();
+    let mut line = Vec::with_capacity(1024);
+    json::write(value, &mut line);
     line.push(b'\n');
     line
 }
@@ -210,15 +254,11 @@ mod tests {
         let ledger = Ledger::new(Place::File(folder.join("usage.jsonl")));
         let adds = |thread: usize| {
             for number in 0..500 {
-                ledger.add(
-                    format!("{thread} {number} {}\n", "x".repeat(number)).as_bytes(),
-                    Millis(0),
-                    Millis(0),
-                );
+                ledger.add(format!("{thread} {number} {}\n", "x".repeat(number)).as_bytes(), Millis(0));
             }
         };
-        std::thread::scope(|scope| (0..8).for_each(|thread| drop(scope.spawn(move || adds(thread)))));
-        ledger.finish(Millis(0));
+        thread::scope(|scope| (0..8).for_each(|thread| drop(scope.spawn(move || adds(thread)))));
+        ledger.finish();
         let text = std::fs::read_to_string(folder.join("usage.jsonl")).unwrap();
         std::fs::remove_dir_all(folder).unwrap();
         let mut lines: Vec<&str> = text.lines().collect();

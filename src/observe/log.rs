@@ -1,5 +1,6 @@
 //! The log line of a request (SPEC 11.1). Prompts, answers and tool arguments are never in it.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -60,9 +61,10 @@ fn milliseconds(time: Duration) -> String {
 }
 
 /// Text of others on its way to a terminal: what moves, turns round or hides text is escaped.
-pub fn harmless(text: &str) -> String {
-    if !text.chars().any(is_harmful) {
-        return text.to_owned();
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if is_plain || !text.chars().any(is_harmful) {
+        return Cow::Borrowed(text);
     }
     text.chars().flat_map(|c| if is_harmful(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }

@@ -1,17 +1,18 @@
 //! Writes exchanges: into the trace, and into a file for each request. A thread of its own does it,
-//! after the client has its answer, and it works a sixteenth of the time: where that is too little,
+//! after the client has its answer, and it works a fiftieth of the time: where that is too little,
 //! exchanges are dropped and counted, and no request waits. (A thread of low priority would do the
 //! same, but for the locks that it holds while it is put aside.)
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
 use crate::base::clock;
+use crate::base::pause::Pause;
 use crate::base::private;
 use crate::config::Config;
 use crate::observe::append::Appended;
@@ -24,7 +25,7 @@ const QUEUE: usize = 1024;
 /// and no more than so many bytes of them.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// The writer rests so many times as long as it wrote,
-const REST: u32 = 15;
+const REST: u32 = 49;
 /// but no longer than this.
 const LONGEST_REST: Duration = Duration::from_millis(50);
 /// At the end a disk is given so long.
@@ -46,8 +47,7 @@ pub struct Recorder {
     wants: Wants,
     queue: Queue,
     waiting: Arc<AtomicUsize>,
-    /// No more rest: it ends.
-    hurry: Arc<AtomicBool>,
+    pause: Arc<Pause>,
 }
 
 impl Wants {
@@ -74,20 +74,18 @@ impl Recorder {
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut writer =
             Writer { wants: wants.clone(), trace: None, told: false, waiting: Arc::clone(&waiting) };
-        let hurry = Arc::new(AtomicBool::new(false));
-        let hurries = Arc::clone(&hurry);
+        let pause = Arc::new(Pause::default());
+        let rests = Arc::clone(&pause);
         let run = move |exchanges: Receiver<Item>| {
             for item in exchanges {
                 let Item::Exchange(exchange) = item else { continue };
                 let since = clock::now();
                 writer.takes(&exchange);
-                if !hurries.load(Ordering::Relaxed) {
-                    clock::rest(((clock::now() - since) * REST).min(LONGEST_REST));
-                }
+                rests.rest(((clock::now() - since) * REST).min(LONGEST_REST));
             }
         };
         let queue = Queue::start("trace", QUEUE, Box::new(run))?;
-        Ok(Self { wants, queue, waiting, hurry })
+        Ok(Self { wants, queue, waiting, pause })
     }
 
     /// What it writes.
@@ -125,9 +123,9 @@ impl Recorder {
 
     /// Waits until all is written; not for long.
     pub fn finish(&self) {
-        self.hurry.store(true, Ordering::Relaxed);
+        self.pause.end();
         self.queue.finish(PATIENCE);
-        self.hurry.store(false, Ordering::Relaxed);
+        self.pause.begin();
     }
 }
 

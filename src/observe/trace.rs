@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::base::clock::Millis;
 use crate::base::json::Members;
+use crate::base::quote::Text;
 use crate::observe::ledger::Entry;
 use crate::observe::record::{Outcome, Record};
 use crate::protocol::excerpt;
@@ -115,7 +116,7 @@ struct Line<'a> {
     recipe: Option<&'a Recipe>,
     /// The body; without one, none was written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
+    body: Option<Text<'a>>,
     /// Is something of the body missing?
     truncated: bool,
 }
@@ -200,10 +201,10 @@ impl Exchange {
         let text = || String::from_utf8_lossy(&message.body);
         let (body, cut) = match bodies {
             Bodies::None => (None, false),
-            Bodies::Whole => (Some(text().into_owned()), false),
+            Bodies::Whole => (Some(Text(text())), false),
             Bodies::Excerpt(most) => {
-                let (body, cut) = excerpt::of(&text(), most);
-                (Some(body), cut)
+                let (body, cut) = excerpt::of(text(), most);
+                (Some(Text(body)), cut)
             }
         };
         Line {

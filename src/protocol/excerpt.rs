@@ -1,8 +1,11 @@
 //! A body made short for people: of a history what follows the model's last turn, of each text its
 //! first characters. What was short enough stays as it came, byte for byte.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
+use crate::base::json;
 use crate::base::sse::FrameReader;
 
 /// The members that hold a history, in the four languages.
@@ -11,16 +14,32 @@ const HISTORIES: [&str; 3] = ["messages", "input", "contents"];
 const STREAM_TEXTS: usize = 64;
 
 /// The body with texts of at most `most` characters; whether something is missing.
-pub fn of(body: &str, most: usize) -> (String, bool) {
-    if let Ok(mut value) = serde_json::from_str::<Value>(body) {
-        let missing = newest(&mut value) | shorten(&mut value, most);
-        return if missing { (value.to_string(), true) } else { (body.to_owned(), false) };
+pub fn of(body: Cow<'_, str>, most: usize) -> (Cow<'_, str>, bool) {
+    // Nothing of it can be longer, and it has no history.
+    if body.len() <= most && !HISTORIES.iter().any(|name| body.contains(name)) {
+        return (body, false);
     }
-    stream(body, most).unwrap_or_else(|| {
-        let short: String = body.chars().take(most).collect();
-        let missing = short.len() < body.len();
-        (short, missing)
-    })
+    let short = match serde_json::from_str::<Value>(&body) {
+        Ok(mut value) => (newest(&mut value) | shorten(&mut value, most)).then(|| json::written(&value)),
+        Err(_) => match stream(&body, most) {
+            Some(short) => short,
+            None => cut(&body, most).map(|(end, _)| body.get(..end).unwrap_or_default().to_owned()),
+        },
+    };
+    let missing = short.is_some();
+    (short.map_or(body, Cow::Owned), missing)
+}
+
+/// Where a text of more than `most` characters is cut, and how many are left; `None`: it is none.
+fn cut(text: &str, most: usize) -> Option<(usize, usize)> {
+    if text.len() <= most {
+        return None;
+    }
+    if text.is_ascii() {
+        return Some((most, text.len() - most));
+    }
+    let (end, _) = text.char_indices().nth(most)?;
+    Some((end, text.get(end..).map_or(0, |rest| rest.chars().count())))
 }
 
 /// The history without what stood in earlier requests already.
@@ -46,8 +65,7 @@ fn is_the_models(turn: &Value) -> bool {
 fn shorten(value: &mut Value, most: usize) -> bool {
     match value {
         Value::String(text) => {
-            let Some((end, _)) = text.char_indices().nth(most) else { return false };
-            let left = text.get(end..).map_or(0, |rest| rest.chars().count());
+            let Some((end, left)) = cut(text, most) else { return false };
             text.truncate(end);
             text.push_str(&format!("… (+{left})"));
             true
@@ -60,8 +78,8 @@ fn shorten(value: &mut Value, most: usize) -> bool {
     }
 }
 
-/// The same of an event stream; `None` when it is none.
-fn stream(body: &str, most: usize) -> Option<(String, bool)> {
+/// The same of an event stream, `None` when it is none: what it is cut to, if something is missing.
+fn stream(body: &str, most: usize) -> Option<Option<String>> {
     let mut reader = FrameReader::new(usize::MAX);
     reader.push(body.as_bytes());
     let room = most.saturating_mul(STREAM_TEXTS);
@@ -83,10 +101,7 @@ fn stream(body: &str, most: usize) -> Option<(String, bool)> {
             None => out.extend_from_slice(frame.raw),
         }
     }
-    if !missing {
-        return is_stream.then(|| (body.to_owned(), false));
-    }
-    is_stream.then(|| (String::from_utf8_lossy(&out).into_owned(), true))
+    is_stream.then(|| missing.then(|| String::from_utf8_lossy(&out).into_owned()))
 }
 
 #[cfg(test)]
@@ -95,7 +110,7 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, most: usize, expected: &str) {
-        assert_eq!(of(body, most), (expected.to_owned(), expected != body));
+        assert_eq!(of(body.into(), most), (expected.into(), expected != body));
     }
 
     #[test]
@@ -134,7 +149,7 @@ mod tests {
         );
         check("no JSON", 2, "no");
         let long = "data: {\"t\":\"1\"}\n\n".repeat(30);
-        let (short, missing) = of(&long, 3);
-        assert!(missing && long.starts_with(&short) && short.len() < 192 && short.ends_with("\n\n"));
+        let (short, missing) = of(Cow::Borrowed(&long), 3);
+        assert!(missing && long.starts_with(&*short) && short.len() < 192 && short.ends_with("\n\n"));
     }
 }

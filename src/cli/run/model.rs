@@ -96,8 +96,9 @@ fn offer(config: &Arc<Config>, env: &Env) -> Result<(Option<String>, Vec<String>
     let with = config.providers.iter().find(|provider| !favourites(provider).is_empty());
     let Some(provider) = with.or_else(|| config.providers.first()) else { return Ok((None, Vec::new())) };
     let live = Live::new(Arc::clone(config), env, None).map_err(|failure| failure.to_string())?;
-    let names = offer::names(&live, provider, PATIENCE)
-        .map_err(|failure| live.masked(&format!("{} does not tell its models: {failure}", provider.name)))?;
+    let names = offer::names(&live, provider, PATIENCE).map_err(|failure| {
+        live.masked(&format!("{} does not tell its models: {failure}", provider.name)).into_owned()
+    })?;
     Ok((best(&names, favourites(provider)), names))
 }
 
