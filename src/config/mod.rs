@@ -95,8 +95,7 @@ pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> R
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut errors = Errors::default();
     if overrides.local {
-        let warning = "--local is not used: it makes a provider only where there is no file";
-        errors.warnings.push(warning.to_owned());
+        errors.warn("--local is not used: it makes a provider only where there is no file");
     }
     let root = match file::parse(text) {
         Ok(mut root) => {

@@ -105,7 +105,7 @@ fn preset(env: &Env, errors: &mut Errors) -> Preset {
     }
     let spot = Spot { path: set.join(", "), outside: true, ..Spot::default() };
     let missing = missing.join(" and ");
-    errors.refuse(&spot, format!("set, but the preset also needs {missing}: set it too"));
+    errors.refuse(&spot, &format!("set, but the preset also needs {missing}: set it too"));
     Preset::Partial
 }
 

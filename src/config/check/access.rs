@@ -21,7 +21,7 @@ pub(super) fn listen(field: &Field<String>, outside: Outside<'_>, errors: &mut E
     } else if let Some(text) = env.var("LLMGATE_LISTEN") {
         (text.to_owned(), Spot::outside("LLMGATE_LISTEN", text))
     } else if let Some(at) = field.given() {
-        (at.value.clone(), at.spot.clone())
+        (at.value.clone(), Spot::clone(&at.spot))
     } else if let Some(port) = port {
         (format!("127.0.0.1:{port}"), Spot::outside("PORT", port))
     } else {
@@ -48,14 +48,14 @@ pub(super) fn client_auth(
     // Nobody may believe in a limit that is not there.
     if !super::bucket::buckets(written.buckets.or_default(), errors).is_empty() {
         let warning = "client_auth.buckets limits nobody in this version: use `buckets` of a provider";
-        errors.warnings.push(warning.to_owned());
+        errors.warn(warning);
     }
 
     let variable = from_variable::<AuthMode>("LLMGATE_AUTH_MODE", outside.env, errors);
     let extra = outside.env.var("LLMGATE_KEY");
     let spot = match (variable, written.mode.given()) {
         (Some(mode), _) => Spot::outside("LLMGATE_AUTH_MODE", crate::config::Words::word(mode)),
-        (None, Some(at)) => at.spot.clone(),
+        (None, Some(at)) => Spot::clone(&at.spot),
         (None, None) => Spot::of("client_auth.mode", None),
     };
     let unsaid = if extra.is_some() { AuthMode::ProxyKey } else { AuthMode::None };
@@ -71,9 +71,7 @@ pub(super) fn client_auth(
     let auth = match mode {
         AuthMode::None => {
             if !keys.is_empty() {
-                errors
-                    .warnings
-                    .push("client_auth.mode is none: client keys are given but not asked for".to_owned());
+                errors.warn("client_auth.mode is none: client keys are given but not asked for");
             }
             ClientAuth::None
         }
@@ -123,8 +121,7 @@ pub(super) fn test_mode(field: Field<bool>, listen: &str, errors: &mut Errors) -
     if let Some(at) = field.given().filter(|at| at.value)
         && !listens_on_loopback(listen)
     {
-        let reason = format!("needs a loopback `listen`, but that is {listen}");
-        errors.refuse(&at.spot, reason);
+        errors.refuse(&at.spot, &format!("needs a loopback `listen`, but that is {listen}"));
     }
     field.or(false)
 }

@@ -88,8 +88,7 @@ pub(super) fn breaker(written: raw::Breaker, errors: &mut Errors) -> Breaker {
     let default = Breaker::default();
     let too_long = |text: &str| text.chars().count() > LONGEST_SIGNAL;
     if let Some(at) = written.signal.given().filter(|at| too_long(&at.value)) {
-        let reason = format!("must be at most {LONGEST_SIGNAL} characters");
-        errors.refuse(&at.spot, reason);
+        errors.refuse(&at.spot, &format!("must be at most {LONGEST_SIGNAL} characters"));
     }
     let max_spot = written.max_cooldown.given().map(|at| at.spot.clone());
     let breaker = Breaker {

@@ -30,7 +30,7 @@ pub(super) fn read(at: &At<String>, names: &Names<'_>, errors: &mut Errors) -> O
 
 /// Notes circles and chains that are too long. Each alias is looked at once: those without
 /// unsettled fallbacks are settled first; what cannot be settled leads into a circle.
-pub(super) fn chains(routes: &[AliasRoute], spots: &[Spot], errors: &mut Errors) {
+pub(super) fn chains(routes: &[AliasRoute], spots: &[Box<Spot>], errors: &mut Errors) {
     let index: HashMap<&str, usize> =
         routes.iter().enumerate().map(|(i, route)| (route.alias.as_str(), i)).collect();
     let next: Vec<Vec<usize>> = routes.iter().map(|route| follow(route, &index)).collect();
@@ -39,8 +39,7 @@ pub(super) fn chains(routes: &[AliasRoute], spots: &[Spot], errors: &mut Errors)
     for (i, spot) in spots.iter().enumerate() {
         match depths.get(i).copied().flatten() {
             Some(depth) if depth == DEEPEST + 1 => {
-                let reason = format!("its fallbacks go deeper than {DEEPEST} aliases");
-                errors.refuse(spot, reason);
+                errors.refuse(spot, &format!("its fallbacks go deeper than {DEEPEST} aliases"));
             }
             Some(_) => {}
             None => {
@@ -48,7 +47,7 @@ pub(super) fn chains(routes: &[AliasRoute], spots: &[Spot], errors: &mut Errors)
                     let spot = circle.first().and_then(|i| spots.get(*i)).unwrap_or(spot);
                     let names = circle.iter().filter_map(|i| routes.get(*i));
                     let names: Vec<_> = names.map(|route| route.alias.as_str()).collect();
-                    errors.refuse(spot, format!("its fallbacks go in a circle: {}", names.join(" -> ")));
+                    errors.refuse(spot, &format!("its fallbacks go in a circle: {}", names.join(" -> ")));
                 }
             }
         }

@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 
-use super::errors::{Errors, Problem, Spot};
+use super::errors::{Errors, Spot};
 use super::raw::Root;
-use super::read::{At, Field, Read};
+use super::read::{At, Field, Read, one_of};
+use super::scalar::no_word_of;
 use super::words::Words;
 use super::{Compat, Config, LogLevel, Overrides, Source, UnknownModel, raw};
 use crate::base::env::Env;
-use crate::base::id::{ModelName, nearest};
+use crate::base::id::ModelName;
 use crate::policy::class::{ClassRule, StatusPattern};
 
 pub(super) use access::listens_on_loopback;
@@ -127,8 +128,7 @@ fn version(field: Field<u64>, errors: &mut Errors) {
             errors.refuse(&at.spot, "only version 1 is known: set it to 1");
         }
         Field::Missing => {
-            let problem = Problem::Missing("1".to_owned());
-            errors.push(&Spot::of("version", None), problem, None);
+            errors.missing(&Spot::default(), "version", "1");
         }
         Field::Given(_) | Field::Broken => {}
     }
@@ -154,13 +154,11 @@ fn unknown_model(
 }
 
 /// The environment's word for a choice; a wrong one is noted.
-fn from_variable<T: Words + Read>(name: &str, env: &Env, errors: &mut Errors) -> Option<T> {
+fn from_variable<T: Words>(name: &str, env: &Env, errors: &mut Errors) -> Option<T> {
     let word = env.var(name)?;
     let choice = T::named(word);
     if choice.is_none() {
-        let near = nearest(word, T::WORDS.iter().map(|(known, _)| *known));
-        let reason = format!("must be {}", T::takes());
-        errors.refuse_near(&Spot::outside(name, word), reason, near);
+        no_word_of(word, T::WORDS, &Spot::outside(name, word), errors);
     }
     choice
 }
@@ -210,7 +208,7 @@ fn status(at: &At<raw::StatusText>, errors: &mut Errors) -> Option<StatusPattern
         },
     };
     if pattern.is_none() {
-        errors.refuse(&at.spot, format!("must be {}", raw::StatusText::takes()));
+        errors.refuse(&at.spot, &format!("must be {}", one_of(raw::StatusText::TAKES)));
     }
     pattern
 }

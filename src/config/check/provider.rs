@@ -4,9 +4,9 @@ use super::access::check_key;
 use super::{Outside, bounds, bucket, model};
 use crate::base::id::ProviderName;
 use crate::base::secret::Secret;
-use crate::config::errors::{Errors, Problem, Spot};
+use crate::config::errors::{Errors, Spot};
 use crate::config::expand::is_variable;
-use crate::config::read::{At, Entries, Entry, Field, Read, join};
+use crate::config::read::{At, Entries, Entry, Field, Read, join, one_of};
 use crate::config::scalar::Key;
 use crate::config::url::{self, Flaw, Url};
 use crate::config::vendors;
@@ -29,8 +29,7 @@ pub(super) fn providers(
     let entries = field.or_default().0;
     if entries.is_empty() && !broken {
         let takes = "a map with at least one provider, each with its base_url";
-        let problem = Problem::Missing(takes.to_owned());
-        errors.push(&Spot::of("providers", None), problem, None);
+        errors.missing(&Spot::default(), "providers", takes);
     }
     let names = entries.iter().map(|entry| entry.name.clone()).collect();
     let list = entries.into_iter().filter_map(|entry| provider(entry, timeouts, outside, errors)).collect();
@@ -64,7 +63,7 @@ fn provider(
     let passthrough = written.passthrough.or(false);
     if passthrough {
         let path = join(&spot.path, "passthrough");
-        errors.warnings.push(format!("{path} has no effect in this version: unknown paths are 404"));
+        errors.warn(&format!("{path} has no effect in this version: unknown paths are 404"));
     }
     Some(Provider {
         name: name?,
@@ -87,8 +86,7 @@ fn base_url(field: Field<String>, provider: &Spot, errors: &mut Errors) -> Optio
     let at = match field {
         Field::Missing => {
             let takes = "the server's URL with its version segment, such as https://api.example.com/v1";
-            let spot = Spot::of(&join(&provider.path, "base_url"), provider.at);
-            errors.push(&spot, Problem::Missing(takes.to_owned()), None);
+            errors.missing(provider, "base_url", takes);
             return None;
         }
         Field::Broken => return None,
@@ -104,9 +102,9 @@ fn base_url(field: Field<String>, provider: &Spot, errors: &mut Errors) -> Optio
             Ok((url, scheme)) if scheme == "http" || scheme == "https" => {
                 if scheme == "http" && !url::is_loopback(url.host) && !url::is_private(url.host) {
                     let path = &at.spot.path;
-                    errors.warnings.push(format!(
-                        "{path}: http to {} sends keys and prompts in the clear: use https",
-                        url.host
+                    let host = url.host;
+                    errors.warn(&format!(
+                        "{path}: http to {host} sends keys and prompts in the clear: use https"
                     ));
                 }
                 return Some(plain(url, &scheme));
@@ -145,12 +143,9 @@ fn protocols(
             let host = Url::parse(base_url?).ok()?.host;
             let vendor = vendors::at_host(host);
             if vendor.is_none() {
-                let spot = Spot::of(&join(&provider.path, "protocol"), provider.at);
-                let takes = format!(
-                    "{} ({host} is not a known vendor's host, which would tell)",
-                    raw::Protocols::takes()
-                );
-                errors.push(&spot, Problem::Missing(takes), None);
+                let takes = one_of(raw::Protocols::TAKES);
+                let takes = format!("{takes} ({host} is not a known vendor's host, which would tell)");
+                errors.missing(provider, "protocol", &takes);
             }
             return Some(vendor?.protocols.to_vec());
         }
@@ -160,7 +155,7 @@ fn protocols(
         raw::Protocols::Several(list) => list,
     };
     if list.is_empty() && !errors.has_about(&spot.path) {
-        errors.refuse(&spot, format!("must be {}", raw::Protocols::takes()));
+        errors.refuse(&spot, &format!("must be {}", one_of(raw::Protocols::TAKES)));
     }
     let mut protocols = Vec::new();
     for at in list {
@@ -204,12 +199,13 @@ fn key(
     let Some(key) = outside?.env.var(&name) else {
         let reason = format!("the environment variable {name} is not set: set it, or disable the provider");
         spot.shown = None;
-        errors.refuse(&spot, reason);
+        errors.refuse(&spot, &reason);
         return None;
     };
     let secret = Secret::new(key);
     errors.secrets.push(secret.clone());
-    check_key(&secret, &Spot { shown: None, ..spot }, errors);
+    spot.shown = None;
+    check_key(&secret, &spot, errors);
     Some(ProviderKey { secret, variable: Some(name) })
 }
 

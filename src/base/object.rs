@@ -1,0 +1,41 @@
+//! JSON objects, made key by key: a call for each, where `json!` would write out the making of every
+//! key and value and what is undone if it fails.
+
+use serde_json::{Map, Value};
+
+/// An object that is being made; its keys keep their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object(Map<String, Value>);
+
+impl Default for Object {
+    #[inline(never)]
+    fn default() -> Self {
+        Self(Map::new())
+    }
+}
+
+impl Object {
+    /// Sets a key.
+    #[inline(never)]
+    pub fn put<T: Into<Value>>(&mut self, key: &str, value: T) {
+        self.0.insert(key.to_owned(), value.into());
+    }
+
+    /// Sets a key, where there is a value.
+    pub fn put_some<T: Into<Value>>(&mut self, key: &str, value: Option<T>) {
+        if let Some(value) = value {
+            self.put(key, value);
+        }
+    }
+
+    /// Its keys and values.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+}
+
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        Self::Object(object.0)
+    }
+}
