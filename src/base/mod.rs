@@ -3,6 +3,7 @@
 pub mod b64;
 pub mod calendar;
 pub mod chance;
+pub mod channel;
 pub mod clock;
 pub mod env;
 pub mod id;

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
-
+use crate::base::channel::Receiver;
 use crate::base::clock;
 use crate::base::private;
 use crate::config::Config;
