@@ -17,7 +17,10 @@ impl Env {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Self(std::env::vars_os().filter_map(text).collect())
+        // One by one: collecting would sort them first, which is a good deal of code.
+        let mut variables = BTreeMap::new();
+        variables.extend(std::env::vars_os().filter_map(text));
+        Self(variables)
     }
 
     /// Made of pairs, for tests.

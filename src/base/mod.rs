@@ -13,6 +13,7 @@ pub mod os;
 pub mod private;
 pub mod quote;
 pub mod secret;
+pub mod sort;
 pub mod splice;
 pub mod sse;
 pub mod words;

@@ -1,6 +1,8 @@
 //! JSON objects, made key by key: a call for each, where `json!` would write out the making of every
 //! key and value and what is undone if it fails.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 /// An object that is being made; its keys keep their order.
@@ -31,6 +33,22 @@ impl Object {
     /// Its keys and values.
     pub fn into_map(self) -> Map<String, Value> {
         self.0
+    }
+}
+
+/// Makes an [`Object`] of keys and values.
+macro_rules! object {
+    ($($key:literal: $value:expr),* $(,)?) => {{
+        let mut object = $crate::base::object::Object::default();
+        $(object.put($key, $value);)*
+        object
+    }};
+}
+pub(crate) use object;
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
     }
 }
 

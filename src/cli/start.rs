@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::base::channel::{Receiver, RecvTimeoutError, Sender};
 use crate::base::env::Env;
+use crate::base::object::object;
 use crate::base::os;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::config::source;
@@ -182,10 +181,10 @@ fn greet(config: &Config, server: &Server) {
 /// Written beside and renamed into place, so that a reader sees all of it or nothing.
 fn write_ready_file(file: &Path, config: &Config, server: &Server) -> std::io::Result<()> {
     let url = server.addresses().first().map(|address| format!("http://{address}"));
-    let facts = json!({
+    let facts = object! {
         "url": url, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
         "config": source(&config.source),
-    });
+    };
     let mut beside = file.as_os_str().to_owned();
     beside.push(".new");
     let mut out = fs::File::create(&beside)?;

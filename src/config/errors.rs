@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::read::join;
 use crate::base::secret::{Secret, mask_known, masked};
+use crate::base::sort;
 
 /// Everything that is wrong with a configuration, in the order of the file. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,7 +268,7 @@ impl Errors {
         for noted in &mut self.list {
             noted.at = noted.at.map(|at| begins(text, at, noted.key.as_deref()));
         }
-        self.list.sort_by_key(|noted| noted.at);
+        sort::by_key(&mut self.list, |noted| noted.at);
         let mut places = Places::new(text);
         let clean = |text: String| mask_known(&text, &self.secrets).into_owned();
         let list = self.list.into_iter().map(|noted| ConfigError {

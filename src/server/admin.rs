@@ -1,12 +1,8 @@
 //! Health, probes and operation (SPEC 3.5).
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-use serde_json::json;
-
-use crate::base::clock::{self, Millis};
-use crate::config::{Config, Provider, show};
+use crate::base::clock;
+use crate::base::object::{Object, object};
+use crate::config::{Config, show};
 use crate::gateway::explain;
 use crate::gateway::inbound::parameter;
 use crate::gateway::live::Live;
@@ -22,29 +18,24 @@ pub fn health(live: &Live, tells_providers: bool) -> String {
         return "{\"status\":\"ok\"}".to_owned();
     }
     let (now, config) = (clock::millis(), live.config());
-    let circuit = |provider: &Provider| {
+    let mut providers = Object::default();
+    for provider in &config.providers {
         let (state, failures) = live.health.worst(&provider.name, now, config);
-        Circuit {
-            enabled: provider.enabled,
-            circuit_state: state.name(),
-            circuit_failures: failures,
-            circuit_cooldown_until: match state {
-                CircuitState::Open { until } => Some(until),
-                CircuitState::Closed | CircuitState::HalfOpen => None,
+        let until = match state {
+            CircuitState::Open { until } => Some(until.0),
+            CircuitState::Closed | CircuitState::HalfOpen => None,
+        };
+        providers.put(
+            provider.name.as_str(),
+            object! {
+                "enabled": provider.enabled,
+                "circuit_state": state.name(),
+                "circuit_failures": failures,
+                "circuit_cooldown_until": until,
             },
-        }
-    };
-    let providers: BTreeMap<&str, Circuit> =
-        config.providers.iter().map(|provider| (provider.name.as_str(), circuit(provider))).collect();
-    json!({"status": "ok", "providers": providers}).to_string()
-}
-
-#[derive(Serialize)]
-struct Circuit {
-    enabled: bool,
-    circuit_state: &'static str,
-    circuit_failures: u32,
-    circuit_cooldown_until: Option<Millis>,
+        );
+    }
+    object! {"status": "ok", "providers": providers}.to_string()
 }
 
 /// `/ready`: not while no target is enabled or the process drains.
@@ -59,7 +50,7 @@ pub fn ready(config: &Config, draining: bool) -> (u16, String) {
 
 /// What clients look for before they begin.
 pub fn hello() -> String {
-    json!({"name": "llmgate", "version": env!("CARGO_PKG_VERSION")}).to_string()
+    concat!("{\"name\":\"llmgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").to_owned()
 }
 
 /// `/debug/routes`: where a name leads, or every listed one (SPEC 5.6).
@@ -87,13 +78,16 @@ pub fn routes(live: &Live, query: Option<&str>) -> Result<String, Fault> {
 
 /// `/admin/state`: the configuration in force, secrets masked.
 pub fn state(live: &Live) -> String {
-    json!({"revision": live.revision, "config": show::masked(live.config())}).to_string()
+    object! {"revision": live.revision, "config": show::masked(live.config())}.to_string()
 }
 
 /// `/admin/reload`: the new revision, or 400 with all errors.
 pub fn reload(site: &Site) -> (u16, String) {
     match site.reloader.reload(site) {
-        Ok(revision) => (200, json!({"revision": revision}).to_string()),
-        Err(errors) => (400, json!({"errors": errors.lines().collect::<Vec<_>>()}).to_string()),
+        Ok(revision) => (200, object! {"revision": revision}.to_string()),
+        Err(errors) => {
+            let errors: Vec<_> = errors.lines().collect();
+            (400, object! {"errors": errors}.to_string())
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! llmfail: routes over a list of targets over a list of providers.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::ours::{Account, Ours, shown, take_protocols, take_strategy};
@@ -17,10 +15,10 @@ pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
     for provider in file.sections("providers", "", report) {
         self::provider(provider, ours, report);
     }
-    let mut targets = BTreeMap::new();
+    let mut targets = Map::new();
     for target in file.sections("targets", "", report) {
         if let Some((name, keys)) = self::target(target, ours, report) {
-            targets.insert(name, keys);
+            targets.insert(name, Value::Object(keys));
         }
     }
     for route in file.sections("routes", "", report) {
@@ -79,12 +77,7 @@ fn target(mut target: Section, ours: &mut Ours, report: &mut Report) -> Option<(
     Some((name, keys))
 }
 
-fn route(
-    mut route: Section,
-    targets: &BTreeMap<String, Map<String, Value>>,
-    ours: &mut Ours,
-    report: &mut Report,
-) {
+fn route(mut route: Section, targets: &Map<String, Value>, ours: &mut Ours, report: &mut Report) {
     let path = route.own_path().to_owned();
     let name = route.text("name", report).unwrap_or_default();
     let mut alias = Map::new();
@@ -93,7 +86,7 @@ fn route(
     let mut list = Vec::new();
     for (i, target) in route.texts("targets", report).iter().enumerate() {
         match targets.get(target) {
-            Some(keys) => list.push(Value::Object(keys.clone())),
+            Some(keys) => list.push(keys.clone()),
             None => {
                 report.dropped(&format!("{listed}[{i}]"), format!("there is no target {}", shown(target)))
             }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::section::{Report, Section};
 use crate::base::id::{Alias, ProviderName, TargetId};
+use crate::base::sort;
 use crate::config::url::{Url, host_and_port, is_loopback};
 use crate::config::vendors::Vendor;
 use crate::config::{units, vendors, yaml};
@@ -222,7 +223,7 @@ impl Ours {
         let order: Vec<String> = crate::config::key_paths();
         let place = |key: &str| order.iter().position(|path| path.split(['.', '[']).next() == Some(key));
         let mut general: Vec<(String, Value)> = self.general.into_iter().collect();
-        general.sort_by_key(|(key, _)| place(key));
+        sort::by_key(&mut general, |(key, _)| place(key));
         root.extend(general);
         root.insert("providers".to_owned(), self.providers.into());
         if !self.models.is_empty() {
