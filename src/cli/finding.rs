@@ -44,16 +44,19 @@ impl State {
 
 impl Finding {
     /// Good.
+    #[inline(never)]
     pub(super) fn ok(check: impl Into<String>, said: impl Into<String>) -> Self {
         Self { check: check.into(), state: State::Ok, said: said.into(), next: None }
     }
 
     /// Odd, and what can be done.
+    #[inline(never)]
     pub(super) fn warn(check: impl Into<String>, said: impl Into<String>, next: impl Into<String>) -> Self {
         Self { state: State::Warn, next: Some(next.into()), ..Self::ok(check, said) }
     }
 
     /// Wrong, and what can be done.
+    #[inline(never)]
     pub(super) fn fail(check: impl Into<String>, said: impl Into<String>, next: impl Into<String>) -> Self {
         Self { state: State::Fail, next: Some(next.into()), ..Self::ok(check, said) }
     }

@@ -110,7 +110,7 @@ pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> R
     let source = Source::File(path.to_owned());
     let outside = check::Outside { env, overrides };
     let config =
-        raw::Root::read(&root, "", &mut errors).map(|root| check::check(root, source, outside, &mut errors));
+        raw::Root::read(&root, "", &mut errors).map(|root| check::check(&root, source, outside, &mut errors));
     let warnings = std::mem::take(&mut errors.warnings);
     errors.finish(Some(path), text)?;
     match config {
@@ -169,7 +169,7 @@ pub fn from_environment(env: &Env, overrides: &Overrides) -> Result<Config, Conf
     let config = made.and_then(|(file, variables)| {
         let root = raw::Root::read(&Node::from(file), "", &mut errors)?;
         let source = Source::Environment(variables);
-        Some(check::check(root, source, outside, &mut errors))
+        Some(check::check(&root, source, outside, &mut errors))
     });
     let warnings = std::mem::take(&mut errors.warnings);
     if config.is_none() && errors.is_empty() {

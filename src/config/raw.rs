@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::errors::Errors;
 use super::file::{Kind, Node};
-use super::read::{At, Entries, Field, Read, SECTION, Slot, bare, fill, join, section, wrong};
+use super::read::{At, Empty, Entries, Field, Read, SECTION, Slot, bare, fill, join, section, wrong};
 use super::scalar::{Anything, Key, Size};
 use super::words::Words;
 use super::{

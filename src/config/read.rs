@@ -47,32 +47,48 @@ impl<T> Field<T> {
             Self::Missing | Self::Broken => None,
         }
     }
+}
 
+impl<T: Clone> Field<T> {
     /// The value.
-    pub(super) fn value(self) -> Option<T> {
-        match self {
-            Self::Given(at) => Some(at.value),
-            Self::Missing | Self::Broken => None,
-        }
+    pub(super) fn value(&self) -> Option<T> {
+        self.given().map(|at| at.value.clone())
     }
 
     /// The value, or what holds without it.
-    pub(super) fn or(self, default: T) -> T {
+    pub(super) fn or(&self, default: T) -> T {
         self.value().unwrap_or(default)
     }
 }
 
+impl<T: Empty> Field<T> {
+    /// The value, or one that says nothing.
+    pub(super) fn or_empty(&self) -> &T {
+        self.given().map_or(T::EMPTY, |at| &at.value)
+    }
+}
+
+/// What may say nothing.
+pub(super) trait Empty: 'static {
+    /// One that says nothing.
+    const EMPTY: &'static Self;
+}
+
+impl<T: 'static> Empty for Vec<T> {
+    const EMPTY: &'static Self = &Self::new();
+}
+
+impl<T: 'static> Empty for Entries<T> {
+    const EMPTY: &'static Self = &Self(Vec::new());
+}
+
 impl<T: Read> Field<T> {
     /// The value of a key that must be there.
-    pub(super) fn required(self, section: &Spot, key: &str, errors: &mut Errors) -> Option<At<T>> {
-        match self {
-            Self::Given(at) => Some(at),
-            Self::Broken => None,
-            Self::Missing => {
-                errors.missing(section, key, &one_of(T::TAKES));
-                None
-            }
+    pub(super) fn required(&self, section: &Spot, key: &str, errors: &mut Errors) -> Option<&At<T>> {
+        if matches!(self, Self::Missing) {
+            errors.missing(section, key, &one_of(T::TAKES));
         }
+        self.given()
     }
 }
 
@@ -237,12 +253,6 @@ pub(super) struct Entry<T> {
     pub(super) value: Option<T>,
 }
 
-impl<T> Default for Entries<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
 impl<T: Read> Read for Entries<T> {
     const TAKES: &'static [&'static str] = &["a map of names"];
 
@@ -269,6 +279,10 @@ macro_rules! section {
         #[derive(Clone, Debug, Default)]
         pub(super) struct $name {
             $(pub(super) $key: Field<$type>,)+
+        }
+
+        impl Empty for $name {
+            const EMPTY: &'static Self = &Self { $($key: Field::Missing),+ };
         }
 
         impl Read for $name {

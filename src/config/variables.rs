@@ -79,6 +79,6 @@ mod tests {
         let mut names = Vec::new();
         collect(&file::parse(text).unwrap(), &mut names);
         names.retain(|name| !is_everybodys(name));
-        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["ONE", "THREE", "TWO"]);
+        assert_eq!(names, ["ONE", "TWO", "THREE"]);
     }
 }
