@@ -30,6 +30,46 @@ impl Object {
         }
     }
 
+    /// Reads one; `None` when the text is something else.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self)
+    }
+
+    /// The text at a path of keys.
+    pub fn text(&self, path: &[&str]) -> Option<&str> {
+        self.at(path)?.as_str()
+    }
+
+    /// The whole number at a path of keys.
+    pub fn number(&self, path: &[&str]) -> Option<u64> {
+        self.at(path)?.as_u64()
+    }
+
+    /// The list of texts at a path of keys.
+    pub fn texts(&self, path: &[&str]) -> Option<Vec<&str>> {
+        self.at(path)?.as_array()?.iter().map(Value::as_str).collect()
+    }
+
+    fn at(&self, path: &[&str]) -> Option<&Value> {
+        let (first, rest) = path.split_first()?;
+        rest.iter().try_fold(self.0.get(*first)?, |value, key| value.get(key))
+    }
+
+    /// Its keys.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Its keys and values.
     pub fn into_map(self) -> Map<String, Value> {
         self.0

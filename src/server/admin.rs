@@ -10,6 +10,7 @@ use crate::gateway::trouble::Trouble;
 use crate::policy::breaker::CircuitState;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::{Protocol, percent_decoded};
+use crate::route::explain::Told;
 use crate::server::site::Site;
 
 /// `/health`: `ok` while serving. With providers, each as its worst target, for whoever may know.
@@ -53,11 +54,11 @@ pub fn hello() -> String {
     concat!("{\"name\":\"llmgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").to_owned()
 }
 
-/// `/debug/routes`: where a name leads, or every listed one (SPEC 5.6).
+/// `/debug/routes`: where a name leads, or every listed one (SPEC 5.6); `as=text` is for people.
 ///
 /// # Errors
 /// The name leads nowhere, or there is no such protocol.
-pub fn routes(live: &Live, query: Option<&str>) -> Result<String, Fault> {
+pub fn routes(live: &Live, query: Option<&str>) -> Result<(&'static str, String), Fault> {
     let given = |name| parameter(query, name).map(percent_decoded).filter(|value| !value.is_empty());
     let protocol = match given("protocol") {
         None => Protocol::OpenaiChat,
@@ -67,13 +68,16 @@ pub fn routes(live: &Live, query: Option<&str>) -> Result<String, Fault> {
         })?,
     };
     let told = match given("model") {
-        None => serde_json::to_string(&explain::of_listed(live, protocol)),
+        None => Told::All(explain::of_listed(live, protocol)),
         Some(model) => {
             let told = explain::of_name(live, Some(&model), protocol);
-            serde_json::to_string(&told.map_err(|unresolved| Trouble::unresolved(&unresolved).fault)?)
+            Told::One(Box::new(told.map_err(|unresolved| Trouble::unresolved(&unresolved).fault)?))
         }
     };
-    told.map_err(|error| Fault::new(FaultKind::Internal, error.to_string()))
+    Ok(match parameter(query, "as") {
+        Some("text") => ("text/plain; charset=utf-8", told.text()),
+        Some(_) | None => ("application/json", told.json()),
+    })
 }
 
 /// `/admin/state`: the configuration in force, secrets masked.
