@@ -86,6 +86,11 @@ macro_rules! object {
 }
 pub(crate) use object;
 
+/// A list of them as JSON.
+pub fn list(objects: Vec<Object>) -> String {
+    Value::from(objects).to_string()
+}
+
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)

@@ -9,7 +9,7 @@ use super::{
     Access, AliasRoute, Bucket, ClientAuth, Config, Fallback, Ledger, ModelSpec, Network, Price, Provider,
     ProxyChoice, Source, Target, ToolAbility, UsageLog, When, Words, is_credential, yaml,
 };
-use crate::base::object::Object;
+use crate::base::object::{Object, object};
 use crate::base::secret::{Secret, masked as mask};
 use crate::policy::class::{ClassRule, StatusPattern};
 
@@ -78,9 +78,7 @@ fn general(config: &Config, shown: &mut Object) {
     match &config.source {
         Source::File(path) => shown.put("source", path.display().to_string()),
         Source::Environment(variables) => {
-            let mut source = Object::default();
-            source.put("environment", variables.as_slice());
-            shown.put("source", source);
+            shown.put("source", object! {"environment": variables.as_slice()});
         }
         Source::Demo => shown.put("source", "--demo"),
     }
@@ -95,32 +93,27 @@ fn general(config: &Config, shown: &mut Object) {
     shown.put("dashboard", config.dashboard);
     shown.put("client_auth", client_auth(&config.client_auth));
     shown.put("access", access(&config.access));
-    let mut tls = Object::default();
-    tls.put("ca_file", path(config.ca_file.as_ref()));
-    shown.put("tls", tls);
+    shown.put("tls", object! {"ca_file": path(config.ca_file.as_ref())});
     shown.put("warnings", config.warnings.as_slice());
 }
 
 fn client_auth(auth: &ClientAuth) -> Object {
-    let mut shown = Object::default();
     match auth {
-        ClientAuth::None => shown.put("mode", "none"),
+        ClientAuth::None => object! {"mode": "none"},
         ClientAuth::ProxyKey(keys) => {
-            shown.put("mode", "proxy_key");
-            shown.put("keys", list(keys, |key| key.masked().into()));
+            object! {"mode": "proxy_key", "keys": list(keys, |key| key.masked().into())}
         }
-        ClientAuth::ClientKey => shown.put("mode", "client_key"),
+        ClientAuth::ClientKey => object! {"mode": "client_key"},
     }
-    shown
 }
 
 fn access(access: &Access) -> Object {
     let network = |it: &Network| format!("{}/{}", it.address, it.prefix).into();
-    let mut shown = Object::default();
-    shown.put("allowed_ips", list(&access.allowed_ips, network));
-    shown.put("cors_origins", access.cors_origins.as_slice());
-    shown.put("admin_listen", access.admin_listen.map(|address| address.to_string()));
-    shown
+    object! {
+        "allowed_ips": list(&access.allowed_ips, network),
+        "cors_origins": access.cors_origins.as_slice(),
+        "admin_listen": access.admin_listen.map(|address| address.to_string()),
+    }
 }
 
 fn bounds(config: &Config, shown: &mut Object) {
@@ -168,29 +161,33 @@ fn class_rule(rule: &ClassRule) -> Object {
 }
 
 fn records(config: &Config, shown: &mut Object) {
-    let mut rotate = Object::default();
-    rotate.put("daily", config.log.rotate.daily);
-    rotate.put("max_size", show_size(config.log.rotate.max_size));
-    rotate.put("keep", config.log.rotate.keep);
-    let mut log = Object::default();
-    log.put("level", config.log.level.word());
-    log.put("file", path(config.log.file.as_ref()));
-    log.put("rotate", rotate);
-    log.put("mask", config.log.mask);
-    log.put("requests_dir", path(config.log.requests_dir.as_ref()));
-    log.put("errors_dir", path(config.log.errors_dir.as_ref()));
-    log.put("bodies", config.log.bodies);
+    let rotate = object! {
+        "daily": config.log.rotate.daily,
+        "max_size": show_size(config.log.rotate.max_size),
+        "keep": config.log.rotate.keep,
+    };
+    let log = object! {
+        "level": config.log.level.word(),
+        "file": path(config.log.file.as_ref()),
+        "rotate": rotate,
+        "mask": config.log.mask,
+        "requests_dir": path(config.log.requests_dir.as_ref()),
+        "errors_dir": path(config.log.errors_dir.as_ref()),
+        "bodies": config.log.bodies,
+    };
     shown.put("log", log);
     shown.put("usage", usage(&config.usage));
-    let mut trace = Object::default();
-    trace.put("file", path(config.trace.file.as_ref()));
-    trace.put("max_text", config.trace.max_text);
+    let trace = object! {
+        "file": path(config.trace.file.as_ref()),
+        "max_text": config.trace.max_text,
+    };
     shown.put("trace", trace);
-    let mut state = Object::default();
-    state.put("store", config.state.store.word());
-    state.put("file", path(config.state.file.as_ref()));
-    state.put("url", config.state.url.as_ref().map(without_credentials));
-    state.put("ttl", show_duration(config.state.ttl));
+    let state = object! {
+        "store": config.state.store.word(),
+        "file": path(config.state.file.as_ref()),
+        "url": config.state.url.as_ref().map(without_credentials),
+        "ttl": show_duration(config.state.ttl),
+    };
     shown.put("state", state);
 }
 
@@ -201,16 +198,17 @@ fn usage(usage: &UsageLog) -> Object {
         Ledger::StateDir => shown.put("ledger", true),
         Ledger::File(file) => shown.put("ledger", path(Some(file))),
     }
-    let mut budget = Object::default();
-    budget.put("session", usage.session_budget);
-    budget.put("day", usage.day_budget);
+    let budget = object! {
+        "session": usage.session_budget,
+        "day": usage.day_budget,
+    };
     shown.put("budget", budget);
     let hook = usage.hook.as_ref().map(|hook| {
-        let mut shown = Object::default();
-        shown.put("url", hook.url.split('?').next());
-        shown.put("authorization", hook.authorization.as_ref().map(Secret::masked));
-        shown.put("timeout", show_duration(hook.timeout));
-        shown
+        object! {
+            "url": hook.url.split('?').next(),
+            "authorization": hook.authorization.as_ref().map(Secret::masked),
+            "timeout": show_duration(hook.timeout),
+        }
     });
     shown.put("hook", hook);
     shown
@@ -258,10 +256,10 @@ fn model(model: &ModelSpec) -> Object {
         ToolAbility::Unknown => {}
         ToolAbility::None => shown.put("tools", false),
         ToolAbility::Some { parallel, search, apply_patch } => {
-            let mut tools = Object::default();
-            tools.put("parallel", parallel);
-            tools.put("search", search);
-            tools.put("apply_patch", apply_patch.map(Words::word));
+            let apply_patch = apply_patch.map(Words::word);
+            let tools = object! {
+                "parallel": parallel, "search": search, "apply_patch": apply_patch,
+            };
             shown.put("tools", tools);
         }
     }
@@ -316,26 +314,26 @@ fn alias(route: &AliasRoute) -> Object {
         Fallback::Alias(alias) => alias.to_string().into(),
         Fallback::Target(target) => target.to_string().into(),
     };
-    let mut shown = Object::default();
-    shown.put("enabled", route.enabled);
-    shown.put("listed", route.listed);
-    shown.put("strategy", route.strategy.word());
-    shown.put("affinity", show_duration(route.affinity));
-    shown.put("targets", list(&route.targets, |it| target(it).into()));
-    shown.put("fallback", list(&route.fallback, fallback));
-    shown
+    object! {
+        "enabled": route.enabled,
+        "listed": route.listed,
+        "strategy": route.strategy.word(),
+        "affinity": show_duration(route.affinity),
+        "targets": list(&route.targets, |it| target(it).into()),
+        "fallback": list(&route.fallback, fallback),
+    }
 }
 
 fn target(target: &Target) -> Object {
-    let mut shown = Object::default();
-    shown.put("to", target.to.to_string());
-    shown.put("priority", target.priority);
-    shown.put("weight", target.weight);
-    shown.put("enabled", target.enabled);
-    shown.put("first_byte", target.first_byte.map(show_duration));
-    shown.put("attempts", target.attempts);
-    shown.put("when", when(&target.when));
-    shown
+    object! {
+        "to": target.to.to_string(),
+        "priority": target.priority,
+        "weight": target.weight,
+        "enabled": target.enabled,
+        "first_byte": target.first_byte.map(show_duration),
+        "attempts": target.attempts,
+        "when": when(&target.when),
+    }
 }
 
 fn when(when: &When) -> Object {
