@@ -16,4 +16,5 @@ pub mod secret;
 pub mod sort;
 pub mod splice;
 pub mod sse;
+pub mod table;
 pub mod words;

@@ -1,6 +1,5 @@
 //! Our file while it is made of another tool's.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -9,6 +8,7 @@ use super::section::{Report, Section};
 use crate::base::id::{Alias, ProviderName, TargetId};
 use crate::base::object::{Object, object};
 use crate::base::sort;
+use crate::base::table::Table;
 use crate::config::url::{Url, host_and_port, is_loopback};
 use crate::config::vendors::Vendor;
 use crate::config::{units, vendors, yaml};
@@ -20,7 +20,7 @@ pub(super) struct Ours {
     providers: Map<String, Value>,
     models: Map<String, Value>,
     /// What a provider is called there -> what it is called here.
-    names: BTreeMap<String, String>,
+    names: Table<String, String>,
     /// The paths of fallbacks there, by alias.
     fallbacks: Vec<Wish>,
 }
