@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(waiting.join().unwrap(), None);
         // Inside it lies its own other end: nothing may wait for itself.
         #[allow(dead_code, reason = "only dropped")]
-        struct Knot(Sender<u8>, Sender<Knot>);
+        struct Knot(Sender<u8>, Sender<Self>);
         let (sender, receiver) = bounded(1);
         let (inner, mark) = bounded(0);
         assert!(sender.try_send(Knot(inner, sender.clone())).is_ok());

@@ -1,23 +1,23 @@
 //! Buckets (SPEC 7.4).
 
-use std::collections::HashSet;
-
 use super::{filled, some_over_zero};
 use crate::base::id::ModelName;
+use crate::base::table::Table;
 use crate::config::errors::Errors;
 use crate::config::read::{At, Field};
 use crate::config::{Bucket, raw};
 
 pub(super) fn buckets(written: &[At<raw::Bucket>], errors: &mut Errors) -> Vec<Bucket> {
-    let mut names = HashSet::new();
+    let mut names: Table<&str, ()> = Table::default();
     let read = written.iter().filter_map(|At { value: bucket, spot }| {
         let name = match &bucket.name {
             Field::Missing => bucket.name.required(spot, "name", errors),
             given => filled(given, errors),
         };
-        if let Some(at) = name.filter(|at| !names.insert(at.value.as_str())) {
+        if let Some(at) = name.filter(|at| names.get(at.value.as_str()).is_some()) {
             errors.refuse(&at.spot, "two buckets have this name: rename one");
         }
+        names.extend(name.map(|at| (at.value.as_str(), ())));
         if matches!((&bucket.requests, &bucket.tokens), (Field::Missing, Field::Missing)) {
             errors.refuse(spot, "needs requests, tokens or both");
         }

@@ -1,9 +1,8 @@
 //! Where aliases lead when their targets fail: no circles, no long chains (SPEC 4.3).
 
-use std::collections::HashMap;
-
 use super::alias::{Names, whole};
 use crate::base::id::{Alias, TargetId, nearest};
+use crate::base::table::Table;
 use crate::config::errors::{Errors, Spot};
 use crate::config::read::At;
 use crate::config::{AliasRoute, Fallback};
@@ -31,7 +30,7 @@ pub(super) fn read(at: &At<String>, names: &Names<'_>, errors: &mut Errors) -> O
 /// Notes circles and chains that are too long. Each alias is looked at once: those without
 /// unsettled fallbacks are settled first; what cannot be settled leads into a circle.
 pub(super) fn chains(routes: &[AliasRoute], spots: &[Box<Spot>], errors: &mut Errors) {
-    let index: HashMap<&str, usize> =
+    let index: Table<&str, usize> =
         routes.iter().enumerate().map(|(i, route)| (route.alias.as_str(), i)).collect();
     let next: Vec<Vec<usize>> = routes.iter().map(|route| follow(route, &index)).collect();
     let depths = depths(&next);
@@ -54,7 +53,7 @@ pub(super) fn chains(routes: &[AliasRoute], spots: &[Box<Spot>], errors: &mut Er
     }
 }
 
-fn follow(route: &AliasRoute, index: &HashMap<&str, usize>) -> Vec<usize> {
+fn follow(route: &AliasRoute, index: &Table<&str, usize>) -> Vec<usize> {
     let aliases = route.fallback.iter().filter_map(|fallback| match fallback {
         Fallback::Alias(alias) => index.get(alias.as_str()).copied(),
         Fallback::Target(_) => None,

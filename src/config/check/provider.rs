@@ -155,7 +155,7 @@ fn protocols(
         raw::Protocols::Several(list) => list,
     };
     if list.is_empty() && !errors.has_about(&spot.path) {
-        errors.refuse(&spot, &format!("must be {}", one_of(raw::Protocols::TAKES)));
+        errors.refuse(spot, &format!("must be {}", one_of(raw::Protocols::TAKES)));
     }
     let mut protocols = Vec::new();
     for at in list {
@@ -224,12 +224,12 @@ fn proxy(field: &Field<String>, errors: &mut Errors) -> ProxyChoice {
         Ok(url) if url.scheme == "socks5" && !cfg!(feature = "socks") => {
             let reason =
                 "this build has no SOCKS5: use an http:// proxy, or build with the cargo feature `socks`";
-            errors.refuse(&spot, reason);
+            errors.refuse(spot, reason);
         }
         Ok(url) if ["http", "socks5"].contains(&url.scheme) && url.port.is_some() && url.path.is_empty() => {}
         Ok(_) | Err(_) => {
             let reason = "must be env, direct, http://host:port or socks5://host:port";
-            errors.refuse(&spot, reason);
+            errors.refuse(spot, reason);
         }
     }
     ProxyChoice::Through(Secret::new(value))
