@@ -1,6 +1,7 @@
 //! A request as one target gets it: body, address, headers, patience.
 
 use std::borrow::Cow;
+use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ pub struct Outgoing<'a> {
     agent: &'a Agent,
     url: String,
     headers: Vec<Header<'a>>,
-    body: Cow<'a, str>,
+    body: RefCell<Cow<'a, str>>,
     patience: Patience,
     stream: bool,
     client_key: bool,
@@ -93,7 +94,7 @@ pub fn prepare<'a>(
         agent: agent(live, candidate)?,
         url: url(candidate, inbound, &path),
         headers: outgoing_headers::all(candidate, inbound, client_key),
-        body,
+        body: RefCell::new(body),
         patience: patience(candidate, inbound.ask.stream),
         stream: inbound.ask.stream,
         recipe: None,
@@ -127,7 +128,7 @@ pub fn prepare_count<'a>(
         agent,
         url: url(candidate, inbound, &path),
         headers: outgoing_headers::all(candidate, inbound, client_key),
-        body: translate::outgoing(&source(inbound), &wants),
+        body: RefCell::new(translate::outgoing(&source(inbound), &wants)),
         patience: Patience { connect: patience, head: patience, idle: patience },
         stream: false,
         recipe: None,
@@ -279,10 +280,11 @@ impl Outgoing<'_> {
             let headers = self.shown_headers(self.mask).join(", ");
             log::debug!("calls {}: {} {headers}", self.target(), self.url);
         }
+        let body = self.body();
         let call = Call {
             url: &self.url,
             headers: &self.headers,
-            body: self.body.as_bytes(),
+            body: body.as_bytes(),
             patience: self.patience,
             speech: Speech { codec: self.codec(), model: self.target().model.as_str(), stream: self.stream },
         };
@@ -300,7 +302,7 @@ impl Outgoing<'_> {
             return None;
         }
         let error = trouble.upstream.as_ref()?;
-        concession::of_refusal(self.codec(), &self.body, error.param.as_deref(), &error.message)
+        concession::of_refusal(self.codec(), &self.body(), error.param.as_deref(), &error.message)
     }
 
     /// The address.
@@ -309,8 +311,13 @@ impl Outgoing<'_> {
     }
 
     /// The body.
-    pub fn body(&self) -> &str {
-        &self.body
+    pub fn body(&self) -> Ref<'_, str> {
+        Ref::map(self.body.borrow(), |body| &**body)
+    }
+
+    /// It was answered for good: a long stream need not hold its body.
+    pub fn forget_body(&self) {
+        self.body.replace(Cow::Borrowed(""));
     }
 
     /// The headers for people, `name: value`.

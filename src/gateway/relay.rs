@@ -30,19 +30,21 @@ use crate::upstream::{Failure, Incoming, Phase, Stop};
 const AFTER_LAST: Duration = Duration::from_secs(1);
 /// After the regular end of the answer it has this long for what may follow.
 const AFTER_END: Duration = Duration::from_secs(15);
-const READ_BYTES: usize = 4 * 1024;
+/// So much is read at a time at first, and kept between events: most are short.
+const USUAL: usize = 1024;
+const LONGEST_READ: usize = 16 * 1024;
 
 /// After so many events of content the stream of test mode's `force_stream_cut` stops.
 const PLAYED_EVENTS: u32 = 3;
 
 /// An answer on its way from a target to the client.
-pub struct Relay<'a> {
+pub struct Relay<'a, 'o> {
     /// Everything a request may use.
     pub live: &'a Live,
     /// What was asked.
     pub inbound: &'a Inbound,
     /// What was sent.
-    pub outgoing: &'a Outgoing<'a>,
+    pub outgoing: &'a Outgoing<'o>,
     /// Where it goes.
     pub line: &'a Rc<Line>,
     /// What it begins with.
@@ -86,7 +88,7 @@ enum Flow {
     Close,
 }
 
-impl Relay<'_> {
+impl Relay<'_, '_> {
     /// Relays a whole answer.
     ///
     /// # Errors
@@ -135,7 +137,7 @@ impl Relay<'_> {
         let crossing = self.outgoing.crossing(self.live, self.inbound)?;
         self.line.tape.crosses(&crossing);
         let mut gather = Gather::new(&crossing, self.outgoing.sse_frame);
-        let mut part = vec![0_u8; READ_BYTES];
+        let mut part = vec![0_u8; LONGEST_READ];
         let mut sum = 0;
         loop {
             let count = match incoming.read(&mut part) {
@@ -200,7 +202,7 @@ impl Relay<'_> {
     }
 
     fn pump(&self, incoming: &mut Incoming, pipe: &mut StreamPipe) -> Result<Ending, Trouble> {
-        let mut part = vec![0_u8; READ_BYTES];
+        let mut part = vec![0_u8; USUAL];
         let mut out = Vec::new();
         let mut seen = Counts::default();
         let mut heard = false;
@@ -225,8 +227,12 @@ impl Relay<'_> {
             if self.line.is_committed() && !out.is_empty() {
                 self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
                 out.clear();
+                out.shrink_to(USUAL);
             }
             pulled?;
+            if count == part.len() && count < LONGEST_READ {
+                part.resize(count * 4, 0);
+            }
         }
         self.end(pipe, out, heard)
     }
@@ -314,6 +320,7 @@ impl Relay<'_> {
     }
 
     fn commit(&self) -> Result<(), Trouble> {
+        self.outgoing.forget_body();
         self.line.commit(&self.headers).map_err(|stop| self.failed(&Failure::Stopped(stop)))
     }
 

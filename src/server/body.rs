@@ -95,6 +95,7 @@ impl<'a> BodyReader<'a> {
         // From here on only the end of the body makes the connection fit for another request.
         self.exchange.rest.set(Rest::Ahead);
         let body = unframed(self.inlet, (self.framing, coding), limit, self.stall)?;
+        self.inlet.shrink();
         self.exchange.rest.set(Rest::Read);
         Ok(body)
     }

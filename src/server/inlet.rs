@@ -5,10 +5,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The buffer's size at rest. A small request comes in one read; a thousand connections cost 4 MiB.
+/// The buffer's first size: a small request comes in one read.
 const SMALL: usize = 4 * 1024;
-/// Up to this size a buffer is kept after it grew.
-const KEPT: usize = 16 * 1024;
 
 /// A client's bytes, in order.
 pub(super) struct Inlet<S = Arc<TcpStream>> {
@@ -58,9 +56,9 @@ impl<S: Source> Inlet<S> {
         }
     }
 
-    /// Gives back the room that a large head took, if nothing waits in it.
+    /// Gives the room back if nothing waits in it: a connection that is idle or streams has none.
     pub(super) fn shrink(&mut self) {
-        if self.start == self.end && self.room.len() > KEPT {
+        if self.start == self.end {
             self.room = Vec::new();
         }
     }

@@ -26,8 +26,8 @@ mod wire;
 const GAP: usize = 18;
 /// Most heads are not longer.
 const HEAD_BYTES: usize = 1024;
-/// A queue that grew over this is not kept between flushes.
-const KEPT: usize = 64 * 1024;
+/// A queue is no larger between flushes: the events of most streams are short, but for the first ones.
+const KEPT: usize = 1024;
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// One answer to one request. It owns what it needs, so that it can be kept in an
@@ -287,10 +287,9 @@ impl Reply {
             Last::Yes => State::Ended,
         };
         let sent = self.send(&head, queue.get(begin..).unwrap_or_default(), state);
-        if queue.capacity() <= KEPT {
-            queue.clear();
-            self.queue = queue;
-        }
+        queue.clear();
+        queue.shrink_to(KEPT);
+        self.queue = queue;
         sent
     }
 

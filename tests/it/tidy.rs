@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Outside crates and the places that may name them.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("base64", &["base/"]),
     ("getrandom", &["base/"]),
     ("httpdate", &["base/"]),
@@ -33,8 +33,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("flate2", &["server/"]),
     ("ruzstd", &["server/"]),
     ("lexopt", &["cli/"]),
-    ("talc", &["main.rs"]),
-    ("spin", &["main.rs"]),
+    ("tikv_jemallocator", &["main.rs"]),
     ("env_logger", &["cli/"]),
     ("signal_hook", &["cli/"]),
 ];

@@ -65,12 +65,14 @@ impl Coding {
 }
 
 /// gzip of one or more members, up to the end of the frame.
+#[inline(never)] // its decoder lies on the stack, which other bodies need not pay for
 fn gunzip<S: Source>(frame: &mut Frame<'_, S>, limit: usize) -> Result<Vec<u8>, ReadError> {
     let decoder = MultiGzDecoder::new(BufReader::new(frame));
     read_within(decoder, limit, Vec::new())
 }
 
 /// zstd of one frame, up to the end of the frame around it.
+#[inline(never)] // as gunzip
 fn unzstd<S: Source>(frame: &mut Frame<'_, S>, limit: usize) -> Result<Vec<u8>, ReadError> {
     let mut source = BufReader::new(frame);
     let mut header = vec![0; ZSTD_MAGIC.len() + 1];
