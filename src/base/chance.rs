@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::Mutex;
 
 use crate::base::secret::Secret;
 
@@ -28,13 +29,33 @@ pub fn key_of(count: usize) -> Option<Secret> {
     Some(Secret::new(&format!("gw_{}", URL_SAFE_NO_PAD.encode(bytes))))
 }
 
-/// Random bytes. If the system has none to give (it always has once it is up), the bytes are
-/// derived from the process id and a counter, so that ids stay distinct; keys are never made so.
-#[allow(clippy::disallowed_methods, reason = "this is the room for chance")]
+const BLOCK: usize = 1024;
+static STOCK: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Random bytes for ids and the like, each given once. They are asked of the system in blocks: a
+/// request needs twelve, and a system call for each would be a fiftieth of what it costs.
+///
+/// If the system has none to give (it always has once it is up), the bytes are derived from the
+/// process id and a counter, so that ids stay distinct; keys are never made so.
 pub fn bytes<const BYTES: usize>() -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
+    let mut stock = STOCK.lock();
+    if stock.len() < BYTES {
+        *stock = block(BYTES.max(BLOCK));
+    }
+    match stock.len().checked_sub(BYTES) {
+        Some(rest) => bytes.iter_mut().zip(stock.drain(rest..)).for_each(|(byte, from)| *byte = from),
+        None => distinct(&mut bytes),
+    }
+    bytes
+}
+
+/// So many bytes of the system's, or none.
+#[allow(clippy::disallowed_methods, reason = "this is the room for chance")]
+fn block(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
     if getrandom::getrandom(&mut bytes).is_err() {
-        distinct(&mut bytes);
+        bytes.clear();
     }
     bytes
 }

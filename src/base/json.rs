@@ -4,8 +4,10 @@
 //! routed, and one value of it replaced ([`crate::base::splice`]), while every other byte stays.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::ops::Range;
 
+use serde::Serialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -119,6 +121,43 @@ pub fn elements(text: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
 pub fn pretty(text: &str) -> String {
     let read = serde_json::from_str::<serde_json::Value>(text);
     read.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| text.to_owned())
+}
+
+/// A value as JSON text; one that has none (a map whose keys are no texts) is empty.
+pub fn written(value: &impl Serialize) -> String {
+    let mut out = Vec::with_capacity(512);
+    write(value, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// The same, behind what is in `out`.
+pub fn write(value: &impl Serialize, out: &mut Vec<u8>) {
+    let before = out.len();
+    if serde_json::to_writer(Sink(out), value).is_err() {
+        out.truncate(before);
+    }
+}
+
+/// Most of what serde_json writes is one byte, for which a general copy would be a call.
+struct Sink<'a>(&'a mut Vec<u8>);
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match bytes {
+            [byte] => self.0.push(*byte),
+            _ => self.0.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 struct ObjectVisitor<'t>(&'t str);

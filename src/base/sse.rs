@@ -7,6 +7,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use serde::Serialize;
+
+use crate::base::json;
+
 /// Cuts a byte stream into frames.
 #[derive(Debug)]
 pub struct FrameReader {
@@ -71,23 +75,31 @@ impl<'a> Frame<'a> {
             out.extend_from_slice(self.raw.get(place.end..).unwrap_or_default());
             return;
         }
-        if let Some(event) = self.event_name() {
-            out.extend_from_slice(b"event: ");
-            out.extend_from_slice(event.as_bytes());
-            out.push(b'\n');
-        }
+        write_name(self.event_name(), out);
         write_data(data, out);
     }
 }
 
 /// Writes a frame: `event:` when there is a name, then the data, then a blank line.
 pub fn write(event: Option<&str>, data: &str, out: &mut Vec<u8>) {
+    write_name(event, out);
+    write_data(data, out);
+}
+
+/// The same for a value as JSON, which has no line ends of its own.
+pub fn write_json(event: Option<&str>, value: &impl Serialize, out: &mut Vec<u8>) {
+    write_name(event, out);
+    out.extend_from_slice(b"data: ");
+    json::write(value, out);
+    out.extend_from_slice(b"\n\n");
+}
+
+fn write_name(event: Option<&str>, out: &mut Vec<u8>) {
     if let Some(event) = event {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(event.as_bytes());
         out.push(b'\n');
     }
-    write_data(data, out);
 }
 
 fn write_data(data: &str, out: &mut Vec<u8>) {

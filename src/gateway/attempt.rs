@@ -14,6 +14,8 @@ use crate::policy::outcome::KeyOwner;
 use crate::protocol::error;
 use crate::upstream::{Failure, Hook, Incoming};
 
+/// Most answers that come whole are no longer.
+const FIRST_ROOM: usize = 4 * 1024;
 /// A provider that has nothing left for so long is degraded, not busy.
 const A_WHILE: Duration = Duration::from_secs(60);
 
@@ -48,17 +50,17 @@ pub fn call(
 /// # Errors
 /// The body broke.
 pub fn read_up_to(incoming: &mut Incoming, limit: usize) -> Result<(Vec<u8>, bool), Failure> {
-    let mut body = Vec::new();
-    let mut part = vec![0_u8; 16 * 1024];
+    let mut body = vec![0_u8; FIRST_ROOM];
+    let mut filled = 0;
     loop {
-        let count = incoming.read(&mut part)?;
-        if count == 0 {
-            return Ok((body, true));
+        if filled == body.len() {
+            body.resize(filled * 2, 0);
         }
-        body.extend_from_slice(part.get(..count).unwrap_or_default());
-        if body.len() > limit {
-            body.truncate(limit);
-            return Ok((body, false));
+        let count = incoming.read(body.get_mut(filled..).unwrap_or_default())?;
+        filled += count;
+        if count == 0 || filled > limit {
+            body.truncate(filled.min(limit));
+            return Ok((body, filled <= limit));
         }
     }
 }

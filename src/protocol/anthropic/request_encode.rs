@@ -6,6 +6,7 @@ use serde_json::{Number, Value, json};
 
 use super::wire::{CacheControl, Format as WireFormat, OutputConfig, Sampling, Tool, ToolChoice};
 use super::{thinking, turns, wire};
+use crate::base::json;
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{self, Block, Format, Request, ToolForm};
@@ -54,7 +55,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         stream: request.stream,
     };
     // Texts, numbers and values can always be written.
-    (serde_json::to_string(&body).unwrap_or_default(), losses)
+    (json::written(&body), losses)
 }
 
 /// The tools and the choice among them. A history with calls needs tools, so a request without any

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::content::{call, is_call, is_thinking, join_call_states, kind, reasoning};
 use super::usage::Tally;
 use super::wire::{self, Answer, Counts};
+use crate::base::json;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, ToolCall};
@@ -108,7 +109,7 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
         ..begun(response.id.as_deref(), answer, usage)
     };
     // Texts, numbers and values can always be written.
-    (serde_json::to_string(&whole).unwrap_or_default(), losses)
+    (json::written(&whole), losses)
 }
 
 /// An answer without content.

@@ -218,7 +218,5 @@ impl StreamEncoder for Encoder {
 }
 
 fn frame(event: &Event<'_>, out: &mut Vec<u8>) {
-    // Texts, numbers and values can always be written.
-    let data = serde_json::to_string(event).unwrap_or_default();
-    sse::write(Some(event.name()), &data, out);
+    sse::write_json(Some(event.name()), event, out);
 }

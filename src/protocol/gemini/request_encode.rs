@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Number, Value, json};
 
+use crate::base::json;
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{Format, Request, Tool, ToolChoice, ToolForm};
@@ -38,7 +39,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         losses.degrade("verbosity", "Gemini has no such field");
     }
     // A struct of texts, numbers and values can always be written.
-    (serde_json::to_string(&body).unwrap_or_default(), losses)
+    (json::written(&body), losses)
 }
 
 #[derive(Serialize)]

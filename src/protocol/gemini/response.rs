@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::base::json;
 use crate::ir::carrier::State;
 use crate::ir::collect::Collector;
 use crate::ir::loss::Losses;
@@ -77,7 +78,7 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
     let mut body = chunk(parts, response.id.as_deref(), answer);
     let has_refusal = response.blocks.iter().any(|block| matches!(block, Block::Refusal(_)));
     end(&mut body, finish_reason(&response.stop, has_refusal), &response.usage, answer);
-    (Value::Object(body).to_string(), losses)
+    (json::written(&body), losses)
 }
 
 /// States that wait for the part on which they go out.

@@ -47,7 +47,7 @@ impl Encoder {
 
     fn part(&self, part: Value, out: &mut Vec<u8>) {
         let chunk = chunk(vec![part], self.id.as_deref(), &self.answer);
-        sse::write(None, &Value::Object(chunk).to_string(), out);
+        sse::write_json(None, &chunk, out);
     }
 
     fn last(&mut self, stop: &StopReason, out: &mut Vec<u8>) {
@@ -57,7 +57,7 @@ impl Encoder {
         }
         let mut chunk = chunk(parts, self.id.as_deref(), &self.answer);
         end(&mut chunk, finish_reason(stop, self.has_refusal), &self.usage, &self.answer);
-        sse::write(None, &Value::Object(chunk).to_string(), out);
+        sse::write_json(None, &chunk, out);
     }
 
     fn open(&mut self, id: BlockId, kind: &BlockKind) {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Number, Value, json};
 
+use crate::base::json;
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{Effort, Format, Level, Request, Tool, ToolChoice, ToolForm};
@@ -57,7 +58,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         losses.degrade("top_k", "Chat has no such field");
     }
     // A struct of texts, numbers and values can always be written.
-    (serde_json::to_string(&body).unwrap_or_default(), losses)
+    (json::written(&body), losses)
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::id::stable_hash;
+use crate::base::json;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, Tool, ToolCall, ToolForm};
@@ -17,7 +18,7 @@ use crate::protocol::wire::{AnswerContext, WireError};
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut fields = Fields::parse(text)?;
     let choices = fields.list("choices")?.ok_or_else(|| WireError::new("choices", "a list"))?;
-    let usage = fields.take("usage").and_then(|usage| tap::usage(&usage.to_string())).unwrap_or_default();
+    let usage = fields.take("usage").and_then(|usage| tap::usage(&json::written(&usage))).unwrap_or_default();
     let (id, model) = (fields.text("id")?, fields.text("model")?);
     let mut response = Response { id, model, usage, ..Response::default() };
     let Some(choice) = choices.into_iter().next() else { return Ok(response) };
@@ -128,7 +129,7 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
         }],
         "usage": usage(&response.usage, answer),
     });
-    (body.to_string(), losses)
+    (json::written(&body), losses)
 }
 
 /// `chatcmpl-` and the provider's id, or the request's.

@@ -93,7 +93,7 @@ impl Encoder {
         if let (Some(usage), Some(object)) = (usage, chunk.as_object_mut()) {
             object.insert("usage".to_owned(), usage);
         }
-        sse::write(None, &chunk.to_string(), out);
+        sse::write_json(None, &chunk, out);
     }
 
     fn open(&mut self, id: BlockId, kind: &BlockKind) {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::{Number, Value, json};
 
+use crate::base::json;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
 use crate::ir::request::{
@@ -48,7 +49,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     };
     lost(request, &mut losses);
     // A struct of texts, numbers and values can always be written.
-    (serde_json::to_string(&body).unwrap_or_default(), losses)
+    (json::written(&body), losses)
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::base::json;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, CallKind};
 use crate::ir::response::{Response, StopReason};
@@ -17,7 +18,7 @@ use crate::protocol::wire::{AnswerContext, WireError};
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut fields = Fields::parse(text)?;
     let output = fields.list("output")?.ok_or_else(|| WireError::new("output", "a list"))?;
-    let usage = fields.take("usage").and_then(|usage| tap::usage(&usage.to_string())).unwrap_or_default();
+    let usage = fields.take("usage").and_then(|usage| tap::usage(&json::written(&usage))).unwrap_or_default();
     let mut response =
         Response { id: fields.text("id")?, model: fields.text("model")?, usage, ..Response::default() };
     for (index, item) in output.into_iter().enumerate() {
@@ -124,5 +125,5 @@ pub(super) fn encode(answered: &Response, answer: &AnswerContext) -> (String, Lo
     let progress =
         Progress { stop: Some(&answered.stop), output: &output, usage: usage(&answered.usage, answer) };
     // A struct of texts, numbers and values can always be written.
-    (serde_json::to_string(&response(&id, answer, progress)).unwrap_or_default(), losses)
+    (json::written(&response(&id, answer, progress)), losses)
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::base::json;
 use crate::ir::request::Block;
 use crate::ir::response::StopReason;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
@@ -199,7 +200,7 @@ impl Decoder {
         let mut open: Vec<u64> = self.items.keys().copied().collect();
         open.sort_unstable();
         open.into_iter().for_each(|index| self.close(index, out));
-        if let Some(usage) = response.take("usage").and_then(|usage| tap::usage(&usage.to_string())) {
+        if let Some(usage) = response.take("usage").and_then(|usage| tap::usage(&json::written(&usage))) {
             out.push(StreamEvent::Usage(usage));
         }
         let details = response.object("incomplete_details")?;

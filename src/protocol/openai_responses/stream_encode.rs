@@ -86,7 +86,7 @@ impl Encoder {
             event.append(data);
         }
         self.sequence += 1;
-        sse::write(Some(kind), &event.to_string(), out);
+        sse::write_json(Some(kind), &event, out);
     }
 
     fn envelope(&self, stop: Option<&StopReason>) -> Value {
