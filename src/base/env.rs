@@ -1,14 +1,15 @@
 //! The environment, read once at start and passed on as a value.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use crate::base::table::Table;
 
 /// Names the user's own folder.
 const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
 /// The variables of a process. An empty variable counts as unset.
 #[derive(Clone, Debug, Default)]
-pub struct Env(BTreeMap<String, String>);
+pub struct Env(Table<String, String>);
 
 impl Env {
     /// The variables of this process; those that are not UTF-8 are left out.
@@ -29,9 +30,8 @@ impl Env {
     #[must_use]
     pub fn with(mut self, more: impl IntoIterator<Item = (String, String)>) -> Self {
         for (name, value) in more {
-            let known = self.0.entry(name).or_default();
-            if known.is_empty() {
-                *known = value;
+            if self.0.get(&name).is_none_or(String::is_empty) {
+                self.0.insert(name, value);
             }
         }
         self

@@ -7,10 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::json;
-
 use crate::base::env::Env;
+use crate::base::object::{Object, object};
 use crate::cli::args::{Given, Mistake};
 use crate::cli::config::source;
 use crate::cli::control::{Door, running_at};
@@ -78,7 +76,10 @@ impl Command for AiHelp {
             config.as_ref().err().map(|errors| errors.to_string()).into_iter().collect();
         let base = base.unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
         if self.json {
-            say(&json!({"state": state, "config_errors": errors, "gate": gate}).to_string());
+            let told = object! {
+                "state": state.map(State::object), "config_errors": errors, "gate": gate.object(),
+            };
+            say(&told.to_string());
         } else {
             say(text(state.as_ref(), &errors, &gate, &base).trim_end());
         }
@@ -87,7 +88,6 @@ impl Command for AiHelp {
 }
 
 /// What is there.
-#[derive(Serialize)]
 struct State {
     config_path: String,
     providers: Vec<String>,
@@ -124,6 +124,20 @@ impl State {
             local_server_running: running,
         }
     }
+
+    fn object(self) -> Object {
+        object! {
+            "config_path": self.config_path,
+            "providers": self.providers,
+            "models": self.models,
+            "model_aliases": self.model_aliases,
+            "alias_strategies": self.alias_strategies,
+            "rate_limit_buckets": self.rate_limit_buckets,
+            "default_model": self.default_model,
+            "master_key_configured": self.master_key_configured,
+            "local_server_running": self.local_server_running,
+        }
+    }
 }
 
 fn limits(bucket: &Bucket) -> String {
@@ -134,7 +148,6 @@ fn limits(bucket: &Bucket) -> String {
 }
 
 /// May a client be pointed at llmgate now?
-#[derive(Serialize)]
 struct Gate {
     health: Probe,
     openai_models: Probe,
@@ -146,8 +159,7 @@ struct Gate {
 }
 
 /// What came of one question.
-#[derive(Clone, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone)]
 enum Probe {
     /// Not asked.
     Skipped,
@@ -179,6 +191,26 @@ impl Gate {
             anthropic_models: anthropic,
             responses,
         }
+    }
+
+    fn object(&self) -> Object {
+        let mut told = Object::default();
+        for (name, probe) in [
+            ("health", &self.health),
+            ("openai_models", &self.openai_models),
+            ("anthropic_models", &self.anthropic_models),
+            ("responses", &self.responses),
+        ] {
+            match probe {
+                Probe::Skipped => told.put(name, "skipped"),
+                Probe::Status(status) => told.put(name, object! {"status": *status}),
+                Probe::Failed(why) => told.put(name, object! {"failed": why.as_str()}),
+            }
+        }
+        told.put("patch_gate_claude_code", self.patch_gate_claude_code);
+        told.put("patch_gate_opencode", self.patch_gate_opencode);
+        told.put("patch_gate_codex_cli", self.patch_gate_codex_cli);
+        told
     }
 
     fn pending() -> Self {

@@ -1,10 +1,10 @@
 //! `completions`: scripts for shells, made of the command table.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
 
 use crate::base::env::Env;
+use crate::base::sort;
 use crate::cli::args::{Given, Mistake, first_words};
 use crate::cli::say;
 use crate::cli::table::{CODES, COMMANDS, Command, Flag, Row, Takes, Word};
@@ -54,7 +54,7 @@ fn bash() -> String {
         "# bash completion of llmgate\n_llmgate() {\n    local cur=${COMP_WORDS[COMP_CWORD]} \
          prev=${COMP_WORDS[COMP_CWORD-1]} words=\n    case $prev in\n",
     );
-    for flag in flags_with_values().values() {
+    for flag in flags_with_values() {
         let names = spellings(flag).join("|");
         let reply = match flag.takes {
             Takes::Path(_) => "compgen -f -- \"$cur\"".to_owned(),
@@ -93,7 +93,7 @@ fn zsh() -> String {
         commands
             .extend(row.names().map(|name| format!("'{name}:{}'", quoted(row.summary).replace(':', "\\:"))));
     }
-    commands.extend(groups().keys().map(|group| format!("'{group}:its commands\\: see --help'")));
+    commands.extend(groups().iter().map(|(group, _)| format!("'{group}:its commands\\: see --help'")));
     // Writing to a String cannot fail.
     let _ = writeln!(text, "  commands=({})", commands.join(" "));
     text.push_str("  if (( CURRENT == 2 )); then _describe command commands; return; fi\n");
@@ -173,19 +173,26 @@ fn fish() -> String {
 }
 
 /// Groups and the second words in them.
-fn groups() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+fn groups() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     for (group, second) in COMMANDS.iter().flat_map(|row| row.names()).filter_map(|name| name.split_once(' '))
     {
-        groups.entry(group).or_default().push(second);
+        match groups.iter_mut().find(|(known, _)| *known == group) {
+            Some((_, seconds)) => seconds.push(second),
+            None => groups.push((group, vec![second])),
+        }
     }
+    sort::by_key(&mut groups, |(group, _)| *group);
     groups
 }
 
 /// Options that take a value; one name means the same everywhere.
-fn flags_with_values() -> BTreeMap<&'static str, &'static Flag> {
+fn flags_with_values() -> Vec<&'static Flag> {
     let flags = COMMANDS.iter().flat_map(|row| row.flags).filter(|flag| flag.value().is_some());
-    flags.map(|flag| (flag.name, *flag)).collect()
+    let mut flags: Vec<_> = flags.copied().collect();
+    sort::by_key(&mut flags, |flag| flag.name);
+    flags.dedup_by_key(|flag| flag.name);
+    flags
 }
 
 fn spellings(flag: &Flag) -> Vec<String> {

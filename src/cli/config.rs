@@ -7,9 +7,8 @@ pub(super) mod show;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use crate::base::env::Env;
+use crate::base::object::object;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{CODES, CONFIG, Command, JSON, Row};
 use crate::cli::{USAGE, complain, say};
@@ -53,8 +52,11 @@ fn validate(options: &Validate, env: &Env) -> ExitCode {
             }
             let (providers, models) = (config.providers.len(), config.models.len());
             if options.json {
-                say(&json!({"ok": true, "source": source(&config.source), "providers": providers, "models": models,
-                    "warnings": config.warnings}).to_string());
+                let told = object! {
+                    "ok": true, "source": source(&config.source), "providers": providers,
+                    "models": models, "warnings": config.warnings,
+                };
+                say(&told.to_string());
             } else {
                 say(&format!("ok: {providers} providers, {models} models"));
             }
@@ -63,7 +65,8 @@ fn validate(options: &Validate, env: &Env) -> ExitCode {
         Err(errors) => {
             let lines = errors.to_string();
             if options.json {
-                say(&json!({"ok": false, "errors": lines.lines().collect::<Vec<_>>()}).to_string());
+                let errors: Vec<_> = lines.lines().collect();
+                say(&object! {"ok": false, "errors": errors}.to_string());
             } else {
                 complain(&lines);
             }

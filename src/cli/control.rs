@@ -4,9 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use serde::Deserialize;
-
 use crate::base::env::Env;
+use crate::base::object::Object;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, URL};
 use crate::cli::{FAILURE, USAGE, complain, say};
@@ -80,16 +79,18 @@ fn read(given: &Given, ask: Ask) -> Result<Box<dyn Command>, Mistake> {
 impl Command for Control {
     fn run(self: Box<Self>, env: Env) -> ExitCode {
         match self.ask {
-            Ask::Reload => ask(&self, &env, "/admin/reload", |answer| match answer.revision {
-                Some(revision) => format!("reloaded: revision {revision}"),
-                None => "reloaded".to_owned(),
+            Ask::Reload => ask(&self, &env, "/admin/reload", |body| {
+                match Object::read(body).and_then(|told| told.number(&["revision"])) {
+                    Some(revision) => format!("reloaded: revision {revision}"),
+                    None => "reloaded".to_owned(),
+                }
             }),
             Ask::Stop => ask(&self, &env, "/admin/stop", |_| "stopping".to_owned()),
         }
     }
 }
 
-fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Told) -> String) -> ExitCode {
+fn ask(options: &Control, env: &Env, path: &str, done: fn(&str) -> String) -> ExitCode {
     let base = match base_url(&options.place, env) {
         Ok(base) => base,
         Err(message) => {
@@ -105,50 +106,24 @@ fn ask(options: &Control, env: &Env, path: &str, done: impl Fn(&Told) -> String)
             return ExitCode::from(FAILURE);
         }
     };
-    let answer = Told::of(&body);
     if options.json {
         say(&body);
     }
     if (200..300).contains(&status) {
         if !options.json {
-            say(&done(&answer));
+            say(&done(&body));
         }
         return ExitCode::SUCCESS;
     }
-    complain(&answer.reasons().unwrap_or_else(|| format!("{base} answered {status}: {body}")));
+    complain(&reasons(&body).unwrap_or_else(|| format!("{base} answered {status}: {body}")));
     ExitCode::from(FAILURE)
 }
 
-/// What a local endpoint answers.
-#[derive(Default, Deserialize)]
-pub(super) struct Told {
-    revision: Option<u64>,
-    errors: Option<Vec<String>>,
-    error: Option<ErrorText>,
-}
-
-#[derive(Deserialize)]
-struct ErrorText {
-    message: String,
-}
-
-/// The file that `start --ready-file` wrote.
-#[derive(Deserialize)]
-struct ReadyFile {
-    url: String,
-}
-
-impl Told {
-    /// Reads it; what is none of ours tells nothing.
-    pub(super) fn of(body: &str) -> Self {
-        serde_json::from_str(body).unwrap_or_default()
-    }
-
-    /// What an error answer says: a list of errors, or one message.
-    pub(super) fn reasons(&self) -> Option<String> {
-        let list = self.errors.as_ref().map(|errors| errors.join("\n"));
-        list.or_else(|| self.error.as_ref().map(|error| error.message.clone()))
-    }
+/// What an error answer of a local endpoint says: a list of errors, or one message.
+pub(super) fn reasons(body: &str) -> Option<String> {
+    let told = Object::read(body)?;
+    let list = told.texts(&["errors"]).map(|errors| errors.join("\n"));
+    list.or_else(|| told.text(&["error", "message"]).map(str::to_owned))
 }
 
 /// The address of a running llmgate, without a path.
@@ -203,7 +178,6 @@ fn reachable(listen: &str) -> String {
 
 fn url_in(file: &Path) -> Result<String, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let facts: ReadyFile =
-        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(facts.url)
+    let url = Object::read(&text).and_then(|facts| facts.text(&["url"]).map(str::to_owned));
+    url.ok_or_else(|| format!("{}: it holds no `url`", file.display()))
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 #[cfg(feature = "redis")]
 use crate::base::clock;
 use crate::base::env::Env;
+use crate::base::object::list;
 use crate::base::os;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::config::source;
@@ -94,8 +95,7 @@ impl Command for Doctor {
             add(client::findings(client, &env));
         }
         if self.json {
-            // These values are always JSON.
-            say(&serde_json::to_string(&told).unwrap_or_default());
+            say(&list(told.iter().map(Finding::object).collect()));
         }
         match worst(&told) {
             _ if !is_config => ExitCode::from(USAGE),
@@ -121,7 +121,7 @@ impl Doctor {
             let found = dns.as_ref().is_none_or(|finding| finding.state != State::Fail);
             let mut findings: Vec<Finding> = dns.into_iter().collect();
             if found {
-                findings.extend(inspect(&live, provider, wish).findings(name, wish));
+                findings.extend(inspect(&live, provider, wish).findings(&name, wish));
             }
             add(findings);
         }

@@ -8,15 +8,16 @@ use std::time::Duration;
 use crate::base::env::Env;
 use crate::base::id::RequestId;
 use crate::cli::args::{Given, Mistake, alternatives};
-use crate::cli::control::Told;
+use crate::cli::control::reasons;
 use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, MODEL, Row, URL as CONFIGURED};
 use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::config::{self, Overrides};
 use crate::gateway::explain;
 use crate::gateway::inbound::{Envelope, Inbound, Task, Wishes};
 use crate::gateway::live::Live;
+use crate::observe::log::harmless;
 use crate::protocol::{Protocol, percent_encoded};
-use crate::route::explain::Explanation;
+use crate::route::explain::{Explanation, Told};
 use crate::upstream::probe;
 
 pub(super) static ROW: Row = Row {
@@ -70,11 +71,14 @@ impl Command for Explain {
                 "a running llmgate is asked about names only: leave --file or --url out".to_owned(),
             )),
             Some(url) => self.of_running(url, &env).map_err(|said| (FAILURE, said)),
-            None => self.of_configuration(&env),
+            None => self.of_configuration(&env).map(|told| self.printed(&told)),
         };
         match told {
-            Ok(list) => {
-                self.tell(&list);
+            Ok(told) => {
+                if told.is_empty() {
+                    complain("no names are listed: ask for one with --model");
+                }
+                say(&told);
                 ExitCode::SUCCESS
             }
             Err((code, said)) => {
@@ -86,27 +90,11 @@ impl Command for Explain {
 }
 
 impl Explain {
-    fn tell(&self, list: &[Explanation]) {
-        if self.json {
-            // One question has one answer.
-            let text = match list {
-                [only] if self.is_about_one() => serde_json::to_string(only),
-                _ => serde_json::to_string(list),
-            };
-            return say(&text.unwrap_or_default());
-        }
-        if list.is_empty() {
-            complain("no names are listed: ask for one with --model");
-        }
-        let text: Vec<String> = list.iter().map(Explanation::to_string).collect();
-        say(text.join("\n").trim_end());
+    fn printed(&self, told: &Told) -> String {
+        if self.json { told.json() } else { told.text().trim_end().to_owned() }
     }
 
-    fn is_about_one(&self) -> bool {
-        self.model.is_some() || self.file.is_some()
-    }
-
-    fn of_configuration(&self, env: &Env) -> Result<Vec<Explanation>, (u8, String)> {
+    fn of_configuration(&self, env: &Env) -> Result<Told, (u8, String)> {
         let config = config::load(self.config.as_deref(), env, &self.overrides);
         let config = config.map_err(|errors| (USAGE, errors.to_string()))?;
         let live =
@@ -116,14 +104,14 @@ impl Explain {
                 std::fs::read(file).map_err(|error| (FAILURE, format!("{}: {error}", file.display())))?;
             return self
                 .of_request(&live, body)
-                .map(|told| vec![told])
+                .map(|told| Told::One(Box::new(told)))
                 .map_err(|said| (FAILURE, in_file(file, &said)));
         }
         match &self.model {
             Some(model) => explain::of_name(&live, Some(model), self.protocol)
-                .map(|told| vec![told])
+                .map(|told| Told::One(Box::new(told)))
                 .map_err(|unresolved| (FAILURE, unresolved.to_string())),
-            None => Ok(explain::of_listed(&live, self.protocol)),
+            None => Ok(Told::All(explain::of_listed(&live, self.protocol))),
         }
     }
 
@@ -145,22 +133,19 @@ impl Explain {
         explain::of_request(live, &inbound).map_err(|trouble| trouble.fault.message)
     }
 
-    fn of_running(&self, url: &str, env: &Env) -> Result<Vec<Explanation>, String> {
+    fn of_running(&self, url: &str, env: &Env) -> Result<String, String> {
         let base = url.trim_end_matches('/');
         let model = self.model.as_ref().map(|model| format!("&model={}", percent_encoded(model)));
-        let asked =
-            format!("{base}/debug/routes?protocol={}{}", self.protocol.name(), model.unwrap_or_default());
+        let form = if self.json { "json" } else { "text" };
+        let protocol = self.protocol.name();
+        let asked = format!("{base}/debug/routes?as={form}&protocol={protocol}{}", model.unwrap_or_default());
         let (status, body) = probe::get(&asked, env.var("LLMGATE_KEY"), env, PATIENCE)
             .map_err(|failure| format!("{base}: {failure}. Is llmgate running there?"))?;
         if status != 200 {
-            let reasons = Told::of(&body).reasons();
-            return Err(reasons.unwrap_or_else(|| format!("{base} answers {status}")));
+            return Err(reasons(&body).unwrap_or_else(|| format!("{base} answers {status}")));
         }
-        let list = match &self.model {
-            Some(_) => serde_json::from_str(&body).map(|told| vec![told]),
-            None => serde_json::from_str(&body),
-        };
-        list.map_err(|_| format!("{base} answers something that is no plan: is it a llmgate?"))
+        let lines: Vec<String> = body.trim_end().lines().map(harmless).collect();
+        Ok(lines.join("\n"))
     }
 }
 

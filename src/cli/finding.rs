@@ -1,12 +1,11 @@
 //! What a check found: a line for people, a value for programs (`doctor`, `providers check`).
 
-use serde::Serialize;
-
+use crate::base::object::{Object, object};
 use crate::cli::help::wrapped;
 use crate::cli::say;
 
 /// What one check found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     /// What was looked at.
     pub(super) check: String,
@@ -15,13 +14,11 @@ pub(super) struct Finding {
     /// In words.
     pub(super) said: String,
     /// What its user can do.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<String>,
 }
 
 /// How something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     /// Good.
     Ok,
@@ -44,18 +41,29 @@ impl State {
 
 impl Finding {
     /// Good.
+    #[inline(never)]
     pub(super) fn ok(check: impl Into<String>, said: impl Into<String>) -> Self {
         Self { check: check.into(), state: State::Ok, said: said.into(), next: None }
     }
 
     /// Odd, and what can be done.
+    #[inline(never)]
     pub(super) fn warn(check: impl Into<String>, said: impl Into<String>, next: impl Into<String>) -> Self {
         Self { state: State::Warn, next: Some(next.into()), ..Self::ok(check, said) }
     }
 
     /// Wrong, and what can be done.
+    #[inline(never)]
     pub(super) fn fail(check: impl Into<String>, said: impl Into<String>, next: impl Into<String>) -> Self {
         Self { state: State::Fail, next: Some(next.into()), ..Self::ok(check, said) }
+    }
+
+    /// For programs.
+    pub(super) fn object(&self) -> Object {
+        let mut object =
+            object! {"check": self.check.as_str(), "state": self.state.word(), "said": self.said.as_str()};
+        object.put_some("next", self.next.as_deref());
+        object
     }
 }
 

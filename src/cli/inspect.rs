@@ -80,13 +80,13 @@ fn refused(said: &Said, wanted: Class) -> Option<&str> {
 
 impl Inspected<'_> {
     /// What was found, line by line; `name` makes a check's name.
-    pub(super) fn findings(&self, name: impl Fn(&str) -> String, wish: Wish<'_>) -> Vec<Finding> {
+    pub(super) fn findings(&self, name: &dyn Fn(&str) -> String, wish: Wish<'_>) -> Vec<Finding> {
         let list = match &self.list {
             Ok(list) => list,
-            Err(failure) => return vec![self.unreached(failure, &name)],
+            Err(failure) => return vec![self.unreached(failure, name)],
         };
-        let mut found = vec![self.reached(list, &name), self.key(list, &name)];
-        found.extend(self.protocol(list, &name));
+        let mut found = vec![self.reached(list, name), self.key(list, name)];
+        found.extend(self.protocol(list, name));
         if wish.asks && !self.client_key && refused(&list.said, Class::Auth).is_none() {
             found.extend(self.asked(list, &name, wish));
         }
@@ -97,7 +97,7 @@ impl Inspected<'_> {
         self.provider.base_url.starts_with("https://")
     }
 
-    fn unreached(&self, failure: &Failure, name: &impl Fn(&str) -> String) -> Finding {
+    fn unreached(&self, failure: &Failure, name: &dyn Fn(&str) -> String) -> Finding {
         let host = self.provider.host();
         if failure.is_unknown_issuer() {
             let next = format!(
@@ -130,7 +130,7 @@ impl Inspected<'_> {
         )
     }
 
-    fn reached(&self, list: &List, name: &impl Fn(&str) -> String) -> Finding {
+    fn reached(&self, list: &List, name: &dyn Fn(&str) -> String) -> Finding {
         let host = self.provider.host();
         if self.provider.protocols.is_empty() {
             return Finding::ok(name("reached"), "the built-in demo");
@@ -146,7 +146,7 @@ impl Inspected<'_> {
     }
 
     /// Is the key taken? Some lists are open to all, so that an answer of a model counts more.
-    fn key(&self, list: &List, name: &impl Fn(&str) -> String) -> Finding {
+    fn key(&self, list: &List, name: &dyn Fn(&str) -> String) -> Finding {
         let provider = self.provider;
         let check = name("key");
         let where_it_is = match provider.key.as_ref().map(|key| &key.variable) {
@@ -190,7 +190,7 @@ impl Inspected<'_> {
     }
 
     /// Does it speak what is configured? A guess by its list of models.
-    fn protocol(&self, list: &List, name: &impl Fn(&str) -> String) -> Option<Finding> {
+    fn protocol(&self, list: &List, name: &dyn Fn(&str) -> String) -> Option<Finding> {
         let guess = list.guess?;
         let spoken = &self.provider.protocols;
         // OpenAI's two protocols have one list.
@@ -210,7 +210,7 @@ impl Inspected<'_> {
         Some(Finding::warn(name("protocol"), said, next))
     }
 
-    fn asked(&self, list: &List, name: &impl Fn(&str) -> String, wish: Wish<'_>) -> Vec<Finding> {
+    fn asked(&self, list: &List, name: &dyn Fn(&str) -> String, wish: Wish<'_>) -> Vec<Finding> {
         let Some(model) = &self.model else {
             let next = match list.names.as_slice() {
                 [] => "name one with --model".to_owned(),
@@ -246,7 +246,7 @@ impl Inspected<'_> {
         }
     }
 
-    fn stream(&self, model: &ModelName, answer: &Answer, name: &impl Fn(&str) -> String) -> Finding {
+    fn stream(&self, model: &ModelName, answer: &Answer, name: &dyn Fn(&str) -> String) -> Finding {
         if answer.streamed {
             return Finding::ok(name("stream"), "events come, up to their end");
         }
@@ -260,7 +260,7 @@ impl Inspected<'_> {
         model: &ModelName,
         (status, class, words): (u16, Class, &str),
         list: &List,
-        name: &impl Fn(&str) -> String,
+        name: &dyn Fn(&str) -> String,
     ) -> Finding {
         let said = format!("{model}: {status} {}: {words}", class.name());
         let check = name("model");

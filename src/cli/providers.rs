@@ -5,10 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::base::env::Env;
 use crate::base::id::nearest;
+use crate::base::object::{Object, list, object};
 use crate::cli::args::{Given, Mistake};
 use crate::cli::finding::{Finding, State, tell, worst};
 use crate::cli::inspect::{Inspected, Wish, inspect};
@@ -95,7 +94,7 @@ impl Check {
         let mut state = State::Ok;
         for provider in providers {
             let inspected = inspect(&live, provider, wish);
-            let findings = inspected.findings(|check| format!("{} {check}", provider.name), wish);
+            let findings = inspected.findings(&|check| format!("{} {check}", provider.name), wish);
             state = state.max(worst(&findings));
             if self.json {
                 told.push(self.value(&inspected, &findings));
@@ -106,7 +105,7 @@ impl Check {
             }
         }
         if self.json {
-            say(&json!(told).to_string());
+            say(&list(told));
         }
         Ok(state)
     }
@@ -131,20 +130,20 @@ impl Check {
         })
     }
 
-    fn value(&self, inspected: &Inspected<'_>, findings: &[Finding]) -> impl serde::Serialize + use<> {
+    fn value(&self, inspected: &Inspected<'_>, findings: &[Finding]) -> Object {
         let list = inspected.list.as_ref().ok();
         let answer = inspected.answer.as_ref().and_then(|answer| answer.as_ref().ok());
         let first_byte = answer.map(|answer| answer.first_byte).or_else(|| list.map(|list| list.first_byte));
-        json!({
+        object! {
             "provider": inspected.provider.name.as_str(),
-            "state": worst(findings),
+            "state": worst(findings).word(),
             "reachable": list.is_some(),
             "protocol_guess": list.and_then(|list| list.guess).map(|guess| guess.name()),
             "model": inspected.model.as_ref().filter(|_| !self.models).map(|model| model.as_str()),
             "first_byte_ms": first_byte.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-            "models": list.filter(|_| self.models).map(|list| &list.names),
-            "checks": findings,
-        })
+            "models": list.filter(|_| self.models).map(|list| list.names.as_slice()),
+            "checks": findings.iter().map(Finding::object).collect::<Vec<_>>(),
+        }
     }
 }
 

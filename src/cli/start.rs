@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, select};
-use serde_json::json;
-
+use crate::base::channel::{Receiver, RecvTimeoutError, Sender};
 use crate::base::env::Env;
+use crate::base::object::object;
 use crate::base::os;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::config::source;
@@ -110,7 +109,7 @@ fn start(options: Start, env: Env) -> ExitCode {
         complain(&format!("warning: {warning}"));
     }
     // Before the first thread is made, so that every thread inherits how signals are handled.
-    let signals = match signals() {
+    let signals = match Signals::catch() {
         Ok(signals) => signals,
         Err(error) => {
             complain(&format!("cannot handle signals: {error}"));
@@ -136,25 +135,25 @@ fn start(options: Start, env: Env) -> ExitCode {
         return ExitCode::from(FAILURE);
     }
     drop(live);
-    wait(&server, &signals, options.exit_with_parent.then_some(parent));
+    if let Err(error) = signals.ask(server.asks_to_stop()) {
+        complain(&format!("cannot handle signals: {error}"));
+        return ExitCode::from(FAILURE);
+    }
+    wait(server.stop_asked(), options.exit_with_parent.then_some(parent));
     server.drain();
     ExitCode::SUCCESS
 }
 
 /// Until somebody asks for the end.
-fn wait(server: &Server, signals: &Receiver<()>, parent: Option<u32>) {
-    let tick =
-        if parent.is_some() { crossbeam_channel::tick(PARENT_INTERVAL) } else { crossbeam_channel::never() };
-    loop {
-        select! {
-            recv(signals) -> _ => return,
-            recv(server.stop_asked()) -> _ => return,
-            recv(tick) -> _ => {
-                if parent.is_some_and(|parent| parent != parent_id()) {
-                    log::info!("the parent process has ended");
-                    return;
-                }
-            }
+fn wait(stop: &Receiver<()>, parent: Option<u32>) {
+    let Some(parent) = parent else {
+        stop.recv();
+        return;
+    };
+    while stop.recv_timeout(PARENT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        if parent != parent_id() {
+            log::info!("the parent process has ended");
+            return;
         }
     }
 }
@@ -182,10 +181,10 @@ fn greet(config: &Config, server: &Server) {
 /// Written beside and renamed into place, so that a reader sees all of it or nothing.
 fn write_ready_file(file: &Path, config: &Config, server: &Server) -> std::io::Result<()> {
     let url = server.addresses().first().map(|address| format!("http://{address}"));
-    let facts = json!({
+    let facts = object! {
         "url": url, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
         "config": source(&config.source),
-    });
+    };
     let mut beside = file.as_os_str().to_owned();
     beside.push(".new");
     let mut out = fs::File::create(&beside)?;
@@ -194,35 +193,53 @@ fn write_ready_file(file: &Path, config: &Config, server: &Server) -> std::io::R
     fs::rename(&beside, file)
 }
 
-/// A message for the first INT or TERM; the second one ends the process at once.
+/// INT and TERM: the first one asks for the end, the second one ends the process at once.
 #[cfg(unix)]
-fn signals() -> std::io::Result<Receiver<()>> {
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
+struct Signals(signal_hook::iterator::Signals);
 
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::flag;
-    use signal_hook::iterator::Signals;
+#[cfg(unix)]
+impl Signals {
+    /// They are caught from now on.
+    fn catch() -> std::io::Result<Self> {
+        use std::sync::Arc;
+        use std::sync::atomic::AtomicBool;
 
-    let armed = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, 1, Arc::clone(&armed))?;
-        flag::register(signal, Arc::clone(&armed))?;
-    }
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let (sender, receiver) = crossbeam_channel::bounded(1);
-    std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(move || {
-        for _ in signals.forever() {
-            // The first one is enough.
-            let _ = sender.try_send(());
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::flag;
+
+        let armed = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_shutdown(signal, 1, Arc::clone(&armed))?;
+            flag::register(signal, Arc::clone(&armed))?;
         }
-    })?;
-    Ok(receiver)
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map(Self)
+    }
+
+    /// Asks for the end when one comes, or came.
+    fn ask(mut self, stop: Sender<()>) -> std::io::Result<()> {
+        let thread = std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024);
+        thread.spawn(move || {
+            for _ in self.0.forever() {
+                // The first one is enough.
+                let _ = stop.try_send(());
+            }
+        })?;
+        Ok(())
+    }
 }
 
 #[cfg(not(unix))]
-fn signals() -> std::io::Result<Receiver<()>> {
-    Ok(crossbeam_channel::never())
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    fn ask(self, _stop: Sender<()>) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(unix)]

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use crate::base::env::Env;
+use crate::base::object::object;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::say;
 use crate::cli::table::{CODES, Command, JSON, Row};
@@ -43,7 +42,7 @@ fn tell(as_json: bool) -> ExitCode {
     let built = [("redis", cfg!(feature = "redis")), ("socks", cfg!(feature = "socks"))];
     let features: Vec<_> = built.iter().filter(|(_, is_in)| *is_in).map(|(name, _)| *name).collect();
     if as_json {
-        let facts = json!({"version": version, "commit": COMMIT, "rustc": RUSTC, "features": features});
+        let facts = object! {"version": version, "commit": COMMIT, "rustc": RUSTC, "features": features};
         say(&facts.to_string());
     } else {
         let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };

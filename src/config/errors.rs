@@ -4,7 +4,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::read::join;
 use crate::base::secret::{Secret, mask_known, masked};
+use crate::base::sort;
 
 /// Everything that is wrong with a configuration, in the order of the file. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,14 +210,27 @@ pub(super) struct Errors {
 
 impl Errors {
     /// The value here is not one that the key takes.
-    pub(super) fn refuse(&mut self, spot: &Spot, reason: impl Into<String>) {
+    #[inline(never)]
+    pub(super) fn refuse(&mut self, spot: &Spot, reason: &str) {
         self.refuse_near(spot, reason, None);
     }
 
     /// The same, with the name that may have been meant.
-    pub(super) fn refuse_near(&mut self, spot: &Spot, reason: impl Into<String>, nearest: Option<&str>) {
-        let problem = Problem::Refuse(reason.into());
-        self.push(spot, problem, nearest);
+    pub(super) fn refuse_near(&mut self, spot: &Spot, reason: &str, nearest: Option<&str>) {
+        self.push(spot, Problem::Refuse(reason.to_owned()), nearest);
+    }
+
+    /// A section has no such key, and needs it.
+    #[inline(never)]
+    pub(super) fn missing(&mut self, section: &Spot, key: &str, takes: &str) {
+        let spot = Spot::of(&join(&section.path, key), section.at);
+        self.push(&spot, Problem::Missing(takes.to_owned()), None);
+    }
+
+    /// Something is odd but allowed.
+    #[inline(never)]
+    pub(super) fn warn(&mut self, warning: &str) {
+        self.warnings.push(warning.to_owned());
     }
 
     /// Anything else is wrong here.
@@ -253,7 +268,7 @@ impl Errors {
         for noted in &mut self.list {
             noted.at = noted.at.map(|at| begins(text, at, noted.key.as_deref()));
         }
-        self.list.sort_by_key(|noted| noted.at);
+        sort::by_key(&mut self.list, |noted| noted.at);
         let mut places = Places::new(text);
         let clean = |text: String| mask_known(&text, &self.secrets).into_owned();
         let list = self.list.into_iter().map(|noted| ConfigError {

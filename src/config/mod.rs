@@ -95,8 +95,7 @@ pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> R
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut errors = Errors::default();
     if overrides.local {
-        let warning = "--local is not used: it makes a provider only where there is no file";
-        errors.warnings.push(warning.to_owned());
+        errors.warn("--local is not used: it makes a provider only where there is no file");
     }
     let root = match file::parse(text) {
         Ok(mut root) => {
@@ -111,7 +110,7 @@ pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> R
     let source = Source::File(path.to_owned());
     let outside = check::Outside { env, overrides };
     let config =
-        raw::Root::read(&root, "", &mut errors).map(|root| check::check(root, source, outside, &mut errors));
+        raw::Root::read(&root, "", &mut errors).map(|root| check::check(&root, source, outside, &mut errors));
     let warnings = std::mem::take(&mut errors.warnings);
     errors.finish(Some(path), text)?;
     match config {
@@ -170,7 +169,7 @@ pub fn from_environment(env: &Env, overrides: &Overrides) -> Result<Config, Conf
     let config = made.and_then(|(file, variables)| {
         let root = raw::Root::read(&Node::from(file), "", &mut errors)?;
         let source = Source::Environment(variables);
-        Some(check::check(root, source, outside, &mut errors))
+        Some(check::check(&root, source, outside, &mut errors))
     });
     let warnings = std::mem::take(&mut errors.warnings);
     if config.is_none() && errors.is_empty() {

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::errors::{Errors, Problem};
+use super::errors::Errors;
 use super::file::{Kind, Node};
-use super::read::{At, Entries, Field, Read, bare, entries, join, section, unknown_key, wrong};
+use super::read::{At, Empty, Entries, Field, Read, SECTION, Slot, bare, fill, join, section, wrong};
 use super::scalar::{Anything, Key, Size};
 use super::words::Words;
 use super::{
@@ -299,8 +299,8 @@ pub(super) enum AuthMode {
 }
 
 impl Words for AuthMode {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("none", Self::None), ("proxy_key", Self::ProxyKey), ("client_key", Self::ClientKey)];
+    const WORDS: &'static [&'static str] = &["none", "proxy_key", "client_key"];
+    const CHOICES: &'static [Self] = &[Self::None, Self::ProxyKey, Self::ClientKey];
 }
 
 /// A key that may be written in two forms: a short one and a section or list.
@@ -316,15 +316,16 @@ macro_rules! two_forms {
         }
 
         impl Read for $name {
-            fn takes() -> String {
-                $takes.to_owned()
-            }
+            const TAKES: &'static [&'static str] = &[$takes];
 
             fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
                 match &node.kind {
                     $($kind => <$type>::read(node, path, errors).map(Self::$variant),)+
                     Kind::Broken => None,
-                    _ => wrong::<Self>(node, path, errors),
+                    _ => {
+                        wrong(node, path, Self::TAKES, errors);
+                        None
+                    }
                 }
             }
 

@@ -2,13 +2,13 @@
 //! hides no other; what is right is kept with its place, for the rules that look at several keys.
 
 use super::errors::{Errors, Problem, Spot, harmless};
-use super::file::{Kind, Node};
+use super::file::{Kind, Node, Presence};
 use crate::base::id::nearest;
 
 /// Something that can be read from a tree.
 pub(super) trait Read: Sized {
-    /// What a key of this type takes, for messages: `must be ...`.
-    fn takes() -> String;
+    /// What a key of this type takes, for messages: one of these.
+    const TAKES: &'static [&'static str];
 
     /// Reads it; notes what is wrong and gives `None`.
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self>;
@@ -19,11 +19,12 @@ pub(super) trait Read: Sized {
     }
 }
 
-/// A value as written, and where.
+/// A value as written, and where. The place is boxed: a configuration has a hundred of them to move
+/// and to drop, and all that code is in the binary.
 #[derive(Clone, Debug)]
 pub(super) struct At<T> {
     pub(super) value: T,
-    pub(super) spot: Spot,
+    pub(super) spot: Box<Spot>,
 }
 
 /// What a key holds.
@@ -46,54 +47,99 @@ impl<T> Field<T> {
             Self::Missing | Self::Broken => None,
         }
     }
+}
 
+impl<T: Clone> Field<T> {
     /// The value.
-    pub(super) fn value(self) -> Option<T> {
-        match self {
-            Self::Given(at) => Some(at.value),
-            Self::Missing | Self::Broken => None,
-        }
+    pub(super) fn value(&self) -> Option<T> {
+        self.given().map(|at| at.value.clone())
     }
 
     /// The value, or what holds without it.
-    pub(super) fn or(self, default: T) -> T {
+    pub(super) fn or(&self, default: T) -> T {
         self.value().unwrap_or(default)
     }
 }
 
+impl<T: Empty> Field<T> {
+    /// The value, or one that says nothing.
+    pub(super) fn or_empty(&self) -> &T {
+        self.given().map_or(T::EMPTY, |at| &at.value)
+    }
+}
+
+/// What may say nothing.
+pub(super) trait Empty: 'static {
+    /// One that says nothing.
+    const EMPTY: &'static Self;
+}
+
+impl<T: 'static> Empty for Vec<T> {
+    const EMPTY: &'static Self = &Self::new();
+}
+
+impl<T: 'static> Empty for Entries<T> {
+    const EMPTY: &'static Self = &Self(Vec::new());
+}
+
 impl<T: Read> Field<T> {
-    /// Reads the value of a section's key. Kept out of its caller, which has one for each key: the
-    /// configuration's code is a good part of the binary.
-    #[inline(never)]
-    pub(super) fn fill(&mut self, node: &Node, section: &str, key: &str, errors: &mut Errors) {
-        *self = Self::read(node, &join(section, key), errors);
-    }
-
-    /// Reads the value of a key.
-    pub(super) fn read(node: &Node, path: &str, errors: &mut Errors) -> Self {
-        match &node.kind {
-            Kind::Null => Self::Missing,
-            Kind::Broken => Self::Broken,
-            Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::List(_) | Kind::Map(_) => {
-                T::read(node, path, errors).map_or(Self::Broken, |value| {
-                    let spot = spot(node, path);
-                    Self::Given(At { value, spot })
-                })
-            }
-        }
-    }
-
     /// The value of a key that must be there.
-    pub(super) fn required(self, section: &Spot, key: &str, errors: &mut Errors) -> Option<At<T>> {
-        match self {
-            Self::Given(at) => Some(at),
-            Self::Broken => None,
-            Self::Missing => {
-                let spot = Spot::of(&join(&section.path, key), section.at);
-                errors.push(&spot, Problem::Missing(T::takes()), None);
-                None
+    pub(super) fn required(&self, section: &Spot, key: &str, errors: &mut Errors) -> Option<&At<T>> {
+        if matches!(self, Self::Missing) {
+            errors.missing(section, key, &one_of(T::TAKES));
+        }
+        self.given()
+    }
+}
+
+/// A key's place for its value, whatever that is.
+pub(super) trait Slot {
+    /// Reads the value.
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors);
+}
+
+impl<T: Read> Slot for Field<T> {
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) {
+        *self = match node.presence() {
+            Presence::Nothing => Self::Missing,
+            Presence::Broken => Self::Broken,
+            Presence::Value => At::read(node, path, errors).map_or(Self::Broken, Self::Given),
+        };
+    }
+}
+
+/// Fills a section's slots from a map; notes what is no key of it. Is it a section at all?
+pub(super) fn fill(
+    slots: &mut [(&'static str, &mut dyn Slot)],
+    node: &Node,
+    path: &str,
+    errors: &mut Errors,
+) -> bool {
+    let Some(list) = entries(node, path, SECTION, errors) else {
+        return false;
+    };
+    for (key, node) in list {
+        let path = join(path, key);
+        match slots.iter_mut().find(|(known, _)| known == key) {
+            Some((_, slot)) => slot.fill(node, &path, errors),
+            None => {
+                let spot = Spot { key: Some(key.clone()), ..Spot::of(&path, node.at) };
+                let near = nearest(key, slots.iter().map(|(known, _)| *known));
+                errors.push(&spot, Problem::UnknownKey, near);
             }
         }
+    }
+    true
+}
+
+/// What a section takes.
+pub(super) const SECTION: &[&str] = &["a section of keys"];
+
+/// `a, b or c`.
+pub(super) fn one_of(words: &[&str]) -> String {
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some(_) | None => words.concat(),
     }
 }
 
@@ -106,19 +152,18 @@ pub(super) fn join(path: &str, key: &str) -> String {
 }
 
 /// Notes a value of the wrong type.
-pub(super) fn wrong<T: Read>(node: &Node, path: &str, errors: &mut Errors) -> Option<T> {
-    let takes = T::takes();
+pub(super) fn wrong(node: &Node, path: &str, takes: &[&str], errors: &mut Errors) {
     // A number or a switch in quotes is a text.
     let bare = node.number().is_some() || node.switch().is_some();
-    let hint = if bare && takes == String::takes() { ": put it in quotes" } else { "" };
-    errors.refuse(&spot(node, path), format!("must be {takes}{hint}"));
-    None
+    let hint = if bare && takes == String::TAKES { ": put it in quotes" } else { "" };
+    errors.refuse(&spot(node, path), &format!("must be {}{hint}", one_of(takes)));
 }
 
 /// The entries of a section, or a note that it is none.
-pub(super) fn entries<'a, T: Read>(
+fn entries<'a>(
     node: &'a Node,
     path: &str,
+    takes: &[&str],
     errors: &mut Errors,
 ) -> Option<&'a [(String, Node)]> {
     match &node.kind {
@@ -126,27 +171,21 @@ pub(super) fn entries<'a, T: Read>(
         Kind::Null => Some(&[]),
         Kind::Broken => None,
         Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::List(_) => {
-            wrong::<T>(node, path, errors);
+            wrong(node, path, takes, errors);
             None
         }
     }
 }
 
-/// Notes a key that does not exist.
-pub(super) fn unknown_key(key: &str, node: &Node, section: &str, known: &[&str]) -> (Spot, Option<String>) {
-    let spot = Spot { key: Some(key.to_owned()), ..Spot::of(&join(section, key), node.at) };
-    (spot, nearest(key, known.iter().copied()).map(str::to_owned))
-}
-
 /// Where a value stands and how it is shown: never a secret, never long.
-pub(super) fn spot(node: &Node, path: &str) -> Spot {
+pub(super) fn spot(node: &Node, path: &str) -> Box<Spot> {
     let shown = match &node.kind {
         Kind::Bool(value) => Some(value.to_string()),
         Kind::Number(number) => Some(number.to_string()),
         Kind::Text(text, written) => Some(harmless(written.as_ref().unwrap_or(text))),
         Kind::Null | Kind::List(_) | Kind::Map(_) | Kind::Broken => None,
     };
-    Spot { shown: shown.filter(|_| !holds_secret(path)), ..Spot::of(path, node.at) }
+    Box::new(Spot { shown: shown.filter(|_| !holds_secret(path)), ..Spot::of(path, node.at) })
 }
 
 /// Is this a key whose value is never shown?
@@ -159,9 +198,7 @@ fn holds_secret(path: &str) -> bool {
 }
 
 impl<T: Read> Read for At<T> {
-    fn takes() -> String {
-        T::takes()
-    }
+    const TAKES: &'static [&'static str] = T::TAKES;
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
         let value = T::read(node, path, errors)?;
@@ -174,22 +211,20 @@ impl<T: Read> Read for At<T> {
 }
 
 impl<T: Read> Read for Vec<At<T>> {
-    fn takes() -> String {
-        "a list".to_owned()
-    }
+    const TAKES: &'static [&'static str] = &["a list"];
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
         let Kind::List(items) = &node.kind else {
-            return wrong::<Self>(node, path, errors);
+            wrong(node, path, Self::TAKES, errors);
+            return None;
         };
         let mut list = Self::new();
         for (i, node) in items.iter().enumerate() {
             let path = format!("{path}[{i}]");
-            if matches!(node.kind, Kind::Null) {
-                wrong::<T>(node, &path, errors);
-            }
-            if let Field::Given(at) = Field::read(node, &path, errors) {
-                list.push(at);
+            match node.presence() {
+                Presence::Nothing => wrong(node, &path, T::TAKES, errors),
+                Presence::Broken => {}
+                Presence::Value => list.extend(At::read(node, &path, errors)),
             }
         }
         Some(list)
@@ -214,32 +249,22 @@ pub(super) struct Entries<T>(pub(super) Vec<Entry<T>>);
 #[derive(Clone, Debug)]
 pub(super) struct Entry<T> {
     pub(super) name: String,
-    pub(super) spot: Spot,
+    pub(super) spot: Box<Spot>,
     pub(super) value: Option<T>,
 }
 
-impl<T> Default for Entries<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
 impl<T: Read> Read for Entries<T> {
-    fn takes() -> String {
-        "a map of names".to_owned()
-    }
+    const TAKES: &'static [&'static str] = &["a map of names"];
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let list = entries::<Self>(node, path, errors)?;
-        let read = list.iter().map(|(name, node)| {
+        let mut read = Vec::new();
+        for (name, node) in entries(node, path, Self::TAKES, errors)? {
             let path = join(path, name);
-            Entry {
-                name: name.clone(),
-                value: T::read(node, &path, errors),
-                spot: Spot { key: Some(name.clone()), ..Spot::of(&path, node.at) },
-            }
-        });
-        Some(Self(read.collect()))
+            let value = T::read(node, &path, errors);
+            let spot = Spot { key: Some(name.clone()), ..Spot::of(&path, node.at) };
+            read.push(Entry { name: name.clone(), spot: Box::new(spot), value });
+        }
+        Some(Self(read))
     }
 
     fn keys(path: &str, list: &mut Vec<String>) {
@@ -256,33 +281,26 @@ macro_rules! section {
             $(pub(super) $key: Field<$type>,)+
         }
 
-        impl $name {
-            const KEYS: &'static [&'static str] = &[$(bare(stringify!($key))),+];
+        impl Empty for $name {
+            const EMPTY: &'static Self = &Self { $($key: Field::Missing),+ };
         }
 
         impl Read for $name {
-            fn takes() -> String {
-                "a section of keys".to_owned()
-            }
+            const TAKES: &'static [&'static str] = SECTION;
 
             fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
                 let mut section = Self::default();
-                for (key, node) in entries::<Self>(node, path, errors)? {
-                    match key.as_str() {
-                        $(key if key == bare(stringify!($key)) => {
-                            section.$key.fill(node, path, key, errors);
-                        })+
-                        _ => {
-                            let (spot, near) = unknown_key(key, node, path, Self::KEYS);
-                            errors.push(&spot, Problem::UnknownKey, near.as_deref());
-                        }
-                    }
-                }
-                Some(section)
+                let slots: &mut [(&'static str, &mut dyn Slot)] =
+                    &mut [$((bare(stringify!($key)), &mut section.$key)),+];
+                fill(slots, node, path, errors).then_some(section)
             }
 
             fn keys(path: &str, list: &mut Vec<String>) {
-                $(<$type>::keys(&join(path, bare(stringify!($key))), list);)+
+                let below: &[(&str, fn(&str, &mut Vec<String>))] =
+                    &[$((bare(stringify!($key)), <$type>::keys)),+];
+                for (key, keys) in below {
+                    keys(&join(path, key), list);
+                }
             }
         }
     )+};

@@ -4,23 +4,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::errors::Errors;
+use super::errors::{Errors, Spot};
 use super::expand::is_variable;
 use super::file::Node;
-use super::read::{Read, spot, wrong};
+use super::read::{Read, one_of, spot, wrong};
 use super::words::Words;
 use super::{Window, units};
 use crate::base::id::nearest;
 use crate::base::secret::Secret;
 
 impl<T: Words> Read for T {
-    fn takes() -> String {
-        let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
-        match words.split_last() {
-            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-            _ => words.concat(),
-        }
-    }
+    const TAKES: &'static [&'static str] = T::WORDS;
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
         let word = match node.switch() {
@@ -30,25 +24,31 @@ impl<T: Words> Read for T {
         };
         let choice = T::named(word);
         if choice.is_none() {
-            let near = nearest(word, T::WORDS.iter().map(|(known, _)| *known));
-            let reason = format!("must be {}", T::takes());
-            errors.refuse_near(&spot(node, path), reason, near);
+            no_word_of(word, T::WORDS, &spot(node, path), errors);
         }
         choice
     }
+}
+
+/// Notes a word that is none of those that a key takes.
+pub(super) fn no_word_of(word: &str, words: &[&str], spot: &Spot, errors: &mut Errors) {
+    let near = nearest(word, words.iter().copied());
+    errors.refuse_near(spot, &format!("must be {}", one_of(words)), near);
 }
 
 /// Implements [`Read`] for types that are one scalar: what it takes, and how it is made.
 macro_rules! scalar {
     ($($type:ty: $takes:literal, $make:expr;)+) => {$(
         impl Read for $type {
-            fn takes() -> String {
-                $takes.to_owned()
-            }
+            const TAKES: &'static [&'static str] = &[$takes];
 
             fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
                 let make: fn(&Node) -> Option<$type> = $make;
-                make(node).or_else(|| wrong::<Self>(node, path, errors))
+                let made = make(node);
+                if made.is_none() {
+                    wrong(node, path, Self::TAKES, errors);
+                }
+                made
             }
         }
     )+};
@@ -89,9 +89,7 @@ fn whole(node: &Node) -> Option<u64> {
 }
 
 impl Read for Secret {
-    fn takes() -> String {
-        String::takes()
-    }
+    const TAKES: &'static [&'static str] = String::TAKES;
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
         let secret = Self::new(&String::read(node, path, errors)?);
@@ -108,9 +106,7 @@ pub(super) struct Key {
 }
 
 impl Read for Key {
-    fn takes() -> String {
-        Secret::takes()
-    }
+    const TAKES: &'static [&'static str] = String::TAKES;
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
         let variable = node

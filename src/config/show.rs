@@ -1,27 +1,28 @@
 //! The configuration in effect, with every default filled in and every key masked.
 
-use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
 
 use super::units::{show_duration, show_size, show_window};
 use super::{
-    Access, AliasRoute, Bucket, ClientAuth, Config, Fallback, Ledger, ModelSpec, Network, Provider,
-    ProxyChoice, Source, Target, ToolAbility, Words, is_credential, yaml,
+    Access, AliasRoute, Bucket, ClientAuth, Config, Fallback, Ledger, ModelSpec, Network, Price, Provider,
+    ProxyChoice, Source, Target, ToolAbility, UsageLog, When, Words, is_credential, yaml,
 };
+use crate::base::object::{Object, object};
 use crate::base::secret::{Secret, masked as mask};
-use crate::policy::class::StatusPattern;
+use crate::policy::class::{ClassRule, StatusPattern};
+
+/// Shows members of a struct under their own names.
+macro_rules! put {
+    ($object:ident, $show:ident of $from:expr => $($key:ident),+) => {
+        $($object.put(stringify!($key), $show($from.$key));)+
+    };
+}
 
 /// The configuration as JSON, in the form of a file. Keys are masked.
 pub fn masked(config: &Config) -> Value {
-    let mut shown = general(config);
-    shown.extend(bounds(config));
-    shown.extend(records(config));
-    let providers = config.providers.iter();
-    let providers: Map<_, _> = providers.map(|it| (it.name.to_string(), provider(it))).collect();
-    let models = config.models.iter();
-    let models: Map<_, _> = models.map(|it| (it.alias.to_string(), alias(it))).collect();
-    shown.insert("providers".to_owned(), providers.into());
-    shown.insert("models".to_owned(), models.into());
-    Value::Object(shown)
+    shown(config).into()
 }
 
 /// The same as YAML, with the source in a comment.
@@ -31,7 +32,7 @@ pub fn text(config: &Config) -> String {
         Source::Environment(variables) => format!("environment ({})", variables.join(", ")),
         Source::Demo => "--demo".to_owned(),
     };
-    let mut shown = object(masked(config));
+    let mut shown = shown(config).into_map();
     shown.shift_remove("source");
     shown.shift_remove("warnings");
     // A file may name a key or its variable; what is shown can be used as one.
@@ -54,283 +55,310 @@ fn with_dollars(value: &mut Value) {
     }
 }
 
-fn general(config: &Config) -> Map<String, Value> {
-    let source = match &config.source {
-        Source::File(path) => json!(path.display().to_string()),
-        Source::Environment(variables) => json!({"environment": variables}),
-        Source::Demo => json!("--demo"),
-    };
-    object(json!({
-        "source": source,
-        "version": 1,
-        "listen": config.listen,
-        "default_model": config.default_model.as_ref().map(|model| model.as_str()),
-        "unknown_model": config.unknown_model.word(),
-        "direct_routes": config.direct_routes,
-        "compat": config.compat.word(),
-        "test_mode": config.test_mode,
-        "response_headers": config.response_headers.word(),
-        "dashboard": config.dashboard,
-        "client_auth": client_auth(&config.client_auth),
-        "access": access(&config.access),
-        "tls": {"ca_file": config.ca_file},
-        "warnings": config.warnings,
-    }))
+fn shown(config: &Config) -> Object {
+    let mut shown = Object::default();
+    general(config, &mut shown);
+    bounds(config, &mut shown);
+    after_failures(config, &mut shown);
+    records(config, &mut shown);
+    let mut providers = Object::default();
+    for it in &config.providers {
+        providers.put(it.name.as_str(), provider(it));
+    }
+    shown.put("providers", providers);
+    let mut models = Object::default();
+    for it in &config.models {
+        models.put(it.alias.as_str(), alias(it));
+    }
+    shown.put("models", models);
+    shown
 }
 
-fn client_auth(auth: &ClientAuth) -> Value {
-    match auth {
-        ClientAuth::None => json!({"mode": "none"}),
-        ClientAuth::ProxyKey(keys) => {
-            let keys: Vec<_> = keys.iter().map(|key| key.masked()).collect();
-            json!({"mode": "proxy_key", "keys": keys})
+fn general(config: &Config, shown: &mut Object) {
+    match &config.source {
+        Source::File(path) => shown.put("source", path.display().to_string()),
+        Source::Environment(variables) => {
+            shown.put("source", object! {"environment": variables.as_slice()});
         }
-        ClientAuth::ClientKey => json!({"mode": "client_key"}),
+        Source::Demo => shown.put("source", "--demo"),
+    }
+    shown.put("version", 1);
+    shown.put("listen", config.listen.as_str());
+    shown.put("default_model", config.default_model.as_ref().map(|model| model.as_str()));
+    shown.put("unknown_model", config.unknown_model.word());
+    shown.put("direct_routes", config.direct_routes);
+    shown.put("compat", config.compat.word());
+    shown.put("test_mode", config.test_mode);
+    shown.put("response_headers", config.response_headers.word());
+    shown.put("dashboard", config.dashboard);
+    shown.put("client_auth", client_auth(&config.client_auth));
+    shown.put("access", access(&config.access));
+    shown.put("tls", object! {"ca_file": path(config.ca_file.as_ref())});
+    shown.put("warnings", config.warnings.as_slice());
+}
+
+fn client_auth(auth: &ClientAuth) -> Object {
+    match auth {
+        ClientAuth::None => object! {"mode": "none"},
+        ClientAuth::ProxyKey(keys) => {
+            object! {"mode": "proxy_key", "keys": list(keys, |key| key.masked().into())}
+        }
+        ClientAuth::ClientKey => object! {"mode": "client_key"},
     }
 }
 
-fn access(access: &Access) -> Value {
-    let network = |it: &Network| format!("{}/{}", it.address, it.prefix);
-    json!({
-        "allowed_ips": access.allowed_ips.iter().map(network).collect::<Vec<_>>(),
-        "cors_origins": access.cors_origins,
+fn access(access: &Access) -> Object {
+    let network = |it: &Network| format!("{}/{}", it.address, it.prefix).into();
+    object! {
+        "allowed_ips": list(&access.allowed_ips, network),
+        "cors_origins": access.cors_origins.as_slice(),
         "admin_listen": access.admin_listen.map(|address| address.to_string()),
-    })
+    }
 }
 
-fn bounds(config: &Config) -> Map<String, Value> {
-    let (limits, timeouts) = (&config.limits, &config.timeouts);
-    let (retry, cooldown, breaker) = (&config.retry, &config.cooldown, &config.breaker);
-    let size = |bytes: usize| show_size(u64::try_from(bytes).unwrap_or(u64::MAX));
-    object(json!({
-        "limits": {
-            "requests": limits.requests,
-            "queue": limits.queue,
-            "connections": limits.connections,
-            "request_body": size(limits.request_body),
-            "response_body": size(limits.response_body),
-            "error_body": size(limits.error_body),
-            "sse_frame": size(limits.sse_frame),
-        },
-        "timeouts": {
-            "connect": show_duration(timeouts.connect),
-            "first_byte": show_duration(timeouts.first_byte),
-            "buffered": show_duration(timeouts.buffered),
-            "stream_idle": show_duration(timeouts.stream_idle),
-            "total": show_duration(timeouts.total),
-            "keepalive": show_duration(timeouts.keepalive),
-            "commit_after": show_duration(timeouts.commit_after),
-            "drain": show_duration(timeouts.drain),
-        },
-        "retry": {
-            "attempts": retry.attempts,
-            "total": retry.total,
-            "base_delay": show_duration(retry.base_delay),
-            "max_delay": show_duration(retry.max_delay),
-            "max_wait": show_duration(retry.max_wait),
-            "policy_fallback": retry.policy_fallback,
-        },
-        "cooldown": {
-            "rate_limit": show_duration(cooldown.rate_limit),
-            "max_retry_after": show_duration(cooldown.max_retry_after),
-            "quota": show_duration(cooldown.quota),
-            "auth": show_duration(cooldown.auth),
-            "not_found": show_duration(cooldown.not_found),
-        },
-        "breaker": {
-            "enabled": breaker.enabled,
-            "threshold": breaker.threshold,
-            "window": show_duration(breaker.window),
-            "cooldown": show_duration(breaker.cooldown),
-            "max_cooldown": show_duration(breaker.max_cooldown),
-            "retried_failures": breaker.retried_failures.word(),
-            "signal": breaker.signal,
-        },
-    }))
+fn bounds(config: &Config, shown: &mut Object) {
+    let mut limits = Object::default();
+    limits.put("requests", config.limits.requests);
+    limits.put("queue", config.limits.queue);
+    limits.put("connections", config.limits.connections);
+    put!(limits, size of config.limits => request_body, response_body, error_body, sse_frame);
+    shown.put("limits", limits);
+    let mut timeouts = Object::default();
+    put!(timeouts, show_duration of config.timeouts => connect, first_byte, buffered, stream_idle, total, keepalive, commit_after, drain);
+    shown.put("timeouts", timeouts);
 }
 
-fn records(config: &Config) -> Map<String, Value> {
-    let (log, usage) = (&config.log, &config.usage);
-    let ledger = match &usage.ledger {
-        Ledger::Off => json!(false),
-        Ledger::StateDir => json!(true),
-        Ledger::File(path) => json!(path),
+fn after_failures(config: &Config, shown: &mut Object) {
+    let mut retry = Object::default();
+    retry.put("attempts", config.retry.attempts);
+    retry.put("total", config.retry.total);
+    put!(retry, show_duration of config.retry => base_delay, max_delay, max_wait);
+    retry.put("policy_fallback", config.retry.policy_fallback);
+    shown.put("retry", retry);
+    let mut cooldown = Object::default();
+    put!(cooldown, show_duration of config.cooldown => rate_limit, max_retry_after, quota, auth, not_found);
+    shown.put("cooldown", cooldown);
+    let mut breaker = Object::default();
+    breaker.put("enabled", config.breaker.enabled);
+    breaker.put("threshold", config.breaker.threshold);
+    put!(breaker, show_duration of config.breaker => window, cooldown, max_cooldown);
+    breaker.put("retried_failures", config.breaker.retried_failures.word());
+    breaker.put("signal", config.breaker.signal.as_str());
+    shown.put("breaker", breaker);
+    shown.put("classify", list(&config.classify, |rule| class_rule(rule).into()));
+}
+
+fn class_rule(rule: &ClassRule) -> Object {
+    let mut shown = Object::default();
+    match rule.status {
+        StatusPattern::Exactly(status) => shown.put("status", status),
+        StatusPattern::Hundred(hundred) => shown.put("status", format!("{hundred}xx")),
+        StatusPattern::Any => shown.put("status", "*"),
+    }
+    shown.put("match", rule.text.as_deref());
+    shown.put("as", rule.class.name());
+    shown
+}
+
+fn records(config: &Config, shown: &mut Object) {
+    let rotate = object! {
+        "daily": config.log.rotate.daily,
+        "max_size": show_size(config.log.rotate.max_size),
+        "keep": config.log.rotate.keep,
     };
+    let log = object! {
+        "level": config.log.level.word(),
+        "file": path(config.log.file.as_ref()),
+        "rotate": rotate,
+        "mask": config.log.mask,
+        "requests_dir": path(config.log.requests_dir.as_ref()),
+        "errors_dir": path(config.log.errors_dir.as_ref()),
+        "bodies": config.log.bodies,
+    };
+    shown.put("log", log);
+    shown.put("usage", usage(&config.usage));
+    let trace = object! {
+        "file": path(config.trace.file.as_ref()),
+        "max_text": config.trace.max_text,
+    };
+    shown.put("trace", trace);
+    let state = object! {
+        "store": config.state.store.word(),
+        "file": path(config.state.file.as_ref()),
+        "url": config.state.url.as_ref().map(without_credentials),
+        "ttl": show_duration(config.state.ttl),
+    };
+    shown.put("state", state);
+}
+
+fn usage(usage: &UsageLog) -> Object {
+    let mut shown = Object::default();
+    match &usage.ledger {
+        Ledger::Off => shown.put("ledger", false),
+        Ledger::StateDir => shown.put("ledger", true),
+        Ledger::File(file) => shown.put("ledger", path(Some(file))),
+    }
+    let budget = object! {
+        "session": usage.session_budget,
+        "day": usage.day_budget,
+    };
+    shown.put("budget", budget);
     let hook = usage.hook.as_ref().map(|hook| {
-        json!({
+        object! {
             "url": hook.url.split('?').next(),
-            "authorization": hook.authorization.as_ref().map(|secret| secret.masked()),
+            "authorization": hook.authorization.as_ref().map(Secret::masked),
             "timeout": show_duration(hook.timeout),
-        })
+        }
     });
-    let classify = config.classify.iter().map(|rule| {
-        let status = match rule.status {
-            StatusPattern::Exactly(status) => json!(status),
-            StatusPattern::Hundred(hundred) => json!(format!("{hundred}xx")),
-            StatusPattern::Any => json!("*"),
-        };
-        json!({"status": status, "match": rule.text, "as": rule.class.name()})
-    });
-    object(json!({
-        "classify": classify.collect::<Vec<_>>(),
-        "log": {
-            "level": log.level.word(),
-            "file": log.file,
-            "rotate": {
-                "daily": log.rotate.daily,
-                "max_size": show_size(log.rotate.max_size),
-                "keep": log.rotate.keep,
-            },
-            "mask": log.mask,
-            "requests_dir": log.requests_dir,
-            "errors_dir": log.errors_dir,
-            "bodies": log.bodies,
-        },
-        "usage": {
-            "ledger": ledger,
-            "budget": {"session": usage.session_budget, "day": usage.day_budget},
-            "hook": hook,
-        },
-        "trace": {"file": config.trace.file, "max_text": config.trace.max_text},
-        "state": {
-            "store": config.state.store.word(),
-            "file": config.state.file,
-            "url": config.state.url.as_ref().map(without_credentials),
-            "ttl": show_duration(config.state.ttl),
-        },
-    }))
+    shown.put("hook", hook);
+    shown
 }
 
-fn provider(provider: &Provider) -> Value {
+fn provider(provider: &Provider) -> Object {
     let key = provider.key.as_ref();
-    let proxy = match &provider.proxy {
-        ProxyChoice::Environment => "env".to_owned(),
-        ProxyChoice::Direct => "direct".to_owned(),
-        ProxyChoice::Through(address) => without_credentials(address),
-    };
-    let headers = provider.headers.iter().map(|(name, value)| {
-        let shown = if is_credential(name) { mask(value) } else { value.clone() };
-        (name.clone(), Value::from(shown))
-    });
-    let timeouts = &provider.timeouts;
-    let protocols = provider.protocols.iter().map(|protocol| protocol.name());
-    let models = provider.models.iter();
-    json!({
-        "protocol": protocols.collect::<Vec<_>>(),
-        "base_url": provider.base_url,
-        "api_key": key.map(|key| key.secret.masked()),
-        "api_key_env": key.and_then(|key| key.variable.as_deref()),
-        "auth": provider.auth.word(),
-        "enabled": provider.enabled,
-        "proxy": proxy,
-        "passthrough": provider.passthrough,
-        "headers": headers.collect::<Map<_, _>>(),
-        "timeouts": {
-            "connect": show_duration(timeouts.connect),
-            "first_byte": show_duration(timeouts.first_byte),
-            "buffered": show_duration(timeouts.buffered),
-            "stream_idle": show_duration(timeouts.stream_idle),
-        },
-        "models": models.map(|it| (it.name.to_string(), model(it))).collect::<Map<_, _>>(),
-        "buckets": provider.buckets.iter().map(bucket).collect::<Vec<_>>(),
-    })
+    let mut shown = Object::default();
+    shown.put("protocol", list(&provider.protocols, |protocol| protocol.name().into()));
+    shown.put("base_url", provider.base_url.as_str());
+    shown.put("api_key", key.map(|key| key.secret.masked()));
+    shown.put("api_key_env", key.and_then(|key| key.variable.as_deref()));
+    shown.put("auth", provider.auth.word());
+    shown.put("enabled", provider.enabled);
+    match &provider.proxy {
+        ProxyChoice::Environment => shown.put("proxy", "env"),
+        ProxyChoice::Direct => shown.put("proxy", "direct"),
+        ProxyChoice::Through(address) => shown.put("proxy", without_credentials(address)),
+    }
+    shown.put("passthrough", provider.passthrough);
+    let mut headers = Object::default();
+    for (name, value) in &provider.headers {
+        headers.put(name, if is_credential(name) { mask(value) } else { value.clone() });
+    }
+    shown.put("headers", headers);
+    let mut timeouts = Object::default();
+    put!(timeouts, show_duration of provider.timeouts => connect, first_byte, buffered, stream_idle);
+    shown.put("timeouts", timeouts);
+    let mut models = Object::default();
+    for it in &provider.models {
+        models.put(it.name.as_str(), model(it));
+    }
+    shown.put("models", models);
+    shown.put("buckets", list(&provider.buckets, |it| bucket(it).into()));
+    shown
 }
 
 /// What is known of a model; what is unknown is left out.
-fn model(model: &ModelSpec) -> Value {
-    let input = model.input.as_ref();
-    let tools = match model.tools {
-        ToolAbility::Unknown => Value::Null,
-        ToolAbility::None => json!(false),
-        ToolAbility::Some { parallel, search, apply_patch } => json!({
-            "parallel": parallel,
-            "search": search,
-            "apply_patch": apply_patch.map(Words::word),
-        }),
-    };
-    let price = model.price.map(|price| {
-        json!({
-            "input": price.input,
-            "output": price.output,
-            "cache_read": price.cache_read.unwrap_or(price.input),
-            "cache_write": price.cache_write.unwrap_or(price.input),
-            "above": price.above.map(|above| object(json!({
-                "tokens": above.tokens,
-                "input": above.input,
-                "output": above.output,
-                "cache_read": above.cache_read,
-                "cache_write": above.cache_write,
-            }))),
-        })
-    });
+fn model(model: &ModelSpec) -> Object {
+    let mut shown = Object::default();
+    shown.put_some("context", model.context);
+    shown.put_some("max_output", model.max_output);
+    shown.put_some("input", model.input.as_ref().map(|input| list(input, |it| it.word().into())));
+    match model.tools {
+        ToolAbility::Unknown => {}
+        ToolAbility::None => shown.put("tools", false),
+        ToolAbility::Some { parallel, search, apply_patch } => {
+            let apply_patch = apply_patch.map(Words::word);
+            let tools = object! {
+                "parallel": parallel, "search": search, "apply_patch": apply_patch,
+            };
+            shown.put("tools", tools);
+        }
+    }
+    shown.put_some("reasoning", model.reasoning.map(Words::word));
+    shown.put_some("price", model.price.as_ref().map(price));
     let set: Map<_, _> = model.set.iter().cloned().collect();
-    let mut shown = object(json!({
-        "context": model.context,
-        "max_output": model.max_output,
-        "input": input.map(|list| list.iter().map(|it| it.word()).collect::<Vec<_>>()),
-        "tools": tools,
-        "reasoning": model.reasoning.map(Words::word),
-        "price": price,
-        "set": set,
-        "drop": model.drop,
-        "stream": model.stream,
-        "limit_field": model.limit_field.map(Words::word),
-        "reasoning_field": model.reasoning_field.map(Words::word),
-        "chars_per_token": model.chars_per_token,
-        "cache": model.cache.word(),
-        "strip_billing": model.strip_billing.word(),
-    }));
-    shown.retain(|_, value| !value.is_null());
-    Value::Object(shown)
+    shown.put("set", set);
+    shown.put("drop", model.drop.as_slice());
+    shown.put_some("stream", model.stream);
+    shown.put_some("limit_field", model.limit_field.map(Words::word));
+    shown.put_some("reasoning_field", model.reasoning_field.map(Words::word));
+    shown.put_some("chars_per_token", model.chars_per_token);
+    shown.put("cache", model.cache.word());
+    shown.put("strip_billing", model.strip_billing.word());
+    shown
 }
 
-fn bucket(bucket: &Bucket) -> Value {
-    let models = bucket.models.as_ref();
-    json!({
-        "name": bucket.name,
-        "models": models.map_or_else(
-            || json!("all"),
-            |list| list.iter().map(|model| model.as_str()).collect(),
-        ),
-        "requests": bucket.requests,
-        "tokens": bucket.tokens,
-        "window": show_window(bucket.window),
-    })
-}
-
-fn alias(route: &AliasRoute) -> Value {
-    let fallback = route.fallback.iter().map(|fallback| match fallback {
-        Fallback::Alias(alias) => alias.to_string(),
-        Fallback::Target(target) => target.to_string(),
+fn price(price: &Price) -> Object {
+    let mut shown = Object::default();
+    shown.put("input", price.input);
+    shown.put("output", price.output);
+    shown.put("cache_read", price.cache_read.unwrap_or(price.input));
+    shown.put("cache_write", price.cache_write.unwrap_or(price.input));
+    let above = price.above.map(|above| {
+        let mut shown = Object::default();
+        shown.put("tokens", above.tokens);
+        shown.put("input", above.input);
+        shown.put("output", above.output);
+        shown.put("cache_read", above.cache_read);
+        shown.put("cache_write", above.cache_write);
+        shown
     });
-    json!({
+    shown.put("above", above);
+    shown
+}
+
+fn bucket(bucket: &Bucket) -> Object {
+    let mut shown = Object::default();
+    shown.put("name", bucket.name.as_str());
+    match &bucket.models {
+        None => shown.put("models", "all"),
+        Some(models) => shown.put("models", list(models, |model| model.as_str().into())),
+    }
+    shown.put("requests", bucket.requests);
+    shown.put("tokens", bucket.tokens);
+    shown.put("window", show_window(bucket.window));
+    shown
+}
+
+fn alias(route: &AliasRoute) -> Object {
+    let fallback = |fallback: &Fallback| match fallback {
+        Fallback::Alias(alias) => alias.to_string().into(),
+        Fallback::Target(target) => target.to_string().into(),
+    };
+    object! {
         "enabled": route.enabled,
         "listed": route.listed,
         "strategy": route.strategy.word(),
         "affinity": show_duration(route.affinity),
-        "targets": route.targets.iter().map(target).collect::<Vec<_>>(),
-        "fallback": fallback.collect::<Vec<_>>(),
-    })
+        "targets": list(&route.targets, |it| target(it).into()),
+        "fallback": list(&route.fallback, fallback),
+    }
 }
 
-fn target(target: &Target) -> Value {
-    let when = target.when;
-    let mut when = object(json!({
-        "max_input": when.max_input,
-        "min_input": when.min_input,
-        "has_images": when.has_images,
-        "thinking": when.thinking,
-    }));
-    when.retain(|_, value| !value.is_null());
-    json!({
+fn target(target: &Target) -> Object {
+    object! {
         "to": target.to.to_string(),
         "priority": target.priority,
         "weight": target.weight,
         "enabled": target.enabled,
         "first_byte": target.first_byte.map(show_duration),
         "attempts": target.attempts,
-        "when": when,
-    })
+        "when": when(&target.when),
+    }
+}
+
+fn when(when: &When) -> Object {
+    let mut shown = Object::default();
+    shown.put_some("max_input", when.max_input);
+    shown.put_some("min_input", when.min_input);
+    shown.put_some("has_images", when.has_images);
+    shown.put_some("thinking", when.thinking);
+    shown
+}
+
+fn list<T>(items: &[T], shown: impl Fn(&T) -> Value) -> Vec<Value> {
+    let mut list = Vec::new();
+    for item in items {
+        list.push(shown(item));
+    }
+    list
+}
+
+fn path(path: Option<&PathBuf>) -> Option<String> {
+    path.map(|path| path.display().to_string())
+}
+
+fn size(bytes: usize) -> String {
+    show_size(u64::try_from(bytes).unwrap_or(u64::MAX))
 }
 
 /// An address as it is shown: user and password masked.
@@ -339,12 +367,5 @@ fn without_credentials(address: &Secret) -> String {
     match (address.split_once("://"), address.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://****@{host}"),
         (Some(_) | None, Some(_) | None) => address.to_owned(),
-    }
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        other => Map::from_iter([("value".to_owned(), other)]),
     }
 }

@@ -1,31 +1,33 @@
 //! The variables that hold secrets: what a child of llmgate need not see (SPEC 13.1).
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::file::{self, Kind, Node};
 use super::vendors::VENDORS;
 use super::{Config, Source};
+use crate::base::sort;
 
 /// The variables of known vendors, and those that the configuration's file names: every `${NAME}`
 /// and `api_key_env`, of disabled providers too. What every program needs (`HOME`, `PATH`) is not
-/// among them, even where a file names it.
-pub fn secret_variables(config: Option<&Config>) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> =
+/// among them, even where a file names it. Sorted.
+pub fn secret_variables(config: Option<&Config>) -> Vec<String> {
+    let mut names: Vec<String> =
         VENDORS.iter().flat_map(|vendor| vendor.variables).map(|name| (*name).to_owned()).collect();
-    names.insert("PRESET_ENDPOINT_API_KEY".to_owned());
-    names.insert("LLMGATE_KEY".to_owned());
+    names.push("PRESET_ENDPOINT_API_KEY".to_owned());
+    names.push("LLMGATE_KEY".to_owned());
     match config.map(|config| &config.source) {
         Some(Source::File(path)) => names.extend(named_in(path)),
         Some(Source::Environment(_) | Source::Demo) | None => {}
     }
+    sort::by(&mut names, Ord::cmp);
+    names.dedup();
     names
 }
 
-fn named_in(path: &Path) -> BTreeSet<String> {
+fn named_in(path: &Path) -> Vec<String> {
     // It was read a moment ago; if it has gone since, it names nothing.
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    let mut names = BTreeSet::new();
+    let mut names = Vec::new();
     if let Ok(root) = file::parse(text.trim_start_matches('\u{feff}')) {
         collect(&root, &mut names);
     }
@@ -33,14 +35,14 @@ fn named_in(path: &Path) -> BTreeSet<String> {
     names
 }
 
-fn collect(node: &Node, names: &mut BTreeSet<String>) {
+fn collect(node: &Node, names: &mut Vec<String>) {
     match &node.kind {
         Kind::Text(text, _) => {
             let mut rest = text.as_str();
             while let Some((_, after)) = rest.split_once("${") {
                 rest = after;
                 let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                names.insert(after.split_at(end.unwrap_or(after.len())).0.to_owned());
+                names.push(after.split_at(end.unwrap_or(after.len())).0.to_owned());
             }
         }
         Kind::List(items) => items.iter().for_each(|item| collect(item, names)),
@@ -48,7 +50,7 @@ fn collect(node: &Node, names: &mut BTreeSet<String>) {
             for (key, node) in entries {
                 match &node.kind {
                     Kind::Text(name, _) if key == "api_key_env" => {
-                        names.insert(name.clone());
+                        names.push(name.clone());
                     }
                     _ => {}
                 }
@@ -74,9 +76,9 @@ mod tests {
     #[test]
     fn every_variable_in_a_text_is_found() {
         let text = "a: '${ONE}x${TWO:-${HOME}}'\nb: [{api_key_env: THREE}, '$FOUR']\n";
-        let mut names = BTreeSet::new();
+        let mut names = Vec::new();
         collect(&file::parse(text).unwrap(), &mut names);
         names.retain(|name| !is_everybodys(name));
-        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["ONE", "THREE", "TWO"]);
+        assert_eq!(names, ["ONE", "TWO", "THREE"]);
     }
 }

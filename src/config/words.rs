@@ -1,38 +1,14 @@
 //! The words a configuration uses for choices, one table a type: what is read is what is shown.
 
+pub use crate::base::words::Words;
+
 use super::{
     ApplyPatch, AuthForm, CacheMarks, Compat, LogLevel, Modality, ResponseHeaders, RetriedFailures, Store,
     Strategy, StripBilling, UnknownModel,
 };
-use crate::policy::class::Class;
+use crate::base::words::words;
 use crate::protocol::Protocol;
 use crate::protocol::dialect::{LimitField, ReasoningField, ReasoningStyle};
-
-/// A choice between words.
-pub trait Words: Copy + PartialEq + 'static {
-    /// Each word with its meaning; of two words for one meaning the first is shown.
-    const WORDS: &'static [(&'static str, Self)];
-
-    /// The choice of that word.
-    fn named(word: &str) -> Option<Self> {
-        let found = Self::WORDS.iter().find(|(known, _)| *known == word);
-        found.map(|(_, choice)| *choice)
-    }
-
-    /// The word of this choice.
-    fn word(self) -> &'static str {
-        let found = Self::WORDS.iter().find(|(_, choice)| *choice == self);
-        found.map_or("", |(word, _)| word)
-    }
-}
-
-macro_rules! words {
-    ($($type:ident { $($word:literal = $choice:ident),+ $(,)? })+) => {$(
-        impl Words for $type {
-            const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$choice)),+];
-        }
-    )+};
-}
 
 words! {
     UnknownModel { "error" = Refuse, "default" = UseDefault }
@@ -65,10 +41,6 @@ words! {
     }
     LogLevel { "debug" = Debug, "info" = Info, "warn" = Warn, "error" = Error }
     Store { "memory" = Memory, "file" = File, "redis" = Redis }
-}
-
-impl Words for Class {
-    const WORDS: &'static [(&'static str, Self)] = &Self::NAMES;
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The configuration without a file: what the environment alone makes (SPEC 4.4), in the form of a
 //! file, so that it is checked like one.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::errors::{Errors, Problem, Spot};
 use super::vendors::VENDORS;
 use super::{Overrides, url};
 use crate::base::env::Env;
+use crate::base::object::{Object, object};
 
 /// The configuration that the environment alone makes, in the form of a file, with the variables
 /// it was made of; `None` when something is missing, which is noted.
@@ -17,24 +18,24 @@ pub(super) fn file(env: &Env, overrides: &Overrides, errors: &mut Errors) -> Opt
         Preset::Absent => {}
     }
     let mut variables = Vec::new();
-    let mut providers = Map::new();
-    let mut models = Map::new();
+    let mut providers = Object::default();
+    let mut models = Object::default();
     for vendor in &VENDORS {
         let Some(variable) = vendor.variables.iter().find(|name| env.var(name).is_some()) else {
             continue;
         };
         let protocols: Vec<_> = vendor.protocols.iter().map(|p| p.name()).collect();
-        let provider = json!({
-            "protocol": protocols, "base_url": vendor.base_url, "api_key_env": variable,
-        });
-        providers.insert(vendor.name.to_owned(), provider);
+        let provider = object! {
+            "protocol": protocols, "base_url": vendor.base_url, "api_key_env": *variable,
+        };
+        providers.put(vendor.name, provider);
         variables.push((*variable).to_owned());
         for pattern in vendor.patterns {
-            models.insert((*pattern).to_owned(), format!("{}/*", vendor.name).into());
+            models.put(pattern, format!("{}/*", vendor.name));
         }
     }
     if overrides.local {
-        providers.insert("ollama".to_owned(), ollama(env, errors)?);
+        providers.put("ollama", ollama(env, errors)?);
         if env.var("OLLAMA_HOST").is_some() {
             variables.push("OLLAMA_HOST".to_owned());
         }
@@ -45,12 +46,12 @@ pub(super) fn file(env: &Env, overrides: &Overrides, errors: &mut Errors) -> Opt
     }
     if providers.len() == 1 {
         // Every name goes to the only provider (SPEC 5.2).
-        models.clear();
+        models = Object::default();
     }
-    Some((json!({"version": 1, "providers": providers, "models": models}), variables))
+    Some((object! {"version": 1, "providers": providers, "models": models}.into(), variables))
 }
 
-fn ollama(env: &Env, errors: &mut Errors) -> Option<Value> {
+fn ollama(env: &Env, errors: &mut Errors) -> Option<Object> {
     const PORT: u16 = 11434;
     let given = env.var("OLLAMA_HOST").unwrap_or("127.0.0.1");
     let address = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
@@ -67,7 +68,7 @@ fn ollama(env: &Env, errors: &mut Errors) -> Option<Value> {
     };
     let port = read.port.unwrap_or(PORT);
     let base_url = format!("{}://{host}:{port}{}/v1", read.scheme, read.path);
-    Some(json!({"protocol": "openai-chat", "base_url": base_url}))
+    Some(object! {"protocol": "openai-chat", "base_url": base_url})
 }
 
 enum Preset {
@@ -105,25 +106,24 @@ fn preset(env: &Env, errors: &mut Errors) -> Preset {
     }
     let spot = Spot { path: set.join(", "), outside: true, ..Spot::default() };
     let missing = missing.join(" and ");
-    errors.refuse(&spot, format!("set, but the preset also needs {missing}: set it too"));
+    errors.refuse(&spot, &format!("set, but the preset also needs {missing}: set it too"));
     Preset::Partial
 }
 
 fn preset_file(env: &Env, model: &str) -> Value {
-    let mut providers = Map::new();
+    let mut providers = Object::default();
     for (side, protocol, variable) in PRESET_SIDES {
         if let Some(base_url) = env.var(variable) {
-            let provider = json!({"protocol": protocol, "base_url": base_url, "api_key_env": PRESET_KEY});
-            providers.insert(format!("preset-{side}"), provider);
+            let provider = object! {"protocol": protocol, "base_url": base_url, "api_key_env": PRESET_KEY};
+            providers.put(&format!("preset-{side}"), provider);
         }
     }
     // With one address both aliases lead to it, the other one by translation.
     let only = providers.keys().next().filter(|_| providers.len() == 1);
-    let aliases = PRESET_SIDES.map(|(side, _, _)| {
-        let provider = only.cloned().unwrap_or_else(|| format!("preset-{side}"));
-        let target = Value::from(format!("{provider}/{model}"));
-        (format!("preset-{side}-compatible"), target)
-    });
-    let models: Map<String, Value> = aliases.into_iter().collect();
-    json!({"version": 1, "providers": providers, "models": models})
+    let mut models = Object::default();
+    for (side, _, _) in PRESET_SIDES {
+        let provider = only.map_or_else(|| format!("preset-{side}"), str::to_owned);
+        models.put(&format!("preset-{side}-compatible"), format!("{provider}/{model}"));
+    }
+    object! {"version": 1, "providers": providers, "models": models}.into()
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-
+use crate::base::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::observe::queue::{Item, Queue};
 
 /// Posts one line; an error is why it did not arrive, in words.
@@ -37,7 +36,7 @@ impl Hook {
     /// # Errors
     /// The system gives none.
     pub fn start(post: Post) -> io::Result<Self> {
-        let (open, closed) = crossbeam_channel::bounded::<()>(0);
+        let (open, closed) = bounded::<()>(0);
         let rests = Arc::new(AtomicBool::new(false));
         let resting = Arc::clone(&rests);
         let rest = move || {
@@ -71,7 +70,7 @@ impl Hook {
 /// Posts what comes. After some failures it rests; `rest` says whether to go on then.
 fn run(lines: &Receiver<Item>, post: &Post, rest: &dyn Fn() -> bool) {
     let mut failures = 0;
-    for item in lines {
+    while let Some(item) = lines.recv() {
         let Item::Line(line) = item else { continue };
         match post(&line) {
             Ok(()) => failures = 0,
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     fn queued(count: u8) -> Receiver<Item> {
-        let (sender, lines) = crossbeam_channel::unbounded();
+        let (sender, lines) = bounded(2 * QUEUE);
         (0..count).for_each(|line| sender.send(Item::Line(vec![line])).unwrap());
         lines
     }
@@ -128,8 +127,8 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_and_counts() {
-        let (go, wait) = crossbeam_channel::bounded::<()>(0);
-        let (told, posted) = crossbeam_channel::unbounded();
+        let (go, wait) = bounded::<()>(0);
+        let (told, posted) = bounded(2 * QUEUE);
         let post: Post = Box::new(move |line| {
             told.send(line.len()).unwrap();
             // Ends when the test lets go.

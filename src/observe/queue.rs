@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
-
+use crate::base::channel::{Receiver, Sender, bounded};
 use crate::observe::trace::Exchange;
 
 const STACK_BYTES: usize = 512 * 1024;
@@ -41,7 +40,7 @@ impl Queue {
         length: usize,
         run: Box<dyn FnOnce(Receiver<Item>) + Send>,
     ) -> io::Result<Self> {
-        let (sender, receiver) = crossbeam_channel::bounded(length);
+        let (sender, receiver) = bounded(length);
         let thread = thread::Builder::new().name(what.to_owned()).stack_size(STACK_BYTES);
         thread.spawn(move || run(receiver))?;
         Ok(Self { sender, what, dropped: AtomicU64::new(0) })
@@ -76,7 +75,7 @@ impl Queue {
 
     /// Waits until the thread has done with all that is in it, or so long.
     pub fn finish(&self, patience: Duration) {
-        let (mark, done) = crossbeam_channel::bounded::<()>(0);
+        let (mark, done) = bounded::<()>(0);
         if self.sender.send_timeout(Item::Mark(mark), patience).is_ok() {
             // It ends by the mark being dropped; nothing is ever sent.
             let _ = done.recv_timeout(patience);

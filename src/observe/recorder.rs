@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
-
+use crate::base::channel::Receiver;
 use crate::base::clock;
 use crate::base::pause::Pause;
 use crate::base::private;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::base::clock;
 use crate::base::id::{ModelName, TargetId};
+use crate::base::sort;
 use crate::observe::live::milliseconds;
 use crate::observe::record::{Outcome, Record};
 use crate::policy::class::Class;
@@ -219,7 +220,7 @@ impl Sums {
     /// From the call to the first byte, of the last answers.
     pub fn first_byte_ms(&self) -> Percentiles {
         let mut times: Vec<u64> = self.samples.iter().map(|sample| sample.first_byte_ms).collect();
-        times.sort_unstable();
+        sort::by_key(&mut times, |time| *time);
         let at = |percent: usize| times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         Percentiles { p50: at(50), p95: at(95) }
     }

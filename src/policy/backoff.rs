@@ -66,6 +66,7 @@ pub fn cooldown(class: Class, retry_after: Option<Duration>, settings: &Cooldown
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::words::Words as _;
 
     const SETTINGS: Settings = Settings { base: Duration::from_millis(250), max: Duration::from_secs(3) };
     const COOLDOWN: Cooldown = Cooldown {
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn each_class_rests_as_the_table_says() {
-        for (_, class) in Class::NAMES {
+        for &class in Class::CHOICES {
             let expected = match class.name() {
                 "quota" => 900,
                 "rate_limit" => 30,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::base::words::{Words, words};
+
 /// The kind of a failure. The names are those of the log, of `classify:` and of response headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -37,34 +39,19 @@ pub enum Class {
     Gone,
 }
 
-impl Class {
-    /// Every class with its name.
-    pub const NAMES: [(&'static str, Self); 15] = [
-        ("context", Self::Context),
-        ("quota", Self::Quota),
-        ("rate_limit", Self::RateLimit),
-        ("auth", Self::Auth),
-        ("forbidden", Self::Forbidden),
-        ("policy", Self::Policy),
-        ("not_found", Self::NotFound),
-        ("too_large", Self::TooLarge),
-        ("bad_request", Self::BadRequest),
-        ("transient", Self::Transient),
-        ("network", Self::Network),
-        ("timeout", Self::Timeout),
-        ("bad_upstream", Self::BadUpstream),
-        ("cut", Self::Cut),
-        ("gone", Self::Gone),
-    ];
+words! {
+    Class {
+        "context" = Context, "quota" = Quota, "rate_limit" = RateLimit, "auth" = Auth,
+        "forbidden" = Forbidden, "policy" = Policy, "not_found" = NotFound, "too_large" = TooLarge,
+        "bad_request" = BadRequest, "transient" = Transient, "network" = Network, "timeout" = Timeout,
+        "bad_upstream" = BadUpstream, "cut" = Cut, "gone" = Gone,
+    }
+}
 
+impl Class {
     /// The class's name.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, class)| *class == self).map_or("", |(name, _)| name)
-    }
-
-    /// The class of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, class)| *class)
+        self.word()
     }
 }
 

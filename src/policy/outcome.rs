@@ -143,6 +143,7 @@ impl Met {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::words::Words as _;
 
     /// The table of SPEC 6.1: class, status, own target, others, who rests, breaker.
     const TABLE: [(Class, u16, Retry, Others, Rest, Outcome); 31] = {
@@ -197,7 +198,7 @@ mod tests {
             let expected = Verdict { own_target, others, rest, breaker };
             assert_eq!(Met::of(class, status).verdict(), expected, "{class:?} {status}");
         }
-        for (name, class) in Class::NAMES {
+        for (name, &class) in Class::WORDS.iter().zip(Class::CHOICES) {
             assert!(TABLE.iter().any(|row| row.0 == class), "{name} has no row");
         }
     }
@@ -225,7 +226,7 @@ mod tests {
             auth: second,
             not_found: second,
         };
-        for (_, class) in Class::NAMES {
+        for &class in Class::CHOICES {
             let rests = Met::of(class, 400).verdict().rest != Rest::None;
             assert_eq!(cooldown(class, None, &all).is_some(), rests, "{}", class.name());
         }

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use crate::base::sort;
+
 /// Order inside one priority (SPEC 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
@@ -92,7 +94,7 @@ impl Rotation {
     /// one that comes back after a while takes the next turn.
     fn rotate(&mut self, contenders: &[Contender], order: &mut [usize]) {
         let last_first = |index: &usize| self.place(contenders, *index).last_first;
-        order.sort_by_key(last_first);
+        sort::by_key(order, last_first);
         self.first_is(contenders, order);
     }
 
@@ -112,7 +114,7 @@ impl Rotation {
             let weight = weights.get(*index).copied().unwrap_or(0.0);
             (weight > 0.0, self.place(contenders, *index).owed)
         };
-        order.sort_by(|a, b| {
+        sort::by(order, |a, b| {
             let ((a_has, a_owed), (b_has, b_owed)) = (rank(a), rank(b));
             b_has.cmp(&a_has).then(b_owed.total_cmp(&a_owed))
         });

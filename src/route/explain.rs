@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::base::clock::{self, Millis};
 use crate::base::id::TargetId;
@@ -16,7 +16,7 @@ use crate::route::plan::{Candidate, Plan, Skip, Skipped};
 use crate::route::snapshot::{Resolved, Snapshot, Unresolved};
 
 /// A plan, and how it came about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
     /// The name that was asked for.
     pub asked: Option<String>,
@@ -35,7 +35,7 @@ pub struct Explanation {
 }
 
 /// What a name led to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Resolution {
     /// By which rule of SPEC 5.2.
     pub by: By,
@@ -48,7 +48,7 @@ pub struct Resolution {
 }
 
 /// The rule that led to a name's targets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// It is an alias.
@@ -62,7 +62,7 @@ pub enum By {
 }
 
 /// Tokens of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Estimate {
     /// Input, as the first target counts it.
     pub input: u64,
@@ -71,7 +71,7 @@ pub struct Estimate {
 }
 
 /// A target that may be used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Use {
     /// Provider and model.
     pub target: String,
@@ -88,7 +88,7 @@ pub struct Use {
 }
 
 /// A target that may not be used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Leave {
     /// Provider and model.
     pub target: String,
@@ -102,6 +102,35 @@ pub struct Leave {
     pub recovers_at: Option<String>,
     /// The same in seconds from now.
     pub recovers_in_s: Option<u64>,
+}
+
+/// What is told when somebody asks.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// One question, one answer.
+    One(Box<Explanation>),
+    /// Of every listed name.
+    All(Vec<Explanation>),
+}
+
+impl Told {
+    /// For programs.
+    pub fn json(&self) -> String {
+        let text = match self {
+            Self::One(only) => serde_json::to_string(only),
+            Self::All(list) => serde_json::to_string(list),
+        };
+        // These values are always JSON.
+        text.unwrap_or_default()
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        match self {
+            Self::One(only) => only.to_string(),
+            Self::All(list) => list.iter().map(Explanation::to_string).collect::<Vec<_>>().join("\n"),
+        }
+    }
 }
 
 /// A question of a name alone.

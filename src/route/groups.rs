@@ -2,6 +2,7 @@
 //! each of its fallbacks (SPEC 5.4).
 
 use crate::base::id::{ModelName, TargetId};
+use crate::base::sort;
 use crate::config::{AliasRoute, Fallback, Strategy, Target};
 use crate::protocol::Protocol;
 use crate::route::plan::Candidate;
@@ -64,7 +65,7 @@ struct Expansion<'a> {
 impl<'a> Expansion<'a> {
     fn alias(&mut self, route: &'a AliasRoute, asked: &ModelName, depth: usize) {
         let mut targets: Vec<&'a Target> = route.targets.iter().collect();
-        targets.sort_by_key(|target| target.priority);
+        sort::by_key(&mut targets, |target| target.priority);
         for same in targets.chunk_by(|a, b| a.priority == b.priority) {
             let Some(first) = same.first() else { continue };
             let index = self.groups.len();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::base::id::{ModelName, ProviderName, TargetId, distance};
+use crate::base::sort;
 use crate::config::{AliasRoute, Config, Provider, UnknownModel};
 
 /// A configuration, indexed for look-ups.
@@ -63,7 +64,7 @@ impl Snapshot {
                 }
             }
         }
-        patterns.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        sort::by_key(&mut patterns, |(prefix, _): &(String, usize)| std::cmp::Reverse(prefix.len()));
         Self { config, exact, patterns }
     }
 
@@ -121,10 +122,11 @@ impl Snapshot {
         let targets = self.config.providers.iter().filter(|provider| provider.enabled).flat_map(|provider| {
             provider.models.iter().map(move |model| format!("{}/{}", provider.name, model.name))
         });
-        let mut known: Vec<String> = aliases.map(str::to_owned).chain(targets).collect();
-        known.sort_by_cached_key(|known| distance(name, known));
-        known.truncate(3);
-        Unresolved { name: name.to_owned(), nearest: known }
+        let known = aliases.map(str::to_owned).chain(targets);
+        let mut known: Vec<(usize, String)> = known.map(|known| (distance(name, &known), known)).collect();
+        sort::by_key(&mut known, |(distance, _)| *distance);
+        let nearest = known.into_iter().take(3).map(|(_, known)| known).collect();
+        Unresolved { name: name.to_owned(), nearest }
     }
 }
 

@@ -1,12 +1,8 @@
 //! Health, probes and operation (SPEC 3.5).
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-use serde_json::json;
-
-use crate::base::clock::{self, Millis};
-use crate::config::{Config, Provider, show};
+use crate::base::clock;
+use crate::base::object::{Object, object};
+use crate::config::{Config, show};
 use crate::gateway::explain;
 use crate::gateway::inbound::parameter;
 use crate::gateway::live::Live;
@@ -14,6 +10,7 @@ use crate::gateway::trouble::Trouble;
 use crate::policy::breaker::CircuitState;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::{Protocol, percent_decoded};
+use crate::route::explain::Told;
 use crate::server::site::Site;
 
 /// `/health`: `ok` while serving. With providers, each as its worst target, for whoever may know.
@@ -22,29 +19,24 @@ pub fn health(live: &Live, tells_providers: bool) -> String {
         return "{\"status\":\"ok\"}".to_owned();
     }
     let (now, config) = (clock::millis(), live.config());
-    let circuit = |provider: &Provider| {
+    let mut providers = Object::default();
+    for provider in &config.providers {
         let (state, failures) = live.health.worst(&provider.name, now, config);
-        Circuit {
-            enabled: provider.enabled,
-            circuit_state: state.name(),
-            circuit_failures: failures,
-            circuit_cooldown_until: match state {
-                CircuitState::Open { until } => Some(until),
-                CircuitState::Closed | CircuitState::HalfOpen => None,
+        let until = match state {
+            CircuitState::Open { until } => Some(until.0),
+            CircuitState::Closed | CircuitState::HalfOpen => None,
+        };
+        providers.put(
+            provider.name.as_str(),
+            object! {
+                "enabled": provider.enabled,
+                "circuit_state": state.name(),
+                "circuit_failures": failures,
+                "circuit_cooldown_until": until,
             },
-        }
-    };
-    let providers: BTreeMap<&str, Circuit> =
-        config.providers.iter().map(|provider| (provider.name.as_str(), circuit(provider))).collect();
-    json!({"status": "ok", "providers": providers}).to_string()
-}
-
-#[derive(Serialize)]
-struct Circuit {
-    enabled: bool,
-    circuit_state: &'static str,
-    circuit_failures: u32,
-    circuit_cooldown_until: Option<Millis>,
+        );
+    }
+    object! {"status": "ok", "providers": providers}.to_string()
 }
 
 /// `/ready`: not while no target is enabled or the process drains.
@@ -59,14 +51,14 @@ pub fn ready(config: &Config, draining: bool) -> (u16, String) {
 
 /// What clients look for before they begin.
 pub fn hello() -> String {
-    json!({"name": "llmgate", "version": env!("CARGO_PKG_VERSION")}).to_string()
+    concat!("{\"name\":\"llmgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").to_owned()
 }
 
-/// `/debug/routes`: where a name leads, or every listed one (SPEC 5.6).
+/// `/debug/routes`: where a name leads, or every listed one (SPEC 5.6); `as=text` is for people.
 ///
 /// # Errors
 /// The name leads nowhere, or there is no such protocol.
-pub fn routes(live: &Live, query: Option<&str>) -> Result<String, Fault> {
+pub fn routes(live: &Live, query: Option<&str>) -> Result<(&'static str, String), Fault> {
     let given = |name| parameter(query, name).map(percent_decoded).filter(|value| !value.is_empty());
     let protocol = match given("protocol") {
         None => Protocol::OpenaiChat,
@@ -76,24 +68,30 @@ pub fn routes(live: &Live, query: Option<&str>) -> Result<String, Fault> {
         })?,
     };
     let told = match given("model") {
-        None => serde_json::to_string(&explain::of_listed(live, protocol)),
+        None => Told::All(explain::of_listed(live, protocol)),
         Some(model) => {
             let told = explain::of_name(live, Some(&model), protocol);
-            serde_json::to_string(&told.map_err(|unresolved| Trouble::unresolved(&unresolved).fault)?)
+            Told::One(Box::new(told.map_err(|unresolved| Trouble::unresolved(&unresolved).fault)?))
         }
     };
-    told.map_err(|error| Fault::new(FaultKind::Internal, error.to_string()))
+    Ok(match parameter(query, "as") {
+        Some("text") => ("text/plain; charset=utf-8", told.text()),
+        Some(_) | None => ("application/json", told.json()),
+    })
 }
 
 /// `/admin/state`: the configuration in force, secrets masked.
 pub fn state(live: &Live) -> String {
-    json!({"revision": live.revision, "config": show::masked(live.config())}).to_string()
+    object! {"revision": live.revision, "config": show::masked(live.config())}.to_string()
 }
 
 /// `/admin/reload`: the new revision, or 400 with all errors.
 pub fn reload(site: &Site) -> (u16, String) {
     match site.reloader.reload(site) {
-        Ok(revision) => (200, json!({"revision": revision}).to_string()),
-        Err(errors) => (400, json!({"errors": errors.lines().collect::<Vec<_>>()}).to_string()),
+        Ok(revision) => (200, object! {"revision": revision}.to_string()),
+        Err(errors) => {
+            let errors: Vec<_> = errors.lines().collect();
+            (400, object! {"errors": errors}.to_string())
+        }
     }
 }

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-
+use crate::base::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::base::clock;
 use crate::base::env::Env;
 use crate::config::{Config, Store};
@@ -42,9 +41,9 @@ impl Keeper {
     fn with(store: Box<dyn StateStore>, site: &Arc<Site>, patience: Duration) -> std::io::Result<Self> {
         let site = Arc::clone(site);
         let exchange = Exchange { store, site, outbox: Outbox::default(), is_told: false };
-        let (stop, stopped) = crossbeam_channel::bounded(0);
-        let (begins, begun) = crossbeam_channel::bounded(0);
-        let (ends, over) = crossbeam_channel::bounded(0);
+        let (stop, stopped) = bounded(0);
+        let (begins, begun) = bounded(0);
+        let (ends, over) = bounded(0);
         let thread = std::thread::Builder::new().name("state".to_owned()).stack_size(256 * 1024);
         thread.spawn(move || {
             exchange.run(begins, &stopped);
@@ -144,9 +143,9 @@ mod tests {
         let config = Arc::new(load(None, &Env::default(), &overrides).unwrap());
         let reloader = Reloader::new(&config, Env::default(), overrides, false);
         let live = Live::new(config, &Env::default(), None).unwrap();
-        let site = Arc::new(Site::new(live, reloader, crossbeam_channel::bounded(1).0));
-        let (hold, held) = crossbeam_channel::bounded(0);
-        let (tell, told) = crossbeam_channel::bounded(1);
+        let site = Arc::new(Site::new(live, reloader, bounded(1).0));
+        let (hold, held) = bounded(0);
+        let (tell, told) = bounded(1);
         std::thread::spawn(move || {
             drop(Keeper::with(Box::new(Stuck(held)), &site, Duration::from_millis(1)).unwrap());
             tell.send(()).unwrap();

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
+use crate::base::channel::{Receiver, Sender, bounded};
 use crate::base::{clock, os};
 use crate::server::Timings;
 use crate::server::connection::{self, Handler, Service};
@@ -251,10 +251,10 @@ impl Pool {
             return self.turn_away(socket);
         };
         let visitor = Visitor { socket, peer, _ticket: ticket };
-        let Err(refused) = self.door.try_send(visitor) else {
+        let Err(visitor) = self.door.try_send(visitor) else {
             return;
         };
-        if let Err(visitor) = self.hire(refused.into_inner()) {
+        if let Err(visitor) = self.hire(visitor) {
             self.turn_away(visitor.socket);
         }
     }

@@ -37,8 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
-
+use crate::base::channel::{Receiver, Sender, bounded};
 use crate::base::env::Env;
 use crate::base::os;
 use crate::config::{Config, Overrides};
@@ -59,6 +58,7 @@ const OWN_FILES: usize = 16;
 pub struct Server {
     site: Arc<Site>,
     doors: Vec<Arc<Running>>,
+    ask: Sender<()>,
     stop: Receiver<()>,
     /// Ends last, when no request spends any more.
     _keeper: Keeper,
@@ -112,13 +112,13 @@ impl Server {
     pub fn start(config: impl Into<Arc<Config>>, setup: Setup) -> Result<Self, StartError> {
         let config = config.into();
         let files = os::file_limit();
-        let (ask, stop) = crossbeam_channel::bounded(1);
+        let (ask, stop) = bounded(1);
         let main = bind(&config.listen)?;
         let admin = config.access.admin_listen.map(|address| bind(&address.to_string())).transpose()?;
         let connections = affordable(config.limits.connections, files);
         let reloader = Reloader::new(&config, setup.env.clone(), setup.overrides, setup.watch);
         let live = Live::new(config, &setup.env, None).map_err(StartError::Upstream)?;
-        let site = Arc::new(Site::new(live, reloader, ask));
+        let site = Arc::new(Site::new(live, reloader, ask.clone()));
         let keeper = Keeper::start(&site, &setup.env).map_err(StartError::Thread)?;
         let door = if admin.is_some() { Door::Data } else { Door::All };
         let mut doors = Vec::new();
@@ -130,7 +130,7 @@ impl Server {
             site.attach(&running);
             doors.push(running);
         }
-        Ok(Self { site, doors, stop, _keeper: keeper })
+        Ok(Self { site, doors, ask, stop, _keeper: keeper })
     }
 
     /// Where it listens for clients.
@@ -151,6 +151,11 @@ impl Server {
     /// Told when somebody asks the process to stop (`POST /admin/stop`).
     pub fn stop_asked(&self) -> &Receiver<()> {
         &self.stop
+    }
+
+    /// For whoever may ask for that beside it.
+    pub fn asks_to_stop(&self) -> Sender<()> {
+        self.ask.clone()
     }
 
     /// Refuses what is new, waits for what runs, `timeouts.drain` long; then tells the clients of

@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::base::channel::Sender;
 use crate::base::id::RequestId;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
@@ -34,7 +35,7 @@ pub struct Site {
     pub reloader: Reloader,
     /// No new generations.
     pub draining: AtomicBool,
-    stop: Mutex<Option<crossbeam_channel::Sender<()>>>,
+    stop: Mutex<Option<Sender<()>>>,
     doors: Mutex<Vec<Weak<Running>>>,
 }
 
@@ -57,7 +58,7 @@ pub struct Entrance {
 
 impl Site {
     /// A site; `stop` is told when it is asked to stop.
-    pub fn new(live: Live, reloader: Reloader, stop: crossbeam_channel::Sender<()>) -> Self {
+    pub fn new(live: Live, reloader: Reloader, stop: Sender<()>) -> Self {
         let limits = live.config().limits;
         Self {
             live: RwLock::new(Arc::new(live)),

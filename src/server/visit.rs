@@ -119,7 +119,8 @@ impl Visit<'_> {
                 self.json(200, &admin::hello());
             }
             Endpoint::Routes => {
-                self.json(200, &admin::routes(self.live, self.head.query.as_deref())?);
+                let (kind, body) = admin::routes(self.live, self.head.query.as_deref())?;
+                self.answer(200, kind, &body);
             }
             Endpoint::State => {
                 self.json(200, &admin::state(self.live));
@@ -231,7 +232,11 @@ impl Visit<'_> {
     }
 
     fn json(&self, status: u16, body: &str) {
-        let headers = [("content-type", "application/json"), ("x-llmgate-request-id", self.id.as_str())];
+        self.answer(status, "application/json", body);
+    }
+
+    fn answer(&self, status: u16, kind: &str, body: &str) {
+        let headers = [("content-type", kind), ("x-llmgate-request-id", self.id.as_str())];
         // A client that cannot be written to has left.
         let _ = self.guest.borrow_mut().whole(status, &headers, body.as_bytes());
     }

@@ -7,7 +7,6 @@
 //!
 //! [`affinity`] and [`recall`] stay in memory.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::base::calendar;
 use crate::base::clock::Millis;
 use crate::base::id::{ProviderName, TargetId};
+use crate::base::table::Table;
 use crate::policy::breaker::Memory;
 use crate::policy::bucket::{Counts, Span};
 use crate::policy::class::Class;
@@ -68,15 +68,15 @@ pub enum StoreError {
 #[serde(default)]
 pub struct Shared {
     /// Breakers that have something to tell.
-    pub breakers: BTreeMap<TargetId, BreakerEntry>,
+    pub breakers: Table<TargetId, BreakerEntry>,
     /// Targets that rest. `auth` is never among them: a corrected key works at once (SPEC 6.4).
-    pub cooldowns: BTreeMap<TargetId, CooldownEntry>,
+    pub cooldowns: Table<TargetId, CooldownEntry>,
     /// What is used of buckets in their current windows.
-    pub buckets: BTreeMap<BucketId, BucketEntry>,
+    pub buckets: Table<BucketId, BucketEntry>,
     /// Money spent, by UTC day as [`calendar::day`] names it.
-    pub spend: BTreeMap<String, SpendEntry>,
+    pub spend: Table<String, SpendEntry>,
     /// What the estimate of input tokens is multiplied with (SPEC 7.3).
-    pub factors: BTreeMap<TargetId, FactorEntry>,
+    pub factors: Table<TargetId, FactorEntry>,
 }
 
 /// What has changed in one process: entries that are new, and counts that came on top.
@@ -187,14 +187,21 @@ impl Shared {
         take_newest(&mut self.cooldowns, &news.cooldowns, |entry| entry.class != Class::Auth);
         // A number that is none cannot be written down.
         take_newest(&mut self.factors, &news.factors, |entry| entry.factor.is_finite());
-        for (id, more) in &news.buckets {
+        for (id, more) in news.buckets.iter() {
             match self.buckets.get_mut(id) {
                 Some(known) => known.add(*more),
-                None => drop(self.buckets.insert(id.clone(), *more)),
+                None => self.buckets.insert(id.clone(), *more),
             }
         }
-        for (day, more) in &news.spend {
-            self.spend.entry(day.clone()).or_default().add(*more);
+        for (day, more) in news.spend.iter() {
+            match self.spend.get_mut(day) {
+                Some(known) => known.add(*more),
+                None => {
+                    let mut spent = SpendEntry::default();
+                    spent.add(*more);
+                    self.spend.insert(day.clone(), spent);
+                }
+            }
         }
     }
 }
@@ -218,8 +225,8 @@ trait Dated: Copy {
 
 /// Takes over what is as new as what is known, or newer.
 fn take_newest<E: Dated>(
-    known: &mut BTreeMap<TargetId, E>,
-    news: &BTreeMap<TargetId, E>,
+    known: &mut Table<TargetId, E>,
+    news: &Table<TargetId, E>,
     is_fit: impl Fn(&E) -> bool,
 ) {
     for (target, entry) in news.iter().filter(|(_, entry)| is_fit(entry)) {

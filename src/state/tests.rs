@@ -60,10 +60,10 @@ fn merged(deltas: &[Delta]) -> Shared {
 fn counts_add_up_inside_one_window() {
     let later = NOW.plus(HOUR);
     let shared = merged(&[counted(NOW, 1, 100), counted(NOW, 2, 50), spent(0.5, 0), spent(0.25, 3)]);
-    assert_eq!(shared.buckets[&bucket()].counts(), Counts { requests: 3, tokens: 150 });
-    assert_eq!(shared.spend["2026-11-18"], SpendEntry { usd: 0.75, unpriced: 3 });
+    assert_eq!(shared.buckets.get(&bucket()).unwrap().counts(), Counts { requests: 3, tokens: 150 });
+    assert_eq!(*shared.spend.get("2026-11-18").unwrap(), SpendEntry { usd: 0.75, unpriced: 3 });
     let shared = merged(&[counted(NOW, 9, 900), counted(later, 1, 10), counted(NOW, 7, 700)]);
-    assert_eq!(shared.buckets[&bucket()].counts(), Counts { requests: 1, tokens: 10 });
+    assert_eq!(shared.buckets.get(&bucket()).unwrap().counts(), Counts { requests: 1, tokens: 10 });
 }
 
 #[test]
@@ -118,14 +118,14 @@ fn entries_go_when_they_are_old_and_no_more_in_force() {
     check(rests(Class::Quota, old, NOW), true);
     // A month's bucket that was not used for some days is still that month's.
     let month = BucketEntry { start: old, end: NOW.plus(HOUR), requests: 1, tokens: 1 };
-    check(Delta(Shared { buckets: [(bucket(), month)].into(), ..Shared::default() }), true);
+    check(Delta(Shared { buckets: [(bucket(), month)].into_iter().collect(), ..Shared::default() }), true);
     check(counted(old, 1, 1), false);
     check(spent(1.0, 0), true);
     let days = ["2026-11-16", "2026-11-17", "2026-11-18", "2026-11-19"];
-    let spend = days.map(|day| (day.to_owned(), SpendEntry::default())).into();
+    let spend = days.map(|day| (day.to_owned(), SpendEntry::default())).into_iter().collect();
     let mut shared = Shared { spend, ..Shared::default() };
     shared.expire(NOW, DAY);
-    assert_eq!(shared.spend.into_keys().collect::<Vec<_>>(), ["2026-11-17", "2026-11-18"]);
+    assert_eq!(shared.spend.iter().map(|(day, _)| day).collect::<Vec<_>>(), ["2026-11-17", "2026-11-18"]);
 }
 
 #[test]
@@ -154,6 +154,6 @@ fn memory_keeps_what_it_is_told() {
     let store = MemoryStore::new(DAY);
     store.exchange(&counted(NOW, 1, 10), NOW).unwrap();
     let shared = store.exchange(&counted(NOW, 1, 10), NOW).unwrap();
-    assert_eq!(shared.buckets[&bucket()].counts(), Counts { requests: 2, tokens: 20 });
+    assert_eq!(shared.buckets.get(&bucket()).unwrap().counts(), Counts { requests: 2, tokens: 20 });
     assert_eq!(store.exchange(&Delta::default(), NOW.plus(HOUR)).unwrap(), Shared::default());
 }

@@ -15,6 +15,7 @@ use ureq::unversioned::transport::{
     ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, Transport,
 };
 
+use crate::base::channel::{RecvTimeoutError, bounded};
 use crate::base::clock;
 use crate::upstream::failure::not_reached;
 use crate::upstream::tls::{Tls, TlsConnector};
@@ -127,7 +128,7 @@ impl SliceConnector {
             Some(address) => Some(vec![SocketAddr::new(address, port)]),
             None => self.recall(host, port),
         };
-        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let (sender, receiver) = bounded(1);
         let name = (host.to_owned(), port);
         let store = Arc::clone(&self.known);
         let limit = watch::connect_limit();
@@ -143,8 +144,8 @@ impl SliceConnector {
         loop {
             match receiver.recv_timeout(slice) {
                 Ok(result) => return result.map_err(not_reached),
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => slice = watch::next_slice()?,
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
+                Err(RecvTimeoutError::Timeout) => slice = watch::next_slice()?,
+                Err(RecvTimeoutError::Disconnected) => {
                     return Err(not_reached("the connecting thread ended"));
                 }
             }

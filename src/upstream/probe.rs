@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ureq::http::Request;
 
+use crate::base::channel::bounded;
 use crate::base::clock;
 use crate::base::env::Env;
 use crate::upstream::failure::{of_io, of_ureq};
@@ -169,7 +170,7 @@ pub fn look_up(url: &str, limit: Duration) -> Result<Vec<IpAddr>, Failure> {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
-    let (sender, receiver) = crossbeam_channel::bounded(1);
+    let (sender, receiver) = bounded(1);
     let name = host.to_owned();
     // The system's look-up cannot be interrupted.
     std::thread::Builder::new()

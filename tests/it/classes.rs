@@ -1,6 +1,7 @@
 //! What providers really write into their errors, and the class it is (SPEC 6.1).
 
 use llmgate::base::id::TargetId;
+use llmgate::base::words::Words;
 use llmgate::gateway::trouble::{Report, Trouble};
 use llmgate::policy::class::Class;
 use llmgate::protocol::error;
@@ -34,7 +35,7 @@ fn errors_of_providers_get_their_class() {
         seen.push(expected);
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    for (name, class) in Class::NAMES {
+    for (name, &class) in Class::WORDS.iter().zip(Class::CHOICES) {
         // No answer of a provider makes these.
         let elsewhere =
             matches!(class, Class::Network | Class::Timeout | Class::BadUpstream | Class::Cut | Class::Gone);

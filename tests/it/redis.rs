@@ -385,8 +385,8 @@ fn requests_go_on_while_the_server_is_away_and_all_are_counted() {
     }
     let [mut last] = machines(&redis);
     let shared = last.tells(0).unwrap();
-    assert_eq!(shared.buckets[&bucket()].requests, asked);
-    let spent: f64 = shared.spend.values().map(|spent| spent.usd).sum();
+    assert_eq!(shared.buckets.get(&bucket()).unwrap().requests, asked);
+    let spent: f64 = shared.spend.iter().map(|(_, spent)| spent.usd).sum();
     // Nine tokens at a dollar each.
     assert_eq!(spent, 9.0 * asked as f64);
 }

@@ -4,9 +4,8 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use crate::base::env::Env;
+use crate::base::object::object;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{CODES, Command, Flag, JSON, Row, Word};
 use crate::cli::{FAILURE, complain, say};
@@ -65,10 +64,18 @@ impl Command for Import {
             let remarks: Vec<_> = imported
                 .remarks
                 .iter()
-                .map(|it| json!({"path": it.path, "dropped": it.fate == Fate::Dropped, "why": it.why}))
+                .map(|it| {
+                    object! {
+                        "path": it.path.as_str(),
+                        "dropped": it.fate == Fate::Dropped,
+                        "why": it.why.as_str(),
+                    }
+                })
                 .collect();
-            say(&json!({"from": imported.format.name(), "yaml": imported.yaml, "remarks": remarks})
-                .to_string());
+            let told = object! {
+                "from": imported.format.name(), "yaml": imported.yaml.as_str(), "remarks": remarks,
+            };
+            say(&told.to_string());
         } else {
             say(imported.yaml.trim_end());
         }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::base::chance;
+use crate::base::channel::bounded;
 use crate::base::env::Env;
 use crate::base::private;
 use crate::cli::files;
@@ -97,7 +98,7 @@ fn catalogue(program: &Path, env: &Env) -> Finding {
 fn ask(command: &mut Command) -> Result<String, String> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| error.to_string())?;
-    let (sender, receiver) = crossbeam_channel::bounded(2);
+    let (sender, receiver) = bounded(2);
     let pipes: [Option<Box<dyn Read + Send>>; 2] = [
         child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
         child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),

@@ -2,9 +2,10 @@
 //! end of one is the end of the other.
 
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, select};
+use crate::base::channel::{Receiver, RecvTimeoutError, bounded};
+use crate::base::clock;
 
 /// Signals that are caught from now on.
 pub(super) struct Signals(Receiver<Caught>);
@@ -36,32 +37,33 @@ pub(super) enum Ended {
 /// It cannot be started or waited for.
 pub(super) fn run(mut command: Command, signals: &Signals, grace: Duration) -> std::io::Result<Ended> {
     match signals.0.try_recv() {
-        Ok(Caught::Interrupt(signal) | Caught::End(signal)) => return Ok(Ended::BeforeStart(signal)),
-        Ok(Caught::Child) | Err(_) => {}
+        Some(Caught::Interrupt(signal) | Caught::End(signal)) => return Ok(Ended::BeforeStart(signal)),
+        Some(Caught::Child) | None => {}
     }
     let mut child = command.spawn()?;
-    let mut kill_at = crossbeam_channel::never();
+    let mut kill_at = None;
     loop {
         // Not waited for by anybody else: its id cannot belong to another process before this.
         if let Some(status) = child.try_wait()? {
             return Ok(Ended::Status(status));
         }
-        select! {
-            recv(signals.0) -> caught => match caught {
-                Ok(Caught::End(signal)) => {
-                    pass_on(&child, signal);
-                    kill_at = crossbeam_channel::after(grace);
-                }
-                Ok(Caught::Child) => follow(&child),
-                Ok(Caught::Interrupt(_)) => {}
-                // Nobody can tell any more: only waiting is left.
-                Err(_) => return child.wait().map(Ended::Status),
-            },
-            recv(kill_at) -> _ => {
+        let patience =
+            kill_at.map_or(Duration::MAX, |at: Instant| at.saturating_duration_since(clock::now()));
+        match signals.0.recv_timeout(patience) {
+            Ok(Caught::End(signal)) => {
+                pass_on(&child, signal);
+                kill_at = Some(clock::now() + grace);
+            }
+            Ok(Caught::Child) => follow(&child),
+            Ok(Caught::Interrupt(_)) => {}
+            Err(RecvTimeoutError::Timeout) => {
                 log::warn!("the client did not end within {grace:?}: it is killed");
                 // It may have ended by itself meanwhile.
                 let _ = child.kill();
+                kill_at = None;
             }
+            // Nobody can tell any more: only waiting is left.
+            Err(RecvTimeoutError::Disconnected) => return child.wait().map(Ended::Status),
         }
     }
 }
@@ -112,7 +114,7 @@ impl Signals {
     pub(super) fn catch() -> std::io::Result<Self> {
         use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
         let mut signals = signal_hook::iterator::Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
-        let (sender, receiver) = crossbeam_channel::bounded(64);
+        let (sender, receiver) = bounded(64);
         std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(move || {
             for signal in signals.forever() {
                 let caught = match signal {
@@ -130,7 +132,7 @@ impl Signals {
     /// Nothing is caught here; the child is looked at now and then.
     #[cfg(not(unix))]
     pub(super) fn catch() -> std::io::Result<Self> {
-        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let (sender, receiver) = bounded(1);
         std::thread::Builder::new().name("child".to_owned()).spawn(move || {
             while sender.send(Caught::Child).is_ok() {
                 crate::base::clock::rest(Duration::from_millis(50));

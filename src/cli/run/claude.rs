@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 
-use serde_json::json;
-
+use crate::base::object::{Object, object};
 use crate::cli::run::client::{Client, Home, Launch, Session};
 use crate::config::vendors;
 
@@ -42,14 +41,14 @@ fn prepare(session: &Session<'_>) -> Launch {
     launch.unset.extend(ELSEWHERE);
     if let Some(home) = session.home.own() {
         launch.set("CLAUDE_CONFIG_DIR", home);
-        launch.begin_with(home.join(".claude.json"), json!({"hasCompletedOnboarding": true}).to_string());
+        launch.begin_with(home.join(".claude.json"), "{\"hasCompletedOnboarding\":true}".to_owned());
         let users = session.users("CLAUDE_CONFIG_DIR", ".claude");
         let names = ["CLAUDE.md", "skills", "commands", "agents", "rules", "output-styles"];
         launch.show(users.as_deref(), home, &names);
     }
     let settings = session.files.join("claude-settings.json");
-    let variables = variables(session, &mut launch);
-    launch.write(settings.clone(), json!({"env": variables}).to_string());
+    let told = object! {"env": variables(session, &mut launch)};
+    launch.write(settings.clone(), told.to_string());
     // `--add-dir` takes every word up to the next option: it must not stand last.
     launch.argue([OsString::from("--add-dir"), session.workspace.into()]);
     launch.argue([OsString::from("--settings"), settings.into()]);
@@ -61,30 +60,30 @@ fn prepare(session: &Session<'_>) -> Launch {
 }
 
 /// A settings file wins over what the user's own settings say about the same variables.
-fn variables(session: &Session<'_>, launch: &mut Launch) -> std::collections::BTreeMap<&'static str, String> {
-    let mut variables = std::collections::BTreeMap::from([
-        ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".to_owned()),
-        ("CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "1".to_owned()),
-        ("ENABLE_TOOL_SEARCH", "true".to_owned()),
-    ]);
+fn variables(session: &Session<'_>, launch: &mut Launch) -> Object {
+    let mut variables = object! {
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
+        "ENABLE_TOOL_SEARCH": "true",
+    };
     if !session.served_only_by(ANTHROPIC) {
-        variables.insert("CLAUDE_CODE_ATTRIBUTION_HEADER", "0".to_owned());
+        variables.put("CLAUDE_CODE_ATTRIBUTION_HEADER", "0");
     }
     for (variable, name) in FAMILIES {
         if !(session.resolves)(name) {
-            variables.insert(variable, session.model.id.clone());
+            variables.put(variable, session.model.id.as_str());
         }
     }
     // Of a name that it does not know it assumes 1,000,000 tokens, and compacts too late. What is
     // assumed here wins over nothing that the user says.
     let is_said = is_its_own(session) || session.env.var(WINDOW).is_some();
     if session.model.context_window.is_some() || !is_said {
-        variables.insert(WINDOW, session.context(launch).to_string());
+        variables.put(WINDOW, session.context(launch).to_string());
     }
     if *session.home == Home::User {
         // The user's own settings may name another place.
-        variables.insert("ANTHROPIC_BASE_URL", format!("{}/anthropic", session.url));
-        variables.insert("ANTHROPIC_AUTH_TOKEN", session.key.expose().to_owned());
+        variables.put("ANTHROPIC_BASE_URL", format!("{}/anthropic", session.url));
+        variables.put("ANTHROPIC_AUTH_TOKEN", session.key.expose());
     }
     variables
 }

@@ -1,12 +1,12 @@
 //! The client's command line and environment, to be started or to be shown.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::base::env::Env;
 use crate::base::secret::{Secret, mask_known};
+use crate::base::sort;
 use crate::cli::run::client::Launch;
 use crate::cli::run::options::Options;
 use crate::config::{self, Config};
@@ -19,7 +19,7 @@ pub(super) struct Plan {
     /// What the client needs.
     pub(super) launch: Launch,
     set: Vec<(OsString, OsString)>,
-    unset: BTreeSet<String>,
+    unset: Vec<String>,
     arguments: Vec<OsString>,
 }
 
@@ -35,6 +35,8 @@ impl Plan {
     ) -> Self {
         let mut unset = config::secret_variables(config);
         unset.extend(launch.unset.iter().map(|name| (*name).to_owned()));
+        sort::by(&mut unset, Ord::cmp);
+        unset.dedup();
         let mut set: Vec<(OsString, OsString)> = Vec::new();
         for (name, _) in file.iter().filter(|(name, _)| !unset.contains(name)) {
             // Its value in `env` is the caller's, if the caller has one.

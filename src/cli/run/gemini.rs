@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use serde_json::json;
-
+use crate::base::object::object;
 use crate::cli::run::client::{Client, Launch, Session};
 
 pub(super) static CLIENT: Client = Client {
@@ -33,10 +32,10 @@ fn prepare(session: &Session<'_>) -> Launch {
         Some(home) => {
             launch.set("GEMINI_CLI_HOME", home);
             let own = home.join(".gemini");
-            let settings = json!({
-                "security": {"auth": {"selectedType": BY_KEY}},
-                "model": {"compressionThreshold": 0.85},
-            });
+            let settings = object! {
+                "security": object! {"auth": object! {"selectedType": BY_KEY}},
+                "model": object! {"compressionThreshold": 0.85},
+            };
             launch.begin_with(own.join("settings.json"), settings.to_string());
             launch.show(users.as_deref(), &own, &["GEMINI.md", "commands", "skills", "agents", "policies"]);
         }

@@ -1,7 +1,6 @@
 //! OpenCode (SPEC 13.3). `OPENCODE_CONFIG_CONTENT` is merged over all its other files.
 
-use serde_json::json;
-
+use crate::base::object::{Object, object};
 use crate::cli::run::client::{Client, Home, Launch, Session};
 
 pub(super) static CLIENT: Client = Client {
@@ -52,24 +51,36 @@ fn content(session: &Session<'_>, launch: &mut Launch) -> String {
         || vec!["text", "image"],
         |input| kinds.into_iter().filter(|kind| input.contains(kind)).collect(),
     );
-    let known = json!({
-        "name": session.model.id,
-        "limit": {"context": context, "output": output},
-        "modalities": {"input": input, "output": ["text"]},
-        "attachment": session.sees_images(),
-        "tool_call": session.model.tools.unwrap_or(true),
-    });
-    let content = json!({
+    let mut models = Object::default();
+    models.put(
+        session.model.id.as_str(),
+        object! {
+            "name": session.model.id.as_str(),
+            "limit": object! {"context": context, "output": output},
+            "modalities": object! {"input": input, "output": vec!["text"]},
+            "attachment": session.sees_images(),
+            "tool_call": session.model.tools.unwrap_or(true),
+        },
+    );
+    let provider = object! {
+        "npm": "@ai-sdk/openai-compatible",
+        "name": "llmgate",
+        "options": object! {
+            "baseURL": format!("{}/openai/v1", session.url),
+            "apiKey": format!("{{env:{KEY}}}"),
+        },
+        "models": models,
+    };
+    let mut content = object! {
         "$schema": "https://opencode.ai/config.json",
         "model": model(session),
         "small_model": model(session),
-        "provider": {"llmgate": {
-            "npm": "@ai-sdk/openai-compatible",
-            "name": "llmgate",
-            "options": {"baseURL": format!("{}/openai/v1", session.url), "apiKey": format!("{{env:{KEY}}}")},
-            "models": {session.model.id.as_str(): known},
-        }},
-        "permission": if session.dangerous { json!("allow") } else { json!({}) },
-    });
+        "provider": object! {"llmgate": provider},
+    };
+    if session.dangerous {
+        content.put("permission", "allow");
+    } else {
+        content.put("permission", Object::default());
+    }
     content.to_string()
 }

@@ -2,8 +2,6 @@
 
 use std::ffi::OsString;
 
-use serde_json::json;
-
 use crate::cli::run::client::{Client, Launch, Session};
 
 pub(super) static CLIENT: Client = Client {
@@ -22,8 +20,8 @@ fn prepare(session: &Session<'_>) -> Launch {
     launch.set("OPENAI_MODEL", session.model.id.as_str());
     if let Some(home) = session.home.own() {
         launch.set("QWEN_HOME", home);
-        let settings = json!({"security": {"auth": {"selectedType": "openai"}}});
-        launch.begin_with(home.join("settings.json"), settings.to_string());
+        let settings = r#"{"security":{"auth":{"selectedType":"openai"}}}"#;
+        launch.begin_with(home.join("settings.json"), settings.to_owned());
         let users = session.users("QWEN_HOME", ".qwen");
         launch.show(users.as_deref(), home, &["QWEN.md", "commands", "skills", "agents"]);
     }

@@ -21,7 +21,7 @@ pub(super) fn listen(field: &Field<String>, outside: Outside<'_>, errors: &mut E
     } else if let Some(text) = env.var("LLMGATE_LISTEN") {
         (text.to_owned(), Spot::outside("LLMGATE_LISTEN", text))
     } else if let Some(at) = field.given() {
-        (at.value.clone(), at.spot.clone())
+        (at.value.clone(), Spot::clone(&at.spot))
     } else if let Some(port) = port {
         (format!("127.0.0.1:{port}"), Spot::outside("PORT", port))
     } else {
@@ -38,29 +38,29 @@ pub(super) fn listen(field: &Field<String>, outside: Outside<'_>, errors: &mut E
 
 /// Who may use it; `None` when that cannot be told.
 pub(super) fn client_auth(
-    field: Field<raw::ClientAuth>,
+    field: &Field<raw::ClientAuth>,
     outside: Outside<'_>,
     errors: &mut Errors,
 ) -> Option<ClientAuth> {
     let broken = matches!(field, Field::Broken);
-    let written = field.or_default();
+    let written = field.or_empty();
     let broken = broken || matches!(written.mode, Field::Broken);
     // Nobody may believe in a limit that is not there.
-    if !super::bucket::buckets(written.buckets.or_default(), errors).is_empty() {
+    if !super::bucket::buckets(written.buckets.or_empty(), errors).is_empty() {
         let warning = "client_auth.buckets limits nobody in this version: use `buckets` of a provider";
-        errors.warnings.push(warning.to_owned());
+        errors.warn(warning);
     }
 
     let variable = from_variable::<AuthMode>("LLMGATE_AUTH_MODE", outside.env, errors);
     let extra = outside.env.var("LLMGATE_KEY");
     let spot = match (variable, written.mode.given()) {
         (Some(mode), _) => Spot::outside("LLMGATE_AUTH_MODE", crate::config::Words::word(mode)),
-        (None, Some(at)) => at.spot.clone(),
+        (None, Some(at)) => Spot::clone(&at.spot),
         (None, None) => Spot::of("client_auth.mode", None),
     };
     let unsaid = if extra.is_some() { AuthMode::ProxyKey } else { AuthMode::None };
     let mode = variable.unwrap_or_else(|| written.mode.or(unsaid));
-    let mut keys = keys(written.keys.or_default(), errors);
+    let mut keys = keys(written.keys.or_empty(), errors);
     if let Some(key) = extra {
         let key = Secret::new(key);
         let at = Spot::outside("LLMGATE_KEY", "");
@@ -71,9 +71,7 @@ pub(super) fn client_auth(
     let auth = match mode {
         AuthMode::None => {
             if !keys.is_empty() {
-                errors
-                    .warnings
-                    .push("client_auth.mode is none: client keys are given but not asked for".to_owned());
+                errors.warn("client_auth.mode is none: client keys are given but not asked for");
             }
             ClientAuth::None
         }
@@ -93,11 +91,11 @@ pub(super) fn client_auth(
     (!broken).then_some(auth)
 }
 
-fn keys(list: Vec<At<Secret>>, errors: &mut Errors) -> Vec<Secret> {
-    for at in &list {
+fn keys(list: &[At<Secret>], errors: &mut Errors) -> Vec<Secret> {
+    for at in list {
         check_key(&at.value, &at.spot, errors);
     }
-    list.into_iter().map(|at| at.value).collect()
+    list.iter().map(|at| at.value.clone()).collect()
 }
 
 /// A key travels in a header: it may hold visible ASCII only.
@@ -119,12 +117,11 @@ pub(super) fn exposure(spot: &Spot, listen: &str, auth: Option<&ClientAuth>, err
     }
 }
 
-pub(super) fn test_mode(field: Field<bool>, listen: &str, errors: &mut Errors) -> bool {
+pub(super) fn test_mode(field: &Field<bool>, listen: &str, errors: &mut Errors) -> bool {
     if let Some(at) = field.given().filter(|at| at.value)
         && !listens_on_loopback(listen)
     {
-        let reason = format!("needs a loopback `listen`, but that is {listen}");
-        errors.refuse(&at.spot, reason);
+        errors.refuse(&at.spot, &format!("needs a loopback `listen`, but that is {listen}"));
     }
     field.or(false)
 }
@@ -134,16 +131,16 @@ pub(in crate::config) fn listens_on_loopback(listen: &str) -> bool {
     url::host_and_port(listen).is_ok_and(|(host, _)| url::is_loopback(host))
 }
 
-pub(super) fn access(written: raw::Access, errors: &mut Errors) -> Access {
-    let networks = written.allowed_ips.or_default().into_iter();
-    let allowed_ips = networks.filter_map(|at| network(&at, errors)).collect();
-    let origins = written.cors_origins.or_default();
-    for at in &origins {
+pub(super) fn access(written: &raw::Access, errors: &mut Errors) -> Access {
+    let networks = written.allowed_ips.or_empty().iter();
+    let allowed_ips = networks.filter_map(|at| network(at, errors)).collect();
+    let origins = written.cors_origins.or_empty();
+    for at in origins {
         origin(at, errors);
     }
     Access {
         allowed_ips,
-        cors_origins: origins.into_iter().map(|at| at.value).collect(),
+        cors_origins: origins.iter().map(|at| at.value.clone()).collect(),
         admin_listen: written.admin_listen.given().and_then(|at| admin_listen(at, errors)),
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Names<'a> {
 }
 
 pub(super) fn models(
-    written: Entries<raw::Alias>,
+    written: &Entries<raw::Alias>,
     providers: &[String],
     errors: &mut Errors,
 ) -> Vec<AliasRoute> {
@@ -26,7 +26,7 @@ pub(super) fn models(
     let names = Names { providers, aliases: &aliases };
     let mut routes = Vec::new();
     let mut spots = Vec::new();
-    for entry in written.0 {
+    for entry in &written.0 {
         let spot = entry.spot.clone();
         if let Some(route) = route(entry, &names, errors) {
             routes.push(route);
@@ -37,26 +37,26 @@ pub(super) fn models(
     routes
 }
 
-fn route(entry: Entry<raw::Alias>, names: &Names<'_>, errors: &mut Errors) -> Option<AliasRoute> {
+fn route(entry: &Entry<raw::Alias>, names: &Names<'_>, errors: &mut Errors) -> Option<AliasRoute> {
     let alias = Alias::parse(&entry.name);
     if alias.is_none() {
         let reason = "an alias begins with a letter or digit, goes on with these and . _ : / @ -, \
                       and may end in one `*`; `*` alone takes every name";
         errors.refuse(&entry.spot, reason);
     }
-    let written = match entry.value? {
+    let written = match entry.value.as_ref()? {
         raw::Alias::Short(at) => {
-            let to = to(&at, names, errors);
+            let to = to(at, names, errors);
             return Some(AliasRoute { targets: vec![target_to(to?)], ..unsaid(alias?) });
         }
         raw::Alias::Long(written) => written,
     };
-    let targets = written.targets.or_default();
-    let fallback = written.fallback.or_default();
+    let targets = written.targets.or_empty();
+    let fallback = written.fallback.or_empty();
     if targets.is_empty() && fallback.is_empty() && !errors.has_about(&entry.spot.path) {
         errors.refuse(&entry.spot, "leads nowhere: give it targets, such as [{to: provider/model}]");
     }
-    let targets = targets.into_iter().filter_map(|at| target(at, names, errors)).collect();
+    let targets = targets.iter().filter_map(|at| target(at, names, errors)).collect();
     let fallback = fallback.iter().filter_map(|at| fallback::read(at, names, errors)).collect();
     let route = unsaid(alias?);
     Some(AliasRoute {
@@ -97,16 +97,16 @@ fn target_to(to: TargetId) -> Target {
 }
 
 fn target(
-    At { value: written, spot }: At<raw::Target>,
+    At { value: written, spot }: &At<raw::Target>,
     names: &Names<'_>,
     errors: &mut Errors,
 ) -> Option<Target> {
-    let to = written.to.required(&spot, "to", errors);
-    let to = to.and_then(|at| self::to(&at, names, errors));
-    let weight = over_zero(written.weight, 1, errors);
-    let first_byte = some_over_zero(written.first_byte, errors);
-    let attempts = some_over_zero(written.attempts, errors);
-    let when = when(written.when, errors);
+    let to = written.to.required(spot, "to", errors);
+    let to = to.and_then(|at| self::to(at, names, errors));
+    let weight = over_zero(&written.weight, 1, errors);
+    let first_byte = some_over_zero(&written.first_byte, errors);
+    let attempts = some_over_zero(&written.attempts, errors);
+    let when = when(&written.when, errors);
     Some(Target {
         priority: written.priority.or(1),
         weight,
@@ -118,7 +118,7 @@ fn target(
     })
 }
 
-fn when(field: Field<raw::When>, errors: &mut Errors) -> When {
+fn when(field: &Field<raw::When>, errors: &mut Errors) -> When {
     let Field::Given(At { value: written, spot }) = field else {
         return When::default();
     };
@@ -131,7 +131,7 @@ fn when(field: Field<raw::When>, errors: &mut Errors) -> When {
     if let (Some(max), Some(min)) = (when.max_input, when.min_input)
         && min > max
     {
-        errors.refuse(&spot, "never holds: min_input is over max_input");
+        errors.refuse(spot, "never holds: min_input is over max_input");
     }
     when
 }

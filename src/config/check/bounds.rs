@@ -11,35 +11,35 @@ use crate::config::{Breaker, Cooldown, Limits, ProviderTimeouts, Retry, Timeouts
 /// What the degraded answer's text may hold, in characters.
 const LONGEST_SIGNAL: usize = 256;
 
-pub(super) fn limits(written: raw::Limits, errors: &mut Errors) -> Limits {
+pub(super) fn limits(written: &raw::Limits, errors: &mut Errors) -> Limits {
     let default = Limits::default();
     let count = |value: Option<u32>, default| {
         value.map_or(default, |value| usize::try_from(value).unwrap_or(usize::MAX))
     };
     Limits {
-        requests: count(some_over_zero(written.requests, errors), default.requests),
+        requests: count(some_over_zero(&written.requests, errors), default.requests),
         queue: count(written.queue.value(), default.queue),
-        connections: count(some_over_zero(written.connections, errors), default.connections),
-        request_body: size(written.request_body, default.request_body, errors),
-        response_body: size(written.response_body, default.response_body, errors),
-        error_body: size(written.error_body, default.error_body, errors),
-        sse_frame: size(written.sse_frame, default.sse_frame, errors),
+        connections: count(some_over_zero(&written.connections, errors), default.connections),
+        request_body: size(&written.request_body, default.request_body, errors),
+        response_body: size(&written.response_body, default.response_body, errors),
+        error_body: size(&written.error_body, default.error_body, errors),
+        sse_frame: size(&written.sse_frame, default.sse_frame, errors),
     }
 }
 
-fn size(field: Field<Size>, default: usize, errors: &mut Errors) -> usize {
+fn size(field: &Field<Size>, default: usize, errors: &mut Errors) -> usize {
     let bytes = some_over_zero(field, errors);
     bytes.map_or(default, |Size(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
-pub(super) fn timeouts(written: raw::Timeouts, errors: &mut Errors) -> Timeouts {
+pub(super) fn timeouts(written: &raw::Timeouts, errors: &mut Errors) -> Timeouts {
     let default = Timeouts::default();
     Timeouts {
-        connect: over_zero(written.connect, default.connect, errors),
-        first_byte: over_zero(written.first_byte, default.first_byte, errors),
-        buffered: over_zero(written.buffered, default.buffered, errors),
-        stream_idle: over_zero(written.stream_idle, default.stream_idle, errors),
-        total: over_zero(written.total, default.total, errors),
+        connect: over_zero(&written.connect, default.connect, errors),
+        first_byte: over_zero(&written.first_byte, default.first_byte, errors),
+        buffered: over_zero(&written.buffered, default.buffered, errors),
+        stream_idle: over_zero(&written.stream_idle, default.stream_idle, errors),
+        total: over_zero(&written.total, default.total, errors),
         keepalive: written.keepalive.or(default.keepalive),
         commit_after: written.commit_after.or(default.commit_after),
         drain: written.drain.or(default.drain),
@@ -48,22 +48,22 @@ pub(super) fn timeouts(written: raw::Timeouts, errors: &mut Errors) -> Timeouts 
 
 /// A provider's own bounds; what it does not say holds in general.
 pub(super) fn provider_timeouts(
-    written: raw::ProviderTimeouts,
+    written: &raw::ProviderTimeouts,
     general: &Timeouts,
     errors: &mut Errors,
 ) -> ProviderTimeouts {
     ProviderTimeouts {
-        connect: over_zero(written.connect, general.connect, errors),
-        first_byte: over_zero(written.first_byte, general.first_byte, errors),
-        buffered: over_zero(written.buffered, general.buffered, errors),
-        stream_idle: over_zero(written.stream_idle, general.stream_idle, errors),
+        connect: over_zero(&written.connect, general.connect, errors),
+        first_byte: over_zero(&written.first_byte, general.first_byte, errors),
+        buffered: over_zero(&written.buffered, general.buffered, errors),
+        stream_idle: over_zero(&written.stream_idle, general.stream_idle, errors),
     }
 }
 
-pub(super) fn retry(written: raw::Retry, errors: &mut Errors) -> Retry {
+pub(super) fn retry(written: &raw::Retry, errors: &mut Errors) -> Retry {
     let default = Retry::default();
     Retry {
-        attempts: over_zero(written.attempts, default.attempts, errors),
+        attempts: over_zero(&written.attempts, default.attempts, errors),
         total: written.total.or(default.total),
         base_delay: written.base_delay.or(default.base_delay),
         max_delay: written.max_delay.or(default.max_delay),
@@ -72,31 +72,30 @@ pub(super) fn retry(written: raw::Retry, errors: &mut Errors) -> Retry {
     }
 }
 
-pub(super) fn cooldown(written: raw::Cooldown) -> Cooldown {
+pub(super) fn cooldown(written: &raw::Cooldown) -> Cooldown {
     let default = Cooldown::default();
-    let or = |field: Field<Duration>, default| field.or(default);
+    let or = |field: &Field<Duration>, default| field.or(default);
     Cooldown {
-        rate_limit: or(written.rate_limit, default.rate_limit),
-        max_retry_after: or(written.max_retry_after, default.max_retry_after),
-        quota: or(written.quota, default.quota),
-        auth: or(written.auth, default.auth),
-        not_found: or(written.not_found, default.not_found),
+        rate_limit: or(&written.rate_limit, default.rate_limit),
+        max_retry_after: or(&written.max_retry_after, default.max_retry_after),
+        quota: or(&written.quota, default.quota),
+        auth: or(&written.auth, default.auth),
+        not_found: or(&written.not_found, default.not_found),
     }
 }
 
-pub(super) fn breaker(written: raw::Breaker, errors: &mut Errors) -> Breaker {
+pub(super) fn breaker(written: &raw::Breaker, errors: &mut Errors) -> Breaker {
     let default = Breaker::default();
     let too_long = |text: &str| text.chars().count() > LONGEST_SIGNAL;
     if let Some(at) = written.signal.given().filter(|at| too_long(&at.value)) {
-        let reason = format!("must be at most {LONGEST_SIGNAL} characters");
-        errors.refuse(&at.spot, reason);
+        errors.refuse(&at.spot, &format!("must be at most {LONGEST_SIGNAL} characters"));
     }
     let max_spot = written.max_cooldown.given().map(|at| at.spot.clone());
     let breaker = Breaker {
         enabled: written.enabled.or(default.enabled),
-        threshold: over_zero(written.threshold, default.threshold, errors),
-        window: over_zero(written.window, default.window, errors),
-        cooldown: over_zero(written.cooldown, default.cooldown, errors),
+        threshold: over_zero(&written.threshold, default.threshold, errors),
+        window: over_zero(&written.window, default.window, errors),
+        cooldown: over_zero(&written.cooldown, default.cooldown, errors),
         max_cooldown: written.max_cooldown.or(default.max_cooldown),
         retried_failures: written.retried_failures.or(default.retried_failures),
         signal: written.signal.or(default.signal),

@@ -1,9 +1,8 @@
 //! Where aliases lead when their targets fail: no circles, no long chains (SPEC 4.3).
 
-use std::collections::HashMap;
-
 use super::alias::{Names, whole};
 use crate::base::id::{Alias, TargetId, nearest};
+use crate::base::table::Table;
 use crate::config::errors::{Errors, Spot};
 use crate::config::read::At;
 use crate::config::{AliasRoute, Fallback};
@@ -30,8 +29,8 @@ pub(super) fn read(at: &At<String>, names: &Names<'_>, errors: &mut Errors) -> O
 
 /// Notes circles and chains that are too long. Each alias is looked at once: those without
 /// unsettled fallbacks are settled first; what cannot be settled leads into a circle.
-pub(super) fn chains(routes: &[AliasRoute], spots: &[Spot], errors: &mut Errors) {
-    let index: HashMap<&str, usize> =
+pub(super) fn chains(routes: &[AliasRoute], spots: &[Box<Spot>], errors: &mut Errors) {
+    let index: Table<&str, usize> =
         routes.iter().enumerate().map(|(i, route)| (route.alias.as_str(), i)).collect();
     let next: Vec<Vec<usize>> = routes.iter().map(|route| follow(route, &index)).collect();
     let depths = depths(&next);
@@ -39,8 +38,7 @@ pub(super) fn chains(routes: &[AliasRoute], spots: &[Spot], errors: &mut Errors)
     for (i, spot) in spots.iter().enumerate() {
         match depths.get(i).copied().flatten() {
             Some(depth) if depth == DEEPEST + 1 => {
-                let reason = format!("its fallbacks go deeper than {DEEPEST} aliases");
-                errors.refuse(spot, reason);
+                errors.refuse(spot, &format!("its fallbacks go deeper than {DEEPEST} aliases"));
             }
             Some(_) => {}
             None => {
@@ -48,14 +46,14 @@ pub(super) fn chains(routes: &[AliasRoute], spots: &[Spot], errors: &mut Errors)
                     let spot = circle.first().and_then(|i| spots.get(*i)).unwrap_or(spot);
                     let names = circle.iter().filter_map(|i| routes.get(*i));
                     let names: Vec<_> = names.map(|route| route.alias.as_str()).collect();
-                    errors.refuse(spot, format!("its fallbacks go in a circle: {}", names.join(" -> ")));
+                    errors.refuse(spot, &format!("its fallbacks go in a circle: {}", names.join(" -> ")));
                 }
             }
         }
     }
 }
 
-fn follow(route: &AliasRoute, index: &HashMap<&str, usize>) -> Vec<usize> {
+fn follow(route: &AliasRoute, index: &Table<&str, usize>) -> Vec<usize> {
     let aliases = route.fallback.iter().filter_map(|fallback| match fallback {
         Fallback::Alias(alias) => index.get(alias.as_str()).copied(),
         Fallback::Target(_) => None,

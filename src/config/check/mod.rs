@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 
-use super::errors::{Errors, Problem, Spot};
+use super::errors::{Errors, Spot};
 use super::raw::Root;
-use super::read::{At, Field, Read};
+use super::read::{At, Field, Read, one_of};
+use super::scalar::no_word_of;
 use super::words::Words;
 use super::{Compat, Config, LogLevel, Overrides, Source, UnknownModel, raw};
 use crate::base::env::Env;
-use crate::base::id::{ModelName, nearest};
+use crate::base::id::ModelName;
 use crate::policy::class::{ClassRule, StatusPattern};
 
 pub(super) use access::listens_on_loopback;
@@ -33,73 +34,69 @@ pub(super) struct Outside<'a> {
 }
 
 /// Makes the configuration. It is only good when no error was noted.
-pub(super) fn check(root: Root, source: Source, outside: Outside<'_>, errors: &mut Errors) -> Config {
-    version(root.version, errors);
+pub(super) fn check(root: &Root, source: Source, outside: Outside<'_>, errors: &mut Errors) -> Config {
+    version(&root.version, errors);
     let (listen, listen_spot) = access::listen(&root.listen, outside, errors);
     let session = outside.overrides.session.as_ref();
     let client_auth = match session {
         Some(session) => Some(super::ClientAuth::ProxyKey(vec![session.key.clone()])),
-        None => access::client_auth(root.client_auth, outside, errors),
+        None => access::client_auth(&root.client_auth, outside, errors),
     };
     access::exposure(&listen_spot, &listen, client_auth.as_ref(), errors);
-    let test_mode = access::test_mode(root.test_mode, &listen, errors);
-    let default_model = default_model(root.default_model, errors);
-    let unknown_model = unknown_model(root.unknown_model, default_model.as_ref(), errors);
-    let mut timeouts = bounds::timeouts(root.timeouts.or_default(), errors);
+    let test_mode = access::test_mode(&root.test_mode, &listen, errors);
+    let default_model = default_model(&root.default_model, errors);
+    let unknown_model = unknown_model(&root.unknown_model, default_model.as_ref(), errors);
+    let mut timeouts = bounds::timeouts(root.timeouts.or_empty(), errors);
     timeouts.drain = session.map_or(timeouts.drain, |session| session.drain);
-    let mut access = access::access(root.access.or_default(), errors);
+    let mut access = access::access(root.access.or_empty(), errors);
     if session.is_some() {
         // Its one client is on this machine; a second session must find no address in use.
         access = super::Access::default();
     }
-    let providers = provider::providers(root.providers, &timeouts, outside, errors);
-    let models = alias::models(root.models.or_default(), &providers.names, errors);
+    let providers = provider::providers(&root.providers, &timeouts, outside, errors);
+    let models = alias::models(root.models.or_empty(), &providers.names, errors);
     Config {
         source,
         listen,
         default_model,
         unknown_model,
         direct_routes: root.direct_routes.or(true),
-        compat: compat(root.compat, outside, errors),
+        compat: compat(&root.compat, outside, errors),
         test_mode,
         response_headers: root.response_headers.or(super::ResponseHeaders::Auto),
         dashboard: root.dashboard.or(true),
         client_auth: client_auth.unwrap_or(super::ClientAuth::None),
         access,
-        limits: bounds::limits(root.limits.or_default(), errors),
+        limits: bounds::limits(root.limits.or_empty(), errors),
         timeouts,
-        retry: bounds::retry(root.retry.or_default(), errors),
-        cooldown: bounds::cooldown(root.cooldown.or_default()),
-        breaker: bounds::breaker(root.breaker.or_default(), errors),
-        classify: classify(root.classify.or_default(), errors),
+        retry: bounds::retry(root.retry.or_empty(), errors),
+        cooldown: bounds::cooldown(root.cooldown.or_empty()),
+        breaker: bounds::breaker(root.breaker.or_empty(), errors),
+        classify: classify(root.classify.or_empty(), errors),
         providers: providers.list,
         models,
-        log: records::log(root.log.or_default(), outside, errors),
-        usage: records::usage(root.usage.or_default(), errors),
-        trace: records::trace(root.trace.or_default(), outside, errors),
-        state: records::state(root.state.or_default(), errors),
-        ca_file: path(root.tls.or_default().ca_file, errors),
+        log: records::log(root.log.or_empty(), outside, errors),
+        usage: records::usage(root.usage.or_empty(), errors),
+        trace: records::trace(root.trace.or_empty(), outside, errors),
+        state: records::state(root.state.or_empty(), errors),
+        ca_file: path(&root.tls.or_empty().ca_file, errors),
         warnings: Vec::new(),
     }
 }
 
-impl<T: Default> Field<T> {
-    /// The value, or what holds without it.
-    fn or_default(self) -> T {
-        self.value().unwrap_or_default()
-    }
-}
-
 /// The value of a key that takes no 0, or its default.
-fn over_zero<T>(field: Field<T>, default: T, errors: &mut Errors) -> T
+fn over_zero<T>(field: &Field<T>, default: T, errors: &mut Errors) -> T
 where
-    T: Default + PartialOrd,
+    T: Clone + Default + PartialOrd,
 {
     some_over_zero(field, errors).unwrap_or(default)
 }
 
 /// The value of a key that takes no 0 and has no default.
-fn some_over_zero<T: Default + PartialOrd>(field: Field<T>, errors: &mut Errors) -> Option<T> {
+fn some_over_zero<T>(field: &Field<T>, errors: &mut Errors) -> Option<T>
+where
+    T: Clone + Default + PartialOrd,
+{
     if let Some(at) = field.given().filter(|at| at.value <= T::default()) {
         errors.refuse(&at.spot, "must be more than 0");
     }
@@ -107,39 +104,35 @@ fn some_over_zero<T: Default + PartialOrd>(field: Field<T>, errors: &mut Errors)
 }
 
 /// The value of a key that takes no empty text.
-fn filled(field: Field<String>, errors: &mut Errors) -> Option<At<String>> {
+fn filled<'f>(field: &'f Field<String>, errors: &mut Errors) -> Option<&'f At<String>> {
     if let Some(at) = field.given().filter(|at| at.value.is_empty()) {
         errors.refuse(&at.spot, "must not be empty: leave the key out instead");
     }
-    match field {
-        Field::Given(at) => Some(at),
-        Field::Missing | Field::Broken => None,
-    }
+    field.given()
 }
 
-fn path(field: Field<String>, errors: &mut Errors) -> Option<PathBuf> {
-    filled(field, errors).map(|at| PathBuf::from(at.value))
+fn path(field: &Field<String>, errors: &mut Errors) -> Option<PathBuf> {
+    filled(field, errors).map(|at| PathBuf::from(&at.value))
 }
 
-fn version(field: Field<u64>, errors: &mut Errors) {
+fn version(field: &Field<u64>, errors: &mut Errors) {
     match field {
         Field::Given(at) if at.value != 1 => {
             errors.refuse(&at.spot, "only version 1 is known: set it to 1");
         }
         Field::Missing => {
-            let problem = Problem::Missing("1".to_owned());
-            errors.push(&Spot::of("version", None), problem, None);
+            errors.missing(&Spot::default(), "version", "1");
         }
         Field::Given(_) | Field::Broken => {}
     }
 }
 
-fn default_model(field: Field<String>, errors: &mut Errors) -> Option<ModelName> {
+fn default_model(field: &Field<String>, errors: &mut Errors) -> Option<ModelName> {
     filled(field, errors).and_then(|at| ModelName::parse(&at.value))
 }
 
 fn unknown_model(
-    field: Field<UnknownModel>,
+    field: &Field<UnknownModel>,
     default_model: Option<&ModelName>,
     errors: &mut Errors,
 ) -> UnknownModel {
@@ -154,40 +147,38 @@ fn unknown_model(
 }
 
 /// The environment's word for a choice; a wrong one is noted.
-fn from_variable<T: Words + Read>(name: &str, env: &Env, errors: &mut Errors) -> Option<T> {
+fn from_variable<T: Words>(name: &str, env: &Env, errors: &mut Errors) -> Option<T> {
     let word = env.var(name)?;
     let choice = T::named(word);
     if choice.is_none() {
-        let near = nearest(word, T::WORDS.iter().map(|(known, _)| *known));
-        let reason = format!("must be {}", T::takes());
-        errors.refuse_near(&Spot::outside(name, word), reason, near);
+        no_word_of(word, T::WORDS, &Spot::outside(name, word), errors);
     }
     choice
 }
 
-fn compat(field: Field<Compat>, outside: Outside<'_>, errors: &mut Errors) -> Compat {
+fn compat(field: &Field<Compat>, outside: Outside<'_>, errors: &mut Errors) -> Compat {
     let variable = from_variable("LLMGATE_COMPAT", outside.env, errors);
     let outer = outside.overrides.compat.or(variable);
     outer.unwrap_or_else(|| field.or(Compat::Max))
 }
 
-fn log_level(field: Field<LogLevel>, outside: Outside<'_>, errors: &mut Errors) -> LogLevel {
+fn log_level(field: &Field<LogLevel>, outside: Outside<'_>, errors: &mut Errors) -> LogLevel {
     let variable = from_variable("LLMGATE_LOG", outside.env, errors);
     let outer = outside.overrides.log_level.or(variable);
     outer.unwrap_or_else(|| field.or(LogLevel::Info))
 }
 
-fn classify(rules: Vec<At<raw::ClassRule>>, errors: &mut Errors) -> Vec<ClassRule> {
-    let read = rules.into_iter().filter_map(|At { value: rule, spot }| {
+fn classify(rules: &[At<raw::ClassRule>], errors: &mut Errors) -> Vec<ClassRule> {
+    let read = rules.iter().filter_map(|At { value: rule, spot }| {
         if matches!((&rule.status, &rule.r#match), (Field::Missing, Field::Missing)) {
-            errors.refuse(&spot, "needs a status or a match: without both it takes every failure");
+            errors.refuse(spot, "needs a status or a match: without both it takes every failure");
         }
-        let status = match rule.status {
-            Field::Given(at) => status(&at, errors),
+        let status = match &rule.status {
+            Field::Given(at) => status(at, errors),
             Field::Missing | Field::Broken => Some(StatusPattern::Any),
         };
-        let text = filled(rule.r#match, errors).map(|at| at.value);
-        let class = rule.r#as.required(&spot, "as", errors);
+        let text = filled(&rule.r#match, errors).map(|at| at.value.clone());
+        let class = rule.r#as.required(spot, "as", errors);
         Some(ClassRule { status: status?, text, class: class?.value })
     });
     read.collect()
@@ -210,7 +201,7 @@ fn status(at: &At<raw::StatusText>, errors: &mut Errors) -> Option<StatusPattern
         },
     };
     if pattern.is_none() {
-        errors.refuse(&at.spot, format!("must be {}", raw::StatusText::takes()));
+        errors.refuse(&at.spot, &format!("must be {}", one_of(raw::StatusText::TAKES)));
     }
     pattern
 }

@@ -4,9 +4,9 @@ use super::access::check_key;
 use super::{Outside, bounds, bucket, model};
 use crate::base::id::ProviderName;
 use crate::base::secret::Secret;
-use crate::config::errors::{Errors, Problem, Spot};
+use crate::config::errors::{Errors, Spot};
 use crate::config::expand::is_variable;
-use crate::config::read::{At, Entries, Entry, Field, Read, join};
+use crate::config::read::{At, Entries, Entry, Field, Read, join, one_of};
 use crate::config::scalar::Key;
 use crate::config::url::{self, Flaw, Url};
 use crate::config::vendors;
@@ -20,25 +20,24 @@ pub(super) struct Providers {
 }
 
 pub(super) fn providers(
-    field: Field<Entries<raw::Provider>>,
+    field: &Field<Entries<raw::Provider>>,
     timeouts: &Timeouts,
     outside: Outside<'_>,
     errors: &mut Errors,
 ) -> Providers {
     let broken = matches!(field, Field::Broken);
-    let entries = field.or_default().0;
+    let entries = &field.or_empty().0;
     if entries.is_empty() && !broken {
         let takes = "a map with at least one provider, each with its base_url";
-        let problem = Problem::Missing(takes.to_owned());
-        errors.push(&Spot::of("providers", None), problem, None);
+        errors.missing(&Spot::default(), "providers", takes);
     }
     let names = entries.iter().map(|entry| entry.name.clone()).collect();
-    let list = entries.into_iter().filter_map(|entry| provider(entry, timeouts, outside, errors)).collect();
+    let list = entries.iter().filter_map(|entry| provider(entry, timeouts, outside, errors)).collect();
     Providers { list, names }
 }
 
 fn provider(
-    entry: Entry<raw::Provider>,
+    entry: &Entry<raw::Provider>,
     timeouts: &Timeouts,
     outside: Outside<'_>,
     errors: &mut Errors,
@@ -49,22 +48,22 @@ fn provider(
         let reason = "a provider's name begins with a letter and goes on with letters, digits, _ and -";
         errors.refuse(spot, reason);
     }
-    let written = entry.value?;
+    let written = entry.value.as_ref()?;
     let enabled = written.enabled.or(true);
     // What a disabled provider left unexpanded is not there and not missed.
     let unexpanded = !enabled && matches!(written.base_url, Field::Broken);
-    let base_url = base_url(written.base_url, spot, errors);
-    let protocols = protocols(written.protocol, base_url.as_deref(), spot, errors);
-    let key = key(written.api_key, written.api_key_env, enabled.then_some(outside), errors);
-    let provider_timeouts = bounds::provider_timeouts(written.timeouts.or_default(), timeouts, errors);
-    let proxy = proxy(written.proxy, errors);
-    let headers = headers(written.headers.or_default(), errors);
-    let models = model::models(written.models.or_default(), errors);
-    let buckets = bucket::buckets(written.buckets.or_default(), errors);
+    let base_url = base_url(&written.base_url, spot, errors);
+    let protocols = protocols(&written.protocol, base_url.as_deref(), spot, errors);
+    let key = key(&written.api_key, &written.api_key_env, enabled.then_some(outside), errors);
+    let provider_timeouts = bounds::provider_timeouts(written.timeouts.or_empty(), timeouts, errors);
+    let proxy = proxy(&written.proxy, errors);
+    let headers = headers(written.headers.or_empty(), errors);
+    let models = model::models(written.models.or_empty(), errors);
+    let buckets = bucket::buckets(written.buckets.or_empty(), errors);
     let passthrough = written.passthrough.or(false);
     if passthrough {
         let path = join(&spot.path, "passthrough");
-        errors.warnings.push(format!("{path} has no effect in this version: unknown paths are 404"));
+        errors.warn(&format!("{path} has no effect in this version: unknown paths are 404"));
     }
     Some(Provider {
         name: name?,
@@ -83,19 +82,18 @@ fn provider(
 }
 
 /// The base URL in its plain form: scheme and host in small letters, no final slash.
-fn base_url(field: Field<String>, provider: &Spot, errors: &mut Errors) -> Option<String> {
+fn base_url(field: &Field<String>, provider: &Spot, errors: &mut Errors) -> Option<String> {
     let at = match field {
         Field::Missing => {
             let takes = "the server's URL with its version segment, such as https://api.example.com/v1";
-            let spot = Spot::of(&join(&provider.path, "base_url"), provider.at);
-            errors.push(&spot, Problem::Missing(takes.to_owned()), None);
+            errors.missing(provider, "base_url", takes);
             return None;
         }
         Field::Broken => return None,
         Field::Given(at) => at,
     };
     if at.value == DEMO_URL {
-        return Some(at.value);
+        return Some(at.value.clone());
     }
     let reason = if at.value.starts_with("demo:") {
         "the built-in demo has the URL `demo:` and nothing after it"
@@ -104,9 +102,9 @@ fn base_url(field: Field<String>, provider: &Spot, errors: &mut Errors) -> Optio
             Ok((url, scheme)) if scheme == "http" || scheme == "https" => {
                 if scheme == "http" && !url::is_loopback(url.host) && !url::is_private(url.host) {
                     let path = &at.spot.path;
-                    errors.warnings.push(format!(
-                        "{path}: http to {} sends keys and prompts in the clear: use https",
-                        url.host
+                    let host = url.host;
+                    errors.warn(&format!(
+                        "{path}: http to {host} sends keys and prompts in the clear: use https"
                     ));
                 }
                 return Some(plain(url, &scheme));
@@ -131,7 +129,7 @@ fn plain(url: Url<'_>, scheme: &str) -> String {
 }
 
 fn protocols(
-    field: Field<raw::Protocols>,
+    field: &Field<raw::Protocols>,
     base_url: Option<&str>,
     provider: &Spot,
     errors: &mut Errors,
@@ -145,22 +143,19 @@ fn protocols(
             let host = Url::parse(base_url?).ok()?.host;
             let vendor = vendors::at_host(host);
             if vendor.is_none() {
-                let spot = Spot::of(&join(&provider.path, "protocol"), provider.at);
-                let takes = format!(
-                    "{} ({host} is not a known vendor's host, which would tell)",
-                    raw::Protocols::takes()
-                );
-                errors.push(&spot, Problem::Missing(takes), None);
+                let takes = one_of(raw::Protocols::TAKES);
+                let takes = format!("{takes} ({host} is not a known vendor's host, which would tell)");
+                errors.missing(provider, "protocol", &takes);
             }
             return Some(vendor?.protocols.to_vec());
         }
     };
     let list = match value {
-        raw::Protocols::One(protocol) => return Some(vec![protocol]),
+        raw::Protocols::One(protocol) => return Some(vec![*protocol]),
         raw::Protocols::Several(list) => list,
     };
     if list.is_empty() && !errors.has_about(&spot.path) {
-        errors.refuse(&spot, format!("must be {}", raw::Protocols::takes()));
+        errors.refuse(spot, &format!("must be {}", one_of(raw::Protocols::TAKES)));
     }
     let mut protocols = Vec::new();
     for at in list {
@@ -174,8 +169,8 @@ fn protocols(
 
 /// The key, from the file or a variable. A disabled provider's variable is not looked at.
 fn key(
-    written: Field<Key>,
-    variable: Field<String>,
+    written: &Field<Key>,
+    variable: &Field<String>,
     outside: Option<Outside<'_>>,
     errors: &mut Errors,
 ) -> Option<ProviderKey> {
@@ -188,32 +183,31 @@ fn key(
             return None;
         }
         check_key(&at.value.secret, &at.spot, errors);
-        return Some(ProviderKey { secret: at.value.secret, variable: at.value.variable });
+        return Some(ProviderKey { secret: at.value.secret.clone(), variable: at.value.variable.clone() });
     }
-    let Field::Given(At { value: name, mut spot }) = variable else {
+    let Field::Given(At { value: name, spot }) = variable else {
         return None;
     };
-    if !is_variable(&name) {
-        // Likely the key itself.
-        spot.shown = None;
+    // It may be the key itself.
+    let spot = Spot { shown: None, ..Spot::clone(spot) };
+    if !is_variable(name) {
         let reason = "takes the name of an environment variable, such as OPENAI_API_KEY; \
                       a key itself belongs into api_key";
         errors.refuse(&spot, reason);
         return None;
     }
-    let Some(key) = outside?.env.var(&name) else {
+    let Some(key) = outside?.env.var(name) else {
         let reason = format!("the environment variable {name} is not set: set it, or disable the provider");
-        spot.shown = None;
-        errors.refuse(&spot, reason);
+        errors.refuse(&spot, &reason);
         return None;
     };
     let secret = Secret::new(key);
     errors.secrets.push(secret.clone());
-    check_key(&secret, &Spot { shown: None, ..spot }, errors);
-    Some(ProviderKey { secret, variable: Some(name) })
+    check_key(&secret, &spot, errors);
+    Some(ProviderKey { secret, variable: Some(name.clone()) })
 }
 
-fn proxy(field: Field<String>, errors: &mut Errors) -> ProxyChoice {
+fn proxy(field: &Field<String>, errors: &mut Errors) -> ProxyChoice {
     let Field::Given(At { value, spot }) = field else {
         return ProxyChoice::Environment;
     };
@@ -230,23 +224,23 @@ fn proxy(field: Field<String>, errors: &mut Errors) -> ProxyChoice {
         Ok(url) if url.scheme == "socks5" && !cfg!(feature = "socks") => {
             let reason =
                 "this build has no SOCKS5: use an http:// proxy, or build with the cargo feature `socks`";
-            errors.refuse(&spot, reason);
+            errors.refuse(spot, reason);
         }
         Ok(url) if ["http", "socks5"].contains(&url.scheme) && url.port.is_some() && url.path.is_empty() => {}
         Ok(_) | Err(_) => {
             let reason = "must be env, direct, http://host:port or socks5://host:port";
-            errors.refuse(&spot, reason);
+            errors.refuse(spot, reason);
         }
     }
-    ProxyChoice::Through(Secret::new(&value))
+    ProxyChoice::Through(Secret::new(value))
 }
 
-fn headers(written: Entries<String>, errors: &mut Errors) -> Vec<(String, String)> {
+fn headers(written: &Entries<String>, errors: &mut Errors) -> Vec<(String, String)> {
     // These frame the message or name the host: another value would break the call.
     const OURS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
     let mut headers: Vec<(String, String)> = Vec::new();
-    for entry in written.0 {
-        let name = entry.name;
+    for entry in &written.0 {
+        let name = &entry.name;
         let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(fits) {
             errors.refuse(&entry.spot, "this is no name of a header");
@@ -255,12 +249,12 @@ fn headers(written: Entries<String>, errors: &mut Errors) -> Vec<(String, String
         } else if headers.iter().any(|(known, _)| name.eq_ignore_ascii_case(known)) {
             errors.refuse(&entry.spot, "this header stands here twice: remove one");
         }
-        let Some(value) = entry.value else { continue };
+        let Some(value) = &entry.value else { continue };
         if !value.chars().all(|c| c.is_ascii_graphic() || c == ' ' || c == '\t') {
             let reason = "holds a character that no header can carry, such as a line break";
             errors.refuse(&entry.spot, reason);
         }
-        headers.push((name, value));
+        headers.push((name.clone(), value.clone()));
     }
     headers
 }

@@ -1,9 +1,8 @@
 //! Instawork/llm-proxy: its `features:`. Its providers are fixed, and keys come from the client.
 
-use serde_json::{Map, Value, json};
-
 use super::ours::{Ours, literal};
 use super::section::{Report, Section};
+use crate::base::object::{Object, object};
 use crate::config::vendors::VENDORS;
 use crate::config::{RetriedFailures, Words};
 
@@ -11,14 +10,14 @@ use crate::config::{RetriedFailures, Words};
 const PROVIDERS: [&str; 3] = ["openai", "anthropic", "gemini"];
 
 pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
-    ours.set("client_auth", json!({"mode": "client_key"}));
+    ours.set("client_auth", object! {"mode": "client_key"});
     ours.listen(&mut file, report);
     let mut features = file.section("features", report);
     let buckets = rate_limiting(features.section("rate_limiting", report), report);
     for vendor in VENDORS.iter().filter(|vendor| PROVIDERS.contains(&vendor.name)) {
         ours.vendor(vendor);
         if let Some(bucket) = &buckets {
-            ours.of_provider(vendor.name, "buckets", json!([bucket]));
+            ours.of_provider(vendor.name, "buckets", vec![bucket.clone()].into());
         }
     }
     circuit_breaker(features.section("circuit_breaker", report), ours, report);
@@ -27,13 +26,13 @@ pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
 }
 
 /// Its one limit per minute, as a bucket; 0 is no limit.
-fn rate_limiting(mut rates: Section, report: &mut Report) -> Option<Value> {
+fn rate_limiting(mut rates: Section, report: &mut Report) -> Option<Object> {
     let is_off = rates.switch("enabled", report) == Some(false);
     let mut limits = rates.section("limits", report);
-    let mut bucket = Map::from_iter([("name".to_owned(), json!("minute"))]);
+    let mut bucket = object! {"name": "minute"};
     for (theirs, here) in [("requests_per_minute", "requests"), ("tokens_per_minute", "tokens")] {
         if let Some(number) = limits.count(theirs, report).filter(|number| *number > 0 && !is_off) {
-            bucket.insert(here.to_owned(), number.into());
+            bucket.put(here, number);
         }
     }
     limits.ends(report);
@@ -41,8 +40,8 @@ fn rate_limiting(mut rates: Section, report: &mut Report) -> Option<Value> {
     backend(&mut rates, report);
     rates.ends(report);
     let is_limit = bucket.len() > 1;
-    bucket.insert("window".to_owned(), json!("1m"));
-    is_limit.then_some(Value::Object(bucket))
+    bucket.put("window", "1m");
+    is_limit.then_some(bucket)
 }
 
 fn circuit_breaker(mut breaker: Section, ours: &mut Ours, report: &mut Report) {

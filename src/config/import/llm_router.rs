@@ -1,9 +1,8 @@
 //! @khanglvm/llm-router: `~/.llm-router.json`.
 
-use serde_json::{Map, Value, json};
-
-use super::ours::{Account, Ours, literal, shown, take_protocols, take_strategy};
+use super::ours::{Account, Ours, leading_to, literal, shown, take_protocols, take_strategy};
 use super::section::{Report, Section};
+use crate::base::object::{Object, object};
 
 pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
     file.take("version");
@@ -61,7 +60,7 @@ fn provider(mut provider: Section, ours: &mut Ours, report: &mut Report) -> Vec<
         model.ends(report);
     }
     let buckets = provider.sections("rateLimits", "", report).into_iter();
-    let buckets: Vec<Value> = buckets.filter_map(|limit| bucket(limit, report)).collect();
+    let buckets: Vec<Object> = buckets.filter_map(|limit| bucket(limit, report)).collect();
     if !buckets.is_empty() {
         ours.of_provider(&name, "buckets", buckets.into());
     }
@@ -69,17 +68,17 @@ fn provider(mut provider: Section, ours: &mut Ours, report: &mut Report) -> Vec<
     fallbacks
 }
 
-fn bucket(mut limit: Section, report: &mut Report) -> Option<Value> {
-    let mut bucket = Map::new();
-    bucket.insert("name".to_owned(), limit.text("id", report).or_else(|| limit.text("name", report))?.into());
+fn bucket(mut limit: Section, report: &mut Report) -> Option<Object> {
+    let mut bucket = Object::default();
+    bucket.put("name", limit.text("id", report).or_else(|| limit.text("name", report))?);
     limit.leave("name", "a bucket has one name, its id", report);
     let models: Vec<String> = limit.texts("models", report).iter().map(|model| literal(model)).collect();
     if !models.is_empty() && !models.iter().any(|model| model == "all") {
-        bucket.insert("models".to_owned(), models.into());
+        bucket.put("models", models);
     }
     for key in ["requests", "tokens"] {
         if let Some(number) = limit.count(key, report).filter(|number| *number > 0) {
-            bucket.insert(key.to_owned(), number.into());
+            bucket.put(key, number);
         }
     }
     let mut window = limit.section("window", report);
@@ -96,15 +95,15 @@ fn bucket(mut limit: Section, report: &mut Report) -> Option<Value> {
             return None;
         }
     };
-    bucket.insert("window".to_owned(), format!("{size}{unit}").into());
+    bucket.put("window", format!("{size}{unit}"));
     window.ends(report);
     limit.ends(report);
-    Some(Value::Object(bucket))
+    Some(bucket)
 }
 
 fn alias(name: &str, mut alias: Section, ours: &mut Ours, report: &mut Report) {
     let path = alias.own_path().to_owned();
-    let mut keys = Map::new();
+    let mut keys = Object::default();
     take_strategy(&mut alias, &mut keys, report);
     let mut targets = Vec::new();
     for mut target in alias.sections("targets", "ref", report) {
@@ -114,17 +113,17 @@ fn alias(name: &str, mut alias: Section, ours: &mut Ours, report: &mut Report) {
             report.dropped(target.own_path(), format!("there is no provider for {}", shown(reference)));
             continue;
         };
-        let mut keys = Map::from_iter([("to".to_owned(), json!(to))]);
+        let mut keys = object! {"to": to};
         if let Some(priority) = target.count("priority", report) {
-            keys.insert("priority".to_owned(), priority.into());
+            keys.put("priority", priority);
         }
         if let Some(weight) = target.count("weight", report).or(suffix) {
-            keys.insert("weight".to_owned(), weight.into());
+            keys.put("weight", weight);
         }
         target.ends(report);
-        targets.push(Value::Object(keys));
+        targets.push(keys);
     }
-    keys.insert("targets".to_owned(), targets.into());
+    keys.put("targets", targets);
     let listed = alias.path("fallbackTargets");
     let mut to = Vec::new();
     for mut target in alias.sections("fallbackTargets", "ref", report) {
@@ -152,7 +151,7 @@ impl OwnFallbacks {
         if ours.has_alias(&self.target) {
             return report.dropped(&self.path, "an alias of this model's name has fallbacks of its own");
         }
-        let keys = Map::from_iter([("targets".to_owned(), json!([{"to": self.target}]))]);
+        let keys = leading_to(&self.target);
         if ours.alias(&self.target, keys, &self.path, report) {
             report.changed(&self.path, format!("an alias {} has these fallbacks", shown(&self.target)));
             // A model's fallbacks are models: written with `:` they are no alias, and lead no further.

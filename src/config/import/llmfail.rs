@@ -1,11 +1,10 @@
 //! llmfail: routes over a list of targets over a list of providers.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::ours::{Account, Ours, shown, take_protocols, take_strategy};
 use super::section::{Report, Section};
+use crate::base::object::{Object, object};
 use crate::config::units::show_duration;
 
 pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
@@ -17,10 +16,10 @@ pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
     for provider in file.sections("providers", "", report) {
         self::provider(provider, ours, report);
     }
-    let mut targets = BTreeMap::new();
+    let mut targets = Map::new();
     for target in file.sections("targets", "", report) {
         if let Some((name, keys)) = self::target(target, ours, report) {
-            targets.insert(name, keys);
+            targets.insert(name, keys.into());
         }
     }
     for route in file.sections("routes", "", report) {
@@ -51,7 +50,7 @@ fn provider(mut provider: Section, ours: &mut Ours, report: &mut Report) {
 }
 
 /// A target as an alias of ours holds it, by its name there.
-fn target(mut target: Section, ours: &mut Ours, report: &mut Report) -> Option<(String, Map<String, Value>)> {
+fn target(mut target: Section, ours: &mut Ours, report: &mut Report) -> Option<(String, Object)> {
     let name = target.text("name", report).unwrap_or_default();
     let provider = target.text("provider", report).unwrap_or_default();
     let model = target.text("model", report).unwrap_or_default();
@@ -59,17 +58,17 @@ fn target(mut target: Section, ours: &mut Ours, report: &mut Report) -> Option<(
         report.dropped(target.own_path(), format!("there is no provider {}", shown(&provider)));
         return None;
     };
-    let mut keys = Map::from_iter([("to".to_owned(), json!(to))]);
+    let mut keys = object! {"to": to.as_str()};
     for key in ["priority", "weight"] {
         if let Some(number) = target.count(key, report) {
-            keys.insert(key.to_owned(), number.into());
+            keys.put(key, number);
         }
     }
     if let Some(time) = target.time("timeout", report) {
-        keys.insert("first_byte".to_owned(), show_duration(time).into());
+        keys.put("first_byte", show_duration(time));
     }
     if let Some(retries) = target.count("max_retries", report) {
-        keys.insert("attempts".to_owned(), retries.saturating_add(1).into());
+        keys.put("attempts", retries.saturating_add(1));
     }
     if let Some(context) = target.count("max_context", report) {
         ours.fact(&to, "context", context.into());
@@ -79,27 +78,22 @@ fn target(mut target: Section, ours: &mut Ours, report: &mut Report) -> Option<(
     Some((name, keys))
 }
 
-fn route(
-    mut route: Section,
-    targets: &BTreeMap<String, Map<String, Value>>,
-    ours: &mut Ours,
-    report: &mut Report,
-) {
+fn route(mut route: Section, targets: &Map<String, Value>, ours: &mut Ours, report: &mut Report) {
     let path = route.own_path().to_owned();
     let name = route.text("name", report).unwrap_or_default();
-    let mut alias = Map::new();
+    let mut alias = Object::default();
     take_strategy(&mut route, &mut alias, report);
     let listed = route.path("targets");
     let mut list = Vec::new();
     for (i, target) in route.texts("targets", report).iter().enumerate() {
         match targets.get(target) {
-            Some(keys) => list.push(Value::Object(keys.clone())),
+            Some(keys) => list.push(keys.clone()),
             None => {
                 report.dropped(&format!("{listed}[{i}]"), format!("there is no target {}", shown(target)))
             }
         }
     }
-    alias.insert("targets".to_owned(), list.into());
+    alias.put("targets", list);
     for key in ["fallback", "fallbacks"] {
         let to = route.texts(key, report);
         ours.leads_on(&name, to, route.path(key));

@@ -1,11 +1,12 @@
 //! agentsmith-project/llm-universal-proxy: upstreams and model aliases. Its `PRESET_` words are
 //! placeholders that its wrappers fill from the environment; here they are variables.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::ours::{Account, Ours, shown, take_protocols};
+use super::ours::{Account, Ours, leading_to, shown, take_protocols};
 use super::section::{Report, Section};
 use crate::base::id::TargetId;
+use crate::base::object::object;
 
 pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
     data_auth(file.section("data_auth", report), ours, report);
@@ -36,7 +37,7 @@ fn data_auth(mut auth: Section, ours: &mut Ours, report: &mut Report) {
     let inline = key.text("inline", report);
     let variable = key.text("env", report);
     match (mode.as_deref(), inline, variable) {
-        (Some("client_provider_key"), _, _) => ours.set("client_auth", json!({"mode": "client_key"})),
+        (Some("client_provider_key"), _, _) => ours.set("client_auth", object! {"mode": "client_key"}),
         (Some("proxy_key") | None, Some(key), _) => ours.client_key(&key),
         (Some("proxy_key") | None, None, Some(name)) => ours.client_key(&format!("${{{name}}}")),
         (Some("proxy_key"), None, None) => report.dropped(&auth.path("mode"), "it names no key"),
@@ -102,7 +103,7 @@ fn alias(
             ours.fact(&id.to_string(), fact.key, fact.value.clone());
         }
     }
-    let keys = Map::from_iter([("targets".to_owned(), json!([{"to": target}]))]);
+    let keys = leading_to(&target);
     ours.alias(name, keys, &path, report);
 }
 

@@ -1,9 +1,8 @@
 //! ococl/llm-proxy: backends, models with routes, one fallback section.
 
-use serde_json::{Map, Value, json};
-
 use super::ours::{Account, Ours, literal, shown, take_protocols, take_strategy};
 use super::section::{Report, Section};
+use crate::base::object::{Object, object};
 use crate::config::Words;
 use crate::config::units::show_size;
 use crate::policy::class::Class;
@@ -41,9 +40,9 @@ fn backend(mut backend: Section, ours: &mut Ours, report: &mut Report) {
 
 fn model(name: &str, mut model: Section, ours: &mut Ours, report: &mut Report) {
     let path = model.own_path().to_owned();
-    let mut alias = Map::new();
+    let mut alias = Object::default();
     if model.switch("enabled", report) == Some(false) {
-        alias.insert("enabled".to_owned(), false.into());
+        alias.put("enabled", false);
     }
     take_strategy(&mut model, &mut alias, report);
     let mut targets = Vec::new();
@@ -54,19 +53,19 @@ fn model(name: &str, mut model: Section, ours: &mut Ours, report: &mut Report) {
             report.dropped(route.own_path(), format!("there is no backend {}", shown(&backend)));
             continue;
         };
-        let mut target = Map::from_iter([("to".to_owned(), json!(to))]);
+        let mut target = object! {"to": to};
         for key in ["priority", "weight"] {
             if let Some(number) = route.count(key, report) {
-                target.insert(key.to_owned(), number.into());
+                target.put(key, number);
             }
         }
         if route.switch("enabled", report) == Some(false) {
-            target.insert("enabled".to_owned(), false.into());
+            target.put("enabled", false);
         }
         route.ends(report);
-        targets.push(Value::Object(target));
+        targets.push(target);
     }
-    alias.insert("targets".to_owned(), targets.into());
+    alias.put("targets", targets);
     ours.alias(name, alias, &path, report);
     model.ends(report);
 }
@@ -95,9 +94,9 @@ fn detection(mut detection: Section, ours: &mut Ours, report: &mut Report) {
             let is_quota =
                 ["quota", "billing", "credit", "balance", "payment"].iter().any(|part| lower.contains(part));
             let class = if is_quota { Class::Quota } else { Class::RateLimit };
-            json!({"match": literal(&word), "as": class.word()})
+            object! {"match": literal(&word), "as": class.word()}
         });
-    let rules: Vec<Value> = rules.collect();
+    let rules: Vec<Object> = rules.collect();
     if !rules.is_empty() {
         ours.set("classify", rules);
     }

@@ -1,12 +1,14 @@
 //! Our file while it is made of another tool's.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::section::{Report, Section};
 use crate::base::id::{Alias, ProviderName, TargetId};
+use crate::base::object::{Object, object};
+use crate::base::sort;
+use crate::base::table::Table;
 use crate::config::url::{Url, host_and_port, is_loopback};
 use crate::config::vendors::Vendor;
 use crate::config::{units, vendors, yaml};
@@ -18,7 +20,7 @@ pub(super) struct Ours {
     providers: Map<String, Value>,
     models: Map<String, Value>,
     /// What a provider is called there -> what it is called here.
-    names: BTreeMap<String, String>,
+    names: Table<String, String>,
     /// The paths of fallbacks there, by alias.
     fallbacks: Vec<Wish>,
 }
@@ -68,7 +70,7 @@ impl Ours {
 
     /// Clients need this key.
     pub(super) fn client_key(&mut self, key: &str) {
-        self.set("client_auth", json!({"mode": "proxy_key", "keys": [literal(key)]}));
+        self.set("client_auth", object! {"mode": "proxy_key", "keys": vec![literal(key)]});
     }
 
     /// Takes where to listen. An address that others reach needs a client key.
@@ -96,10 +98,10 @@ impl Ours {
         let protocol = match account.protocols.as_slice() {
             [] => {
                 report.changed(path, "no protocol is named: openai-chat is assumed");
-                json!("openai-chat")
+                Value::from("openai-chat")
             }
-            [only] => json!(only),
-            several => json!(several),
+            [only] => Value::from(*only),
+            several => Value::from(several.to_vec()),
         };
         let first = account.protocols.first().copied().unwrap_or("openai-chat");
         let base_url = base_url(&account.base_url, first);
@@ -109,29 +111,27 @@ impl Ours {
                 format!("its base URL is written with the version segment: {}", shown(&base_url)),
             );
         }
-        let mut provider = Map::new();
-        provider.insert("protocol".to_owned(), protocol);
-        provider.insert("base_url".to_owned(), literal(&base_url).into());
+        let mut provider = object! {"protocol": protocol, "base_url": literal(&base_url)};
         match (account.variable, account.key) {
-            (Some(variable), _) => provider.insert("api_key_env".to_owned(), variable.into()),
-            (None, Some(key)) => provider.insert("api_key".to_owned(), literal(&key).into()),
-            (None, None) => None,
-        };
-        if account.off {
-            provider.insert("enabled".to_owned(), false.into());
+            (Some(variable), _) => provider.put("api_key_env", variable),
+            (None, Some(key)) => provider.put("api_key", literal(&key)),
+            (None, None) => {}
         }
-        self.providers.insert(name, Value::Object(provider));
+        if account.off {
+            provider.put("enabled", false);
+        }
+        self.providers.insert(name, provider.into());
     }
 
     /// Adds a known vendor without a key, and the patterns of its models' names.
     pub(super) fn vendor(&mut self, vendor: &Vendor) {
         let protocols: Vec<&str> = vendor.protocols.iter().map(|protocol| protocol.name()).collect();
-        let provider = json!({"protocol": protocols, "base_url": vendor.base_url});
-        self.providers.insert(vendor.name.to_owned(), provider);
+        let provider = object! {"protocol": protocols, "base_url": vendor.base_url};
+        self.providers.insert(vendor.name.to_owned(), provider.into());
         self.names.insert(vendor.name.to_owned(), vendor.name.to_owned());
         for pattern in vendor.patterns {
-            let targets = json!({"targets": [{"to": format!("{}/*", vendor.name)}]});
-            self.models.insert((*pattern).to_owned(), targets);
+            let alias = leading_to(&format!("{}/*", vendor.name));
+            self.models.insert((*pattern).to_owned(), alias.into());
         }
     }
 
@@ -186,16 +186,10 @@ impl Ours {
     }
 
     /// Adds an alias; false when its name cannot be one.
-    pub(super) fn alias(
-        &mut self,
-        name: &str,
-        keys: Map<String, Value>,
-        path: &str,
-        report: &mut Report,
-    ) -> bool {
+    pub(super) fn alias(&mut self, name: &str, keys: Object, path: &str, report: &mut Report) -> bool {
         let fits = Alias::parse(name).is_some();
         if fits {
-            self.models.insert(name.to_owned(), Value::Object(keys));
+            self.models.insert(name.to_owned(), keys.into());
         } else {
             report.dropped(path, "the name of an alias is made of letters, digits and . _ : / @ -");
         }
@@ -218,11 +212,11 @@ impl Ours {
     pub(super) fn text(mut self, from: &str, report: &mut Report) -> String {
         self.lead_on(report);
         self.remove_dead_ends(report);
-        let mut root = Map::from_iter([("version".to_owned(), json!(1))]);
+        let mut root = object! {"version": 1}.into_map();
         let order: Vec<String> = crate::config::key_paths();
         let place = |key: &str| order.iter().position(|path| path.split(['.', '[']).next() == Some(key));
         let mut general: Vec<(String, Value)> = self.general.into_iter().collect();
-        general.sort_by_key(|(key, _)| place(key));
+        sort::by_key(&mut general, |(key, _)| place(key));
         root.extend(general);
         root.insert("providers".to_owned(), self.providers.into());
         if !self.models.is_empty() {
@@ -252,7 +246,8 @@ impl Ours {
                     continue;
                 }
                 if let Some(Value::Object(alias)) = self.models.get_mut(&wish.alias)
-                    && let Value::Array(list) = alias.entry("fallback").or_insert_with(|| json!([]))
+                    && let Value::Array(list) =
+                        alias.entry("fallback").or_insert_with(|| Value::Array(Vec::new()))
                 {
                     list.push(to.into());
                 }
@@ -292,6 +287,11 @@ impl Ours {
     }
 }
 
+/// The keys of an alias with one target.
+pub(super) fn leading_to(target: &str) -> Object {
+    object! {"targets": vec![object! {"to": target}]}
+}
+
 /// A strategy in our words.
 pub(super) fn strategy(word: &str) -> Option<&'static str> {
     match word.to_ascii_lowercase().replace('_', "-").as_str() {
@@ -306,11 +306,11 @@ pub(super) fn strategy(word: &str) -> Option<&'static str> {
 }
 
 /// Takes a strategy into an alias.
-pub(super) fn take_strategy(from: &mut Section, into: &mut Map<String, Value>, report: &mut Report) {
+pub(super) fn take_strategy(from: &mut Section, into: &mut Object, report: &mut Report) {
     let Some(word) = from.text("strategy", report) else { return };
     match strategy(&word) {
         Some(strategy) => {
-            into.insert("strategy".to_owned(), strategy.into());
+            into.put("strategy", strategy);
         }
         None => report
             .dropped(&from.path("strategy"), format!("there is no strategy {}; auto is used", shown(&word))),

@@ -44,11 +44,13 @@ pub(super) struct Report(pub(super) Vec<Remark>);
 
 impl Report {
     /// A key is not in the result.
+    #[inline(never)]
     pub(super) fn dropped(&mut self, path: &str, why: impl Into<String>) {
         self.0.push(Remark { path: path.to_owned(), fate: Fate::Dropped, why: why.into() });
     }
 
     /// A key means something else than it seems to.
+    #[inline(never)]
     pub(super) fn changed(&mut self, path: &str, why: impl Into<String>) {
         self.0.push(Remark { path: path.to_owned(), fate: Fate::Changed, why: why.into() });
     }

@@ -62,7 +62,7 @@ fn one() -> Delta {
 #[track_caller]
 fn check(exchanged: Result<Shared, StoreError>, requests: u64) {
     let expected = Counts { requests, tokens: 10 * requests };
-    assert_eq!(exchanged.unwrap().buckets[&bucket()].counts(), expected);
+    assert_eq!(exchanged.unwrap().buckets.get(&bucket()).unwrap().counts(), expected);
 }
 
 #[test]
