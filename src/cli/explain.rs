@@ -144,7 +144,7 @@ impl Explain {
         if status != 200 {
             return Err(reasons(&body).unwrap_or_else(|| format!("{base} answers {status}")));
         }
-        let lines: Vec<String> = body.trim_end().lines().map(harmless).collect();
+        let lines: Vec<String> = body.trim_end().lines().map(|line| harmless(line).into_owned()).collect();
         Ok(lines.join("\n"))
     }
 }
