@@ -131,7 +131,7 @@ pub fn written(value: &impl Serialize) -> String {
 }
 
 /// The same, behind what is in `out`.
-pub fn write(value: &impl Serialize, out: &mut Vec<u8>) {
+pub fn write(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     let before = out.len();
     if serde_json::to_writer(Sink(out), value).is_err() {
         out.truncate(before);

@@ -218,5 +218,5 @@ impl StreamEncoder for Encoder {
 }
 
 fn frame(event: &Event<'_>, out: &mut Vec<u8>) {
-    sse::write_json(Some(event.name()), event, out);
+    sse::write_object(Some(event.name()), out, |pen| event.members(pen));
 }

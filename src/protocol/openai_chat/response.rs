@@ -1,9 +1,12 @@
 //! A whole Chat answer -> neutral words, and back.
 
-use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+use serde_json::Value;
 
 use crate::base::id::stable_hash;
 use crate::base::json;
+use crate::base::pen::{self, Pen, Put};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, Tool, ToolCall, ToolForm};
@@ -101,35 +104,35 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
         _ => None,
     });
     let reasoning: String = reasoning.collect();
-    let calls: Vec<Value> = response
+    let calls: Vec<CallMember<'_>> = response
         .blocks
         .iter()
-        .filter_map(|block| if let Block::Call(call) = block { Some(call_value(call, answer)) } else { None })
+        .filter_map(
+            |block| if let Block::Call(call) = block { Some(CallMember { call, answer }) } else { None },
+        )
         .collect();
     if response.blocks.iter().any(|block| matches!(block, Block::Media(_))) {
         losses.degrade("answer", "an image in the answer has no place in Chat");
     }
-    let mut message = Map::new();
-    message.insert("role".to_owned(), "assistant".into());
-    message.insert("content".to_owned(), said.map_or(Value::Null, Value::from));
-    message.insert("refusal".to_owned(), refusals.map_or(Value::Null, Value::from));
-    if !reasoning.is_empty() {
-        message.insert("reasoning_content".to_owned(), reasoning.into());
-    }
-    if !calls.is_empty() {
-        message.insert("tool_calls".to_owned(), calls.into());
-    }
-    let body = json!({
-        "id": answer_id(response.id.as_deref(), answer),
-        "object": "chat.completion",
-        "created": answer.created,
-        "model": answer.model,
-        "choices": [{
-            "index": 0, "message": message, "logprobs": null, "finish_reason": finish_reason(&response.stop),
-        }],
-        "usage": usage(&response.usage, answer),
+    let body = pen::object(|pen| {
+        pen.put("id", &answer_id(response.id.as_deref(), answer));
+        pen.put("object", "chat.completion");
+        pen.put("created", &answer.created);
+        pen.put("model", &answer.model);
+        pen.raw(br#","choices":[{"index":0,"message":"#);
+        pen.object(|pen| {
+            pen.put("role", "assistant");
+            pen.put("content", &said);
+            pen.put("refusal", &refusals);
+            pen.put_some("reasoning_content", Some(&reasoning).filter(|text| !text.is_empty()));
+            pen.put_all("tool_calls", &calls);
+        });
+        pen.put("logprobs", &());
+        pen.put("finish_reason", finish_reason(&response.stop));
+        pen.raw(b"}]");
+        pen.put("usage", &Counts { usage: &response.usage, answer });
     });
-    (json::written(&body), losses)
+    (body, losses)
 }
 
 /// `chatcmpl-` and the provider's id, or the request's.
@@ -152,22 +155,31 @@ pub(super) fn finish_reason(stop: &StopReason) -> &'static str {
 }
 
 /// Token counts; where a number is demanded and none is known, the estimate or 0.
-pub(super) fn usage(usage: &Usage, answer: &AnswerContext) -> Value {
-    let input = usage.input.unwrap_or(answer.estimated_input);
-    let output = usage.output.unwrap_or(0);
-    let mut value = json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input.saturating_add(output)});
-    if let Some(object) = value.as_object_mut() {
-        let mut prompt = Map::new();
-        prompt.extend(usage.cached.map(|count| ("cached_tokens".to_owned(), Value::from(count))));
-        prompt.extend(usage.cache_write.map(|count| ("cache_write_tokens".to_owned(), Value::from(count))));
-        if !prompt.is_empty() {
-            object.insert("prompt_tokens_details".to_owned(), prompt.into());
-        }
-        if let Some(count) = usage.reasoning {
-            object.insert("completion_tokens_details".to_owned(), json!({"reasoning_tokens": count}));
-        }
+pub(super) struct Counts<'a> {
+    pub(super) usage: &'a Usage,
+    pub(super) answer: &'a AnswerContext,
+}
+
+impl Put for Counts<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let usage = self.usage;
+        let input = usage.input.unwrap_or(self.answer.estimated_input);
+        let output = usage.output.unwrap_or(0);
+        pen.object(|pen| {
+            pen.put("prompt_tokens", &input);
+            pen.put("completion_tokens", &output);
+            pen.put("total_tokens", &input.saturating_add(output));
+            if usage.cached.is_some() || usage.cache_write.is_some() {
+                pen.object_at("prompt_tokens_details", |pen| {
+                    pen.put_some("cached_tokens", usage.cached);
+                    pen.put_some("cache_write_tokens", usage.cache_write);
+                });
+            }
+            if let Some(count) = usage.reasoning {
+                pen.object_at("completion_tokens_details", |pen| pen.put("reasoning_tokens", &count));
+            }
+        });
     }
-    value
 }
 
 fn texts<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> Option<&'a String>) -> Option<String> {
@@ -175,22 +187,33 @@ fn texts<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> Option<&'a String>
     (!found.is_empty()).then(|| found.concat())
 }
 
-fn call_value(call: &ToolCall, answer: &AnswerContext) -> Value {
-    let (id, name) = (&call.id, &call.name);
-    let mut value = if call.free_form {
-        json!({"id": id, "type": "custom", "custom": {"name": name, "input": call.arguments}})
-    } else if is_free_form(name, answer) {
-        let input = unwrapped(&call.arguments, INPUT);
-        json!({"id": id, "type": "custom", "custom": {"name": name, "input": input}})
-    } else {
-        let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-        json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
-    };
-    if let (Some(extra), Some(object)) = (call.state.as_ref().and_then(extra_content), value.as_object_mut())
-    {
-        object.insert("extra_content".to_owned(), extra);
+/// A call of an answer.
+struct CallMember<'a> {
+    call: &'a ToolCall,
+    answer: &'a AnswerContext,
+}
+
+impl Put for CallMember<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let call = self.call;
+        let stands_for = !call.free_form && is_free_form(&call.name, self.answer);
+        let (kind, field) =
+            if call.free_form || stands_for { ("custom", "input") } else { ("function", "arguments") };
+        let text = match call.arguments.as_str() {
+            given if stands_for => Cow::Owned(unwrapped(given, INPUT)),
+            "" if !call.free_form => Cow::Borrowed("{}"),
+            given => Cow::Borrowed(given),
+        };
+        pen.object(|pen| {
+            pen.put("id", &call.id);
+            pen.put("type", kind);
+            pen.object_at(kind, |pen| {
+                pen.put("name", &call.name);
+                pen.put(field, &text);
+            });
+            put_extra_content(call.state.as_ref(), pen);
+        });
     }
-    value
 }
 
 /// Did the client offer a free-form tool of that name, for which a function may stand?
@@ -200,8 +223,12 @@ pub(super) fn is_free_form(name: &str, answer: &AnswerContext) -> bool {
 }
 
 /// Gemini's thought signature where Google's own Chat endpoint puts it.
-pub(super) fn extra_content(state: &State) -> Option<Value> {
-    let block = state.blocks.first().filter(|_| state.origin == "gemini")?;
-    let signature = block.get("thoughtSignature")?;
-    Some(json!({"google": {"thought_signature": signature}}))
+pub(super) fn put_extra_content(state: Option<&State>, pen: &mut Pen<'_>) {
+    let state = state.filter(|state| state.origin == "gemini");
+    let signature = state.and_then(|state| state.blocks.first()?.get("thoughtSignature"));
+    if let Some(signature) = signature {
+        pen.object_at("extra_content", |pen| {
+            pen.object_at("google", |pen| pen.put("thought_signature", signature));
+        });
+    }
 }
