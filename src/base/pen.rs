@@ -79,6 +79,12 @@ impl<'o> Pen<'o> {
         element.write(self);
     }
 
+    /// Writes an element that is an object.
+    pub fn add_object(&mut self, members: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.object(members);
+    }
+
     /// Writes the key of a member, whose value must follow; keys are plain names.
     #[inline(never)]
     pub fn key(&mut self, key: &str) {
