@@ -3,12 +3,13 @@
 //! serde_json checks the whole text; nothing of it is copied. So a request of a megabyte can be
 //! routed, and one value of it replaced ([`crate::base::splice`]), while every other byte stays.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
 
 use serde::Serialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use crate::base::quote::quoted;
@@ -160,6 +161,70 @@ impl Write for Sink<'_> {
     }
 }
 
+/// Whole numbers of an object, by their names; `OUTER.NAME` is one of an inner object. `None` when
+/// one of them is something else, or the text is no object.
+pub fn counts<const N: usize>(text: &str, names: [&str; N]) -> Option<[Option<u64>; N]> {
+    let mut found = [None; N];
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let counts = Counts { names: &names, outer: "", found: &mut found };
+    let is_object = counts.deserialize(&mut deserializer).ok()?;
+    is_object.then_some(found)
+}
+
+/// Finds the numbers of an object; is it one, not null?
+struct Counts<'a> {
+    names: &'a [&'a str],
+    /// The name of the inner object that is read.
+    outer: &'a str,
+    found: &'a mut [Option<u64>],
+}
+
+impl Counts<'_> {
+    /// A name below the object that is read.
+    fn below<'n>(&self, name: &'n str) -> Option<&'n str> {
+        match self.outer {
+            "" => Some(name),
+            outer => name.strip_prefix(outer)?.strip_prefix('.'),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Counts<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Counts<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of numbers")
+    }
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            let at = self.names.iter().position(|name| self.below(name) == Some(&*key));
+            let mut below = self.names.iter().filter_map(|name| self.below(name));
+            let is_outer = below.any(|name| name.split_once('.').is_some_and(|(outer, _)| outer == key));
+            if let Some(slot) = at.and_then(|at| self.found.get_mut(at)) {
+                *slot = map.next_value()?;
+            } else if is_outer {
+                map.next_value_seed(Counts { names: self.names, outer: &key, found: &mut *self.found })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(true)
+    }
+}
+
 struct ObjectVisitor<'t>(&'t str);
 
 impl<'de> Visitor<'de> for ObjectVisitor<'de> {
@@ -199,7 +264,7 @@ impl<'de> Visitor<'de> for ArrayVisitor<'de> {
 
 struct KeySeed<'t>(&'t str);
 
-impl<'de> serde::de::DeserializeSeed<'de> for KeySeed<'de> {
+impl<'de> DeserializeSeed<'de> for KeySeed<'de> {
     type Value = Key;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
@@ -256,6 +321,18 @@ mod tests {
         let text = format!("{{\"a\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
         let members = Members::read(&text).unwrap();
         assert_eq!(members.get(&text, "a").unwrap().len(), 200_001);
+    }
+
+    #[test]
+    fn counts_are_found_at_two_depths() {
+        let names = ["a", "o.a", "o.b", "p.a"];
+        let text = r#"{"x":{"a":"no"},"a":1,"o":{"a":2,"b":null,"c":[1]},"p":null}"#;
+        assert_eq!(counts(text, names), Some([Some(1), Some(2), None, None]));
+        for text in
+            ["null", "[]", "3", r#"{"a":"1"}"#, r#"{"a":-1}"#, r#"{"o":{"a":1.5}}"#, r#"{"o":3}"#, "{"]
+        {
+            assert_eq!(counts(text, names), None, "{text}");
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Fields {
     }
 
     /// Reads a value at a path.
+    #[inline(never)]
     pub(super) fn of(value: Value, path: impl Into<String>) -> Result<Self, WireError> {
         let path = path.into();
         match value {
@@ -50,16 +51,19 @@ impl Fields {
     }
 
     /// The path of a member.
+    #[inline(never)]
     pub(super) fn at(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     /// Takes a member; null counts as missing.
+    #[inline(never)]
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         self.map.shift_remove(name).filter(|value| !value.is_null())
     }
 
     /// Takes a JSON schema: an object.
+    #[inline(never)]
     pub(super) fn schema(&mut self, name: &str) -> Result<Option<Value>, WireError> {
         match self.take(name) {
             Some(schema) if !schema.is_object() => Err(WireError::new(self.at(name), "a JSON schema")),
@@ -68,11 +72,13 @@ impl Fields {
     }
 
     /// Is there a member that is not null?
+    #[inline(never)]
     pub(super) fn has(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// Takes a string.
+    #[inline(never)]
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, WireError> {
         match self.take(name) {
             None => Ok(None),
@@ -82,11 +88,13 @@ impl Fields {
     }
 
     /// Takes a string that must be there.
+    #[inline(never)]
     pub(super) fn required_text(&mut self, name: &str) -> Result<String, WireError> {
         self.text(name)?.ok_or_else(|| WireError::new(self.at(name), "a string"))
     }
 
     /// Takes a switch.
+    #[inline(never)]
     pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, WireError> {
         match self.take(name) {
             None => Ok(None),
@@ -96,6 +104,7 @@ impl Fields {
     }
 
     /// Takes a number as it was written.
+    #[inline(never)]
     pub(super) fn number(&mut self, name: &str) -> Result<Option<Number>, WireError> {
         match self.take(name) {
             None => Ok(None),
@@ -105,6 +114,7 @@ impl Fields {
     }
 
     /// Takes a whole number that is not negative; a fraction is cut off.
+    #[inline(never)]
     pub(super) fn count(&mut self, name: &str) -> Result<Option<u64>, WireError> {
         let Some(number) = self.number(name)? else { return Ok(None) };
         let whole = number.as_u64().or_else(|| number.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64));
@@ -112,6 +122,7 @@ impl Fields {
     }
 
     /// Takes a list.
+    #[inline(never)]
     pub(super) fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, WireError> {
         match self.take(name) {
             None => Ok(None),
@@ -121,6 +132,7 @@ impl Fields {
     }
 
     /// Takes an object.
+    #[inline(never)]
     pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, WireError> {
         match self.take(name) {
             None => Ok(None),

@@ -132,6 +132,8 @@ pub struct WireError {
 
 impl WireError {
     /// An error at a path.
+    #[cold]
+    #[inline(never)]
     pub fn new(path: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { path: path.into(), expected: expected.into() }
     }
