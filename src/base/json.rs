@@ -3,7 +3,6 @@
 //! serde_json checks the whole text; nothing of it is copied. So a request of a megabyte can be
 //! routed, and one value of it replaced ([`crate::base::splice`]), while every other byte stays.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -172,24 +171,54 @@ pub fn counts<const N: usize>(text: &str, names: [&str; N]) -> Option<[Option<u6
 }
 
 /// Finds the numbers of an object; is it one, not null?
-struct Counts<'a> {
+struct Counts<'a, 'f> {
     names: &'a [&'a str],
     /// The name of the inner object that is read.
     outer: &'a str,
-    found: &'a mut [Option<u64>],
+    found: &'f mut [Option<u64>],
 }
 
-impl Counts<'_> {
-    /// A name below the object that is read.
-    fn below<'n>(&self, name: &'n str) -> Option<&'n str> {
-        match self.outer {
-            "" => Some(name),
-            outer => name.strip_prefix(outer)?.strip_prefix('.'),
-        }
+/// What is done with a member.
+enum Step<'a> {
+    /// It is the number at that place.
+    Count(usize),
+    /// It is an object that may hold some.
+    Enter(&'a str),
+    Skip,
+}
+
+/// Tells by its name what a member is.
+struct StepSeed<'a>(&'a [&'a str], &'a str);
+
+impl<'de, 'a> DeserializeSeed<'de> for StepSeed<'a> {
+    type Value = Step<'a>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Step<'a>, D::Error> {
+        deserializer.deserialize_str(self)
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Counts<'_> {
+impl<'a> Visitor<'_> for StepSeed<'a> {
+    type Value = Step<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Step<'a>, E> {
+        for (place, name) in self.0.iter().enumerate() {
+            match name.split_once('.') {
+                None if self.1.is_empty() && *name == key => return Ok(Step::Count(place)),
+                Some((outer, _)) if self.1.is_empty() && outer == key => return Ok(Step::Enter(outer)),
+                Some((outer, name)) if outer == self.1 && name == key => return Ok(Step::Count(place)),
+                _ => {}
+            }
+        }
+        Ok(Step::Skip)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Counts<'_, '_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
@@ -197,7 +226,7 @@ impl<'de> DeserializeSeed<'de> for Counts<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Counts<'_> {
+impl<'de> Visitor<'de> for Counts<'_, '_> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,16 +238,16 @@ impl<'de> Visitor<'de> for Counts<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            let at = self.names.iter().position(|name| self.below(name) == Some(&*key));
-            let mut below = self.names.iter().filter_map(|name| self.below(name));
-            let is_outer = below.any(|name| name.split_once('.').is_some_and(|(outer, _)| outer == key));
-            if let Some(slot) = at.and_then(|at| self.found.get_mut(at)) {
-                *slot = map.next_value()?;
-            } else if is_outer {
-                map.next_value_seed(Counts { names: self.names, outer: &key, found: &mut *self.found })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        while let Some(step) = map.next_key_seed(StepSeed(self.names, self.outer))? {
+            match step {
+                Step::Count(place) => {
+                    let count = map.next_value()?;
+                    self.found.iter_mut().skip(place).take(1).for_each(|slot| *slot = count);
+                }
+                Step::Enter(outer) => {
+                    map.next_value_seed(Counts { names: self.names, outer, found: &mut *self.found })?;
+                }
+                Step::Skip => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(true)

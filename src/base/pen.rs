@@ -114,16 +114,24 @@ impl<'o> Pen<'o> {
 
 /// A value as JSON text.
 pub fn written(value: &(impl Put + ?Sized)) -> String {
-    text(|pen| value.write(pen))
+    text(ROOM, |pen| value.write(pen))
 }
 
 /// The JSON text of an object of these members.
 pub fn object(members: impl FnOnce(&mut Pen<'_>)) -> String {
-    text(|pen| pen.object(members))
+    text(ROOM, |pen| pen.object(members))
 }
 
-fn text(write: impl FnOnce(&mut Pen<'_>)) -> String {
-    let mut out = Vec::with_capacity(1024);
+/// The same for one that holds texts of about so many bytes.
+pub fn long_object(texts: usize, members: impl FnOnce(&mut Pen<'_>)) -> String {
+    text(texts + ROOM, |pen| pen.object(members))
+}
+
+/// Room for all that is short.
+const ROOM: usize = 1024;
+
+fn text(room: usize, write: impl FnOnce(&mut Pen<'_>)) -> String {
+    let mut out = Vec::with_capacity(room);
     write(&mut Pen(&mut out));
     String::from_utf8(out).unwrap_or_default()
 }

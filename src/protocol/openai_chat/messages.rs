@@ -63,6 +63,18 @@ impl Put for Message<'_> {
     }
 }
 
+impl Message<'_> {
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        let said = match &self.content {
+            Content::Null => 0,
+            Content::Text(text) => text.len(),
+            Content::Parts(parts) => parts.iter().map(Part::size).sum(),
+        };
+        said + self.tool_calls.iter().map(|call| call.arguments.len() + 128).sum::<usize>() + 64
+    }
+}
+
 /// What a message says.
 #[derive(Default)]
 enum Content<'r> {
@@ -76,6 +88,15 @@ enum Content<'r> {
 enum Part<'r> {
     Text(Cow<'r, str>),
     Media(Object),
+}
+
+impl Part<'_> {
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len() + 32,
+            Self::Media(_) => 256,
+        }
+    }
 }
 
 impl Put for Part<'_> {

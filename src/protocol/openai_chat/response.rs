@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::base::id::stable_hash;
-use crate::base::json;
+use crate::base::json::{Members, elements};
 use crate::base::pen::{self, Pen, Put};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
@@ -17,23 +17,37 @@ use crate::protocol::openai_chat::tap;
 use crate::protocol::unwrap::{INPUT, unwrapped};
 use crate::protocol::wire::{AnswerContext, WireError};
 
-/// Reads an answer; of several choices the first counts.
+/// Reads an answer; of several choices the first counts. Of the rest nothing is made but what is
+/// asked for.
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
-    let mut fields = Fields::parse(text)?;
-    let choices = fields.list("choices")?.ok_or_else(|| WireError::new("choices", "a list"))?;
-    let usage = fields.take("usage").and_then(|usage| tap::usage(&json::written(&usage))).unwrap_or_default();
-    let (id, model) = (fields.text("id")?, fields.text("model")?);
+    let broken = || Fields::parse(text).err().unwrap_or_else(|| WireError::new("", "an object"));
+    let members = Members::read(text).map_err(|_| broken())?;
+    let list = members.get(text, "choices").and_then(|list| Some((list, elements(list).ok()?)));
+    let (list, choices) = list.ok_or_else(|| WireError::new("choices", "a list"))?;
+    let usage = members.get(text, "usage").and_then(tap::usage).unwrap_or_default();
+    let id = string(text, &members, "id", "id")?;
+    let model = string(text, &members, "model", "model")?;
     let mut response = Response { id, model, usage, ..Response::default() };
-    let Some(choice) = choices.into_iter().next() else { return Ok(response) };
-    let mut choice = Fields::of(choice, "choices[0]")?;
-    if let Some(mut message) = choice.object("message")? {
-        response.blocks = message_blocks(&mut message)?;
+    let Some(choice) = choices.first().and_then(|first| list.get(first.clone())) else {
+        return Ok(response);
+    };
+    let members = Members::read(choice).map_err(|_| WireError::new("choices[0]", "an object"))?;
+    if let Some(message) = members.get(choice, "message").filter(|message| *message != "null") {
+        let message = serde_json::from_str(message).map_err(|_| broken())?;
+        response.blocks = message_blocks(&mut Fields::of(message, "choices[0].message")?)?;
     }
     name_calls(&mut response, seed);
     let has_call = response.blocks.iter().any(|block| matches!(block, Block::Call(_)));
-    let reason = choice.text("finish_reason")?;
+    let reason = string(choice, &members, "finish_reason", "choices[0].finish_reason")?;
     response.stop = stop(reason.as_deref().unwrap_or("stop")).settled(has_call);
     Ok(response)
+}
+
+fn string(text: &str, members: &Members, name: &str, path: &str) -> Result<Option<String>, WireError> {
+    match members.get(text, name) {
+        None | Some("null") => Ok(None),
+        Some(value) => serde_json::from_str(value).map(Some).map_err(|_| WireError::new(path, "a string")),
+    }
 }
 
 /// A provider's word for why an answer ended.

@@ -153,11 +153,16 @@ pub(super) fn response_id(id: Option<&str>, answer: &AnswerContext) -> String {
 }
 
 /// The output items so far, as they are written: each is told again at the end.
-#[derive(Default)]
 pub(super) struct Output {
     text: Vec<u8>,
     /// How many there are.
     pub(super) len: usize,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { text: Vec::with_capacity(1024), len: 0 }
+    }
 }
 
 impl Output {
@@ -165,6 +170,11 @@ impl Output {
     pub(super) fn push(&mut self, item: &impl Put) {
         Pen::on(&mut self.text).add(item);
         self.len += 1;
+    }
+
+    /// How many bytes they take.
+    pub(super) fn size(&self) -> usize {
+        self.text.len()
     }
 }
 
@@ -194,27 +204,32 @@ impl Envelope<'_> {
 
 impl Put for Envelope<'_> {
     fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| self.members(pen));
+    }
+}
+
+impl Envelope<'_> {
+    /// Writes its members.
+    pub(super) fn members(&self, pen: &mut Pen<'_>) {
         let (status, reason) = self.status();
-        pen.object(|pen| {
-            pen.put("id", self.id);
-            pen.put("object", "response");
-            pen.put("created_at", &self.answer.created);
-            pen.put("status", status);
-            pen.raw(br#","background":false,"error":null,"incomplete_details":"#);
-            match reason {
-                Some(reason) => pen.object(|pen| pen.put("reason", reason)),
-                None => pen.raw(b"null"),
-            }
-            pen.raw(br#","instructions":null,"max_output_tokens":null,"metadata":{}"#);
-            pen.put("model", &self.answer.model);
-            pen.list_at("output", |pen| pen.raw(&self.output.text));
-            pen.raw(SETTINGS);
-            pen.key("usage");
-            match self.end {
-                Some((_, usage)) => count(usage, self.answer, pen),
-                None => pen.raw(b"null"),
-            }
-        });
+        pen.put("id", self.id);
+        pen.put("object", "response");
+        pen.put("created_at", &self.answer.created);
+        pen.put("status", status);
+        pen.raw(br#","background":false,"error":null,"incomplete_details":"#);
+        match reason {
+            Some(reason) => pen.object(|pen| pen.put("reason", reason)),
+            None => pen.raw(b"null"),
+        }
+        pen.raw(br#","instructions":null,"max_output_tokens":null,"metadata":{}"#);
+        pen.put("model", &self.answer.model);
+        pen.list_at("output", |pen| pen.raw(&self.output.text));
+        pen.raw(SETTINGS);
+        pen.key("usage");
+        match self.end {
+            Some((_, usage)) => count(usage, self.answer, pen),
+            None => pen.raw(b"null"),
+        }
     }
 }
 

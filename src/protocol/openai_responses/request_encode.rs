@@ -32,7 +32,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let reasons = target.dialect.reasoning != ReasoningStyle::None;
     let reasoning = reasoning(request, reasons, &mut losses);
     lost(request, &mut losses);
-    let body = pen::object(|pen| {
+    let body = pen::long_object(input.len(), |pen| {
         pen.put("model", target.model);
         let instructions = (!request.system.is_empty()).then(|| request.system.join("\n\n"));
         pen.put_some("instructions", instructions);

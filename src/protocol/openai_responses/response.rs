@@ -121,5 +121,6 @@ pub(super) fn encode(answered: &Response, answer: &AnswerContext) -> (String, Lo
     }
     let id = response_id(answered.id.as_deref(), answer);
     let end = Some((&answered.stop, &answered.usage));
-    (pen::written(&Envelope { id: &id, answer, output: &output, end }), losses)
+    let envelope = Envelope { id: &id, answer, output: &output, end };
+    (pen::long_object(output.size(), |pen| envelope.members(pen)), losses)
 }
