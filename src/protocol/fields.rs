@@ -66,7 +66,7 @@ impl Fields {
     #[inline(never)]
     pub(super) fn schema(&mut self, name: &str) -> Result<Option<Value>, WireError> {
         match self.take(name) {
-            Some(schema) if !schema.is_object() => Err(WireError::new(self.at(name), "a JSON schema")),
+            Some(schema) if !schema.is_object() => Err(self.wrong(name, "a JSON schema")),
             schema => Ok(schema),
         }
     }
@@ -83,14 +83,21 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(WireError::new(self.at(name), "a string")),
+            Some(_) => Err(self.wrong(name, "a string")),
         }
+    }
+
+    /// The error of a member that is something else.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wrong(&self, name: &str, expected: &str) -> WireError {
+        WireError::new(self.at(name), expected)
     }
 
     /// Takes a string that must be there.
     #[inline(never)]
     pub(super) fn required_text(&mut self, name: &str) -> Result<String, WireError> {
-        self.text(name)?.ok_or_else(|| WireError::new(self.at(name), "a string"))
+        self.text(name)?.ok_or_else(|| self.wrong(name, "a string"))
     }
 
     /// Takes a switch.
@@ -99,7 +106,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(flag)),
-            Some(_) => Err(WireError::new(self.at(name), "true or false")),
+            Some(_) => Err(self.wrong(name, "true or false")),
         }
     }
 
@@ -109,7 +116,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Number(number)) => Ok(Some(number)),
-            Some(_) => Err(WireError::new(self.at(name), "a number")),
+            Some(_) => Err(self.wrong(name, "a number")),
         }
     }
 
@@ -118,7 +125,7 @@ impl Fields {
     pub(super) fn count(&mut self, name: &str) -> Result<Option<u64>, WireError> {
         let Some(number) = self.number(name)? else { return Ok(None) };
         let whole = number.as_u64().or_else(|| number.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64));
-        whole.map(Some).ok_or_else(|| WireError::new(self.at(name), "a number that is not negative"))
+        whole.map(Some).ok_or_else(|| self.wrong(name, "a number that is not negative"))
     }
 
     /// Takes a list.
@@ -127,7 +134,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Array(list)) => Ok(Some(list)),
-            Some(_) => Err(WireError::new(self.at(name), "a list")),
+            Some(_) => Err(self.wrong(name, "a list")),
         }
     }
 

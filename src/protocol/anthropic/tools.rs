@@ -119,7 +119,7 @@ fn take_choice(mut choice: Fields, request: &mut Request, losses: &mut Losses) -
                 None
             }
         }
-        _ => return Err(WireError::new(choice.at("type"), "`auto`, `any`, `tool` or `none`")),
+        _ => return Err(choice.wrong("type", "`auto`, `any`, `tool` or `none`")),
     };
     choice.lose_rest(losses);
     Ok(())

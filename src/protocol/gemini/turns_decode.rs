@@ -50,7 +50,7 @@ pub(super) fn turns(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Turn
         let role = match content.text("role")?.as_deref() {
             None | Some("" | "user" | "function") => Role::User,
             Some("model") => Role::Assistant,
-            Some(_) => return Err(WireError::new(content.at("role"), "user or model")),
+            Some(_) => return Err(content.wrong("role", "user or model")),
         };
         let path = content.at("parts");
         reader.begin(role);
