@@ -4,12 +4,11 @@
 //! followed by one that begins with as many results, and, from Gemini 3 on, that the first call of
 //! a turn is signed. So results are put right behind their calls, wherever they stood.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-
 use serde_json::{Map, Value};
 
 use crate::base::object::object;
 use crate::base::pen::{self, Pen, Put};
+use crate::base::table::Table;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
@@ -42,31 +41,32 @@ pub(super) fn contents(request: &Request, target: &TargetContext<'_>, losses: &m
 }
 
 /// The place of a block: its turn, and its number there.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place(usize, usize);
 
 /// Which result answers which call. Ids may come twice in a history, so that places are paired.
 struct Pairs<'r> {
-    results: HashMap<Place, &'r ToolResult>,
-    matched: HashSet<Place>,
+    results: Table<Place, &'r ToolResult>,
+    matched: Table<Place, ()>,
 }
 
 impl<'r> Pairs<'r> {
     fn of(turns: &'r [Turn]) -> Self {
-        let mut pairs = Self { results: HashMap::new(), matched: HashSet::new() };
-        let mut open: HashMap<&str, VecDeque<Place>> = HashMap::new();
+        let mut pairs = Self { results: Table::default(), matched: Table::default() };
+        let mut open: Vec<(&str, Place)> = Vec::new();
         for (index, turn) in turns.iter().enumerate() {
             for (number, block) in turn.blocks.iter().enumerate() {
                 let place = Place(index, number);
                 match (block, turn.role) {
                     (Block::Call(call), Role::Assistant) => {
-                        open.entry(&call.id).or_default().push_back(place);
+                        open.push((&call.id, place));
                     }
                     (Block::Result(result), Role::User) => {
-                        let call = open.get_mut(result.id.as_str()).and_then(VecDeque::pop_front);
+                        let call =
+                            open.iter().position(|(id, _)| *id == result.id).map(|at| open.remove(at).1);
                         if let Some(call) = call {
                             pairs.results.insert(call, result);
-                            pairs.matched.insert(place);
+                            pairs.matched.insert(place, ());
                         }
                     }
                     _ => {}
@@ -161,7 +161,7 @@ impl Writer<'_, '_, '_> {
         self.answer_calls();
         for (number, block) in turn.blocks.iter().enumerate() {
             match block {
-                Block::Result(_) if self.pairs.matched.contains(&Place(index, number)) => {}
+                Block::Result(_) if self.pairs.matched.contains_key(&Place(index, number)) => {}
                 Block::Result(result) => {
                     self.losses.degrade("tool result", "it belongs to no call; sent as text of the user");
                     self.text(USER, &result_text(result));

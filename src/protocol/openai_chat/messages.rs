@@ -1,13 +1,12 @@
 //! The turns of a conversation as Chat's messages. Texts are borrowed until they are written: a
 //! coding agent's history is long.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-
 use serde_json::Value;
+use std::borrow::Cow;
 
 use crate::base::object::{Object, object};
 use crate::base::pen::{self, Pen, Put};
+use crate::base::table::Table;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name, nine_characters};
 use crate::ir::request::{
@@ -138,7 +137,7 @@ struct Writer<'r, 'a, 't> {
     losses: &'a mut Losses,
     messages: Vec<Message<'r>>,
     /// Ids of the results that are there.
-    answered: HashSet<&'r str>,
+    answered: Table<&'r str, ()>,
 }
 
 impl<'r> Writer<'r, '_, '_> {
@@ -146,13 +145,13 @@ impl<'r> Writer<'r, '_, '_> {
         if !request.system.is_empty() {
             self.say("system", joined(request.system.iter().map(String::as_str), "\n\n"));
         }
-        let mut called = HashSet::new();
+        let mut called = Table::default();
         for (index, turn) in request.turns.iter().enumerate() {
             match turn.role {
                 Role::Instructions => self.instructions(turn),
                 Role::User => self.user(turn, &called),
                 Role::Assistant => {
-                    called.extend(calls(turn).map(|call| call.id.as_str()));
+                    called.extend(calls(turn).map(|call| (call.id.as_str(), ())));
                     self.assistant(turn, index);
                 }
             }
@@ -174,12 +173,12 @@ impl<'r> Writer<'r, '_, '_> {
         }
     }
 
-    fn user(&mut self, turn: &'r Turn, called: &HashSet<&str>) {
+    fn user(&mut self, turn: &'r Turn, called: &Table<&str, ()>) {
         let mut pictures = Vec::new();
         let mut parts = Vec::new();
         for block in &turn.blocks {
             match block {
-                Block::Result(result) if called.contains(result.id.as_str()) => {
+                Block::Result(result) if called.contains_key(result.id.as_str()) => {
                     self.result(result, &mut pictures)
                 }
                 Block::Result(result) => {
@@ -250,7 +249,7 @@ impl<'r> Writer<'r, '_, '_> {
         }
         self.messages.push(message);
         let answered = std::mem::take(&mut self.answered);
-        for call in calls(turn).filter(|call| !answered.contains(call.id.as_str())) {
+        for call in calls(turn).filter(|call| !answered.contains_key(call.id.as_str())) {
             self.losses.degrade("tool call", "it has no result; an empty one is sent");
             let content = Content::Text("[no output recorded]".into());
             let tool_call_id = Some(self.id(&call.id));
@@ -344,10 +343,12 @@ impl<'r> Writer<'r, '_, '_> {
     }
 }
 
-fn results(request: &Request) -> HashSet<&str> {
+fn results(request: &Request) -> Table<&str, ()> {
     let blocks = request.turns.iter().flat_map(|turn| &turn.blocks);
     blocks
-        .filter_map(|block| if let Block::Result(result) = block { Some(result.id.as_str()) } else { None })
+        .filter_map(
+            |block| if let Block::Result(result) = block { Some((result.id.as_str(), ())) } else { None },
+        )
         .collect()
 }
 

@@ -1,8 +1,7 @@
 //! Blocks of an answer as output items, for a whole answer and for the end of each streamed one.
 
-use std::collections::HashMap;
-
 use crate::base::pen::{Pen, Put};
+use crate::base::table::Table;
 use crate::ir::carrier::State;
 use crate::ir::request::{CallKind, ToolIdentity};
 use crate::ir::response::{StopReason, Usage};
@@ -10,7 +9,7 @@ use crate::protocol::openai_responses::own_tools;
 use crate::protocol::wire::AnswerContext;
 
 /// How the client knows the tools of its request, by their flat names.
-pub(super) type Identities = HashMap<String, ToolIdentity>;
+pub(super) type Identities = Table<String, ToolIdentity>;
 
 /// The kind of call item that the client expects for a tool.
 pub(super) fn kind_of(name: &str, free_form: bool, known: &Identities) -> CallKind {

@@ -1,11 +1,10 @@
 //! Neutral words -> a request for a Responses target.
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
 use crate::base::object::{Object, object};
 use crate::base::pen::{self, Pen, Put, Raw};
+use crate::base::table::Table;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
 use crate::ir::request::{
@@ -84,15 +83,19 @@ struct Writer<'a, 't> {
 impl Writer<'_, '_> {
     fn conversation(&mut self, request: &Request) {
         let blocks = || request.turns.iter().flat_map(|turn| &turn.blocks);
-        let answered: HashSet<&str> = blocks()
-            .filter_map(|b| if let Block::Result(result) = b { Some(result.id.as_str()) } else { None })
+        let answered: Table<&str, ()> = blocks()
+            .filter_map(|b| if let Block::Result(result) = b { Some((result.id.as_str(), ())) } else { None })
             .collect();
-        let called: HashSet<&str> = blocks()
-            .filter_map(|b| if let Block::Call(call) = b { Some(call.id.as_str()) } else { None })
+        let called: Table<&str, ()> = blocks()
+            .filter_map(|b| if let Block::Call(call) = b { Some((call.id.as_str(), ())) } else { None })
             .collect();
-        let free: HashSet<&str> = blocks()
+        let free: Table<&str, ()> = blocks()
             .filter_map(|b| {
-                if let Block::Call(call) = b { call.free_form.then_some(call.id.as_str()) } else { None }
+                if let Block::Call(call) = b {
+                    call.free_form.then_some((call.id.as_str(), ()))
+                } else {
+                    None
+                }
             })
             .collect();
         for turn in &request.turns {
@@ -101,8 +104,8 @@ impl Writer<'_, '_> {
                 Role::User => {
                     for block in &turn.blocks {
                         match block {
-                            Block::Result(result) if called.contains(result.id.as_str()) => {
-                                self.result(result, free.contains(result.id.as_str()));
+                            Block::Result(result) if called.contains_key(result.id.as_str()) => {
+                                self.result(result, free.contains_key(result.id.as_str()));
                             }
                             Block::Result(result) => {
                                 self.losses.degrade(
@@ -154,7 +157,7 @@ impl Writer<'_, '_> {
         });
     }
 
-    fn assistant(&mut self, turn: &Turn, answered: &HashSet<&str>) {
+    fn assistant(&mut self, turn: &Turn, answered: &Table<&str, ()>) {
         let mut missing = Vec::new();
         for block in &turn.blocks {
             match block {
@@ -169,7 +172,7 @@ impl Writer<'_, '_> {
                         self.losses.degrade("reasoning", "foreign reasoning");
                     }
                     self.call(call);
-                    if !answered.contains(call.id.as_str()) {
+                    if !answered.contains_key(call.id.as_str()) {
                         missing.push(call);
                     }
                 }
