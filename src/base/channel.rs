@@ -69,11 +69,6 @@ impl<T> Sender<T> {
         self.send_timeout(item, Duration::ZERO)
     }
 
-    /// Is there no room now?
-    pub fn is_full(&self) -> bool {
-        self.0.is_full(&self.0.ends.lock())
-    }
-
     fn put(&self, item: T, end: Option<Instant>) -> Result<(), T> {
         let mut ends = self.0.ends.lock();
         while ends.receivers > 0 {
@@ -217,7 +212,6 @@ mod tests {
         assert_eq!(receiver.try_recv(), None);
         assert_eq!(sender.try_send(1), Ok(()));
         assert_eq!(sender.send(2), Ok(()));
-        assert!(sender.is_full());
         assert_eq!(sender.try_send(3), Err(3));
         let other = sender.clone();
         let late = thread::spawn(move || other.send(3));

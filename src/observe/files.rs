@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use crate::base::env::Env;
 use crate::config::{self, Config, UsageHook};
 use crate::observe::hook::{Hook, Post};
-use crate::observe::ledger::{Entry, Ledger, Place, line};
+use crate::observe::ledger::{Entry, Ledger, Place};
 use crate::observe::record::Record;
 use crate::observe::recorder::{Recorder, Wants};
 use crate::observe::trace::Exchange;
@@ -54,7 +54,8 @@ impl Files {
         if open.ledger.is_none() && open.hook.is_none() {
             return;
         }
-        let line = line(&Entry::of(record));
+        let mut line = Entry::of(record).json();
+        line.push(b'\n');
         if let Some((_, ledger)) = &open.ledger {
             ledger.add(&line, record.at);
         }
@@ -65,7 +66,7 @@ impl Files {
 
     /// Who wants to know what goes over the wire, if somebody does.
     pub fn recorder(&self) -> Option<Arc<Recorder>> {
-        self.open().recorder.clone()
+        self.0.read().recorder.clone()
     }
 
     /// Keeps what went over the wire for a request.

@@ -55,11 +55,6 @@ impl Queue {
         is_in
     }
 
-    /// Is there no room now?
-    pub fn is_full(&self) -> bool {
-        self.sender.is_full()
-    }
-
     /// Something was dropped: that is told at the first one, and then each thousand.
     pub fn drops(&self) {
         let before = self.dropped.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Writes exchanges: into the trace, and into a file for each request. A thread of its own does it,
-//! after the client has its answer, and it works a fiftieth of the time: where that is too little,
-//! exchanges are dropped and counted, and no request waits. (A thread of low priority would do the
+//! after the client has its answer. Where many wait it works a hundredth of the time: where that is too
+//! little, exchanges are dropped and counted, and no request waits. (A thread of low priority would do the
 //! same, but for the locks that it holds while it is put aside.)
 
 use std::io::{self, Write};
@@ -20,11 +20,13 @@ use crate::observe::record::Outcome;
 use crate::observe::trace::{Bodies, Exchange};
 
 /// So many exchanges wait,
-const QUEUE: usize = 1024;
+const QUEUE: usize = 512;
 /// and no more than so many bytes of them.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// The writer rests so many times as long as it wrote,
-const REST: u32 = 49;
+/// While more than these wait,
+const FEW: usize = 64;
+/// the writer rests so many times as long as it wrote,
+const REST: u32 = 99;
 /// but no longer than this.
 const LONGEST_REST: Duration = Duration::from_millis(50);
 /// At the end a disk is given so long.
@@ -45,8 +47,15 @@ pub struct Wants {
 pub struct Recorder {
     wants: Wants,
     queue: Queue,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     pause: Arc<Pause>,
+}
+
+/// What waits. It is asked by each request, so without a lock.
+#[derive(Debug, Default)]
+struct Waiting {
+    exchanges: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 impl Wants {
@@ -70,17 +79,20 @@ impl Recorder {
     /// # Errors
     /// The system gives none.
     pub fn start(wants: Wants) -> io::Result<Self> {
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let mut writer =
-            Writer { wants: wants.clone(), trace: None, told: false, waiting: Arc::clone(&waiting) };
+        let waiting = Arc::new(Waiting::default());
+        let wait = Arc::clone(&waiting);
+        let mut writer = Writer { wants: wants.clone(), trace: None, told: false };
         let pause = Arc::new(Pause::default());
         let rests = Arc::clone(&pause);
         let run = move |exchanges: Receiver<Item>| {
             for item in exchanges {
                 let Item::Exchange(exchange) = item else { continue };
                 let since = clock::now();
+                wait.leaves(exchange.size());
                 writer.takes(&exchange);
-                rests.rest(((clock::now() - since) * REST).min(LONGEST_REST));
+                if wait.exchanges.load(Ordering::Relaxed) > FEW {
+                    rests.rest(((clock::now() - since) * REST).min(LONGEST_REST));
+                }
             }
         };
         let queue = Queue::start("trace", QUEUE, Box::new(run))?;
@@ -100,7 +112,8 @@ impl Recorder {
     /// Is there room for one more exchange? Where there is none, nobody takes the trouble to copy it;
     /// it counts as dropped.
     pub fn has_room(&self) -> bool {
-        let has_room = !self.queue.is_full() && self.waiting.load(Ordering::Relaxed) <= MOST_BYTES;
+        let has_room = self.waiting.exchanges.load(Ordering::Relaxed) < QUEUE
+            && self.waiting.bytes.load(Ordering::Relaxed) <= MOST_BYTES;
         if !has_room {
             self.queue.drops();
         }
@@ -110,13 +123,12 @@ impl Recorder {
     /// Writes an exchange when its turn comes.
     pub fn keep(&self, exchange: Box<Exchange>) {
         let size = exchange.size();
-        if self.waiting.fetch_add(size, Ordering::Relaxed) > MOST_BYTES {
-            self.waiting.fetch_sub(size, Ordering::Relaxed);
+        self.waiting.exchanges.fetch_add(1, Ordering::Relaxed);
+        if self.waiting.bytes.fetch_add(size, Ordering::Relaxed) > MOST_BYTES {
+            self.waiting.leaves(size);
             self.queue.drops();
-            return;
-        }
-        if !self.queue.put(Item::Exchange(exchange)) {
-            self.waiting.fetch_sub(size, Ordering::Relaxed);
+        } else if !self.queue.put(Item::Exchange(exchange)) {
+            self.waiting.leaves(size);
         }
     }
 
@@ -128,17 +140,22 @@ impl Recorder {
     }
 }
 
+impl Waiting {
+    fn leaves(&self, size: usize) {
+        self.exchanges.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+    }
+}
+
 struct Writer {
     wants: Wants,
     trace: Option<Appended>,
     /// Was the user told that something cannot be written?
     told: bool,
-    waiting: Arc<AtomicUsize>,
 }
 
 impl Writer {
     fn takes(&mut self, exchange: &Exchange) {
-        self.waiting.fetch_sub(exchange.size(), Ordering::Relaxed);
         let whole = if self.wants.bodies { Bodies::Whole } else { Bodies::None };
         if let Some(path) = self.wants.trace.clone() {
             let most = if self.wants.bodies { Bodies::Whole } else { Bodies::Excerpt(self.wants.max_text) };

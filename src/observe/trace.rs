@@ -5,9 +5,10 @@
 //! by `truncated`, and a request's own file holds none.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::base::clock::Millis;
-use crate::base::json::Members;
+use crate::base::json::{self, Members};
 use crate::base::quote::Text;
 use crate::observe::ledger::Entry;
 use crate::observe::record::{Outcome, Record};
@@ -108,7 +109,7 @@ struct Line<'a> {
     detail: Option<&'a str>,
     /// The request's line of the ledger.
     #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<Entry<'a>>,
+    record: Option<Box<RawValue>>,
     /// `name: value` each.
     headers: &'a [String],
     /// What is needed to make it again.
@@ -167,8 +168,11 @@ impl Exchange {
     /// Its lines, each with its line feed.
     pub fn lines(&self, bodies: Bodies) -> Vec<u8> {
         let record = &self.record;
-        let mut lines = Vec::new();
-        let mut add = |line: Line<'_>| lines.extend(super::ledger::line(&line));
+        let mut lines = Vec::with_capacity(8 * 1024);
+        let mut add = |line: Line<'_>| {
+            json::write(&line, &mut lines);
+            lines.push(b'\n');
+        };
         add(Line {
             version: Some(env!("CARGO_PKG_VERSION")),
             protocol: Some(record.ingress.name()),
@@ -191,7 +195,9 @@ impl Exchange {
         add(Line {
             outcome: Some(outcome(record)),
             detail: record.detail.as_deref(),
-            record: Some(Entry::of(record)),
+            record: String::from_utf8(Entry::of(record).json())
+                .ok()
+                .and_then(|text| RawValue::from_string(text).ok()),
             ..self.line("response", &self.told, bodies)
         });
         lines
