@@ -1,6 +1,7 @@
 //! Anthropic Messages, the language of Claude Code. <https://docs.anthropic.com/en/api/messages>
 
 mod content;
+mod events;
 mod media;
 mod models;
 mod request_decode;

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::content::{call, is_call, is_thinking, join_call_states, kind, reasoning};
+use super::events::{Answer, Counts};
 use super::usage::Tally;
-use super::wire::{self, Answer, Counts};
+use super::wire;
 use crate::base::pen;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
