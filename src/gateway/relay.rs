@@ -189,6 +189,7 @@ impl Relay<'_, '_> {
         if is_not_events(&incoming) {
             return self.instead_of_stream(incoming, story);
         }
+        incoming.forget_headers();
         let mut pipe = match &self.outgoing.lane {
             Lane::Verbatim(options) => StreamPipe::verbatim(self.outgoing.codec(), options.clone()),
             Lane::Translated(crossing) => {

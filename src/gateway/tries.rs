@@ -117,7 +117,7 @@ impl<'a, 's> Tries<'a, 's> {
     ///
     /// # Errors
     /// No candidate answered: the last failure.
-    pub fn run(mut self) -> Result<(), Trouble> {
+    pub fn run(&mut self) -> Result<(), Trouble> {
         while let Some(mut turn) = self.next_turn() {
             match self.take(&mut turn) {
                 Left::Answered => return Ok(()),

@@ -149,29 +149,34 @@ pub fn send(agent: &Agent, call: &Call<'_>, hook: &Rc<dyn Hook>) -> Result<Incom
     let watch = watch::begin(hook, &call.patience);
     let agent = match &agent.to {
         Upstream::Http(agent) => agent,
-        Upstream::Demo => return Ok(of_demo(demo::play(&call.speech, call.body), watch)),
+        Upstream::Demo => return Ok(played(call, watch)),
     };
-    match attempt(agent, call) {
-        Err(error) if watch.was_stale() && failure::is_broken_connection(&error) => {
-            watch.demand_fresh();
-            attempt(agent, call)
-        }
-        result => result,
+    let mut answer = attempt(agent, call);
+    if answer.as_ref().is_err_and(|error| watch.was_stale() && failure::is_broken_connection(error)) {
+        watch.demand_fresh();
+        answer = attempt(agent, call);
     }
-    .map_err(|error| failure::of_ureq(&error))
-    .map(|response| {
-        let (parts, body) = response.into_parts();
-        watch.body_begins();
-        Incoming {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: Body::Http(body.into_with_config().limit(u64::MAX).reader()),
-            watch,
-        }
-    })
+    match answer {
+        Ok(response) => Ok(heard(response, watch)),
+        Err(error) => Err(failure::of_ureq(&error)),
+    }
 }
 
-fn of_demo(answer: demo::Answer, watch: watch::Guard) -> Incoming {
+#[inline(never)] // Its frame would lie under each call, in each thread.
+fn heard(response: ureq::http::Response<ureq::Body>, watch: watch::Guard) -> Incoming {
+    let (parts, body) = response.into_parts();
+    watch.body_begins();
+    Incoming {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: Body::Http(body.into_with_config().limit(u64::MAX).reader()),
+        watch,
+    }
+}
+
+#[inline(never)] // as `heard`
+fn played(call: &Call<'_>, watch: watch::Guard) -> Incoming {
+    let answer = demo::play(&call.speech, call.body);
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(answer.content_type))]);
     watch.body_begins();
     Incoming { status: answer.status, headers, body: Body::Demo(answer.body), watch }
@@ -194,6 +199,11 @@ impl Incoming {
     /// All headers whose values are text.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+    }
+
+    /// They were read: a long stream need not hold them.
+    pub fn forget_headers(&mut self) {
+        self.headers = HeaderMap::new();
     }
 
     /// From now on silence in the body may only last this long.
