@@ -11,6 +11,7 @@ pub mod json;
 pub mod object;
 pub mod os;
 pub mod pause;
+pub mod pen;
 pub mod private;
 pub mod quote;
 pub mod secret;

@@ -30,6 +30,13 @@ impl Object {
         }
     }
 
+    /// Sets a key that is not there.
+    pub fn put_new<T: Into<Value>>(&mut self, key: &str, value: T) {
+        if !self.0.contains_key(key) {
+            self.put(key, value);
+        }
+    }
+
     /// Reads one; `None` when the text is something else.
     pub fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().map(Self)
@@ -68,6 +75,11 @@ impl Object {
     /// Is there none?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// A look at its keys and values.
+    pub fn map(&self) -> &Map<String, Value> {
+        &self.0
     }
 
     /// Its keys and values.

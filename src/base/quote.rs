@@ -26,37 +26,41 @@ impl Serialize for Text<'_> {
 
 /// `text` as a JSON string (RFC 8259, 7), in the very bytes that serde_json writes.
 pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + text.len() / 16 + 2);
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = first_escape(rest.as_bytes()) {
-        // What is escaped is ASCII, so that it is one byte and a boundary on both sides.
-        let (plain, from) = rest.split_at(at);
-        out.push_str(plain);
-        let mut chars = from.chars();
-        chars.next().into_iter().for_each(|c| escape(c, &mut out));
-        rest = chars.as_str();
-    }
-    out.push_str(rest);
-    out.push('"');
-    out
+    let mut out = Vec::with_capacity(text.len() + text.len() / 16 + 2);
+    quote(text, &mut out);
+    String::from_utf8(out).unwrap_or_default()
 }
 
-fn escape(c: char, out: &mut String) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    out.push('\\');
-    match c {
-        '"' | '\\' => out.push(c),
-        '\n' => out.push('n'),
-        '\r' => out.push('r'),
-        '\t' => out.push('t'),
-        '\u{8}' => out.push('b'),
-        '\u{c}' => out.push('f'),
+/// The same, behind what is in `out`.
+pub fn quote(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    out.reserve(rest.len() + 2);
+    out.push(b'"');
+    while let Some(at) = first_escape(rest) {
+        let (plain, from) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, behind)) = from.split_first() else { break };
+        escape(*byte, out);
+        rest = behind;
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    const HEX: [u8; 16] = *b"0123456789abcdef";
+    out.push(b'\\');
+    match byte {
+        b'"' | b'\\' => out.push(byte),
+        b'\n' => out.push(b'n'),
+        b'\r' => out.push(b'r'),
+        b'\t' => out.push(b't'),
+        0x8 => out.push(b'b'),
+        0xc => out.push(b'f'),
         control => {
-            out.push_str("u00");
-            let code = u32::from(control) as usize;
-            out.extend(HEX.get(code / 16));
-            out.extend(HEX.get(code % 16));
+            out.extend_from_slice(b"u00");
+            out.extend(HEX.get(usize::from(control / 16)));
+            out.extend(HEX.get(usize::from(control % 16)));
         }
     }
 }

@@ -50,6 +50,36 @@ impl<K: Ord, V> Table<K, V> {
         }
     }
 
+    /// Is there such a key?
+    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.place(key).is_ok()
+    }
+
+    /// A key's value, made when there is none.
+    pub fn get_or_default(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        let place = self.place(&key).unwrap_or_else(|place| {
+            self.0.insert(place, (key, V::default()));
+            place
+        });
+        #[expect(clippy::indexing_slicing, reason = "the key is there, or was put there")]
+        &mut self.0[place].1
+    }
+
+    /// Takes a key and its value out.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let place = self.place(key).ok()?;
+        Some(self.0.remove(place).1)
+    }
+
     /// Keeps what is to be kept.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
         self.0.retain(|(key, value)| keep(key, value));
@@ -138,6 +168,11 @@ mod tests {
         if let Some(value) = table.get_mut("b") {
             *value += 1;
         }
+        assert!(table.contains_key("b") && !table.contains_key("c"));
+        table.insert("c".to_owned(), 9);
+        assert_eq!((table.remove("c"), table.remove("c")), (Some(9), None));
+        *table.get_or_default("d".to_owned()) += 7;
+        assert_eq!(table.remove("d"), Some(7));
         table.retain(|_, value| *value == 4);
         assert_eq!(table.iter().collect::<Vec<_>>(), [(&"ab".to_owned(), &4), (&"b".to_owned(), &4)]);
         assert_eq!(table.len(), 2);

@@ -5,29 +5,26 @@
 //! `{"o": protocol, "p": provider, "m": model, "b": [original blocks]}`. It must be valid base64:
 //! Gemini's SDKs decode the field that carries it.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::b64;
+use crate::base::object::{Object, object};
+use crate::base::pen::Pen;
 
 const MARK: &[u8] = b"LGC1";
 /// With this every packed state begins: `LGC1` and the brace that follows it, in base64.
 pub const PREFIX: &str = "TEdDMX";
 
 /// State that only its vendor understands: where it came from, and its blocks as they came.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// The protocol it came in.
-    #[serde(rename = "o")]
     pub origin: String,
     /// The provider that made it; empty as long as nobody has said so.
-    #[serde(rename = "p")]
     pub provider: String,
     /// The model that made it.
-    #[serde(rename = "m")]
     pub model: String,
     /// The blocks, exact; empty when the origin gave none.
-    #[serde(rename = "b")]
     pub blocks: Vec<Value>,
 }
 
@@ -39,7 +36,7 @@ impl State {
 
     /// Reasoning that the client is not shown, or would not send back: its words are the state.
     pub fn of_text(origin: &str, text: &str) -> Self {
-        Self::of(origin, vec![serde_json::json!({"text": text})])
+        Self::of(origin, vec![object! {"text": text}.into()])
     }
 
     /// The words that [`State::of_text`] put in.
@@ -58,8 +55,12 @@ impl State {
     /// Packs it for another vendor's opaque field.
     pub fn pack(&self) -> String {
         let mut bytes = MARK.to_vec();
-        // A struct of texts and values can always be written.
-        bytes.extend(serde_json::to_vec(self).unwrap_or_default());
+        Pen::on(&mut bytes).object(|pen| {
+            pen.put("o", &self.origin);
+            pen.put("p", &self.provider);
+            pen.put("m", &self.model);
+            pen.put("b", &self.blocks);
+        });
         b64::encode(&bytes)
     }
 
@@ -69,7 +70,10 @@ impl State {
             return None;
         }
         let bytes = b64::decode(field)?;
-        serde_json::from_slice(bytes.strip_prefix(MARK)?).ok()
+        let object = Object::read(std::str::from_utf8(bytes.strip_prefix(MARK)?).ok()?)?;
+        let text = |name: &str| object.text(&[name]).map(str::to_owned);
+        let blocks = object.map().get("b")?.as_array()?.clone();
+        Some(Self { origin: text("o")?, provider: text("p")?, model: text("m")?, blocks })
     }
 }
 

@@ -8,15 +8,14 @@
 //! most once, with all blocks closed; after it only token counts may come. `Unknown` may stand
 //! anywhere.
 
-use std::collections::HashMap;
-
+use crate::base::table::Table;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 
 /// Watches the order of a stream's events.
 #[derive(Debug, Default)]
 pub struct Grammar {
     phase: Phase,
-    blocks: HashMap<BlockId, Block>,
+    blocks: Table<BlockId, Block>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,8 +77,11 @@ impl Grammar {
         match event {
             StreamEvent::BlockStart { id, kind } => {
                 let takes_state = matches!(kind, BlockKind::Reasoning | BlockKind::Call { .. });
-                let earlier = self.blocks.insert(*id, Block { open: true, takes_state });
-                if earlier.is_some() { Err(Breach::Reopen) } else { Ok(()) }
+                if self.blocks.contains_key(id) {
+                    return Err(Breach::Reopen);
+                }
+                self.blocks.insert(*id, Block { open: true, takes_state });
+                Ok(())
             }
             StreamEvent::BlockDelta { id, delta } => {
                 let block = self.blocks.get_mut(id).filter(|block| block.open).ok_or(Breach::NotOpen)?;
@@ -99,7 +101,7 @@ impl Grammar {
             }
             StreamEvent::Finish { .. } => {
                 self.phase = Phase::After;
-                if self.blocks.values().any(|block| block.open) { Err(Breach::OpenAtEnd) } else { Ok(()) }
+                if self.blocks.iter().any(|(_, block)| block.open) { Err(Breach::OpenAtEnd) } else { Ok(()) }
             }
             StreamEvent::Start { .. } | StreamEvent::Usage(_) | StreamEvent::Unknown { .. } => Ok(()),
         }

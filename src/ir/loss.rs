@@ -31,16 +31,19 @@ pub struct Losses(Vec<Loss>);
 
 impl Losses {
     /// Notes that something was left out for good reason.
+    #[inline(never)]
     pub fn hint(&mut self, path: impl Into<String>, why: impl Into<Cow<'static, str>>) {
         self.add(Severity::Hint, path.into(), why.into());
     }
 
     /// Notes that something was left out that the client may miss.
+    #[inline(never)]
     pub fn degrade(&mut self, path: impl Into<String>, why: impl Into<Cow<'static, str>>) {
         self.add(Severity::Degrade, path.into(), why.into());
     }
 
     /// Notes that without this the request cannot be meant.
+    #[inline(never)]
     pub fn refuse(&mut self, path: impl Into<String>, why: impl Into<Cow<'static, str>>) {
         self.add(Severity::Refuse, path.into(), why.into());
     }

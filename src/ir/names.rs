@@ -1,9 +1,8 @@
 //! Tool names and call ids fitted to what a target takes, and back (SPEC 8.2, 8.4). Everything is
 //! made of the text itself, so that the same history gives the same bytes in every turn.
 
-use std::collections::HashMap;
-
 use crate::base::id::stable_hash;
+use crate::base::table::Table;
 
 /// What a target takes as a tool name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +41,7 @@ impl NameRule {
 /// Names as a target sees them, and as the client knows them. Made of the request alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameMap {
-    back: HashMap<String, String>,
+    back: Table<String, String>,
 }
 
 impl NameMap {

@@ -41,6 +41,7 @@ impl Fields {
     }
 
     /// Reads a value at a path.
+    #[inline(never)]
     pub(super) fn of(value: Value, path: impl Into<String>) -> Result<Self, WireError> {
         let path = path.into();
         match value {
@@ -50,77 +51,95 @@ impl Fields {
     }
 
     /// The path of a member.
+    #[inline(never)]
     pub(super) fn at(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     /// Takes a member; null counts as missing.
+    #[inline(never)]
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         self.map.shift_remove(name).filter(|value| !value.is_null())
     }
 
     /// Takes a JSON schema: an object.
+    #[inline(never)]
     pub(super) fn schema(&mut self, name: &str) -> Result<Option<Value>, WireError> {
         match self.take(name) {
-            Some(schema) if !schema.is_object() => Err(WireError::new(self.at(name), "a JSON schema")),
+            Some(schema) if !schema.is_object() => Err(self.wrong(name, "a JSON schema")),
             schema => Ok(schema),
         }
     }
 
     /// Is there a member that is not null?
+    #[inline(never)]
     pub(super) fn has(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// Takes a string.
+    #[inline(never)]
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, WireError> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(WireError::new(self.at(name), "a string")),
+            Some(_) => Err(self.wrong(name, "a string")),
         }
     }
 
+    /// The error of a member that is something else.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wrong(&self, name: &str, expected: &str) -> WireError {
+        WireError::new(self.at(name), expected)
+    }
+
     /// Takes a string that must be there.
+    #[inline(never)]
     pub(super) fn required_text(&mut self, name: &str) -> Result<String, WireError> {
-        self.text(name)?.ok_or_else(|| WireError::new(self.at(name), "a string"))
+        self.text(name)?.ok_or_else(|| self.wrong(name, "a string"))
     }
 
     /// Takes a switch.
+    #[inline(never)]
     pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, WireError> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(flag)),
-            Some(_) => Err(WireError::new(self.at(name), "true or false")),
+            Some(_) => Err(self.wrong(name, "true or false")),
         }
     }
 
     /// Takes a number as it was written.
+    #[inline(never)]
     pub(super) fn number(&mut self, name: &str) -> Result<Option<Number>, WireError> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Number(number)) => Ok(Some(number)),
-            Some(_) => Err(WireError::new(self.at(name), "a number")),
+            Some(_) => Err(self.wrong(name, "a number")),
         }
     }
 
     /// Takes a whole number that is not negative; a fraction is cut off.
+    #[inline(never)]
     pub(super) fn count(&mut self, name: &str) -> Result<Option<u64>, WireError> {
         let Some(number) = self.number(name)? else { return Ok(None) };
         let whole = number.as_u64().or_else(|| number.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64));
-        whole.map(Some).ok_or_else(|| WireError::new(self.at(name), "a number that is not negative"))
+        whole.map(Some).ok_or_else(|| self.wrong(name, "a number that is not negative"))
     }
 
     /// Takes a list.
+    #[inline(never)]
     pub(super) fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, WireError> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Array(list)) => Ok(Some(list)),
-            Some(_) => Err(WireError::new(self.at(name), "a list")),
+            Some(_) => Err(self.wrong(name, "a list")),
         }
     }
 
     /// Takes an object.
+    #[inline(never)]
     pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, WireError> {
         match self.take(name) {
             None => Ok(None),

@@ -1,7 +1,8 @@
 //! Model lists: what is known of a name that clients may ask for, before a codec shapes it.
 
-use serde::Deserialize;
+use serde_json::Value;
 
+use crate::base::object::Object;
 use crate::protocol::Protocol;
 
 /// One name that clients may ask for (SPEC 3.4). `None` is unknown.
@@ -79,131 +80,74 @@ pub fn page<'a>(cards: &'a [ModelCard], query: &ListQuery, default_limit: usize)
 
 /// The names in a provider's list of models, whichever protocol's.
 pub fn names(body: &str) -> Vec<String> {
-    let list: Listed = serde_json::from_str(body).unwrap_or_default();
-    let named = list.data.into_iter().map(|entry| entry.id);
-    let paths = list.models.into_iter().map(|entry| entry.name.trim_start_matches("models/").to_owned());
-    named.chain(paths).filter(|name| !name.is_empty()).collect()
+    let list = Object::read(body).unwrap_or_default();
+    let name = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
+    let ids = entries(&list, "data").iter().filter_map(|entry| name(entry, "id"));
+    let paths = entries(&list, "models").iter().filter_map(|entry| name(entry, "name"));
+    let named = ids.chain(paths.map(|path| path.trim_start_matches("models/").to_owned()));
+    named.filter(|name| !name.is_empty()).collect()
 }
 
 /// Which protocol's list of models this is; OpenAI's two have the same. A guess by what the vendors'
 /// servers write.
 pub fn guess(body: &str) -> Option<Protocol> {
-    let list: Shape = serde_json::from_str(body).ok()?;
-    if list.models.is_some() && list.data.is_none() {
+    let list = Object::read(body)?;
+    let has_list = |key: &str| list.map().get(key).is_some_and(Value::is_array);
+    if has_list("models") && !has_list("data") {
         return Some(Protocol::Gemini);
     }
-    let data = list.data?;
-    if list.has_more.is_some() || data.iter().any(|entry| entry.kind.as_deref() == Some("model")) {
+    if !has_list("data") {
+        return None;
+    }
+    let is_model = |entry: &Value| entry.get("type").and_then(Value::as_str) == Some("model");
+    if list.map().get("has_more").is_some_and(Value::is_boolean)
+        || entries(&list, "data").iter().any(is_model)
+    {
         return Some(Protocol::Anthropic);
     }
     Some(Protocol::OpenaiChat)
 }
 
-/// What tells one vendor's list from another's.
-#[derive(Deserialize)]
-struct Shape {
-    data: Option<Vec<ShapeEntry>>,
-    models: Option<Vec<Named>>,
-    has_more: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct ShapeEntry {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
 /// What a running llmgate tells of its names in OpenAI's list; `None` when it is no such list.
 pub fn cards(body: &str) -> Option<Vec<ModelCard>> {
-    let list: Listed = serde_json::from_str(body).ok()?;
-    Some(list.data.into_iter().map(ModelCard::from).collect())
+    let list = Object::read(body)?;
+    Some(entries(&list, "data").iter().map(card).collect())
+}
+
+/// The entries of a list; none where there is no such list.
+fn entries<'a>(list: &'a Object, key: &str) -> &'a [Value] {
+    list.map().get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// One of our own entries; what it leaves out is unknown.
+fn card(entry: &Value) -> ModelCard {
+    const KINDS: [&str; 5] = ["text", "image", "image_url", "pdf", "audio"];
+    const FORMS: [&str; 2] = ["freeform", "function"];
+    let known = |words: &[&'static str], word: &Value| words.iter().copied().find(|known| *word == **known);
+    let at = |path: &str| entry.pointer(path);
+    let text = |path: &str| at(path).and_then(Value::as_str).map(str::to_owned);
+    let number = |path: &str| at(path).and_then(Value::as_u64);
+    let flag = |path: &str| at(path).and_then(Value::as_bool);
+    let input = at("/x_llmgate/surface/modalities/input").and_then(Value::as_array);
+    let form = at("/x_llmgate/surface/tools/apply_patch_transport");
+    ModelCard {
+        id: text("/id").unwrap_or_default(),
+        upstream_name: text("/x_llmgate/upstream_name"),
+        upstream_model: text("/x_llmgate/upstream_model"),
+        context_window: number("/x_llmgate/limits/context_window"),
+        max_output_tokens: number("/x_llmgate/limits/max_output_tokens"),
+        input: input.map(|kinds| kinds.iter().filter_map(|kind| known(&KINDS, kind)).collect()),
+        tools: None,
+        parallel_calls: flag("/x_llmgate/surface/tools/supports_parallel_calls"),
+        search: flag("/x_llmgate/surface/tools/supports_search"),
+        apply_patch: form.and_then(|form| known(&FORMS, form)),
+    }
 }
 
 /// Codex's catalogue (SPEC 13.4).
 pub fn codex_catalogue(cards: &[ModelCard]) -> String {
     let query = ListQuery { codex: true, ..ListQuery::default() };
     Protocol::OpenaiResponses.codec().model_list(cards, &query)
-}
-
-#[derive(Default, Deserialize)]
-struct Listed {
-    #[serde(default)]
-    data: Vec<Entry>,
-    #[serde(default)]
-    models: Vec<Named>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    #[serde(default)]
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    x_llmgate: Known,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Known {
-    upstream_name: Option<String>,
-    upstream_model: Option<String>,
-    limits: Limits,
-    surface: Surface,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Limits {
-    context_window: Option<u64>,
-    max_output_tokens: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Surface {
-    modalities: Option<Modalities>,
-    tools: Tools,
-}
-
-#[derive(Deserialize)]
-struct Modalities {
-    #[serde(default)]
-    input: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Tools {
-    supports_search: Option<bool>,
-    apply_patch_transport: Option<String>,
-    supports_parallel_calls: Option<bool>,
-}
-
-impl From<Entry> for ModelCard {
-    fn from(entry: Entry) -> Self {
-        const KINDS: [&str; 5] = ["text", "image", "image_url", "pdf", "audio"];
-        const FORMS: [&str; 2] = ["freeform", "function"];
-        let known = |words: &[&'static str], word: &str| words.iter().copied().find(|known| *known == word);
-        let Known { upstream_name, upstream_model, limits, surface } = entry.x_llmgate;
-        let input = surface.modalities.map(|modalities| modalities.input);
-        Self {
-            id: entry.id,
-            upstream_name,
-            upstream_model,
-            context_window: limits.context_window,
-            max_output_tokens: limits.max_output_tokens,
-            input: input.map(|kinds| kinds.iter().filter_map(|kind| known(&KINDS, kind)).collect()),
-            tools: None,
-            parallel_calls: surface.tools.supports_parallel_calls,
-            search: surface.tools.supports_search,
-            apply_patch: surface.tools.apply_patch_transport.and_then(|form| known(&FORMS, &form)),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! What OpenAI's two protocols share: paths, credential, error object, model list.
 //! <https://platform.openai.com/docs/api-reference>
 
-use serde_json::{Map, Value, json};
-
+use crate::base::object::{Object, object};
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::ModelCard;
 
@@ -15,50 +14,44 @@ pub(super) fn credential(key: &str) -> (&'static str, String) {
 }
 
 /// `{"error":{"message","type","param":null,"code"}}`
-pub(super) fn error_body(fault: &Fault) -> Value {
+pub(super) fn error_body(fault: &Fault) -> Object {
     let row = fault.kind.row();
-    json!({"error": {
-        "message": fault.message, "type": row.openai_type, "param": null, "code": row.openai_code,
-    }})
+    let message = fault.message.as_str();
+    let error = object! {"message": message, "type": row.openai_type, "param": (), "code": row.openai_code};
+    object! {"error": error}
 }
 
 /// `{"object":"list","data":[...]}`
 pub(super) fn model_list(cards: &[ModelCard]) -> String {
-    let data: Vec<Value> = cards.iter().map(entry).collect();
-    json!({"object": "list", "data": data}).to_string()
+    let data: Vec<Object> = cards.iter().map(entry).collect();
+    object! {"object": "list", "data": data}.to_string()
 }
 
 /// One model, with what is known of it under `x_llmgate`; unknown values are absent.
-pub(super) fn entry(card: &ModelCard) -> Value {
-    let mut more = Map::new();
-    put(&mut more, "upstream_name", card.upstream_name.as_deref());
-    put(&mut more, "upstream_model", card.upstream_model.as_deref());
-    let mut limits = Map::new();
-    put(&mut limits, "context_window", card.context_window);
-    put(&mut limits, "max_output_tokens", card.max_output_tokens);
-    put_object(&mut more, "limits", limits);
-    let mut surface = Map::new();
-    if let Some(input) = &card.input {
-        surface.insert("modalities".to_owned(), json!({"input": input, "output": ["text"]}));
-    }
-    let mut tools = Map::new();
-    put(&mut tools, "supports_search", card.search);
-    put(&mut tools, "supports_view_image", card.input.as_ref().map(|input| input.contains(&"image")));
-    put(&mut tools, "apply_patch_transport", card.apply_patch);
-    put(&mut tools, "supports_parallel_calls", card.parallel_calls);
-    put_object(&mut surface, "tools", tools);
-    put_object(&mut more, "surface", surface);
-    json!({"id": card.id, "object": "model", "created": 0, "owned_by": "llmgate", "x_llmgate": more})
-}
-
-fn put(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        object.insert(name.to_owned(), value.into());
+pub(super) fn entry(card: &ModelCard) -> Object {
+    let mut more = Object::default();
+    more.put_some("upstream_name", card.upstream_name.as_deref());
+    more.put_some("upstream_model", card.upstream_model.as_deref());
+    let mut limits = Object::default();
+    limits.put_some("context_window", card.context_window);
+    limits.put_some("max_output_tokens", card.max_output_tokens);
+    more.put_some("limits", some(limits));
+    let mut surface = Object::default();
+    let input = card.input.as_deref();
+    surface.put_some("modalities", input.map(|input| object! {"input": input, "output": vec!["text"]}));
+    let mut tools = Object::default();
+    tools.put_some("supports_search", card.search);
+    tools.put_some("supports_view_image", input.map(|input| input.contains(&"image")));
+    tools.put_some("apply_patch_transport", card.apply_patch);
+    tools.put_some("supports_parallel_calls", card.parallel_calls);
+    surface.put_some("tools", some(tools));
+    more.put_some("surface", some(surface));
+    object! {
+        "id": card.id.as_str(), "object": "model", "created": 0, "owned_by": "llmgate", "x_llmgate": more,
     }
 }
 
-fn put_object(object: &mut Map<String, Value>, name: &str, inner: Map<String, Value>) {
-    if !inner.is_empty() {
-        object.insert(name.to_owned(), Value::Object(inner));
-    }
+/// An object that says something.
+fn some(object: Object) -> Option<Object> {
+    Some(object).filter(|object| !object.is_empty())
 }

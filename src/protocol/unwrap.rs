@@ -14,6 +14,9 @@ use serde_json::Value;
 pub(super) const RAW: &str = "_raw";
 /// The member that carries a free-form tool's input.
 pub(super) const INPUT: &str = "input";
+/// The schema of the function that stands for a free-form tool.
+pub(super) const INPUT_SCHEMA: &str =
+    r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
 
 /// Takes arguments, gives the text.
 #[derive(Debug)]

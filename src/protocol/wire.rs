@@ -121,25 +121,30 @@ pub struct AnswerContext {
     pub tools: Vec<Tool>,
 }
 
-/// A wire that is not what it must be.
+/// A wire that is not what it must be. Boxed: most of what can fail does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WireError {
+pub struct WireError(Box<Wrong>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wrong {
     /// Where: `messages[3].content`.
-    pub path: String,
+    path: String,
     /// What it must be.
-    pub expected: String,
+    expected: String,
 }
 
 impl WireError {
     /// An error at a path.
+    #[cold]
+    #[inline(never)]
     pub fn new(path: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { path: path.into(), expected: expected.into() }
+        Self(Box::new(Wrong { path: path.into(), expected: expected.into() }))
     }
 }
 
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` must be {}", self.path, self.expected)
+        write!(f, "`{}` must be {}", self.0.path, self.0.expected)
     }
 }
 

@@ -1,8 +1,7 @@
 //! The translated lane: a request for a target of another protocol, its answer for the client.
 
-use std::collections::HashMap;
-
 use crate::base::sse::FrameReader;
+use crate::base::table::Table;
 use crate::ir::carrier::{Kept, State};
 use crate::ir::collect;
 use crate::ir::loss::{Loss, Losses, Severity};
@@ -272,7 +271,7 @@ impl Translated {
 struct Keeper {
     /// State of the reasoning so far.
     reasoning: Vec<State>,
-    calls: HashMap<BlockId, usize>,
+    calls: Table<BlockId, usize>,
     kept: Vec<Kept>,
 }
 
@@ -309,7 +308,7 @@ impl Keeper {
 
 /// The words of reasoning blocks that end without a state of their own.
 #[derive(Default)]
-struct Words(HashMap<BlockId, String>);
+struct Words(Table<BlockId, String>);
 
 impl Words {
     /// Gives each such block a state, before its end.

@@ -1,6 +1,7 @@
 //! Anthropic Messages, the language of Claude Code. <https://docs.anthropic.com/en/api/messages>
 
 mod content;
+mod events;
 mod media;
 mod models;
 mod request_decode;
@@ -17,9 +18,10 @@ mod turns;
 mod usage;
 mod wire;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::base::json::Members;
+use crate::base::object::object;
 use crate::ir::loss::Losses;
 use crate::ir::names::NameRule;
 use crate::ir::request::Request;
@@ -70,8 +72,8 @@ impl Codec for Anthropic {
             (FaultKind::Policy, 403) => "permission_error",
             _ => fault.kind.row().anthropic,
         };
-        json!({"type": "error", "error": {"type": kind, "message": fault.message}, "request_id": request_id})
-            .to_string()
+        let error = object! {"type": kind, "message": fault.message.as_str()};
+        object! {"type": "error", "error": error, "request_id": request_id}.to_string()
     }
 
     fn request_id_header(&self) -> Option<&'static str> {

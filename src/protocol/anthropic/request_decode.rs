@@ -85,7 +85,7 @@ fn turns(
             "assistant" => Role::Assistant,
             // Claude Code, in the middle of a conversation.
             "system" | "developer" => Role::Instructions,
-            _ => return Err(WireError::new(fields.at("role"), "`user`, `assistant` or `system`")),
+            _ => return Err(fields.wrong("role", "`user`, `assistant` or `system`")),
         };
         let path = fields.at("content");
         let blocks = content::blocks(fields.take("content"), &path, losses)?;
@@ -141,10 +141,10 @@ fn effort(
 fn format(fields: Option<Fields>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
     let Some(mut fields) = fields else { return Ok(None) };
     if fields.required_text("type")? != "json_schema" {
-        return Err(WireError::new(fields.at("type"), "`json_schema`"));
+        return Err(fields.wrong("type", "`json_schema`"));
     }
     let schema = fields.schema("schema")?;
-    let schema = schema.ok_or_else(|| WireError::new(fields.at("schema"), "a JSON schema"))?;
+    let schema = schema.ok_or_else(|| fields.wrong("schema", "a JSON schema"))?;
     let format = Format::JsonSchema { name: fields.text("name")?, description: None, schema, strict: None };
     fields.lose_rest(losses);
     Ok(Some(format))

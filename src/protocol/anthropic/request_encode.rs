@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Number, Value, json};
+use serde_json::{Number, Value};
 
 use super::wire::{CacheControl, Format as WireFormat, OutputConfig, Sampling, Tool, ToolChoice};
 use super::{thinking, turns, wire};
-use crate::base::json;
+use crate::base::object::{Object, object};
+use crate::base::pen;
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{self, Block, Format, Request, ToolForm};
+use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
 /// What the target takes as a tool name.
@@ -55,7 +57,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         stream: request.stream,
     };
     // Texts, numbers and values can always be written.
-    (json::written(&body), losses)
+    (pen::written(&body), losses)
 }
 
 /// The tools and the choice among them. A history with calls needs tools, so a request without any
@@ -76,7 +78,7 @@ fn called(request: &Request) -> Vec<Tool<'_>> {
         let Block::Call(call) = block else { continue };
         let name = fit_name(&call.name, &NAMES);
         if tools.iter().all(|tool| tool.name != name) {
-            let input_schema = Cow::Owned(json!({"type": "object", "properties": {}}));
+            let input_schema = Cow::Owned(no_arguments());
             tools.push(Tool { name, description: None, input_schema, cache_control: None });
         }
     }
@@ -95,13 +97,16 @@ fn tool<'a>(tool: &'a request::Tool, losses: &mut Losses) -> Tool<'a> {
         ToolForm::FreeForm { grammar } => {
             let said = [description.as_deref(), grammar.as_deref()];
             let said: Vec<&str> = said.into_iter().flatten().collect();
-            let schema = json!({
-                "type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"],
-            });
-            ((!said.is_empty()).then(|| Cow::Owned(said.join("\n\n"))), Cow::Owned(schema))
+            let schema = Object::read(INPUT_SCHEMA).unwrap_or_default();
+            ((!said.is_empty()).then(|| Cow::Owned(said.join("\n\n"))), Cow::Owned(schema.into()))
         }
     };
     Tool { name: fit_name(&tool.name, &NAMES), description, input_schema, cache_control: None }
+}
+
+/// The schema of a function that takes nothing.
+fn no_arguments() -> Value {
+    object! {"type": "object", "properties": Object::default()}.into()
 }
 
 /// The schema, `type: object` made sure.
@@ -114,7 +119,7 @@ fn object_schema(schema: &Value) -> Cow<'_, Value> {
             map.insert("type".to_owned(), Value::from("object"));
             Cow::Owned(Value::Object(map))
         }
-        _ => Cow::Owned(json!({"type": "object", "properties": {}})),
+        _ => Cow::Owned(no_arguments()),
     }
 }
 

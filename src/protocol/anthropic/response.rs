@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::content::{call, is_call, is_thinking, join_call_states, kind, reasoning};
+use super::events::{Answer, Counts};
 use super::usage::Tally;
-use super::wire::{self, Answer, Counts};
-use crate::base::json;
+use super::wire;
+use crate::base::pen;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, ToolCall};
@@ -109,7 +110,7 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
         ..begun(response.id.as_deref(), answer, usage)
     };
     // Texts, numbers and values can always be written.
-    (json::written(&whole), losses)
+    (pen::written(&whole), losses)
 }
 
 /// An answer without content.
@@ -117,8 +118,6 @@ pub(super) fn begun<'a>(id: Option<&str>, answer: &'a AnswerContext, usage: Coun
     let own = id.filter(|id| id.starts_with("msg_")).map(str::to_owned);
     Answer {
         id: own.unwrap_or_else(|| format!("msg_{}", answer.request_id)),
-        kind: "message",
-        role: "assistant",
         model: &answer.model,
         content: Vec::new(),
         stop_reason: None,

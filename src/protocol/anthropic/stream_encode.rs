@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::events::{Counts, Delta as WireDelta, End, Event};
 use super::response::{Said, begun, made_id, signature};
-use super::wire::{Block as Wire, Counts, Delta as WireDelta, End, Event, input};
+use super::wire::{Block as Wire, input};
 use crate::base::json::quoted;
 use crate::base::sse;
 use crate::ir::carrier::State;
@@ -218,5 +219,5 @@ impl StreamEncoder for Encoder {
 }
 
 fn frame(event: &Event<'_>, out: &mut Vec<u8>) {
-    sse::write_json(Some(event.name()), event, out);
+    sse::write_object(Some(event.name()), out, |pen| event.members(pen));
 }

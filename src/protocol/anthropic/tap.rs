@@ -1,9 +1,8 @@
 //! What lies where in Messages requests, answers and events.
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::base::json::{Members, elements};
+use crate::base::json::{Members, counts, elements};
 use crate::ir::response::Usage;
 use crate::protocol::error;
 use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
@@ -118,40 +117,33 @@ fn is_incomplete(reason: Option<&str>) -> bool {
     matches!(reason, Some("\"max_tokens\"" | "\"refusal\"" | "\"model_context_window_exceeded\""))
 }
 
-#[derive(Deserialize)]
-struct WireUsage {
-    input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    output_tokens_details: Option<OutputDetails>,
-}
-
-#[derive(Deserialize)]
-struct OutputDetails {
-    thinking_tokens: Option<u64>,
-}
-
 /// `message_start` and `message_delta` both tell counts; each later one replaces the earlier.
 /// Anthropic counts cached input apart from the rest: the sum is the input (SPEC 8.10).
 fn take_usage(text: Option<&str>, facts: &mut Facts) {
-    let Some(Ok(Some(wire))) = text.map(serde_json::from_str::<Option<WireUsage>>) else {
+    let names = [
+        "input_tokens",
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "output_tokens",
+        "output_tokens_details.thinking_tokens",
+    ];
+    let Some([fresh, write, read, output, thinking]) = text.and_then(|text| counts(text, names)) else {
         return;
     };
     let known = facts.usage;
     let known_fresh = known.input.map(|sum| {
         sum.saturating_sub(known.cached.unwrap_or(0)).saturating_sub(known.cache_write.unwrap_or(0))
     });
-    let cached = wire.cache_read_input_tokens.or(known.cached);
-    let cache_write = wire.cache_creation_input_tokens.or(known.cache_write);
-    let fresh = wire.input_tokens.or(known_fresh);
+    let cached = read.or(known.cached);
+    let cache_write = write.or(known.cache_write);
+    let fresh = fresh.or(known_fresh);
     facts.usage = Usage {
         input: fresh
             .map(|fresh| fresh.saturating_add(cached.unwrap_or(0)).saturating_add(cache_write.unwrap_or(0))),
         cached,
         cache_write,
-        output: wire.output_tokens.or(known.output),
-        reasoning: wire.output_tokens_details.and_then(|details| details.thinking_tokens).or(known.reasoning),
+        output: output.or(known.output),
+        reasoning: thinking.or(known.reasoning),
     };
 }
 

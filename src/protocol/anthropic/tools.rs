@@ -1,9 +1,8 @@
 //! A client's tools and its choice of them (SPEC 8.4, 8.5).
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
+use crate::base::table::Table;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Request, Tool, ToolChoice, ToolForm};
 use crate::protocol::fields::Fields;
@@ -51,7 +50,7 @@ pub(super) fn decode(
 
 /// Which of the deferred tools go along.
 struct Offered {
-    loaded: HashSet<String>,
+    loaded: Table<String, ()>,
     all: bool,
 }
 
@@ -62,7 +61,7 @@ fn kind(tool: &Value) -> Option<&str> {
 fn function(mut fields: Fields, offered: &Offered, losses: &mut Losses) -> Result<Option<Tool>, WireError> {
     let name = fields.required_text("name")?;
     let deferred = fields.flag("defer_loading")?.unwrap_or(false);
-    if name == PLACEHOLDER || (deferred && !offered.all && !offered.loaded.contains(&name)) {
+    if name == PLACEHOLDER || (deferred && !offered.all && !offered.loaded.contains_key(&name)) {
         return Ok(None);
     }
     fields.take("type");
@@ -74,8 +73,8 @@ fn function(mut fields: Fields, offered: &Offered, losses: &mut Losses) -> Resul
 }
 
 /// The tools that references anywhere in the history name.
-fn loaded(messages: &[Value]) -> HashSet<String> {
-    let mut names = HashSet::new();
+fn loaded(messages: &[Value]) -> Table<String, ()> {
+    let mut names = Table::default();
     for message in messages {
         if let Some(Value::Array(blocks)) = message.get("content") {
             blocks.iter().for_each(|block| gather(block, &mut names));
@@ -85,9 +84,9 @@ fn loaded(messages: &[Value]) -> HashSet<String> {
 }
 
 /// References stand in results, in the vendor's search results, and in additions of tools.
-fn gather(block: &Value, names: &mut HashSet<String>) {
+fn gather(block: &Value, names: &mut Table<String, ()>) {
     if kind(block) == Some("tool_reference") {
-        names.extend(reference(block).map(str::to_owned));
+        names.extend(reference(block).map(|name| (name.to_owned(), ())));
         return;
     }
     for inner in ["content", "tool_references", "tool"] {
@@ -119,7 +118,7 @@ fn take_choice(mut choice: Fields, request: &mut Request, losses: &mut Losses) -
                 None
             }
         }
-        _ => return Err(WireError::new(choice.at("type"), "`auto`, `any`, `tool` or `none`")),
+        _ => return Err(choice.wrong("type", "`auto`, `any`, `tool` or `none`")),
     };
     choice.lose_rest(losses);
     Ok(())

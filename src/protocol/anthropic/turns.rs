@@ -1,17 +1,16 @@
 //! The conversation as a target takes it (SPEC 8.2): turns of user and model, each call with its
 //! result in the turn that follows, results first.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-
 use super::content::ORIGIN;
 use super::request_encode::NAMES;
 use super::wire::{self, Block as Wire, Message};
 use super::{media, media::Place};
+use crate::base::table::Table;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
 use crate::ir::request::{Block, Reasoning, Request, ResultPart, Role, ToolCall, ToolResult, Turn};
 use crate::protocol::dialect::Dialect;
+use std::borrow::Cow;
 
 /// The result of a call that has none.
 const NO_OUTPUT: &str = "[no output recorded]";
@@ -31,7 +30,7 @@ pub(super) fn encode<'a>(
     losses: &mut Losses,
 ) -> Vec<Message<'a>> {
     let mut draft =
-        Draft { dialect, losses, entries: Vec::new(), open: HashMap::new(), used: HashSet::new() };
+        Draft { dialect, losses, entries: Vec::new(), open: Table::default(), used: Table::default() };
     for (index, turn) in request.turns.iter().enumerate() {
         draft.turn(turn, &format!("turns[{index}]"));
     }
@@ -44,9 +43,9 @@ struct Draft<'a, 'b> {
     losses: &'b mut Losses,
     entries: Vec<Entry<'a>>,
     /// Calls that wait for their result: entry, and place among its calls.
-    open: HashMap<&'a str, (usize, usize)>,
+    open: Table<&'a str, (usize, usize)>,
     /// The ids of calls; the target wants each once.
-    used: HashSet<String>,
+    used: Table<String, ()>,
 }
 
 /// A message, and what its calls gave.
@@ -120,9 +119,9 @@ impl<'a> Draft<'a, '_> {
         }
         let fitted = fit_id(&call.id, ID_LENGTH);
         let again = (2..).map(|count: u32| format!("{fitted}_{count}"));
-        let id = std::iter::once(fitted.clone()).chain(again).find(|id| !self.used.contains(id));
+        let id = std::iter::once(fitted.clone()).chain(again).find(|id| !self.used.contains_key(id));
         let id = id.unwrap_or(fitted);
-        self.used.insert(id.clone());
+        self.used.insert(id.clone(), ());
         let block = Wire::ToolUse {
             id: Cow::Owned(id.clone()),
             name: Cow::Owned(fit_name(&call.name, &NAMES)),

@@ -1,76 +1,89 @@
-//! Requests, answers and events as the reference writes them, members in a fixed order: the same
-//! conversation gives the same bytes, which the provider's prompt cache needs.
+//! Requests, and the blocks of answers too, as the reference writes them, members in a fixed order:
+//! the same conversation gives the same bytes, which the provider's prompt cache needs.
 
 use std::borrow::Cow;
 
-use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::ir::response::Usage;
+use crate::base::pen::{Pen, Put};
 use crate::protocol::unwrap::{INPUT, RAW};
 
 /// A request.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) model: &'a str,
     pub(super) max_tokens: u64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) system: Vec<Block<'a>>,
     pub(super) messages: Vec<Message<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tools: Vec<Tool<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tool_choice: Option<ToolChoice>,
-    #[serde(flatten)]
     pub(super) sampling: Sampling<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) thinking: Option<Thinking>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) output_config: Option<OutputConfig>,
-    #[serde(skip_serializing_if = "is_false")]
     pub(super) stream: bool,
 }
 
+impl Put for Request<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("model", self.model);
+            pen.put("max_tokens", &self.max_tokens);
+            pen.put_all("system", &self.system);
+            pen.put("messages", &self.messages);
+            pen.put_all("tools", &self.tools);
+            pen.put_some("tool_choice", self.tool_choice.as_ref());
+            let sampling = &self.sampling;
+            pen.put_some("temperature", sampling.temperature.as_ref());
+            pen.put_some("top_p", sampling.top_p.as_ref());
+            pen.put_some("top_k", sampling.top_k);
+            pen.put_all("stop_sequences", &sampling.stop_sequences);
+            pen.put_some("thinking", self.thinking.as_ref());
+            pen.put_some("output_config", self.output_config.as_ref());
+            pen.put_some("stream", self.stream.then_some(true));
+        });
+    }
+}
+
 /// How tokens are drawn.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub(super) struct Sampling<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) temperature: Option<serde_json::Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) top_p: Option<serde_json::Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) top_k: Option<&'a serde_json::Number>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) stop_sequences: Vec<&'a str>,
 }
 
 /// One message.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Message<'a> {
     pub(super) role: &'static str,
     pub(super) content: Vec<Block<'a>>,
 }
 
+impl Put for Message<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("role", self.role);
+            pen.put("content", &self.content);
+        });
+    }
+}
+
 /// One block of a message or an answer.
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Debug)]
 pub(super) enum Block<'a> {
     Text {
         text: Cow<'a, str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
     Image {
         source: Source<'a>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
     Document {
         source: Source<'a>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         title: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
     Thinking {
@@ -81,166 +94,188 @@ pub(super) enum Block<'a> {
         id: Cow<'a, str>,
         name: Cow<'a, str>,
         input: Box<RawValue>,
-        #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
     ToolResult {
         tool_use_id: String,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
         content: Vec<Self>,
-        #[serde(skip_serializing_if = "is_false")]
         is_error: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
     /// A block of this vendor that goes back exactly as it came.
-    #[serde(untagged)]
     Exact(&'a Value),
 }
 
+impl Put for Block<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        if let Self::Exact(value) = self {
+            return value.write(pen);
+        }
+        pen.object(|pen| match self {
+            Self::Text { text, cache_control } => {
+                pen.put("type", "text");
+                pen.put("text", text);
+                pen.put_some("cache_control", *cache_control);
+            }
+            Self::Image { source, cache_control } => {
+                pen.put("type", "image");
+                pen.put("source", source);
+                pen.put_some("cache_control", *cache_control);
+            }
+            Self::Document { source, title, cache_control } => {
+                pen.put("type", "document");
+                pen.put("source", source);
+                pen.put_some("title", *title);
+                pen.put_some("cache_control", *cache_control);
+            }
+            Self::Thinking { thinking, signature } => {
+                pen.put("type", "thinking");
+                pen.put("thinking", thinking);
+                pen.put("signature", signature);
+            }
+            Self::ToolUse { id, name, input, cache_control } => {
+                pen.put("type", "tool_use");
+                pen.put("id", id);
+                pen.put("name", name);
+                pen.put("input", &**input);
+                pen.put_some("cache_control", *cache_control);
+            }
+            Self::ToolResult { tool_use_id, content, is_error, cache_control } => {
+                pen.put("type", "tool_result");
+                pen.put("tool_use_id", tool_use_id);
+                pen.put_all("content", content);
+                pen.put_some("is_error", is_error.then_some(true));
+                pen.put_some("cache_control", *cache_control);
+            }
+            Self::Exact(_) => {}
+        });
+    }
+}
+
 /// Where an image or a document is.
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Debug)]
 pub(super) enum Source<'a> {
     Base64 { media_type: Cow<'a, str>, data: Cow<'a, str> },
     Url { url: &'a str },
     Text { media_type: &'static str, data: String },
 }
 
+impl Put for Source<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| match self {
+            Self::Base64 { media_type, data } => {
+                pen.put("type", "base64");
+                pen.put("media_type", media_type);
+                pen.put("data", data);
+            }
+            Self::Url { url } => {
+                pen.put("type", "url");
+                pen.put("url", *url);
+            }
+            Self::Text { media_type, data } => {
+                pen.put("type", "text");
+                pen.put("media_type", *media_type);
+                pen.put("data", data);
+            }
+        });
+    }
+}
+
 /// A mark: up to here the provider may cache.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(tag = "type", rename = "ephemeral")]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct CacheControl {}
 
+impl Put for CacheControl {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.raw(br#"{"type":"ephemeral"}"#);
+    }
+}
+
 /// A tool.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Tool<'a> {
     pub(super) name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<Cow<'a, str>>,
     pub(super) input_schema: Cow<'a, Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cache_control: Option<CacheControl>,
 }
 
+impl Put for Tool<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("name", &self.name);
+            pen.put_some("description", self.description.as_ref());
+            pen.put("input_schema", &self.input_schema);
+            pen.put_some("cache_control", self.cache_control);
+        });
+    }
+}
+
 /// Which tools may or must be called.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct ToolChoice {
-    #[serde(rename = "type")]
     pub(super) kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
-    #[serde(skip_serializing_if = "is_false")]
     pub(super) disable_parallel_tool_use: bool,
 }
 
+impl Put for ToolChoice {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("type", self.kind);
+            pen.put_some("name", self.name.as_ref());
+            pen.put_some("disable_parallel_tool_use", self.disable_parallel_tool_use.then_some(true));
+        });
+    }
+}
+
 /// Whether and how much is thought.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Thinking {
-    #[serde(rename = "type")]
     pub(super) kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) budget_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) display: Option<&'static str>,
 }
 
+impl Put for Thinking {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("type", self.kind);
+            pen.put_some("budget_tokens", self.budget_tokens);
+            pen.put_some("display", self.display);
+        });
+    }
+}
+
 /// Effort and form of the answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct OutputConfig {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) effort: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) format: Option<Format>,
 }
 
+impl Put for OutputConfig {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put_some("effort", self.effort);
+            pen.put_some("format", self.format.as_ref());
+        });
+    }
+}
+
 /// The form of the answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Format {
-    #[serde(rename = "type")]
     pub(super) kind: &'static str,
     pub(super) schema: Value,
 }
 
-/// An answer, whole or as a stream begins it.
-#[derive(Debug, Serialize)]
-pub(super) struct Answer<'a> {
-    pub(super) id: String,
-    #[serde(rename = "type")]
-    pub(super) kind: &'static str,
-    pub(super) role: &'static str,
-    pub(super) model: &'a str,
-    pub(super) content: Vec<Block<'a>>,
-    pub(super) stop_reason: Option<&'static str>,
-    pub(super) stop_sequence: Option<&'a str>,
-    pub(super) usage: Counts,
-}
-
-/// Token counts.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct Counts {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) input_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cache_creation_input_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cache_read_input_tokens: Option<u64>,
-    /// Demanded everywhere.
-    pub(super) output_tokens: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) output_tokens_details: Option<OutputDetails>,
-}
-
-/// What the output was spent on.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct OutputDetails {
-    pub(super) thinking_tokens: u64,
-}
-
-/// An event of a stream.
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Event<'a> {
-    MessageStart { message: Answer<'a> },
-    ContentBlockStart { index: usize, content_block: Block<'a> },
-    ContentBlockDelta { index: usize, delta: Delta<'a> },
-    ContentBlockStop { index: usize },
-    MessageDelta { delta: End<'a>, usage: Counts },
-    MessageStop,
-}
-
-/// What a block grows by.
-#[derive(Debug, Serialize)]
-#[serde(tag = "type")]
-pub(super) enum Delta<'a> {
-    #[serde(rename = "text_delta")]
-    Text { text: &'a str },
-    #[serde(rename = "thinking_delta")]
-    Thinking { thinking: &'a str },
-    #[serde(rename = "signature_delta")]
-    Signature { signature: String },
-    #[serde(rename = "input_json_delta")]
-    Input { partial_json: &'a str },
-}
-
-/// Why an answer ended.
-#[derive(Debug, Serialize)]
-pub(super) struct End<'a> {
-    pub(super) stop_reason: &'static str,
-    pub(super) stop_sequence: Option<&'a str>,
-}
-
-impl Event<'_> {
-    /// The name of its frame, which is its type.
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::MessageStart { .. } => "message_start",
-            Self::ContentBlockStart { .. } => "content_block_start",
-            Self::ContentBlockDelta { .. } => "content_block_delta",
-            Self::ContentBlockStop { .. } => "content_block_stop",
-            Self::MessageDelta { .. } => "message_delta",
-            Self::MessageStop => "message_stop",
-        }
+impl Put for Format {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("type", self.kind);
+            pen.put("schema", &self.schema);
+        });
     }
 }
 
@@ -259,20 +294,6 @@ impl<'a> Block<'a> {
             | Self::ToolUse { cache_control, .. }
             | Self::ToolResult { cache_control, .. } => *cache_control = Some(CacheControl {}),
             Self::Thinking { .. } | Self::Exact(_) => {}
-        }
-    }
-}
-
-impl Counts {
-    /// The counts as this protocol divides them: cached input stands apart.
-    pub(super) fn of(usage: &Usage) -> Self {
-        let apart = usage.cached.unwrap_or(0).saturating_add(usage.cache_write.unwrap_or(0));
-        Self {
-            input_tokens: usage.input.map(|sum| sum.saturating_sub(apart)),
-            cache_creation_input_tokens: usage.cache_write,
-            cache_read_input_tokens: usage.cached,
-            output_tokens: usage.output.unwrap_or(0),
-            output_tokens_details: usage.reasoning.map(|thinking_tokens| OutputDetails { thinking_tokens }),
         }
     }
 }
@@ -308,10 +329,6 @@ fn wrapped(name: &str, text: &str) -> Box<RawValue> {
 
 fn raw(json: String) -> Box<RawValue> {
     RawValue::from_string(json).unwrap_or_default()
-}
-
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 #[cfg(test)]

@@ -19,9 +19,10 @@ mod wire;
 #[cfg(test)]
 mod recorded;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::base::json::Members;
+use crate::base::object::object;
 use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::{ListQuery, ModelCard};
@@ -61,7 +62,9 @@ impl Codec for Gemini {
     /// a number.
     fn error_body(&self, fault: &Fault, _request_id: &str) -> String {
         let row = fault.kind.row();
-        json!({"error": {"code": fault.status, "message": fault.message, "status": row.gemini}}).to_string()
+        let message = fault.message.as_str();
+        let error = object! {"code": fault.status, "message": message, "status": row.gemini};
+        object! {"error": error}.to_string()
     }
 
     fn takes_key_in_query(&self) -> bool {
@@ -107,7 +110,7 @@ impl Codec for Gemini {
     }
 
     fn count_body(&self, tokens: u64) -> String {
-        json!({ "totalTokens": tokens }).to_string()
+        object! {"totalTokens": tokens}.to_string()
     }
 
     fn is_count(&self, text: &str) -> bool {

@@ -88,7 +88,7 @@ fn call(mut call: Fields) -> Result<Piece, WireError> {
     let arguments = match call.take("args") {
         None => "{}".to_owned(),
         Some(Value::Object(object)) => raw(&object).unwrap_or_else(|| Value::Object(object).to_string()),
-        Some(_) => return Err(WireError::new(call.at("args"), "an object")),
+        Some(_) => return Err(call.wrong("args", "an object")),
     };
     Ok(Piece::Call { id, name, arguments })
 }

@@ -162,7 +162,7 @@ fn choice(fields: &mut Fields, losses: &mut Losses) -> Result<Option<ToolChoice>
         "NONE" => Some(ToolChoice::None),
         "ANY" if names.len() > 1 => Some(ToolChoice::OneOf(names)),
         "ANY" => Some(names.pop().map_or(ToolChoice::Any, ToolChoice::One)),
-        _ => return Err(WireError::new(calling.at("mode"), "AUTO, NONE, ANY or VALIDATED")),
+        _ => return Err(calling.wrong("mode", "AUTO, NONE, ANY or VALIDATED")),
     };
     calling.lose_rest(losses);
     Ok(choice)

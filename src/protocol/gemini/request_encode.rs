@@ -1,13 +1,15 @@
 //! Neutral words -> a request for a Gemini target. Model and stream are in its path.
 
-use serde::Serialize;
-use serde_json::{Number, Value, json};
+use serde_json::Number;
 
-use crate::base::json;
+use crate::base::object::{Object, object};
+use crate::base::pen::{self, Raw};
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{Format, Request, Tool, ToolChoice, ToolForm};
+use crate::protocol::gemini::turns_encode::Words;
 use crate::protocol::gemini::{thinking, turns_encode};
+use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
 /// What a function may be called. <https://ai.google.dev/api/caching#FunctionDeclaration>
@@ -20,88 +22,55 @@ const HOTTEST: f64 = 2.0;
 pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, Losses) {
     let mut losses = Losses::default();
     let contents = turns_encode::contents(request, target, &mut losses);
-    let declarations: Vec<Value> = request.tools.iter().map(tool).collect();
-    let has_tools = !declarations.is_empty();
+    let has_tools = !request.tools.is_empty();
     let texts = request.system.iter().filter(|text| !text.is_empty());
-    let instructions: Vec<Value> = texts.map(|text| json!({"text": text})).collect();
+    let instructions: Vec<Words<'_>> = texts.map(|text| Words(text)).collect();
     let config = config(request, target, &mut losses);
-    let body = Body {
-        system_instruction: (!instructions.is_empty()).then(|| json!({"parts": instructions})),
-        contents,
-        tools: has_tools.then(|| json!([{"functionDeclarations": declarations}])),
-        tool_config: request.choice.as_ref().filter(|_| has_tools).map(choice),
-        generation_config: Some(config).filter(|config| *config != GenerationConfig::default()),
-    };
+    let body = pen::object(|pen| {
+        if !instructions.is_empty() {
+            pen.object_at("systemInstruction", |pen| pen.put("parts", &instructions));
+        }
+        pen.put("contents", &contents);
+        if has_tools {
+            pen.raw(br#","tools":[{"#);
+            pen.put("functionDeclarations", &request.tools.iter().map(tool).collect::<Vec<_>>());
+            pen.raw(b"}]");
+            pen.put_some("toolConfig", request.choice.as_ref().map(choice));
+        }
+        pen.put_some("generationConfig", Some(Raw(config.as_bytes())).filter(|config| config.0 != b"{}"));
+    });
     if has_tools && request.one_call {
         losses.degrade("parallel_tool_calls", "Gemini cannot be asked for one call at a time");
     }
     if request.verbosity.is_some() {
         losses.degrade("verbosity", "Gemini has no such field");
     }
-    // A struct of texts, numbers and values can always be written.
-    (json::written(&body), losses)
+    (body, losses)
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Body {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    system_instruction: Option<Value>,
-    contents: Vec<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_config: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    generation_config: Option<GenerationConfig>,
-}
-
-#[derive(Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct GenerationConfig {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_k: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_output_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    stop_sequences: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    presence_penalty: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frequency_penalty: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response_mime_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response_json_schema: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thinking_config: Option<Value>,
-}
-
-fn config(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) -> GenerationConfig {
+/// The settings as they are written.
+fn config(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) -> String {
     let sampling = &request.sampling;
     let most = target.dialect.max_output.unwrap_or(u64::MAX);
-    GenerationConfig {
-        temperature: sampling.temperature.as_ref().map(|number| temperature(number, losses)),
-        top_p: sampling.top_p.clone(),
-        top_k: sampling.top_k.clone(),
-        max_output_tokens: request.limit.map(|limit| limit.min(most)),
-        stop_sequences: stops(request, losses),
-        seed: sampling.seed.clone(),
-        presence_penalty: sampling.presence_penalty.clone(),
-        frequency_penalty: sampling.frequency_penalty.clone(),
-        response_mime_type: request.format.is_some().then_some("application/json"),
-        response_json_schema: match &request.format {
-            Some(Format::JsonSchema { schema, .. }) => Some(schema.clone()),
-            Some(Format::JsonObject) | None => None,
-        },
-        thinking_config: thinking::encode(request, target, losses),
-    }
+    pen::object(|pen| {
+        let temperature = sampling.temperature.as_ref().map(|number| temperature(number, losses));
+        pen.put_some("temperature", temperature);
+        pen.put_some("topP", sampling.top_p.as_ref());
+        pen.put_some("topK", sampling.top_k.as_ref());
+        pen.put_some("maxOutputTokens", request.limit.map(|limit| limit.min(most)));
+        pen.put_all("stopSequences", stops(request, losses));
+        pen.put_some("seed", sampling.seed.as_ref());
+        pen.put_some("presencePenalty", sampling.presence_penalty.as_ref());
+        pen.put_some("frequencyPenalty", sampling.frequency_penalty.as_ref());
+        if let Some(format) = &request.format {
+            pen.put("responseMimeType", "application/json");
+            match format {
+                Format::JsonSchema { schema, .. } => pen.put("responseJsonSchema", schema),
+                Format::JsonObject => {}
+            }
+        }
+        pen.put_some("thinkingConfig", thinking::encode(request, target, losses));
+    })
 }
 
 fn temperature(number: &Number, losses: &mut Losses) -> Number {
@@ -112,52 +81,52 @@ fn temperature(number: &Number, losses: &mut Losses) -> Number {
     number.clone()
 }
 
-fn stops(request: &Request, losses: &mut Losses) -> Vec<String> {
-    let stops = &request.sampling.stop;
+fn stops<'r>(request: &'r Request, losses: &mut Losses) -> &'r [String] {
+    let stops = request.sampling.stop.as_slice();
     if stops.len() > MOST_STOPS {
         losses.degrade("stop", "Gemini takes five stop texts");
     }
-    stops.iter().take(MOST_STOPS).cloned().collect()
+    stops.get(..MOST_STOPS).unwrap_or(stops)
 }
 
 /// `parameters` refuses `$schema` and `additionalProperties`; the other field takes JSON schema.
-fn tool(tool: &Tool) -> Value {
-    let (description, schema) = match &tool.form {
-        ToolForm::Function { schema, .. } => (tool.description.clone(), schema.clone()),
+fn tool(tool: &Tool) -> Object {
+    let mut declaration = object! {"name": fit_name(&tool.name, &NAMES)};
+    let schema = match &tool.form {
+        ToolForm::Function { schema, .. } => {
+            declaration.put_some("description", tool.description.as_deref());
+            schema.clone()
+        }
         ToolForm::FreeForm { grammar } => {
-            let words: Vec<String> =
-                [tool.description.clone(), grammar.clone()].into_iter().flatten().collect();
-            let schema = json!({
-                "type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"],
-            });
-            ((!words.is_empty()).then(|| words.join("\n\n")), schema)
+            let words = tool.description.as_deref().into_iter().chain(grammar.as_deref());
+            let words: Vec<&str> = words.collect();
+            declaration.put_some("description", (!words.is_empty()).then(|| words.join("\n\n")));
+            Object::read(INPUT_SCHEMA).unwrap_or_default().into()
         }
     };
-    let mut declaration = json!({"name": fit_name(&tool.name, &NAMES)});
-    if let Some(object) = declaration.as_object_mut() {
-        object.extend(description.map(|text| ("description".to_owned(), Value::from(text))));
-        object.insert("parametersJsonSchema".to_owned(), schema);
-    }
+    declaration.put("parametersJsonSchema", schema);
     declaration
 }
 
-fn choice(choice: &ToolChoice) -> Value {
+fn choice(choice: &ToolChoice) -> Object {
     let among = |names: &[String]| {
         let names: Vec<String> = names.iter().map(|name| fit_name(name, &NAMES)).collect();
-        json!({"mode": "ANY", "allowedFunctionNames": names})
+        object! {"mode": "ANY", "allowedFunctionNames": names}
     };
     let calling = match choice {
-        ToolChoice::Auto => json!({"mode": "AUTO"}),
-        ToolChoice::None => json!({"mode": "NONE"}),
-        ToolChoice::Any => json!({"mode": "ANY"}),
+        ToolChoice::Auto => object! {"mode": "AUTO"},
+        ToolChoice::None => object! {"mode": "NONE"},
+        ToolChoice::Any => object! {"mode": "ANY"},
         ToolChoice::One(name) => among(std::slice::from_ref(name)),
         ToolChoice::OneOf(names) => among(names),
     };
-    json!({"functionCallingConfig": calling})
+    object! {"functionCallingConfig": calling}
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::ir::request::{
         Block, Effort, Media, MediaKind, ResultPart, Role, Sampling, Source, ToolCall, ToolResult, Turn,

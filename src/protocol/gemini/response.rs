@@ -1,8 +1,9 @@
 //! A whole Gemini answer -> neutral words, and back.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::base::json;
+use crate::base::object::{Object, object};
+use crate::base::pen::{self, Pen, Put};
 use crate::ir::carrier::State;
 use crate::ir::collect::Collector;
 use crate::ir::loss::Losses;
@@ -12,6 +13,8 @@ use crate::protocol::gemini::part::object_of;
 use crate::protocol::gemini::spelling;
 use crate::protocol::gemini::stream_decode::Decoder;
 use crate::protocol::wire::{AnswerContext, WireError};
+
+const SIGNATURE: &str = "thoughtSignature";
 
 /// Reads an answer: a stream of one chunk, but that it may hold media and lack its end.
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
@@ -50,17 +53,18 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
     for block in &response.blocks {
         match block {
             Block::Text(text) | Block::Refusal(text) if text.is_empty() => {}
-            Block::Text(text) | Block::Refusal(text) => parts.push(json!({"text": text})),
+            Block::Text(text) | Block::Refusal(text) => parts.push(object! {"text": text.as_str()}),
             Block::Reasoning(reasoning) => {
                 if answer.show_reasoning && !reasoning.text.is_empty() {
-                    parts.push(json!({"text": reasoning.text, "thought": true}));
+                    parts.push(object! {"text": reasoning.text.as_str(), "thought": true});
                 }
                 carriers.put(reasoning.state.as_ref());
             }
             Block::Call(call) => parts.push(call_part(call, &mut carriers)),
             Block::Media(media) => match &media.source {
                 Source::Inline { mime, data } => {
-                    parts.push(json!({"inlineData": {"mimeType": mime, "data": data}}));
+                    let data = object! {"mimeType": mime.as_str(), "data": data.as_str()};
+                    parts.push(object! {"inlineData": data});
                 }
                 Source::Url(_) => losses.degrade("answer", "an image by URL has no place in Gemini"),
             },
@@ -68,17 +72,16 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
         }
     }
     if parts.is_empty() {
-        parts.push(json!({"text": ""}));
+        parts.push(object! {"text": ""});
     }
-    let unsigned = parts.last_mut().filter(|last| last.get("thoughtSignature").is_none());
-    if let Some(last) = unsigned {
-        *last = carriers.sign(last.take());
+    if let Some(last) = parts.last_mut().filter(|last| !last.map().contains_key(SIGNATURE)) {
+        carriers.sign(last);
     }
     parts.extend(carriers.rest());
-    let mut body = chunk(parts, response.id.as_deref(), answer);
     let has_refusal = response.blocks.iter().any(|block| matches!(block, Block::Refusal(_)));
-    end(&mut body, finish_reason(&response.stop, has_refusal), &response.usage, answer);
-    (json::written(&body), losses)
+    let end = Some((finish_reason(&response.stop, has_refusal), &response.usage));
+    let chunk = Chunk { parts: &parts, id: response.id.as_deref(), answer, end };
+    (pen::object(|pen| chunk.members(pen)), losses)
 }
 
 /// States that wait for the part on which they go out.
@@ -99,58 +102,57 @@ impl Carriers {
     }
 
     /// A part of its own for each that is left.
-    pub(super) fn rest(&mut self) -> Vec<Value> {
-        let part = |state: State| json!({"text": "", "thoughtSignature": state.pack()});
+    pub(super) fn rest(&mut self) -> Vec<Object> {
+        let part = |state: State| object! {"text": "", "thoughtSignature": state.pack()};
         self.0.drain(..).map(part).collect()
     }
 
-    /// A part with the first of them as its signature.
-    pub(super) fn sign(&mut self, mut part: Value) -> Value {
-        if !self.0.is_empty()
-            && let Some(object) = part.as_object_mut()
-        {
-            object.insert("thoughtSignature".to_owned(), self.0.remove(0).pack().into());
+    /// Signs a part with the first of them.
+    pub(super) fn sign(&mut self, part: &mut Object) {
+        if !self.0.is_empty() {
+            part.put(SIGNATURE, self.0.remove(0).pack());
         }
-        part
     }
 }
 
 /// A call, whole. Its own state goes before that of the reasoning.
-pub(super) fn call_part(call: &ToolCall, carriers: &mut Carriers) -> Value {
-    let mut inner = Map::new();
-    if !call.id.is_empty() {
-        inner.insert("id".to_owned(), call.id.as_str().into());
-    }
-    inner.insert("name".to_owned(), call.name.as_str().into());
-    inner.insert("args".to_owned(), object_of(&call.arguments, call.free_form));
-    let part = json!({"functionCall": inner});
+pub(super) fn call_part(call: &ToolCall, carriers: &mut Carriers) -> Object {
+    let mut inner = Object::default();
+    inner.put_some("id", Some(call.id.as_str()).filter(|id| !id.is_empty()));
+    inner.put("name", call.name.as_str());
+    inner.put("args", object_of(&call.arguments, call.free_form));
+    let mut part = object! {"functionCall": inner};
     match &call.state {
-        Some(state) => {
-            let mut own = Carriers(vec![state.clone()]);
-            own.sign(part)
+        Some(state) => part.put(SIGNATURE, state.pack()),
+        None => carriers.sign(&mut part),
+    }
+    part
+}
+
+/// One chunk, or a whole answer.
+pub(super) struct Chunk<'a> {
+    pub(super) parts: &'a [Object],
+    pub(super) id: Option<&'a str>,
+    pub(super) answer: &'a AnswerContext,
+    /// Why an answer ended, and its token counts.
+    pub(super) end: Option<(&'static str, &'a Usage)>,
+}
+
+impl Chunk<'_> {
+    /// Writes its members.
+    pub(super) fn members(&self, pen: &mut Pen<'_>) {
+        let own_id = || self.answer.request_id.trim_start_matches("req_");
+        pen.raw(br#""candidates":[{"content":{"parts":"#);
+        self.parts.write(pen);
+        pen.raw(br#","role":"model"},"index":0"#);
+        pen.put_some("finishReason", self.end.map(|(reason, _)| reason));
+        pen.raw(b"}]");
+        pen.put("modelVersion", &self.answer.model);
+        pen.put("responseId", self.id.filter(|id| !id.is_empty()).unwrap_or_else(own_id));
+        if let Some((_, usage)) = self.end {
+            pen.object_at("usageMetadata", |pen| count(usage, self.answer, pen));
         }
-        None => carriers.sign(part),
     }
-}
-
-/// One chunk, or the beginning of a whole answer.
-pub(super) fn chunk(parts: Vec<Value>, id: Option<&str>, answer: &AnswerContext) -> Map<String, Value> {
-    let candidate = json!({"content": {"parts": parts, "role": "model"}, "index": 0});
-    let id = id.filter(|id| !id.is_empty()).unwrap_or_else(|| answer.request_id.trim_start_matches("req_"));
-    let mut chunk = Map::new();
-    chunk.insert("candidates".to_owned(), json!([candidate]));
-    chunk.insert("modelVersion".to_owned(), answer.model.as_str().into());
-    chunk.insert("responseId".to_owned(), id.into());
-    chunk
-}
-
-/// Adds why an answer ended, and its token counts.
-pub(super) fn end(chunk: &mut Map<String, Value>, reason: &str, usage: &Usage, answer: &AnswerContext) {
-    let candidate = chunk.get_mut("candidates").and_then(|list| list.get_mut(0));
-    if let Some(candidate) = candidate.and_then(Value::as_object_mut) {
-        candidate.insert("finishReason".to_owned(), reason.into());
-    }
-    chunk.insert("usageMetadata".to_owned(), self::usage(usage, answer));
 }
 
 /// The word of SPEC 8.10 for why an answer ended. The words of a refusal are text here, so that
@@ -169,19 +171,17 @@ pub(super) fn finish_reason(stop: &StopReason, has_refusal: bool) -> &'static st
 }
 
 /// Token counts; where a number is demanded and none is known, the estimate or 0.
-fn usage(usage: &Usage, answer: &AnswerContext) -> Value {
+fn count(usage: &Usage, answer: &AnswerContext, pen: &mut Pen<'_>) {
     let input = usage.input.unwrap_or(answer.estimated_input);
     let output = usage.output.unwrap_or(0);
     // Some providers (xAI) count reasoning beside the output, which shows when it is more.
     let thoughts = usage.reasoning.unwrap_or(0);
     let words = output.checked_sub(thoughts).unwrap_or(output);
-    let mut counts = Map::new();
-    counts.insert("promptTokenCount".to_owned(), input.into());
-    counts.extend(usage.cached.map(|count| ("cachedContentTokenCount".to_owned(), count.into())));
-    counts.insert("candidatesTokenCount".to_owned(), words.into());
-    counts.extend(usage.reasoning.map(|count| ("thoughtsTokenCount".to_owned(), count.into())));
-    counts.insert("totalTokenCount".to_owned(), input.saturating_add(words).saturating_add(thoughts).into());
-    Value::Object(counts)
+    pen.put("promptTokenCount", &input);
+    pen.put_some("cachedContentTokenCount", usage.cached);
+    pen.put("candidatesTokenCount", &words);
+    pen.put_some("thoughtsTokenCount", usage.reasoning);
+    pen.put("totalTokenCount", &input.saturating_add(words).saturating_add(thoughts));
 }
 
 #[cfg(test)]

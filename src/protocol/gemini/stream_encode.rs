@@ -4,13 +4,12 @@
 //! chunk holds the reason and the counts together; a state that no call has carried stands on its
 //! part.
 
-use serde_json::{Value, json};
-
+use crate::base::object::{Object, object};
 use crate::base::sse;
 use crate::ir::request::ToolCall;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
-use crate::protocol::gemini::response::{Carriers, call_part, chunk, end, finish_reason};
+use crate::protocol::gemini::response::{Carriers, Chunk, call_part, finish_reason};
 use crate::protocol::wire::{AnswerContext, StreamEncoder};
 
 /// Writes one stream.
@@ -45,19 +44,21 @@ impl Encoder {
         }
     }
 
-    fn part(&self, part: Value, out: &mut Vec<u8>) {
-        let chunk = chunk(vec![part], self.id.as_deref(), &self.answer);
-        sse::write_json(None, &chunk, out);
+    fn part(&self, part: Object, out: &mut Vec<u8>) {
+        self.chunk(&[part], None, out);
+    }
+
+    fn chunk(&self, parts: &[Object], end: Option<(&'static str, &Usage)>, out: &mut Vec<u8>) {
+        let chunk = Chunk { parts, id: self.id.as_deref(), answer: &self.answer, end };
+        sse::write_object(None, out, |pen| chunk.members(pen));
     }
 
     fn last(&mut self, stop: &StopReason, out: &mut Vec<u8>) {
         let mut parts = self.carriers.rest();
         if parts.is_empty() {
-            parts.push(json!({"text": ""}));
+            parts.push(object! {"text": ""});
         }
-        let mut chunk = chunk(parts, self.id.as_deref(), &self.answer);
-        end(&mut chunk, finish_reason(stop, self.has_refusal), &self.usage, &self.answer);
-        sse::write_json(None, &chunk, out);
+        self.chunk(&parts, Some((finish_reason(stop, self.has_refusal), &self.usage)), out);
     }
 
     fn open(&mut self, id: BlockId, kind: &BlockKind) {
@@ -83,10 +84,10 @@ impl Encoder {
             (Open::Call(call), Delta::State(state)) => call.state = Some(state.clone()),
             (Open::Text | Open::Reasoning, Delta::State(state)) => self.carriers.put(Some(state)),
             (Open::Text | Open::Reasoning, Delta::Text(text)) if text.is_empty() => {}
-            (Open::Text, Delta::Text(text)) => self.part(json!({"text": text}), out),
+            (Open::Text, Delta::Text(text)) => self.part(object! {"text": text.as_str()}, out),
             (Open::Reasoning, Delta::Text(text)) => {
                 if self.answer.show_reasoning {
-                    self.part(json!({"text": text, "thought": true}), out);
+                    self.part(object! {"text": text.as_str(), "thought": true}, out);
                 }
             }
         }

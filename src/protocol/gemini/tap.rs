@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::base::json::Members;
+use crate::base::json::{Members, counts};
 use crate::ir::response::Usage;
 use crate::protocol::error;
 use crate::protocol::tap::{Facts, Kind, Seen};
@@ -92,27 +92,26 @@ fn is_empty_text(part: &str) -> bool {
     members.get(part, "text") == Some("\"\"") && members.iter(part).count() == 1
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireUsage {
-    prompt_token_count: Option<u64>,
-    tool_use_prompt_token_count: Option<u64>,
-    cached_content_token_count: Option<u64>,
-    candidates_token_count: Option<u64>,
-    thoughts_token_count: Option<u64>,
-}
-
 pub(super) fn usage(text: &str) -> Option<Usage> {
-    let wire: WireUsage = serde_json::from_str::<Option<WireUsage>>(text).ok()??;
+    let [prompt, tool_use, cached, candidates, thoughts] = counts(
+        text,
+        [
+            "promptTokenCount",
+            "toolUsePromptTokenCount",
+            "cachedContentTokenCount",
+            "candidatesTokenCount",
+            "thoughtsTokenCount",
+        ],
+    )?;
     let sum = |a: Option<u64>, b: Option<u64>| {
         (a.is_some() || b.is_some()).then(|| a.unwrap_or(0).saturating_add(b.unwrap_or(0)))
     };
     Some(Usage {
-        input: sum(wire.prompt_token_count, wire.tool_use_prompt_token_count),
-        cached: wire.cached_content_token_count,
+        input: sum(prompt, tool_use),
+        cached,
         cache_write: None,
-        output: sum(wire.candidates_token_count, wire.thoughts_token_count),
-        reasoning: wire.thoughts_token_count,
+        output: sum(candidates, thoughts),
+        reasoning: thoughts,
     })
 }
 

@@ -4,11 +4,10 @@
 //! its name. In neutral words every call has an id, made of its place, name and arguments where the
 //! client gave none, so that the same history gives the same ids in every turn.
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
 use crate::base::id::stable_hash;
+use crate::base::table::Table;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, MediaKind, Reasoning, ResultPart, Role, ToolCall, ToolResult, Turn};
@@ -50,7 +49,7 @@ pub(super) fn turns(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Turn
         let role = match content.text("role")?.as_deref() {
             None | Some("" | "user" | "function") => Role::User,
             Some("model") => Role::Assistant,
-            Some(_) => return Err(WireError::new(content.at("role"), "user or model")),
+            Some(_) => return Err(content.wrong("role", "user or model")),
         };
         let path = content.at("parts");
         reader.begin(role);
@@ -80,7 +79,7 @@ fn list(value: Value) -> Vec<Value> {
 struct Reader {
     role: Option<Role>,
     calls: usize,
-    known: HashSet<String>,
+    known: Table<String, ()>,
     /// Ids and names of the calls whose results have not come.
     open: Vec<(String, String)>,
     /// Did the user speak since the last call?
@@ -147,7 +146,7 @@ impl Reader {
         let seed = format!("{} {name} {arguments}", self.calls);
         self.calls += 1;
         let id = id.unwrap_or_else(|| made_id(&seed));
-        self.known.insert(id.clone());
+        self.known.insert(id.clone(), ());
         self.open.push((id.clone(), name.to_owned()));
         id
     }
@@ -155,7 +154,7 @@ impl Reader {
     fn result(&mut self, mut fields: Fields, losses: &mut Losses) -> Result<ToolResult, WireError> {
         let given = fields.text("id")?.filter(|id| !id.is_empty());
         let name = fields.text("name")?;
-        let by_id = given.as_ref().filter(|id| self.known.contains(*id));
+        let by_id = given.as_ref().filter(|id| self.known.contains_key(id.as_str()));
         let place = match (by_id, &name) {
             (Some(id), _) => self.open.iter().position(|(known, _)| known == id),
             (None, Some(name)) => self.open.iter().position(|(_, known)| known == name),

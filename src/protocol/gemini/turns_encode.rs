@@ -4,10 +4,11 @@
 //! followed by one that begins with as many results, and, from Gemini 3 on, that the first call of
 //! a turn is signed. So results are put right behind their calls, wherever they stood.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use serde_json::{Map, Value};
 
-use serde_json::{Value, json};
-
+use crate::base::object::object;
+use crate::base::pen::{self, Pen, Put};
+use crate::base::table::Table;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
@@ -25,7 +26,7 @@ const MODEL: &str = "model";
 const USER: &str = "user";
 
 /// Writes the conversation.
-pub(super) fn contents(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) -> Vec<Value> {
+pub(super) fn contents(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) -> Vec<Spoken> {
     let pairs = Pairs::of(&request.turns);
     let mut writer =
         Writer { target, losses, pairs: &pairs, done: Vec::new(), owed: Vec::new(), signed: Vec::new() };
@@ -40,31 +41,32 @@ pub(super) fn contents(request: &Request, target: &TargetContext<'_>, losses: &m
 }
 
 /// The place of a block: its turn, and its number there.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place(usize, usize);
 
 /// Which result answers which call. Ids may come twice in a history, so that places are paired.
 struct Pairs<'r> {
-    results: HashMap<Place, &'r ToolResult>,
-    matched: HashSet<Place>,
+    results: Table<Place, &'r ToolResult>,
+    matched: Table<Place, ()>,
 }
 
 impl<'r> Pairs<'r> {
     fn of(turns: &'r [Turn]) -> Self {
-        let mut pairs = Self { results: HashMap::new(), matched: HashSet::new() };
-        let mut open: HashMap<&str, VecDeque<Place>> = HashMap::new();
+        let mut pairs = Self { results: Table::default(), matched: Table::default() };
+        let mut open: Vec<(&str, Place)> = Vec::new();
         for (index, turn) in turns.iter().enumerate() {
             for (number, block) in turn.blocks.iter().enumerate() {
                 let place = Place(index, number);
                 match (block, turn.role) {
                     (Block::Call(call), Role::Assistant) => {
-                        open.entry(&call.id).or_default().push_back(place);
+                        open.push((&call.id, place));
                     }
                     (Block::Result(result), Role::User) => {
-                        let call = open.get_mut(result.id.as_str()).and_then(VecDeque::pop_front);
+                        let call =
+                            open.iter().position(|(id, _)| *id == result.id).map(|at| open.remove(at).1);
                         if let Some(call) = call {
                             pairs.results.insert(call, result);
-                            pairs.matched.insert(place);
+                            pairs.matched.insert(place, ());
                         }
                     }
                     _ => {}
@@ -82,11 +84,54 @@ struct Owed {
     name: String,
 }
 
+/// A turn: its parts are written as they are found.
+pub(super) struct Spoken {
+    role: &'static str,
+    parts: Vec<u8>,
+}
+
+impl Put for Spoken {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("role", self.role);
+            pen.list_at("parts", |pen| pen.raw(&self.parts));
+        });
+    }
+}
+
+/// A part of words alone.
+pub(super) struct Words<'a>(pub(super) &'a str);
+
+impl Put for Words<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| pen.put("text", self.0));
+    }
+}
+
+/// What a call gave.
+struct Answered {
+    owed: Owed,
+    key: &'static str,
+    said: String,
+}
+
+impl Put for Answered {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.object_at("functionResponse", |pen| {
+                pen.put_some("id", self.owed.id.as_ref());
+                pen.put("name", &self.owed.name);
+                pen.object_at("response", |pen| pen.put(self.key, &self.said));
+            });
+        });
+    }
+}
+
 struct Writer<'a, 't, 'r> {
     target: &'a TargetContext<'t>,
     losses: &'a mut Losses,
     pairs: &'a Pairs<'r>,
-    done: Vec<(&'static str, Vec<Value>)>,
+    done: Vec<Spoken>,
     /// The calls of the model's turn that is being written.
     owed: Vec<Owed>,
     /// Parts of calls, signed, which stood as state of reasoning; their calls are to come.
@@ -94,20 +139,21 @@ struct Writer<'a, 't, 'r> {
 }
 
 impl Writer<'_, '_, '_> {
-    fn finish(mut self) -> Vec<Value> {
+    fn finish(mut self) -> Vec<Spoken> {
         self.answer_calls();
-        if self.done.first().is_none_or(|(role, _)| *role == MODEL) {
-            self.done.insert(0, (USER, vec![text_part("...")]));
+        if self.done.first().is_none_or(|first| first.role == MODEL) {
+            self.done.insert(0, Spoken { role: USER, parts: pen::written(&Words("...")).into_bytes() });
         }
-        let done = self.done.into_iter();
-        done.map(|(role, parts)| json!({"role": role, "parts": parts})).collect()
+        self.done
     }
 
     /// Adds parts to the turn of that role; neighbours are one turn.
-    fn say(&mut self, role: &'static str, part: Value) {
-        match self.done.last_mut() {
-            Some((last, parts)) if *last == role => parts.push(part),
-            _ => self.done.push((role, vec![part])),
+    fn say(&mut self, role: &'static str, part: &dyn Put) {
+        if self.done.last().is_none_or(|last| last.role != role) {
+            self.done.push(Spoken { role, parts: Vec::new() });
+        }
+        if let Some(last) = self.done.last_mut() {
+            Pen::on(&mut last.parts).add(part);
         }
     }
 
@@ -115,7 +161,7 @@ impl Writer<'_, '_, '_> {
         self.answer_calls();
         for (number, block) in turn.blocks.iter().enumerate() {
             match block {
-                Block::Result(_) if self.pairs.matched.contains(&Place(index, number)) => {}
+                Block::Result(_) if self.pairs.matched.contains_key(&Place(index, number)) => {}
                 Block::Result(result) => {
                     self.losses.degrade("tool result", "it belongs to no call; sent as text of the user");
                     self.text(USER, &result_text(result));
@@ -158,7 +204,7 @@ impl Writer<'_, '_, '_> {
 
     fn text(&mut self, role: &'static str, text: &str) {
         if !text.is_empty() {
-            self.say(role, text_part(text));
+            self.say(role, &Words(text));
         }
     }
 
@@ -173,7 +219,7 @@ impl Writer<'_, '_, '_> {
             if part.get("functionCall").is_some() {
                 self.signed.push(part.clone());
             } else if part.is_object() {
-                self.say(MODEL, part.clone());
+                self.say(MODEL, part);
             }
         }
     }
@@ -194,18 +240,15 @@ impl Writer<'_, '_, '_> {
             Some(part) => part,
             None => {
                 let id = fit_id(&call.id, LONGEST_ID);
-                let mut part = json!({"functionCall": {"id": id, "name": name, "args": args}});
-                if self.must_sign()
-                    && let Some(object) = part.as_object_mut()
-                {
-                    object.insert("thoughtSignature".to_owned(), NO_SIGNATURE.into());
-                }
-                part
+                let inner = object! {"id": id, "name": name.as_str(), "args": args};
+                let mut part = object! {"functionCall": inner};
+                part.put_some("thoughtSignature", self.must_sign().then_some(NO_SIGNATURE));
+                part.into()
             }
         };
         let id = part.pointer("/functionCall/id").and_then(Value::as_str).map(str::to_owned);
         self.owed.push(Owed { place, id, name });
-        self.say(MODEL, part);
+        self.say(MODEL, &part);
     }
 
     /// The part as the provider made it, if this is known.
@@ -218,7 +261,8 @@ impl Writer<'_, '_, '_> {
             self.lose_state(state, index);
             return None;
         }
-        let same_args = |part: &Value| part.pointer("/functionCall/args").unwrap_or(&json!({})) == args;
+        let no_args = args.as_object().is_some_and(Map::is_empty);
+        let same_args = |part: &Value| part.pointer("/functionCall/args").map_or(no_args, |own| own == args);
         let same = self.signed.iter().position(|part| fits(part) && same_args(part));
         let place = same.or_else(|| self.signed.iter().position(fits))?;
         Some(self.signed.remove(place))
@@ -236,21 +280,12 @@ impl Writer<'_, '_, '_> {
         }
         for owed in std::mem::take(&mut self.owed) {
             let result = self.pairs.results.get(&owed.place).copied();
-            let response = match result {
-                Some(result) if result.failed => json!({"error": result_text(result)}),
-                Some(result) => json!({"output": result_text(result)}),
-                None => {
-                    self.losses.degrade("tool call", "it has no result; an empty one is sent");
-                    json!({"output": "[no output recorded]"})
-                }
-            };
-            let mut inner = json!({});
-            if let Some(object) = inner.as_object_mut() {
-                object.extend(owed.id.map(|id| ("id".to_owned(), Value::from(id))));
-                object.insert("name".to_owned(), owed.name.into());
-                object.insert("response".to_owned(), response);
+            if result.is_none() {
+                self.losses.degrade("tool call", "it has no result; an empty one is sent");
             }
-            self.say(USER, json!({"functionResponse": inner}));
+            let key = if result.is_some_and(|result| result.failed) { "error" } else { "output" };
+            let said = result.map_or_else(|| "[no output recorded]".to_owned(), result_text);
+            self.say(USER, &Answered { owed, key, said });
             if let Some(result) = result {
                 self.result_media(result);
             }
@@ -284,13 +319,10 @@ impl Writer<'_, '_, '_> {
         if refused {
             self.losses.degrade("media", "the target is known not to take it");
         } else {
-            self.say(role, json!({"inlineData": {"mimeType": mime, "data": data}}));
+            let data = object! {"mimeType": mime.as_str(), "data": data.as_str()};
+            self.say(role, &object! {"inlineData": data});
         }
     }
-}
-
-fn text_part(text: &str) -> Value {
-    json!({"text": text})
 }
 
 fn result_text(result: &ToolResult) -> String {

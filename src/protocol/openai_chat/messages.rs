@@ -1,13 +1,12 @@
 //! The turns of a conversation as Chat's messages. Texts are borrowed until they are written: a
 //! coding agent's history is long.
 
+use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::HashSet;
 
-use serde::Serialize;
-use serde_json::{Value, json};
-
-use crate::base::quote::Text;
+use crate::base::object::{Object, object};
+use crate::base::pen::{self, Pen, Put};
+use crate::base::table::Table;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name, nine_characters};
 use crate::ir::request::{
@@ -31,55 +30,105 @@ pub(super) fn write<'r>(
 }
 
 /// One message.
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub(super) struct Message<'r> {
     role: &'static str,
     content: Content<'r>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<Cow<'r, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Cow<'r, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_details: Option<Vec<&'r Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Cow<'r, str>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'r>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<String>,
 }
 
+impl Put for Message<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("role", self.role);
+            pen.key("content");
+            match &self.content {
+                Content::Null => pen.raw(b"null"),
+                Content::Text(text) => text.write(pen),
+                Content::Parts(parts) => parts.write(pen),
+            }
+            pen.put_some("reasoning_content", self.reasoning_content.as_ref());
+            pen.put_some("reasoning", self.reasoning.as_ref());
+            pen.put_some("reasoning_details", self.reasoning_details.as_ref());
+            pen.put_some("refusal", self.refusal.as_ref());
+            pen.put_all("tool_calls", &self.tool_calls);
+            pen.put_some("tool_call_id", self.tool_call_id.as_ref());
+        });
+    }
+}
+
+impl Message<'_> {
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        let said = match &self.content {
+            Content::Null => 0,
+            Content::Text(text) => text.len(),
+            Content::Parts(parts) => parts.iter().map(Part::size).sum(),
+        };
+        said + self.tool_calls.iter().map(|call| call.arguments.len() + 128).sum::<usize>() + 64
+    }
+}
+
 /// What a message says.
-#[derive(Default, Serialize)]
-#[serde(untagged)]
+#[derive(Default)]
 enum Content<'r> {
     /// An assistant only calls.
     #[default]
     Null,
-    Text(Text<'r>),
+    Text(Cow<'r, str>),
     Parts(Vec<Part<'r>>),
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
 enum Part<'r> {
-    Text { r#type: &'static str, text: Text<'r> },
-    Media(Value),
+    Text(Cow<'r, str>),
+    Media(Object),
 }
 
-#[derive(Serialize)]
+impl Part<'_> {
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len() + 32,
+            Self::Media(_) => 256,
+        }
+    }
+}
+
+impl Put for Part<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        match self {
+            Self::Media(media) => media.write(pen),
+            Self::Text(text) => pen.object(|pen| {
+                pen.put("type", "text");
+                pen.put("text", text);
+            }),
+        }
+    }
+}
+
 struct Call<'r> {
     id: String,
-    r#type: &'static str,
-    function: Function<'r>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    name: String,
+    arguments: Cow<'r, str>,
     extra_content: Option<&'r Value>,
 }
 
-#[derive(Serialize)]
-struct Function<'r> {
-    name: String,
-    arguments: Text<'r>,
+impl Put for Call<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("id", &self.id);
+            pen.put("type", "function");
+            pen.object_at("function", |pen| {
+                pen.put("name", &self.name);
+                pen.put("arguments", &self.arguments);
+            });
+            pen.put_some("extra_content", self.extra_content);
+        });
+    }
 }
 
 /// Writes the conversation.
@@ -88,7 +137,7 @@ struct Writer<'r, 'a, 't> {
     losses: &'a mut Losses,
     messages: Vec<Message<'r>>,
     /// Ids of the results that are there.
-    answered: HashSet<&'r str>,
+    answered: Table<&'r str, ()>,
 }
 
 impl<'r> Writer<'r, '_, '_> {
@@ -96,13 +145,13 @@ impl<'r> Writer<'r, '_, '_> {
         if !request.system.is_empty() {
             self.say("system", joined(request.system.iter().map(String::as_str), "\n\n"));
         }
-        let mut called = HashSet::new();
+        let mut called = Table::default();
         for (index, turn) in request.turns.iter().enumerate() {
             match turn.role {
                 Role::Instructions => self.instructions(turn),
                 Role::User => self.user(turn, &called),
                 Role::Assistant => {
-                    called.extend(calls(turn).map(|call| call.id.as_str()));
+                    called.extend(calls(turn).map(|call| (call.id.as_str(), ())));
                     self.assistant(turn, index);
                 }
             }
@@ -110,7 +159,7 @@ impl<'r> Writer<'r, '_, '_> {
     }
 
     fn say(&mut self, role: &'static str, text: Cow<'r, str>) {
-        self.messages.push(Message { role, content: Content::Text(Text(text)), ..Message::default() });
+        self.messages.push(Message { role, content: Content::Text(text), ..Message::default() });
     }
 
     /// Many servers take `system` first only.
@@ -124,19 +173,19 @@ impl<'r> Writer<'r, '_, '_> {
         }
     }
 
-    fn user(&mut self, turn: &'r Turn, called: &HashSet<&str>) {
+    fn user(&mut self, turn: &'r Turn, called: &Table<&str, ()>) {
         let mut pictures = Vec::new();
         let mut parts = Vec::new();
         for block in &turn.blocks {
             match block {
-                Block::Result(result) if called.contains(result.id.as_str()) => {
+                Block::Result(result) if called.contains_key(result.id.as_str()) => {
                     self.result(result, &mut pictures)
                 }
                 Block::Result(result) => {
                     self.losses.degrade("tool result", "it belongs to no call; sent as text of the user");
-                    parts.push(text_part(result_text(result, &mut Vec::new())));
+                    parts.push(Part::Text(result_text(result, &mut Vec::new())));
                 }
-                Block::Text(text) | Block::Refusal(text) => parts.push(text_part(Cow::Borrowed(text))),
+                Block::Text(text) | Block::Refusal(text) => parts.push(Part::Text(Cow::Borrowed(text))),
                 Block::Media(media) => parts.extend(self.media(media).map(Part::Media)),
                 Block::Call(_) | Block::Reasoning(_) => {}
             }
@@ -148,19 +197,19 @@ impl<'r> Writer<'r, '_, '_> {
 
     /// A user message: a plain text where there is only text.
     fn parts(&mut self, mut parts: Vec<Part<'r>>) {
-        let all_text = parts.iter().all(|part| matches!(part, Part::Text { .. }));
+        let all_text = parts.iter().all(|part| matches!(part, Part::Text(_)));
         let content = match (all_text, parts.len()) {
             (_, 0) => return,
             (true, 1) => match parts.remove(0) {
-                Part::Text { text, .. } => Content::Text(text),
+                Part::Text(text) => Content::Text(text),
                 media @ Part::Media(_) => Content::Parts(vec![media]),
             },
             (true, _) => {
                 let texts = parts.iter().filter_map(|part| match part {
-                    Part::Text { text, .. } => Some(text.0.as_ref()),
+                    Part::Text(text) => Some(text.as_ref()),
                     Part::Media(_) => None,
                 });
-                Content::Text(Text(texts.collect::<Vec<_>>().join("\n\n").into()))
+                Content::Text(texts.collect::<Vec<_>>().join("\n\n").into())
             }
             (false, _) => Content::Parts(parts),
         };
@@ -172,7 +221,7 @@ impl<'r> Writer<'r, '_, '_> {
         let tool_call_id = Some(self.id(&result.id));
         self.messages.push(Message {
             role: "tool",
-            content: Content::Text(Text(text)),
+            content: Content::Text(text),
             tool_call_id,
             ..Message::default()
         });
@@ -182,7 +231,7 @@ impl<'r> Writer<'r, '_, '_> {
         let mut message = Message { role: "assistant", ..Message::default() };
         let said = joined(texts(turn), "\n\n");
         if !said.is_empty() {
-            message.content = Content::Text(Text(said));
+            message.content = Content::Text(said);
         }
         let refused = turn.blocks.iter();
         let refused = refused
@@ -200,9 +249,9 @@ impl<'r> Writer<'r, '_, '_> {
         }
         self.messages.push(message);
         let answered = std::mem::take(&mut self.answered);
-        for call in calls(turn).filter(|call| !answered.contains(call.id.as_str())) {
+        for call in calls(turn).filter(|call| !answered.contains_key(call.id.as_str())) {
             self.losses.degrade("tool call", "it has no result; an empty one is sent");
-            let content = Content::Text(Text("[no output recorded]".into()));
+            let content = Content::Text("[no output recorded]".into());
             let tool_call_id = Some(self.id(&call.id));
             self.messages.push(Message { role: "tool", content, tool_call_id, ..Message::default() });
         }
@@ -250,8 +299,8 @@ impl<'r> Writer<'r, '_, '_> {
         }
         Call {
             id: self.id(&call.id),
-            r#type: "function",
-            function: Function { name: fit_name(&call.name, &NAMES), arguments: Text(arguments(call)) },
+            name: fit_name(&call.name, &NAMES),
+            arguments: arguments(call),
             extra_content: own.and_then(|state| state.blocks.first()),
         }
     }
@@ -260,7 +309,7 @@ impl<'r> Writer<'r, '_, '_> {
         if self.target.dialect.nine_character_ids { nine_characters(id) } else { fit_id(id, 64) }
     }
 
-    fn media(&mut self, media: &Media) -> Option<Value> {
+    fn media(&mut self, media: &Media) -> Option<Object> {
         let refuses = self.target.dialect.refuses;
         match (media.kind, &media.source) {
             (MediaKind::Image, Source::Inline { mime, data }) if !refuses.images => {
@@ -270,12 +319,13 @@ impl<'r> Writer<'r, '_, '_> {
             (MediaKind::Document, Source::Inline { mime, data }) if !refuses.pdf => {
                 let name = media.name.as_deref().unwrap_or("document.pdf");
                 let data = format!("data:{mime};base64,{data}");
-                Some(json!({"type": "file", "file": {"filename": name, "file_data": data}}))
+                Some(object! {"type": "file", "file": object! {"filename": name, "file_data": data}})
             }
             (MediaKind::Audio, Source::Inline { mime, data }) => {
                 let format = mime.rsplit('/').next().unwrap_or("wav").trim_start_matches("x-");
                 let format = if format == "mpeg" { "mp3" } else { format };
-                Some(json!({"type": "input_audio", "input_audio": {"data": data, "format": format}}))
+                let audio = object! {"data": data.as_str(), "format": format};
+                Some(object! {"type": "input_audio", "input_audio": audio})
             }
             (MediaKind::Document, Source::Url(_)) => {
                 self.losses.refuse("document", "Chat takes no document by URL, and llmgate fetches none");
@@ -293,10 +343,12 @@ impl<'r> Writer<'r, '_, '_> {
     }
 }
 
-fn results(request: &Request) -> HashSet<&str> {
+fn results(request: &Request) -> Table<&str, ()> {
     let blocks = request.turns.iter().flat_map(|turn| &turn.blocks);
     blocks
-        .filter_map(|block| if let Block::Result(result) = block { Some(result.id.as_str()) } else { None })
+        .filter_map(
+            |block| if let Block::Result(result) = block { Some((result.id.as_str(), ())) } else { None },
+        )
         .collect()
 }
 
@@ -339,21 +391,17 @@ fn result_text<'r>(result: &'r ToolResult, pictures: &mut Vec<&'r Media>) -> Cow
     Cow::Owned(texts.join("\n"))
 }
 
-fn text_part(text: Cow<'_, str>) -> Part<'_> {
-    Part::Text { r#type: "text", text: Text(text) }
-}
-
-fn image(url: &str, media: &Media) -> Value {
-    match media.detail.as_deref().filter(|detail| matches!(*detail, "auto" | "low" | "high")) {
-        Some(detail) => json!({"type": "image_url", "image_url": {"url": url, "detail": detail}}),
-        None => json!({"type": "image_url", "image_url": {"url": url}}),
-    }
+fn image(url: &str, media: &Media) -> Object {
+    let mut image = object! {"url": url};
+    let known = |detail: &&str| matches!(*detail, "auto" | "low" | "high");
+    image.put_some("detail", media.detail.as_deref().filter(known));
+    object! {"type": "image_url", "image_url": image}
 }
 
 /// A function's arguments; the input of a free-form tool is its one member.
 fn arguments(call: &ToolCall) -> Cow<'_, str> {
     if call.free_form {
-        Cow::Owned(json!({"input": call.arguments}).to_string())
+        Cow::Owned(pen::object(|pen| pen.put("input", &call.arguments)))
     } else if call.arguments.trim().is_empty() {
         Cow::Borrowed("{}")
     } else {

@@ -78,7 +78,7 @@ fn message(mut message: Fields, request: &mut Request, losses: &mut Losses) -> R
             let result = result(&mut message, losses)?;
             request.turns.push(Turn::of(Role::User, Block::Result(result)));
         }
-        _ => return Err(WireError::new(message.at("role"), "system, developer, user, assistant or tool")),
+        _ => return Err(message.wrong("role", "system, developer, user, assistant or tool")),
     }
     message.lose_rest(losses);
     Ok(())
@@ -135,7 +135,7 @@ pub(super) fn call(mut call: Fields, losses: &mut Losses) -> Result<ToolCall, Wi
     let free_form = kind.as_deref() == Some("custom");
     let (inner, field) = if free_form { ("custom", "input") } else { ("function", "arguments") };
     let Some(mut function) = call.object(inner)? else {
-        return Err(WireError::new(call.at(inner), "an object"));
+        return Err(call.wrong(inner, "an object"));
     };
     let name = function.required_text("name")?;
     let arguments = match function.take(field) {
@@ -217,14 +217,14 @@ fn image(part: &mut Fields) -> Result<Media, WireError> {
             let mut image = Fields::of(value, part.at("image_url"))?;
             (image.required_text("url")?, image.text("detail")?)
         }
-        None => return Err(WireError::new(part.at("image_url"), "an object")),
+        None => return Err(part.wrong("image_url", "an object")),
     };
     Ok(Media { kind: MediaKind::Image, source: source(url), name: None, detail })
 }
 
 fn file(part: &mut Fields, losses: &mut Losses) -> Result<Option<Block>, WireError> {
     let Some(mut file) = part.object("file")? else {
-        return Err(WireError::new(part.at("file"), "an object"));
+        return Err(part.wrong("file", "an object"));
     };
     let name = file.text("filename")?;
     match file.text("file_data")? {
@@ -244,7 +244,7 @@ fn file(part: &mut Fields, losses: &mut Losses) -> Result<Option<Block>, WireErr
 
 fn audio(part: &mut Fields) -> Result<Option<Block>, WireError> {
     let Some(mut audio) = part.object("input_audio")? else {
-        return Err(WireError::new(part.at("input_audio"), "an object"));
+        return Err(part.wrong("input_audio", "an object"));
     };
     let mime = format!("audio/{}", audio.text("format")?.unwrap_or_else(|| "wav".to_owned()));
     let source = Source::Inline { mime, data: audio.required_text("data")? };

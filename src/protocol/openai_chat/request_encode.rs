@@ -3,17 +3,16 @@
 //! What many servers demand is done for all: instructions first as one `system` message, a `tool`
 //! message right behind the calls it belongs to, a plain text where there is only text.
 
-use std::borrow::Cow;
+use serde_json::Value;
 
-use serde::Serialize;
-use serde_json::{Number, Value, json};
-
-use crate::base::json;
+use crate::base::object::{Object, object};
+use crate::base::pen::{self, Pen, Put, Raw};
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{Effort, Format, Level, Request, Tool, ToolChoice, ToolForm};
 use crate::protocol::dialect::{LimitField, ReasoningStyle};
 use crate::protocol::openai_chat::messages::{self, Message};
+use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
 /// What a function may be called (OpenAI's reference, `tools.function.name`).
@@ -29,116 +28,75 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let dialect = target.dialect;
     let limit = request.limit.map(|limit| limit.min(dialect.max_output.unwrap_or(u64::MAX)));
     let has_tools = !request.tools.is_empty();
-    let body = Body {
-        model: target.model,
-        messages,
-        tools: request.tools.iter().map(tool).collect(),
-        tool_choice: request
-            .choice
-            .as_ref()
-            .filter(|_| has_tools)
-            .and_then(|c| choice(c, target, &mut losses)),
-        parallel_tool_calls: (has_tools && request.one_call).then_some(false),
-        reasoning_effort: effort(request, target, &mut losses),
-        response_format: request.format.as_ref().map(format),
-        verbosity: request.verbosity.as_deref(),
-        temperature: request.sampling.temperature.clone(),
-        top_p: request.sampling.top_p.clone(),
-        stop: stops(request, &mut losses),
-        seed: request.sampling.seed.clone(),
-        presence_penalty: request.sampling.presence_penalty.clone(),
-        frequency_penalty: request.sampling.frequency_penalty.clone(),
-        max_tokens: limit.filter(|_| dialect.limit_field == LimitField::MaxTokens),
-        max_completion_tokens: limit.filter(|_| dialect.limit_field == LimitField::MaxCompletionTokens),
-        prompt_cache_key: request.cache_key.as_deref().or(target.session).filter(|_| dialect.is_openai),
-        stream: request.stream.then_some(true),
-        stream_options: request.stream.then(|| json!({"include_usage": true})),
-    };
-    if request.sampling.top_k.is_some() {
+    let choice = request.choice.as_ref().filter(|_| has_tools);
+    let choice = choice.and_then(|asked| self::choice(asked, target, &mut losses));
+    let effort = effort(request, target, &mut losses);
+    let stops = stops(request, &mut losses);
+    let sampling = &request.sampling;
+    let texts = messages.iter().map(Message::size).sum();
+    let body = pen::long_object(texts, |pen| {
+        pen.put("model", target.model);
+        pen.put("messages", &messages);
+        pen.put_all("tools", &request.tools.iter().map(Declared).collect::<Vec<_>>());
+        pen.put_some("tool_choice", choice);
+        pen.put_some("parallel_tool_calls", (has_tools && request.one_call).then_some(false));
+        pen.put_some("reasoning_effort", effort);
+        pen.put_some("response_format", request.format.as_ref().map(format));
+        pen.put_some("verbosity", request.verbosity.as_deref());
+        pen.put_some("temperature", sampling.temperature.as_ref());
+        pen.put_some("top_p", sampling.top_p.as_ref());
+        pen.put_all("stop", stops);
+        pen.put_some("seed", sampling.seed.as_ref());
+        pen.put_some("presence_penalty", sampling.presence_penalty.as_ref());
+        pen.put_some("frequency_penalty", sampling.frequency_penalty.as_ref());
+        pen.put_some("max_tokens", limit.filter(|_| dialect.limit_field == LimitField::MaxTokens));
+        let is_other = dialect.limit_field == LimitField::MaxCompletionTokens;
+        pen.put_some("max_completion_tokens", limit.filter(|_| is_other));
+        let cache_key = request.cache_key.as_deref().or(target.session);
+        pen.put_some("prompt_cache_key", cache_key.filter(|_| dialect.is_openai));
+        if request.stream {
+            pen.raw(br#","stream":true,"stream_options":{"include_usage":true}"#);
+        }
+    });
+    if sampling.top_k.is_some() {
         losses.degrade("top_k", "Chat has no such field");
     }
-    // A struct of texts, numbers and values can always be written.
-    (json::written(&body), losses)
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    messages: Vec<Message<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Declared<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parallel_tool_calls: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_effort: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response_format: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verbosity: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<Number>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    stop: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    presence_penalty: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frequency_penalty: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prompt_cache_key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<Value>,
+    (body, losses)
 }
 
 /// A tool as it is declared.
-#[derive(Serialize)]
-struct Declared<'a> {
-    r#type: &'static str,
-    function: Function<'a>,
-}
+struct Declared<'a>(&'a Tool);
 
-#[derive(Serialize)]
-struct Function<'a> {
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<Cow<'a, str>>,
-    parameters: Cow<'a, Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    strict: Option<bool>,
-}
-
-fn tool(tool: &Tool) -> Declared<'_> {
-    let described = tool.description.as_deref();
-    let (description, parameters, strict) = match &tool.form {
-        ToolForm::Function { schema, strict } => {
-            (described.map(Cow::Borrowed), Cow::Borrowed(schema), *strict)
-        }
-        ToolForm::FreeForm { grammar } => {
-            let schema = json!({
-                "type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"],
+impl Put for Declared<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let tool = self.0;
+        pen.object(|pen| {
+            pen.put("type", "function");
+            pen.object_at("function", |pen| {
+                pen.put("name", &fit_name(&tool.name, &NAMES));
+                match &tool.form {
+                    ToolForm::Function { schema, strict } => {
+                        pen.put_some("description", tool.description.as_deref());
+                        pen.put("parameters", schema);
+                        pen.put_some("strict", *strict);
+                    }
+                    ToolForm::FreeForm { grammar } => {
+                        let described = tool.description.as_deref().into_iter().chain(grammar.as_deref());
+                        let described: Vec<&str> = described.collect();
+                        let described = (!described.is_empty()).then(|| described.join("\n\n"));
+                        pen.put_some("description", described);
+                        pen.put("parameters", &Raw(INPUT_SCHEMA.as_bytes()));
+                    }
+                }
             });
-            let described: Vec<&str> = described.into_iter().chain(grammar.as_deref()).collect();
-            let described = (!described.is_empty()).then(|| Cow::Owned(described.join("\n\n")));
-            (described, Cow::Owned(schema), None)
-        }
-    };
-    let function = Function { name: fit_name(&tool.name, &NAMES), description, parameters, strict };
-    Declared { r#type: "function", function }
+        });
+    }
 }
 
 fn choice(choice: &ToolChoice, target: &TargetContext<'_>, losses: &mut Losses) -> Option<Value> {
-    let named = |name: &str| json!({"type": "function", "function": {"name": fit_name(name, &NAMES)}});
+    let named = |name: &str| {
+        Value::from(object! {"type": "function", "function": object! {"name": fit_name(name, &NAMES)}})
+    };
     match choice {
         ToolChoice::Auto => Some("auto".into()),
         ToolChoice::None => Some("none".into()),
@@ -146,7 +104,8 @@ fn choice(choice: &ToolChoice, target: &TargetContext<'_>, losses: &mut Losses) 
         ToolChoice::One(name) => Some(named(name)),
         ToolChoice::OneOf(names) if target.dialect.is_openai => {
             let tools: Vec<Value> = names.iter().map(|name| named(name)).collect();
-            Some(json!({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": tools}}))
+            let allowed = object! {"mode": "required", "tools": tools};
+            Some(object! {"type": "allowed_tools", "allowed_tools": allowed}.into())
         }
         ToolChoice::OneOf(names) => match names.as_slice() {
             [only] => Some(named(only)),
@@ -178,26 +137,23 @@ fn effort(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) ->
     Some(level.name())
 }
 
-fn format(format: &Format) -> Value {
+fn format(format: &Format) -> Object {
     match format {
-        Format::JsonObject => json!({"type": "json_object"}),
+        Format::JsonObject => object! {"type": "json_object"},
         Format::JsonSchema { name, description, schema, strict } => {
-            let mut inner = json!({"name": name.as_deref().unwrap_or("output")});
-            if let Some(object) = inner.as_object_mut() {
-                object
-                    .extend(description.as_deref().map(|text| ("description".to_owned(), Value::from(text))));
-                object.insert("schema".to_owned(), schema.clone());
-                object.extend(strict.map(|strict| ("strict".to_owned(), Value::from(strict))));
-            }
-            json!({"type": "json_schema", "json_schema": inner})
+            let mut inner = object! {"name": name.as_deref().unwrap_or("output")};
+            inner.put_some("description", description.as_deref());
+            inner.put("schema", schema.clone());
+            inner.put_some("strict", *strict);
+            object! {"type": "json_schema", "json_schema": inner}
         }
     }
 }
 
-fn stops(request: &Request, losses: &mut Losses) -> Vec<String> {
-    let stops = &request.sampling.stop;
+fn stops<'r>(request: &'r Request, losses: &mut Losses) -> &'r [String] {
+    let stops = request.sampling.stop.as_slice();
     if stops.len() > MOST_STOPS {
         losses.degrade("stop", "Chat takes four stop texts");
     }
-    stops.iter().take(MOST_STOPS).cloned().collect()
+    stops.get(..MOST_STOPS).unwrap_or(stops)
 }

@@ -1,9 +1,12 @@
 //! A whole Chat answer -> neutral words, and back.
 
-use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+use serde_json::Value;
 
 use crate::base::id::stable_hash;
-use crate::base::json;
+use crate::base::json::{Members, elements};
+use crate::base::pen::{self, Pen, Put};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, Tool, ToolCall, ToolForm};
@@ -14,23 +17,37 @@ use crate::protocol::openai_chat::tap;
 use crate::protocol::unwrap::{INPUT, unwrapped};
 use crate::protocol::wire::{AnswerContext, WireError};
 
-/// Reads an answer; of several choices the first counts.
+/// Reads an answer; of several choices the first counts. Of the rest nothing is made but what is
+/// asked for.
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
-    let mut fields = Fields::parse(text)?;
-    let choices = fields.list("choices")?.ok_or_else(|| WireError::new("choices", "a list"))?;
-    let usage = fields.take("usage").and_then(|usage| tap::usage(&json::written(&usage))).unwrap_or_default();
-    let (id, model) = (fields.text("id")?, fields.text("model")?);
+    let broken = || Fields::parse(text).err().unwrap_or_else(|| WireError::new("", "an object"));
+    let members = Members::read(text).map_err(|_| broken())?;
+    let list = members.get(text, "choices").and_then(|list| Some((list, elements(list).ok()?)));
+    let (list, choices) = list.ok_or_else(|| WireError::new("choices", "a list"))?;
+    let usage = members.get(text, "usage").and_then(tap::usage).unwrap_or_default();
+    let id = string(text, &members, "id", "id")?;
+    let model = string(text, &members, "model", "model")?;
     let mut response = Response { id, model, usage, ..Response::default() };
-    let Some(choice) = choices.into_iter().next() else { return Ok(response) };
-    let mut choice = Fields::of(choice, "choices[0]")?;
-    if let Some(mut message) = choice.object("message")? {
-        response.blocks = message_blocks(&mut message)?;
+    let Some(choice) = choices.first().and_then(|first| list.get(first.clone())) else {
+        return Ok(response);
+    };
+    let members = Members::read(choice).map_err(|_| WireError::new("choices[0]", "an object"))?;
+    if let Some(message) = members.get(choice, "message").filter(|message| *message != "null") {
+        let message = serde_json::from_str(message).map_err(|_| broken())?;
+        response.blocks = message_blocks(&mut Fields::of(message, "choices[0].message")?)?;
     }
     name_calls(&mut response, seed);
     let has_call = response.blocks.iter().any(|block| matches!(block, Block::Call(_)));
-    let reason = choice.text("finish_reason")?;
+    let reason = string(choice, &members, "finish_reason", "choices[0].finish_reason")?;
     response.stop = stop(reason.as_deref().unwrap_or("stop")).settled(has_call);
     Ok(response)
+}
+
+fn string(text: &str, members: &Members, name: &str, path: &str) -> Result<Option<String>, WireError> {
+    match members.get(text, name) {
+        None | Some("null") => Ok(None),
+        Some(value) => serde_json::from_str(value).map(Some).map_err(|_| WireError::new(path, "a string")),
+    }
 }
 
 /// A provider's word for why an answer ended.
@@ -101,35 +118,35 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
         _ => None,
     });
     let reasoning: String = reasoning.collect();
-    let calls: Vec<Value> = response
+    let calls: Vec<CallMember<'_>> = response
         .blocks
         .iter()
-        .filter_map(|block| if let Block::Call(call) = block { Some(call_value(call, answer)) } else { None })
+        .filter_map(
+            |block| if let Block::Call(call) = block { Some(CallMember { call, answer }) } else { None },
+        )
         .collect();
     if response.blocks.iter().any(|block| matches!(block, Block::Media(_))) {
         losses.degrade("answer", "an image in the answer has no place in Chat");
     }
-    let mut message = Map::new();
-    message.insert("role".to_owned(), "assistant".into());
-    message.insert("content".to_owned(), said.map_or(Value::Null, Value::from));
-    message.insert("refusal".to_owned(), refusals.map_or(Value::Null, Value::from));
-    if !reasoning.is_empty() {
-        message.insert("reasoning_content".to_owned(), reasoning.into());
-    }
-    if !calls.is_empty() {
-        message.insert("tool_calls".to_owned(), calls.into());
-    }
-    let body = json!({
-        "id": answer_id(response.id.as_deref(), answer),
-        "object": "chat.completion",
-        "created": answer.created,
-        "model": answer.model,
-        "choices": [{
-            "index": 0, "message": message, "logprobs": null, "finish_reason": finish_reason(&response.stop),
-        }],
-        "usage": usage(&response.usage, answer),
+    let body = pen::object(|pen| {
+        pen.put("id", &answer_id(response.id.as_deref(), answer));
+        pen.put("object", "chat.completion");
+        pen.put("created", &answer.created);
+        pen.put("model", &answer.model);
+        pen.raw(br#","choices":[{"index":0,"message":"#);
+        pen.object(|pen| {
+            pen.put("role", "assistant");
+            pen.put("content", &said);
+            pen.put("refusal", &refusals);
+            pen.put_some("reasoning_content", Some(&reasoning).filter(|text| !text.is_empty()));
+            pen.put_all("tool_calls", &calls);
+        });
+        pen.put("logprobs", &());
+        pen.put("finish_reason", finish_reason(&response.stop));
+        pen.raw(b"}]");
+        pen.put("usage", &Counts { usage: &response.usage, answer });
     });
-    (json::written(&body), losses)
+    (body, losses)
 }
 
 /// `chatcmpl-` and the provider's id, or the request's.
@@ -152,22 +169,31 @@ pub(super) fn finish_reason(stop: &StopReason) -> &'static str {
 }
 
 /// Token counts; where a number is demanded and none is known, the estimate or 0.
-pub(super) fn usage(usage: &Usage, answer: &AnswerContext) -> Value {
-    let input = usage.input.unwrap_or(answer.estimated_input);
-    let output = usage.output.unwrap_or(0);
-    let mut value = json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input.saturating_add(output)});
-    if let Some(object) = value.as_object_mut() {
-        let mut prompt = Map::new();
-        prompt.extend(usage.cached.map(|count| ("cached_tokens".to_owned(), Value::from(count))));
-        prompt.extend(usage.cache_write.map(|count| ("cache_write_tokens".to_owned(), Value::from(count))));
-        if !prompt.is_empty() {
-            object.insert("prompt_tokens_details".to_owned(), prompt.into());
-        }
-        if let Some(count) = usage.reasoning {
-            object.insert("completion_tokens_details".to_owned(), json!({"reasoning_tokens": count}));
-        }
+pub(super) struct Counts<'a> {
+    pub(super) usage: &'a Usage,
+    pub(super) answer: &'a AnswerContext,
+}
+
+impl Put for Counts<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let usage = self.usage;
+        let input = usage.input.unwrap_or(self.answer.estimated_input);
+        let output = usage.output.unwrap_or(0);
+        pen.object(|pen| {
+            pen.put("prompt_tokens", &input);
+            pen.put("completion_tokens", &output);
+            pen.put("total_tokens", &input.saturating_add(output));
+            if usage.cached.is_some() || usage.cache_write.is_some() {
+                pen.object_at("prompt_tokens_details", |pen| {
+                    pen.put_some("cached_tokens", usage.cached);
+                    pen.put_some("cache_write_tokens", usage.cache_write);
+                });
+            }
+            if let Some(count) = usage.reasoning {
+                pen.object_at("completion_tokens_details", |pen| pen.put("reasoning_tokens", &count));
+            }
+        });
     }
-    value
 }
 
 fn texts<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> Option<&'a String>) -> Option<String> {
@@ -175,22 +201,33 @@ fn texts<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> Option<&'a String>
     (!found.is_empty()).then(|| found.concat())
 }
 
-fn call_value(call: &ToolCall, answer: &AnswerContext) -> Value {
-    let (id, name) = (&call.id, &call.name);
-    let mut value = if call.free_form {
-        json!({"id": id, "type": "custom", "custom": {"name": name, "input": call.arguments}})
-    } else if is_free_form(name, answer) {
-        let input = unwrapped(&call.arguments, INPUT);
-        json!({"id": id, "type": "custom", "custom": {"name": name, "input": input}})
-    } else {
-        let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-        json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
-    };
-    if let (Some(extra), Some(object)) = (call.state.as_ref().and_then(extra_content), value.as_object_mut())
-    {
-        object.insert("extra_content".to_owned(), extra);
+/// A call of an answer.
+struct CallMember<'a> {
+    call: &'a ToolCall,
+    answer: &'a AnswerContext,
+}
+
+impl Put for CallMember<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let call = self.call;
+        let stands_for = !call.free_form && is_free_form(&call.name, self.answer);
+        let (kind, field) =
+            if call.free_form || stands_for { ("custom", "input") } else { ("function", "arguments") };
+        let text = match call.arguments.as_str() {
+            given if stands_for => Cow::Owned(unwrapped(given, INPUT)),
+            "" if !call.free_form => Cow::Borrowed("{}"),
+            given => Cow::Borrowed(given),
+        };
+        pen.object(|pen| {
+            pen.put("id", &call.id);
+            pen.put("type", kind);
+            pen.object_at(kind, |pen| {
+                pen.put("name", &call.name);
+                pen.put(field, &text);
+            });
+            put_extra_content(call.state.as_ref(), pen);
+        });
     }
-    value
 }
 
 /// Did the client offer a free-form tool of that name, for which a function may stand?
@@ -200,8 +237,12 @@ pub(super) fn is_free_form(name: &str, answer: &AnswerContext) -> bool {
 }
 
 /// Gemini's thought signature where Google's own Chat endpoint puts it.
-pub(super) fn extra_content(state: &State) -> Option<Value> {
-    let block = state.blocks.first().filter(|_| state.origin == "gemini")?;
-    let signature = block.get("thoughtSignature")?;
-    Some(json!({"google": {"thought_signature": signature}}))
+pub(super) fn put_extra_content(state: Option<&State>, pen: &mut Pen<'_>) {
+    let state = state.filter(|state| state.origin == "gemini");
+    let signature = state.and_then(|state| state.blocks.first()?.get("thoughtSignature"));
+    if let Some(signature) = signature {
+        pen.object_at("extra_content", |pen| {
+            pen.object_at("google", |pen| pen.put("thought_signature", signature));
+        });
+    }
 }

@@ -1,12 +1,13 @@
 //! Events -> Chat chunks.
 
-use serde_json::{Value, json};
-
+use crate::base::pen::{self, Pen, Raw};
 use crate::base::sse;
 use crate::ir::carrier::State;
 use crate::ir::response::Usage;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
-use crate::protocol::openai_chat::response::{answer_id, extra_content, finish_reason, is_free_form, usage};
+use crate::protocol::openai_chat::response::{
+    Counts, answer_id, finish_reason, is_free_form, put_extra_content,
+};
 use crate::protocol::unwrap::Unwrap;
 use crate::protocol::wire::{AnswerContext, StreamEncoder};
 
@@ -42,31 +43,45 @@ struct Call {
 }
 
 impl Call {
-    /// The first chunk of the call.
-    fn opening(&self) -> Value {
-        let mut call = if self.free_form {
-            json!({"index": self.index, "id": self.id, "type": "custom",
-                "custom": {"name": self.name, "input": ""}})
-        } else {
-            json!({"index": self.index, "id": self.id, "type": "function",
-                "function": {"name": self.name, "arguments": ""}})
-        };
-        let extra = self.state.as_ref().and_then(extra_content);
-        if let (Some(extra), Some(object)) = (extra, call.as_object_mut()) {
-            object.insert("extra_content".to_owned(), extra);
-        }
-        json!({"tool_calls": [call]})
+    fn kind(&self) -> (&'static str, &'static str) {
+        if self.free_form { ("custom", "input") } else { ("function", "arguments") }
     }
 
-    /// A further chunk of it.
-    fn more(&self, text: &str) -> Value {
-        let call = if self.free_form {
-            json!({"index": self.index, "custom": {"input": text}})
-        } else {
-            json!({"index": self.index, "function": {"arguments": text}})
-        };
-        json!({"tool_calls": [call]})
+    /// The delta of the call's first chunk.
+    fn opening(&self) -> String {
+        let (kind, field) = self.kind();
+        self.delta(|pen| {
+            pen.put("id", &self.id);
+            pen.put("type", kind);
+            pen.object_at(kind, |pen| {
+                pen.put("name", &self.name);
+                pen.put(field, "");
+            });
+            put_extra_content(self.state.as_ref(), pen);
+        })
     }
+
+    /// That of a further chunk of it.
+    fn more(&self, text: &str) -> String {
+        let (kind, field) = self.kind();
+        self.delta(|pen| pen.object_at(kind, |pen| pen.put(field, text)))
+    }
+
+    fn delta(&self, members: impl FnOnce(&mut Pen<'_>)) -> String {
+        pen::object(|pen| {
+            pen.list_at("tool_calls", |pen| {
+                pen.object(|pen| {
+                    pen.put("index", &self.index);
+                    members(pen);
+                });
+            });
+        })
+    }
+}
+
+/// The delta of a chunk with one text.
+fn text_delta(key: &str, text: &str) -> String {
+    pen::object(|pen| pen.put(key, text))
 }
 
 impl Encoder {
@@ -80,20 +95,23 @@ impl Encoder {
         }
     }
 
-    fn chunk(&self, delta: Value, finish: Option<&str>, out: &mut Vec<u8>) {
-        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
-        self.write(json!([choice]), None, out);
+    fn chunk(&self, delta: &str, finish: Option<&str>, out: &mut Vec<u8>) {
+        sse::write_object(None, out, |pen| {
+            self.begin(pen);
+            pen.raw(br#","choices":[{"index":0"#);
+            pen.put("delta", &Raw(delta.as_bytes()));
+            pen.put("logprobs", &());
+            pen.put("finish_reason", &finish);
+            pen.raw(b"}]");
+        });
     }
 
-    fn write(&self, choices: Value, usage: Option<Value>, out: &mut Vec<u8>) {
-        let mut chunk = json!({
-            "id": self.id, "object": "chat.completion.chunk", "created": self.answer.created,
-            "model": self.answer.model, "choices": choices,
-        });
-        if let (Some(usage), Some(object)) = (usage, chunk.as_object_mut()) {
-            object.insert("usage".to_owned(), usage);
-        }
-        sse::write_json(None, &chunk, out);
+    /// What each chunk begins with.
+    fn begin(&self, pen: &mut Pen<'_>) {
+        pen.put("id", &self.id);
+        pen.put("object", "chat.completion.chunk");
+        pen.put("created", &self.answer.created);
+        pen.put("model", &self.answer.model);
     }
 
     fn open(&mut self, id: BlockId, kind: &BlockKind) {
@@ -128,9 +146,11 @@ impl Encoder {
             (Part::Call(call), Delta::State(state)) => call.state = Some(state.clone()),
             (_, Delta::State(_)) => {}
             (_, Delta::Text(text)) if text.is_empty() => {}
-            (Part::Content, Delta::Text(text)) => chunks.push(json!({"content": text})),
-            (Part::Refusal, Delta::Text(text)) => chunks.push(json!({"refusal": text})),
-            (Part::Reasoning, Delta::Text(text)) if shows => chunks.push(json!({"reasoning_content": text})),
+            (Part::Content, Delta::Text(text)) => chunks.push(text_delta("content", text)),
+            (Part::Refusal, Delta::Text(text)) => chunks.push(text_delta("refusal", text)),
+            (Part::Reasoning, Delta::Text(text)) if shows => {
+                chunks.push(text_delta("reasoning_content", text))
+            }
             (Part::Reasoning, Delta::Text(_)) => {}
             (Part::Call(call), Delta::Text(text)) => {
                 if !std::mem::replace(&mut call.told, true) {
@@ -143,7 +163,7 @@ impl Encoder {
                 }
             }
         }
-        chunks.into_iter().for_each(|delta| self.chunk(delta, None, out));
+        chunks.into_iter().for_each(|delta| self.chunk(&delta, None, out));
     }
 
     /// A function that was called without arguments is called with an empty object.
@@ -161,7 +181,7 @@ impl Encoder {
         if !rest.is_empty() {
             chunks.push(call.more(&rest));
         }
-        chunks.into_iter().for_each(|delta| self.chunk(delta, None, out));
+        chunks.into_iter().for_each(|delta| self.chunk(&delta, None, out));
     }
 }
 
@@ -170,20 +190,24 @@ impl StreamEncoder for Encoder {
         match event {
             StreamEvent::Start { id, .. } => {
                 self.id = answer_id(id.as_deref(), &self.answer);
-                self.chunk(json!({"role": "assistant", "content": ""}), None, out);
+                self.chunk(r#"{"role":"assistant","content":""}"#, None, out);
             }
             StreamEvent::BlockStart { id, kind } => self.open(*id, kind),
             StreamEvent::BlockDelta { id, delta } => self.grow(*id, delta, out),
             StreamEvent::BlockEnd { id } => self.close(*id, out),
             StreamEvent::Usage(usage) => self.usage.update(*usage),
-            StreamEvent::Finish { stop } => self.chunk(json!({}), Some(finish_reason(stop)), out),
+            StreamEvent::Finish { stop } => self.chunk("{}", Some(finish_reason(stop)), out),
             StreamEvent::Unknown { .. } => {}
         }
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
         if self.answer.wants_usage {
-            self.write(json!([]), Some(usage(&self.usage, &self.answer)), out);
+            sse::write_object(None, out, |pen| {
+                self.begin(pen);
+                pen.list_at("choices", |_| {});
+                pen.put("usage", &Counts { usage: &self.usage, answer: &self.answer });
+            });
         }
         sse::write(None, "[DONE]", out);
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::base::json::Members;
+use crate::base::json::{Members, counts};
 use crate::ir::response::Usage;
 use crate::protocol::error;
 use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, string_field};
@@ -101,32 +101,19 @@ fn says_something(delta: &str) -> bool {
     members.iter(delta).any(|(name, value)| name != "role" && !delta.get(value).is_some_and(empty))
 }
 
-#[derive(Deserialize)]
-struct WireUsage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    prompt_cache_hit_tokens: Option<u64>,
-    prompt_tokens_details: Option<Details>,
-    completion_tokens_details: Option<Details>,
-}
-
-#[derive(Default, Deserialize)]
-struct Details {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-    reasoning_tokens: Option<u64>,
-}
-
 pub(super) fn usage(text: &str) -> Option<Usage> {
-    let wire: WireUsage = serde_json::from_str::<Option<WireUsage>>(text).ok()??;
-    let prompt = wire.prompt_tokens_details.unwrap_or_default();
-    Some(Usage {
-        input: wire.prompt_tokens,
-        cached: prompt.cached_tokens.or(wire.prompt_cache_hit_tokens),
-        cache_write: prompt.cache_write_tokens,
-        output: wire.completion_tokens,
-        reasoning: wire.completion_tokens_details.and_then(|details| details.reasoning_tokens),
-    })
+    let [input, output, hit, cached, cache_write, reasoning] = counts(
+        text,
+        [
+            "prompt_tokens",
+            "completion_tokens",
+            "prompt_cache_hit_tokens",
+            "prompt_tokens_details.cached_tokens",
+            "prompt_tokens_details.cache_write_tokens",
+            "completion_tokens_details.reasoning_tokens",
+        ],
+    )?;
+    Some(Usage { input, cached: cached.or(hit), cache_write, output, reasoning })
 }
 
 #[cfg(test)]

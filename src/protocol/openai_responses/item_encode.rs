@@ -1,10 +1,7 @@
 //! Blocks of an answer as output items, for a whole answer and for the end of each streamed one.
 
-use std::collections::HashMap;
-
-use serde::Serialize;
-use serde_json::{Value, json};
-
+use crate::base::pen::{Pen, Put};
+use crate::base::table::Table;
 use crate::ir::carrier::State;
 use crate::ir::request::{CallKind, ToolIdentity};
 use crate::ir::response::{StopReason, Usage};
@@ -12,7 +9,7 @@ use crate::protocol::openai_responses::own_tools;
 use crate::protocol::wire::AnswerContext;
 
 /// How the client knows the tools of its request, by their flat names.
-pub(super) type Identities = HashMap<String, ToolIdentity>;
+pub(super) type Identities = Table<String, ToolIdentity>;
 
 /// The kind of call item that the client expects for a tool.
 pub(super) fn kind_of(name: &str, free_form: bool, known: &Identities) -> CallKind {
@@ -20,25 +17,77 @@ pub(super) fn kind_of(name: &str, free_form: bool, known: &Identities) -> CallKi
     known.get(name).map_or(otherwise, |identity| identity.kind)
 }
 
-/// A message with one part.
-pub(super) fn message(id: &str, part: Value, status: &str) -> Value {
-    let content = if part.is_null() { json!([]) } else { json!([part]) };
-    json!({"id": id, "type": "message", "status": status, "role": "assistant", "content": content})
+/// A message with one part, or with none yet.
+pub(super) struct Message<'a> {
+    pub(super) id: &'a str,
+    pub(super) part: Option<Part<'a>>,
+    pub(super) status: &'a str,
+}
+
+impl Put for Message<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("id", self.id);
+            pen.put("type", "message");
+            pen.put("status", self.status);
+            pen.put("role", "assistant");
+            pen.put("content", self.part.as_slice());
+        });
+    }
 }
 
 /// The part of a message.
-pub(super) fn part(text: &str, is_refusal: bool) -> Value {
-    if is_refusal {
-        json!({"type": "refusal", "refusal": text})
-    } else {
-        json!({"type": "output_text", "annotations": [], "logprobs": [], "text": text})
+pub(super) struct Part<'a> {
+    pub(super) text: &'a str,
+    pub(super) refusal: bool,
+}
+
+impl Put for Part<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            if self.refusal {
+                pen.put("type", "refusal");
+                pen.put("refusal", self.text);
+            } else {
+                pen.put("type", "output_text");
+                pen.list_at("annotations", |_| {});
+                pen.list_at("logprobs", |_| {});
+                pen.put("text", self.text);
+            }
+        });
     }
 }
 
 /// A reasoning item; every one that we make carries where it came from.
-pub(super) fn reasoning(id: &str, text: &str, state: &State) -> Value {
-    let summary = if text.is_empty() { json!([]) } else { json!([{"type": "summary_text", "text": text}]) };
-    json!({"id": id, "type": "reasoning", "summary": summary, "encrypted_content": state.pack()})
+pub(super) struct Thought<'a> {
+    pub(super) id: &'a str,
+    pub(super) text: &'a str,
+    pub(super) state: Option<&'a State>,
+}
+
+impl Put for Thought<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("id", self.id);
+            pen.put("type", "reasoning");
+            let summary = Some(Summary(self.text)).filter(|summary| !summary.0.is_empty());
+            pen.put("summary", summary.as_slice());
+            let none = State::default();
+            pen.put("encrypted_content", &self.state.unwrap_or(&none).pack());
+        });
+    }
+}
+
+/// A part of visible reasoning.
+pub(super) struct Summary<'a>(pub(super) &'a str);
+
+impl Put for Summary<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("type", "summary_text");
+            pen.put("text", self.0);
+        });
+    }
 }
 
 /// A call as the client expects it.
@@ -50,31 +99,34 @@ pub(super) struct Call<'a> {
     /// Raw arguments; for a free-form tool its input.
     pub(super) arguments: &'a str,
     pub(super) status: &'a str,
+    pub(super) known: &'a Identities,
 }
 
-impl Call<'_> {
-    pub(super) fn item(&self, known: &Identities) -> Value {
-        let identity = known.get(self.name);
+impl Put for Call<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let identity = self.known.get(self.name);
         let name = identity.map_or(self.name, |identity| identity.name.as_str());
-        let namespace = identity.and_then(|identity| identity.namespace.as_deref());
-        let own = match self.kind {
-            CallKind::Function => json!({"type": "function_call", "name": name, "arguments": self.arguments}),
-            CallKind::Custom => json!({"type": "custom_tool_call", "name": name, "input": self.arguments}),
-            kind @ (CallKind::ToolSearch | CallKind::LocalShell | CallKind::Shell | CallKind::ApplyPatch) => {
-                own_tools::item(kind, self.arguments)
+        pen.object(|pen| {
+            pen.put("id", self.item_id);
+            pen.put("type", own_tools::item_kind(self.kind));
+            pen.put("status", self.status);
+            pen.put("call_id", self.call_id);
+            match self.kind {
+                CallKind::Function => {
+                    pen.put("name", name);
+                    pen.put("arguments", self.arguments);
+                }
+                CallKind::Custom => {
+                    pen.put("name", name);
+                    pen.put("input", self.arguments);
+                }
+                kind @ (CallKind::ToolSearch
+                | CallKind::LocalShell
+                | CallKind::Shell
+                | CallKind::ApplyPatch) => own_tools::item(kind, self.arguments, pen),
             }
-        };
-        let mut item = json!({"id": self.item_id});
-        if let (Some(item), Value::Object(mut own)) = (item.as_object_mut(), own) {
-            item.extend(own.shift_remove_entry("type"));
-            item.insert("status".to_owned(), self.status.into());
-            item.insert("call_id".to_owned(), self.call_id.into());
-            item.append(&mut own);
-        }
-        if let (Some(namespace), Some(object)) = (namespace, item.as_object_mut()) {
-            object.insert("namespace".to_owned(), namespace.into());
-        }
-        item
+            pen.put_some("namespace", identity.and_then(|identity| identity.namespace.as_deref()));
+        });
     }
 }
 
@@ -99,138 +151,104 @@ pub(super) fn response_id(id: Option<&str>, answer: &AnswerContext) -> String {
     }
 }
 
-/// The response object.
-pub(super) fn response<'a>(
-    id: &'a str,
-    answer: &'a AnswerContext,
-    state: Progress<'a>,
-) -> ResponseObject<'a> {
-    let (status, reason) = match state.stop {
-        None => ("in_progress", None),
-        Some(StopReason::Limit | StopReason::ContextFull) => ("incomplete", Some("max_output_tokens")),
-        Some(StopReason::Refuse) => ("incomplete", Some("content_filter")),
-        Some(_) => ("completed", None),
-    };
-    ResponseObject {
-        id,
-        created_at: answer.created,
-        status,
-        incomplete_details: reason.map(|reason| Incomplete { reason }),
-        model: &answer.model,
-        output: state.output,
-        usage: state.usage,
-        ..ResponseObject::default()
+/// The output items so far, as they are written: each is told again at the end.
+pub(super) struct Output {
+    text: Vec<u8>,
+    /// How many there are.
+    pub(super) len: usize,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { text: Vec::with_capacity(1024), len: 0 }
     }
 }
 
-/// A response with every field that the official SDK's type requires, in the reference's order.
-/// Typed, since each answer and three events of each stream hold one.
-#[derive(Serialize)]
-pub(super) struct ResponseObject<'a> {
-    id: &'a str,
-    object: &'static str,
-    created_at: u64,
-    status: &'static str,
-    background: bool,
-    error: Null,
-    incomplete_details: Option<Incomplete>,
-    instructions: Null,
-    max_output_tokens: Null,
-    metadata: Empty,
-    model: &'a str,
-    output: &'a [Value],
-    parallel_tool_calls: bool,
-    previous_response_id: Null,
-    reasoning: NoReasoning,
-    service_tier: &'static str,
-    store: bool,
-    temperature: Null,
-    text: PlainText,
-    tool_choice: &'static str,
-    tools: [(); 0],
-    top_p: Null,
-    truncation: &'static str,
-    user: Null,
-    usage: Value,
+impl Output {
+    /// Takes one more.
+    pub(super) fn push(&mut self, item: &impl Put) {
+        Pen::on(&mut self.text).add(item);
+        self.len += 1;
+    }
+
+    /// How many bytes they take.
+    pub(super) fn size(&self) -> usize {
+        self.text.len()
+    }
 }
 
-/// A field that is there and says nothing.
-type Null = ();
-
-#[derive(Default, Serialize)]
-struct Empty {}
-
-#[derive(Serialize)]
-struct Incomplete {
-    reason: &'static str,
+/// The response object, each time with every field that the official SDK's type requires, in the
+/// reference's order.
+pub(super) struct Envelope<'a> {
+    pub(super) id: &'a str,
+    pub(super) answer: &'a AnswerContext,
+    pub(super) output: &'a Output,
+    /// How it ended, and what it took; while it runs there is neither.
+    pub(super) end: Option<(&'a StopReason, &'a Usage)>,
 }
 
-#[derive(Default, Serialize)]
-struct NoReasoning {
-    effort: Null,
-    summary: Null,
-}
-
-#[derive(Serialize)]
-struct PlainText {
-    format: PlainFormat,
-}
-
-#[derive(Serialize)]
-struct PlainFormat {
-    r#type: &'static str,
-}
-
-impl Default for ResponseObject<'_> {
-    fn default() -> Self {
-        Self {
-            id: "",
-            object: "response",
-            created_at: 0,
-            status: "",
-            background: false,
-            error: (),
-            incomplete_details: None,
-            instructions: (),
-            max_output_tokens: (),
-            metadata: Empty {},
-            model: "",
-            output: &[],
-            parallel_tool_calls: true,
-            previous_response_id: (),
-            reasoning: NoReasoning::default(),
-            service_tier: "default",
-            store: false,
-            temperature: (),
-            text: PlainText { format: PlainFormat { r#type: "text" } },
-            tool_choice: "auto",
-            tools: [],
-            top_p: (),
-            truncation: "disabled",
-            user: (),
-            usage: Value::Null,
+impl Envelope<'_> {
+    /// The word for how far it has come, and for why it is incomplete.
+    pub(super) fn status(&self) -> (&'static str, Option<&'static str>) {
+        match self.end {
+            None => ("in_progress", None),
+            Some((StopReason::Limit | StopReason::ContextFull, _)) => {
+                ("incomplete", Some("max_output_tokens"))
+            }
+            Some((StopReason::Refuse, _)) => ("incomplete", Some("content_filter")),
+            Some(_) => ("completed", None),
         }
     }
 }
 
-/// How far an answer has come.
-pub(super) struct Progress<'a> {
-    pub(super) stop: Option<&'a StopReason>,
-    pub(super) output: &'a [Value],
-    pub(super) usage: Value,
+impl Put for Envelope<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| self.members(pen));
+    }
 }
 
+impl Envelope<'_> {
+    /// Writes its members.
+    pub(super) fn members(&self, pen: &mut Pen<'_>) {
+        let (status, reason) = self.status();
+        pen.put("id", self.id);
+        pen.put("object", "response");
+        pen.put("created_at", &self.answer.created);
+        pen.put("status", status);
+        pen.raw(br#","background":false,"error":null,"incomplete_details":"#);
+        match reason {
+            Some(reason) => pen.object(|pen| pen.put("reason", reason)),
+            None => pen.raw(b"null"),
+        }
+        pen.raw(br#","instructions":null,"max_output_tokens":null,"metadata":{}"#);
+        pen.put("model", &self.answer.model);
+        pen.list_at("output", |pen| pen.raw(&self.output.text));
+        pen.raw(SETTINGS);
+        pen.key("usage");
+        match self.end {
+            Some((_, usage)) => count(usage, self.answer, pen),
+            None => pen.raw(b"null"),
+        }
+    }
+}
+
+/// Fields that say how nothing in particular was asked for.
+const SETTINGS: &[u8] = br#","parallel_tool_calls":true,"previous_response_id":null,"reasoning":{"effort":null,"summary":null},"service_tier":"default","store":false,"temperature":null,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_p":null,"truncation":"disabled","user":null"#;
+
 /// Token counts; where a number is demanded and none is known, the estimate or 0.
-pub(super) fn usage(usage: &Usage, answer: &AnswerContext) -> Value {
+fn count(usage: &Usage, answer: &AnswerContext, pen: &mut Pen<'_>) {
     let input = usage.input.unwrap_or(answer.estimated_input);
     let output = usage.output.unwrap_or(0);
-    let mut input_details = json!({"cached_tokens": usage.cached.unwrap_or(0)});
-    if let (Some(count), Some(object)) = (usage.cache_write, input_details.as_object_mut()) {
-        object.insert("cache_write_tokens".to_owned(), count.into());
-    }
-    json!({
-        "input_tokens": input, "input_tokens_details": input_details, "output_tokens": output,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning.unwrap_or(0)},
-        "total_tokens": input.saturating_add(output),
-    })
+    pen.object(|pen| {
+        pen.put("input_tokens", &input);
+        pen.object_at("input_tokens_details", |pen| {
+            pen.put("cached_tokens", &usage.cached.unwrap_or(0));
+            pen.put_some("cache_write_tokens", usage.cache_write);
+        });
+        pen.put("output_tokens", &output);
+        pen.object_at("output_tokens_details", |pen| {
+            pen.put("reasoning_tokens", &usage.reasoning.unwrap_or(0));
+        });
+        pen.put("total_tokens", &input.saturating_add(output));
+    });
 }

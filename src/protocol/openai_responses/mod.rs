@@ -13,9 +13,10 @@ mod tap;
 mod tools;
 mod wire;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::base::json::Members;
+use crate::base::object::{Object, object};
 use crate::base::sse;
 use crate::ir::names::NameRule;
 use crate::protocol::fault::{Fault, FaultKind};
@@ -63,16 +64,19 @@ impl Codec for OpenaiResponses {
     fn error_frames(&self, fault: &Fault, stage: &Stage<'_>) -> String {
         let mut out = Vec::new();
         let mut sequence = stage.facts.sequence;
-        let mut event = |kind: &str, response: Value| {
-            let data = json!({"type": kind, "sequence_number": sequence, "response": response});
-            sse::write(Some(kind), &data.to_string(), &mut out);
+        let mut event = |kind: &str, response: Object| {
+            sse::write_object(Some(kind), &mut out, |pen| {
+                pen.put("type", kind);
+                pen.put("sequence_number", &sequence);
+                pen.put("response", &response);
+            });
             sequence += 1;
         };
         if !stage.running {
-            event("response.created", response(stage, "in_progress", Value::Null));
+            event("response.created", response(stage, "in_progress", None));
         }
-        let error = json!({"code": stream_code(fault.kind), "message": stream_message(fault)});
-        event("response.failed", response(stage, "failed", error));
+        let error = object! {"code": stream_code(fault.kind), "message": stream_message(fault)};
+        event("response.failed", response(stage, "failed", Some(error)));
         String::from_utf8(out).unwrap_or_default()
     }
 
@@ -107,7 +111,7 @@ impl Codec for OpenaiResponses {
     }
 
     fn count_body(&self, tokens: u64) -> String {
-        json!({ "object": "response.input_tokens", "input_tokens": tokens }).to_string()
+        object! {"object": "response.input_tokens", "input_tokens": tokens}.to_string()
     }
 
     fn limit_fields(&self) -> &'static [&'static str] {
@@ -161,14 +165,15 @@ impl Codec for OpenaiResponses {
 }
 
 /// A response object without output; it has every field that the official SDK's type requires.
-fn response(stage: &Stage<'_>, status: &str, error: Value) -> Value {
+fn response(stage: &Stage<'_>, status: &str, error: Option<Object>) -> Object {
     let own_id = || format!("resp_{}", stage.request_id.trim_start_matches("req_"));
-    json!({
+    let none = Vec::<&str>::new;
+    object! {
         "id": stage.facts.id.clone().unwrap_or_else(own_id), "object": "response",
-        "created_at": stage.created, "status": status, "error": error, "incomplete_details": null,
-        "instructions": null, "metadata": {}, "model": stage.model, "output": [],
-        "parallel_tool_calls": true, "temperature": null, "tool_choice": "auto", "tools": [], "top_p": null,
-    })
+        "created_at": stage.created, "status": status, "error": error, "incomplete_details": (),
+        "instructions": (), "metadata": Object::default(), "model": stage.model, "output": none(),
+        "parallel_tool_calls": true, "temperature": (), "tool_choice": "auto", "tools": none(), "top_p": (),
+    }
 }
 
 /// Codex acts on the code alone and gives up at `server_is_overloaded` (SPEC 9.1).

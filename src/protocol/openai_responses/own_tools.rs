@@ -3,8 +3,10 @@
 //! the documented arguments; their calls go back to the client as the items that it knows.
 //! <https://platform.openai.com/docs/api-reference/responses>
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::base::object::{Object, object};
+use crate::base::pen::Pen;
 use crate::ir::request::{CallKind, ResultPart, ToolCall, ToolResult};
 use crate::protocol::fields::Fields;
 use crate::protocol::wire::WireError;
@@ -12,55 +14,42 @@ use crate::protocol::wire::WireError;
 /// The kind of call, and the arguments, of a tool that needs no parameters of its own.
 pub(super) fn offered(kind: &str, tool: &mut Fields) -> Option<(CallKind, Value)> {
     match kind {
-        "local_shell" => Some((CallKind::LocalShell, local_shell())),
-        "apply_patch" => Some((CallKind::ApplyPatch, apply_patch())),
+        "local_shell" => Some((CallKind::LocalShell, schema(LOCAL_SHELL))),
+        "apply_patch" => Some((CallKind::ApplyPatch, schema(APPLY_PATCH))),
         "shell" => {
             let place = tool.take("environment");
             let place = place.as_ref().and_then(|place| place.get("type")?.as_str());
             // A container runs at its vendor.
-            place.is_none_or(|place| place == "local").then(|| (CallKind::Shell, shell()))
+            place.is_none_or(|place| place == "local").then(|| (CallKind::Shell, schema(SHELL)))
         }
         _ => None,
     }
 }
 
 /// The arguments of `local_shell`.
-fn local_shell() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "type": {"type": "string", "enum": ["exec"]},
-            "command": {"type": "array", "items": {"type": "string"}},
-            "timeout_ms": {"type": "integer"},
-            "working_directory": {"type": "string"},
-            "env": {"type": "object", "additionalProperties": {"type": "string"}},
-        },
-        "required": ["command"],
-    })
-}
+const LOCAL_SHELL: &str = r#"{"type": "object", "properties": {
+    "type": {"type": "string", "enum": ["exec"]},
+    "command": {"type": "array", "items": {"type": "string"}},
+    "timeout_ms": {"type": "integer"},
+    "working_directory": {"type": "string"},
+    "env": {"type": "object", "additionalProperties": {"type": "string"}}
+}, "required": ["command"]}"#;
 
-fn shell() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "commands": {"type": "array", "items": {"type": "string"}},
-            "timeout_ms": {"type": "integer"},
-            "max_output_length": {"type": "integer"},
-        },
-        "required": ["commands"],
-    })
-}
+const SHELL: &str = r#"{"type": "object", "properties": {
+    "commands": {"type": "array", "items": {"type": "string"}},
+    "timeout_ms": {"type": "integer"},
+    "max_output_length": {"type": "integer"}
+}, "required": ["commands"]}"#;
 
-fn apply_patch() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
-            "path": {"type": "string"},
-            "diff": {"type": "string", "description": "Lines in the V4A diff format; none to delete a file."},
-        },
-        "required": ["type", "path"],
-    })
+const APPLY_PATCH: &str = r#"{"type": "object", "properties": {
+    "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
+    "path": {"type": "string"},
+    "diff": {"type": "string", "description": "Lines in the V4A diff format; none to delete a file."}
+}, "required": ["type", "path"]}"#;
+
+/// A schema that is written above.
+fn schema(text: &str) -> Value {
+    Object::read(text).unwrap_or_default().into()
 }
 
 /// The tool of a call item, and the member that holds its arguments.
@@ -93,40 +82,47 @@ pub(super) fn call(item: &mut Fields, name: &str, field: &str) -> Result<ToolCal
     Ok(ToolCall { id, name: name.to_owned(), arguments, free_form: false, state: None })
 }
 
+/// What the client calls an item of that kind.
+pub(super) fn item_kind(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Function => "function_call",
+        CallKind::Custom => "custom_tool_call",
+        CallKind::ToolSearch => "tool_search_call",
+        CallKind::LocalShell => "local_shell_call",
+        CallKind::Shell => "shell_call",
+        CallKind::ApplyPatch => "apply_patch_call",
+    }
+}
+
 /// Writes the members of a call item that are its own; `arguments` is JSON text.
-pub(super) fn item(kind: CallKind, arguments: &str) -> Value {
+pub(super) fn item(kind: CallKind, arguments: &str, pen: &mut Pen<'_>) {
+    let mut given = object(arguments);
     match kind {
         CallKind::ToolSearch => {
-            json!({"type": "tool_search_call", "execution": "client", "arguments": object(arguments)})
+            pen.put("execution", "client");
+            pen.put("arguments", &Value::from(given));
         }
         CallKind::LocalShell => {
-            let mut action = object(arguments);
-            if let Some(action) = action.as_object_mut() {
-                action.insert("type".to_owned(), "exec".into());
-                action.entry("env").or_insert_with(|| json!({}));
-            }
-            json!({"type": "local_shell_call", "action": action})
+            given.put("type", "exec");
+            given.put_new("env", Object::default());
+            pen.put("action", &Value::from(given));
         }
         CallKind::Shell => {
-            let mut action = object(arguments);
-            if let Some(action) = action.as_object_mut() {
-                ["timeout_ms", "max_output_length"].into_iter().for_each(|name| {
-                    action.entry(name).or_insert(Value::Null);
-                });
-            }
-            json!({"type": "shell_call", "action": action})
+            given.put_new("timeout_ms", ());
+            given.put_new("max_output_length", ());
+            pen.put("action", &Value::from(given));
         }
-        CallKind::ApplyPatch => json!({"type": "apply_patch_call", "operation": object(arguments)}),
-        CallKind::Function | CallKind::Custom => json!({}),
+        CallKind::ApplyPatch => pen.put("operation", &Value::from(given)),
+        CallKind::Function | CallKind::Custom => {}
     }
 }
 
 /// Arguments where an object is demanded (SPEC 8.4).
-fn object(arguments: &str) -> Value {
-    match serde_json::from_str(arguments) {
-        Ok(Value::Object(object)) => Value::Object(object),
-        _ if arguments.trim().is_empty() => json!({}),
-        _ => json!({"_raw": arguments}),
+fn object(arguments: &str) -> Object {
+    match Object::read(arguments) {
+        Some(object) => object,
+        None if arguments.trim().is_empty() => Object::default(),
+        None => object! {"_raw": arguments},
     }
 }
 

@@ -1,11 +1,10 @@
 //! Neutral words -> a request for a Responses target.
 
-use std::collections::HashSet;
+use serde_json::Value;
 
-use serde::Serialize;
-use serde_json::{Number, Value, json};
-
-use crate::base::json;
+use crate::base::object::{Object, object};
+use crate::base::pen::{self, Pen, Put, Raw};
+use crate::base::table::Table;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
 use crate::ir::request::{
@@ -30,57 +29,33 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let has_tools = !request.tools.is_empty();
     let most = target.dialect.max_output.unwrap_or(u64::MAX);
     let reasons = target.dialect.reasoning != ReasoningStyle::None;
-    let body = Body {
-        model: target.model,
-        instructions: (!request.system.is_empty()).then(|| request.system.join("\n\n")),
-        input,
-        tools: request.tools.iter().map(tool).collect(),
-        tool_choice: request.choice.as_ref().filter(|_| has_tools).map(|asked| choice(asked, &request.tools)),
-        parallel_tool_calls: (has_tools && request.one_call).then_some(false),
-        reasoning: reasoning(request, reasons, &mut losses),
-        text: text(request),
-        temperature: request.sampling.temperature.clone(),
-        top_p: request.sampling.top_p.clone(),
-        max_output_tokens: request.limit.map(|limit| limit.clamp(LEAST_OUTPUT, most.max(LEAST_OUTPUT))),
-        prompt_cache_key: request.cache_key.as_deref().or(target.session),
-        store: false,
-        include: if reasons { vec!["reasoning.encrypted_content"] } else { Vec::new() },
-        stream: request.stream.then_some(true),
-    };
+    let reasoning = reasoning(request, reasons, &mut losses);
     lost(request, &mut losses);
-    // A struct of texts, numbers and values can always be written.
-    (json::written(&body), losses)
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<String>,
-    input: Vec<Value>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parallel_tool_calls: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_output_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prompt_cache_key: Option<&'a str>,
-    store: bool,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    include: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream: Option<bool>,
+    let body = pen::long_object(input.len(), |pen| {
+        pen.put("model", target.model);
+        let instructions = (!request.system.is_empty()).then(|| request.system.join("\n\n"));
+        pen.put_some("instructions", instructions);
+        pen.list_at("input", |pen| pen.raw(&input));
+        if has_tools {
+            pen.put("tools", &request.tools.iter().map(Declared).collect::<Vec<_>>());
+            let choice = request.choice.as_ref().map(|asked| choice(asked, &request.tools));
+            pen.put_some("tool_choice", choice);
+            pen.put_some("parallel_tool_calls", request.one_call.then_some(false));
+        }
+        pen.put_some("reasoning", reasoning);
+        pen.put_some("text", text(request));
+        pen.put_some("temperature", request.sampling.temperature.as_ref());
+        pen.put_some("top_p", request.sampling.top_p.as_ref());
+        let limit = request.limit.map(|limit| limit.clamp(LEAST_OUTPUT, most.max(LEAST_OUTPUT)));
+        pen.put_some("max_output_tokens", limit);
+        pen.put_some("prompt_cache_key", request.cache_key.as_deref().or(target.session));
+        pen.put("store", &false);
+        if reasons {
+            pen.raw(br#","include":["reasoning.encrypted_content"]"#);
+        }
+        pen.put_some("stream", request.stream.then_some(true));
+    });
+    (body, losses)
 }
 
 /// What Responses has no field for.
@@ -101,21 +76,26 @@ fn lost(request: &Request, losses: &mut Losses) {
 struct Writer<'a, 't> {
     target: &'a TargetContext<'t>,
     losses: &'a mut Losses,
-    input: Vec<Value>,
+    /// The items, as they are written.
+    input: Vec<u8>,
 }
 
 impl Writer<'_, '_> {
     fn conversation(&mut self, request: &Request) {
         let blocks = || request.turns.iter().flat_map(|turn| &turn.blocks);
-        let answered: HashSet<&str> = blocks()
-            .filter_map(|b| if let Block::Result(result) = b { Some(result.id.as_str()) } else { None })
+        let answered: Table<&str, ()> = blocks()
+            .filter_map(|b| if let Block::Result(result) = b { Some((result.id.as_str(), ())) } else { None })
             .collect();
-        let called: HashSet<&str> = blocks()
-            .filter_map(|b| if let Block::Call(call) = b { Some(call.id.as_str()) } else { None })
+        let called: Table<&str, ()> = blocks()
+            .filter_map(|b| if let Block::Call(call) = b { Some((call.id.as_str(), ())) } else { None })
             .collect();
-        let free: HashSet<&str> = blocks()
+        let free: Table<&str, ()> = blocks()
             .filter_map(|b| {
-                if let Block::Call(call) = b { call.free_form.then_some(call.id.as_str()) } else { None }
+                if let Block::Call(call) = b {
+                    call.free_form.then_some((call.id.as_str(), ()))
+                } else {
+                    None
+                }
             })
             .collect();
         for turn in &request.turns {
@@ -124,16 +104,15 @@ impl Writer<'_, '_> {
                 Role::User => {
                     for block in &turn.blocks {
                         match block {
-                            Block::Result(result) if called.contains(result.id.as_str()) => {
-                                self.result(result, free.contains(result.id.as_str()));
+                            Block::Result(result) if called.contains_key(result.id.as_str()) => {
+                                self.result(result, free.contains_key(result.id.as_str()));
                             }
                             Block::Result(result) => {
                                 self.losses.degrade(
                                     "tool result",
                                     "it belongs to no call; sent as text of the user",
                                 );
-                                let text = json!([{"type": "input_text", "text": plain(result)}]);
-                                self.input.push(json!({"type": "message", "role": "user", "content": text}));
+                                self.say("user", &Part::input(&plain(result)));
                             }
                             Block::Text(_)
                             | Block::Refusal(_)
@@ -154,9 +133,9 @@ impl Writer<'_, '_> {
         for block in &turn.blocks {
             match block {
                 Block::Text(text) | Block::Refusal(text) if !text.is_empty() => {
-                    parts.push(json!({"type": "input_text", "text": text}));
+                    Pen::on(&mut parts).add(&Part::input(text));
                 }
-                Block::Media(media) => parts.extend(self.media(media)),
+                Block::Media(media) => self.media(media, &mut parts),
                 Block::Text(_)
                 | Block::Refusal(_)
                 | Block::Call(_)
@@ -165,25 +144,35 @@ impl Writer<'_, '_> {
             }
         }
         if !parts.is_empty() {
-            self.input.push(json!({"type": "message", "role": role, "content": parts}));
+            self.say(role, &Raw(&parts));
         }
     }
 
-    fn assistant(&mut self, turn: &Turn, answered: &HashSet<&str>) {
+    /// Adds a message of these parts.
+    fn say(&mut self, role: &str, parts: &dyn Put) {
+        Pen::on(&mut self.input).add_object(|pen| {
+            pen.put("type", "message");
+            pen.put("role", role);
+            pen.list_at("content", |pen| parts.write(pen));
+        });
+    }
+
+    fn assistant(&mut self, turn: &Turn, answered: &Table<&str, ()>) {
         let mut missing = Vec::new();
         for block in &turn.blocks {
             match block {
                 Block::Text(text) if !text.is_empty() => {
-                    self.said(json!({"type": "output_text", "text": text}))
+                    self.say("assistant", &Part { kind: "output_text", key: "text", text });
                 }
-                Block::Refusal(text) => self.said(json!({"type": "refusal", "refusal": text})),
+                Block::Refusal(text) => {
+                    self.say("assistant", &Part { kind: "refusal", key: "refusal", text });
+                }
                 Block::Call(call) => {
                     if call.state.as_ref().is_some_and(|state| !state.blocks.is_empty()) {
                         self.losses.degrade("reasoning", "foreign reasoning");
                     }
-                    let item = self.call(call);
-                    self.input.push(item);
-                    if !answered.contains(call.id.as_str()) {
+                    self.call(call);
+                    if !answered.contains_key(call.id.as_str()) {
                         missing.push(call);
                     }
                 }
@@ -194,7 +183,9 @@ impl Writer<'_, '_> {
                         .filter(|state| state.is_from(ORIGIN, &self.target.dialect.provider))
                         .filter(|state| !state.blocks.is_empty());
                     match own {
-                        Some(state) => self.input.extend(state.blocks.iter().cloned()),
+                        Some(state) => {
+                            state.blocks.iter().for_each(|item| Pen::on(&mut self.input).add(item))
+                        }
                         None => self.lose_reasoning(reasoning),
                     }
                 }
@@ -203,9 +194,7 @@ impl Writer<'_, '_> {
         }
         for call in missing {
             self.losses.degrade("tool call", "it has no result; an empty one is sent");
-            let kind = if call.free_form { "custom_tool_call_output" } else { "function_call_output" };
-            let id = fit_id(&call.id, ID_LENGTH);
-            self.input.push(json!({"type": kind, "call_id": id, "output": "[no output recorded]"}));
+            self.output(&call.id, call.free_form, &"[no output recorded]");
         }
     }
 
@@ -217,62 +206,89 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn said(&mut self, part: Value) {
-        self.input.push(json!({"type": "message", "role": "assistant", "content": [part]}));
-    }
-
-    fn call(&self, call: &ToolCall) -> Value {
-        let id = fit_id(&call.id, ID_LENGTH);
-        let name = fit_name(&call.name, &NAMES);
-        if call.free_form {
-            return json!({"type": "custom_tool_call", "call_id": id, "name": name, "input": call.arguments});
-        }
-        let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-        json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments})
+    fn call(&mut self, call: &ToolCall) {
+        let (kind, key) =
+            if call.free_form { ("custom_tool_call", "input") } else { ("function_call", "arguments") };
+        let is_empty = !call.free_form && call.arguments.trim().is_empty();
+        Pen::on(&mut self.input).add_object(|pen| {
+            pen.put("type", kind);
+            pen.put("call_id", &fit_id(&call.id, ID_LENGTH));
+            pen.put("name", &fit_name(&call.name, &NAMES));
+            pen.put(key, if is_empty { "{}" } else { &call.arguments });
+        });
     }
 
     fn result(&mut self, result: &ToolResult, free_form: bool) {
         let has_media = result.content.iter().any(|part| matches!(part, ResultPart::Media(_)));
-        let output = if has_media {
-            let mut parts = Vec::new();
-            for part in &result.content {
-                match part {
-                    ResultPart::Text(text) => parts.push(json!({"type": "input_text", "text": text})),
-                    ResultPart::Media(media) => parts.extend(self.media(media)),
-                }
+        if !has_media {
+            return self.output(&result.id, free_form, &plain(result));
+        }
+        let mut parts = vec![b'['];
+        for part in &result.content {
+            match part {
+                ResultPart::Text(text) => Pen::on(&mut parts).add(&Part::input(text)),
+                ResultPart::Media(media) => self.media(media, &mut parts),
             }
-            Value::Array(parts)
-        } else {
-            plain(result).into()
-        };
-        let kind = if free_form { "custom_tool_call_output" } else { "function_call_output" };
-        self.input.push(json!({"type": kind, "call_id": fit_id(&result.id, ID_LENGTH), "output": output}));
+        }
+        parts.push(b']');
+        self.output(&result.id, free_form, &Raw(&parts));
     }
 
-    fn media(&mut self, media: &Media) -> Option<Value> {
+    /// Adds what a call gave.
+    fn output(&mut self, id: &str, free_form: bool, output: &dyn Put) {
+        let kind = if free_form { "custom_tool_call_output" } else { "function_call_output" };
+        Pen::on(&mut self.input).add_object(|pen| {
+            pen.put("type", kind);
+            pen.put("call_id", &fit_id(id, ID_LENGTH));
+            pen.put("output", output);
+        });
+    }
+
+    /// Adds a part for a piece of media, where the target takes it.
+    fn media(&mut self, media: &Media, parts: &mut Vec<u8>) {
         let refuses = self.target.dialect.refuses;
-        match (media.kind, &media.source) {
+        let part = match (media.kind, &media.source) {
             (MediaKind::Image, Source::Inline { mime, data }) if !refuses.images => {
-                Some(image(&format!("data:{mime};base64,{data}"), media))
+                image(&format!("data:{mime};base64,{data}"), media)
             }
-            (MediaKind::Image, Source::Url(url)) if !refuses.image_urls => Some(image(url, media)),
+            (MediaKind::Image, Source::Url(url)) if !refuses.image_urls => image(url, media),
             (MediaKind::Document, Source::Inline { mime, data }) if !refuses.pdf => {
                 let name = media.name.as_deref().unwrap_or("document.pdf");
                 let data = format!("data:{mime};base64,{data}");
-                Some(json!({"type": "input_file", "filename": name, "file_data": data}))
+                object! {"type": "input_file", "filename": name, "file_data": data}
             }
             (MediaKind::Document, Source::Url(url)) if !refuses.pdf => {
-                Some(json!({"type": "input_file", "file_url": url}))
+                object! {"type": "input_file", "file_url": url.as_str()}
             }
-            (MediaKind::Audio, _) => {
-                self.losses.refuse("audio", "Responses takes no sound");
-                None
-            }
+            (MediaKind::Audio, _) => return self.losses.refuse("audio", "Responses takes no sound"),
             (MediaKind::Image | MediaKind::Document, _) => {
-                self.losses.degrade("media", "the target is known not to take it");
-                None
+                return self.losses.degrade("media", "the target is known not to take it");
             }
-        }
+        };
+        Pen::on(parts).add(&part);
+    }
+}
+
+/// A part of a message that is a text.
+struct Part<'a> {
+    kind: &'static str,
+    key: &'static str,
+    text: &'a str,
+}
+
+impl<'a> Part<'a> {
+    /// What is said to the model.
+    fn input(text: &'a str) -> Self {
+        Self { kind: "input_text", key: "text", text }
+    }
+}
+
+impl Put for Part<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("type", self.kind);
+            pen.put(self.key, self.text);
+        });
     }
 }
 
@@ -285,31 +301,34 @@ fn plain(result: &ToolResult) -> String {
     texts.collect::<Vec<_>>().join("\n")
 }
 
-fn image(url: &str, media: &Media) -> Value {
+fn image(url: &str, media: &Media) -> Object {
     let detail = media.detail.as_deref().unwrap_or("auto");
-    json!({"type": "input_image", "image_url": url, "detail": detail})
+    object! {"type": "input_image", "image_url": url, "detail": detail}
 }
 
-fn tool(tool: &Tool) -> Value {
-    let name = fit_name(&tool.name, &NAMES);
-    match &tool.form {
-        ToolForm::Function { schema, strict } => {
-            let mut value = json!({"type": "function", "name": name});
-            if let Some(object) = value.as_object_mut() {
-                object.extend(
-                    tool.description.clone().map(|text| ("description".to_owned(), Value::from(text))),
-                );
-                object.insert("parameters".to_owned(), schema.clone());
+/// A tool as it is declared.
+struct Declared<'a>(&'a Tool);
+
+impl Put for Declared<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let tool = self.0;
+        let name = fit_name(&tool.name, &NAMES);
+        pen.object(|pen| match &tool.form {
+            ToolForm::Function { schema, strict } => {
+                pen.put("type", "function");
+                pen.put("name", &name);
+                pen.put_some("description", tool.description.as_deref());
+                pen.put("parameters", schema);
                 // Responses' own default is strict.
-                object.insert("strict".to_owned(), Value::from(strict.unwrap_or(false)));
+                pen.put("strict", &strict.unwrap_or(false));
             }
-            value
-        }
-        ToolForm::FreeForm { grammar } => {
-            let described: Vec<String> =
-                [tool.description.clone(), grammar.clone()].into_iter().flatten().collect();
-            json!({"type": "custom", "name": name, "description": described.join("\n\n")})
-        }
+            ToolForm::FreeForm { grammar } => {
+                pen.put("type", "custom");
+                pen.put("name", &name);
+                let described = tool.description.as_deref().into_iter().chain(grammar.as_deref());
+                pen.put("description", &described.collect::<Vec<_>>().join("\n\n"));
+            }
+        });
     }
 }
 
@@ -320,7 +339,7 @@ fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {
     };
     let named = |name: &str| {
         let kind = if is_free_form(name) { "custom" } else { "function" };
-        json!({"type": kind, "name": fit_name(name, &NAMES)})
+        Value::from(object! {"type": kind, "name": fit_name(name, &NAMES)})
     };
     match choice {
         ToolChoice::Auto => "auto".into(),
@@ -329,15 +348,15 @@ fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {
         ToolChoice::One(name) => named(name),
         ToolChoice::OneOf(names) => {
             let tools: Vec<Value> = names.iter().map(|name| named(name)).collect();
-            json!({"type": "allowed_tools", "mode": "required", "tools": tools})
+            object! {"type": "allowed_tools", "mode": "required", "tools": tools}.into()
         }
     }
 }
 
-fn reasoning(request: &Request, reasons: bool, losses: &mut Losses) -> Option<Value> {
+fn reasoning(request: &Request, reasons: bool, losses: &mut Losses) -> Option<Object> {
     let wanted = match request.effort {
-        Effort::Unset => return reasons.then(|| json!({"summary": "auto"})),
-        Effort::Off => return reasons.then(|| json!({"effort": "none"})),
+        Effort::Unset => return reasons.then(|| object! {"summary": "auto"}),
+        Effort::Off => return reasons.then(|| object! {"effort": "none"}),
         Effort::On => Level::Medium,
         Effort::Level(level) => level,
         Effort::Budget(tokens) => Level::of_budget(tokens),
@@ -350,26 +369,22 @@ fn reasoning(request: &Request, reasons: bool, losses: &mut Losses) -> Option<Va
     if level != wanted {
         losses.degrade("reasoning.effort", "the nearest level that Responses knows is used");
     }
-    Some(json!({"effort": level.name(), "summary": "auto"}))
+    Some(object! {"effort": level.name(), "summary": "auto"})
 }
 
-fn text(request: &Request) -> Option<Value> {
+fn text(request: &Request) -> Option<Object> {
     let format = request.format.as_ref().map(|format| match format {
-        Format::JsonObject => json!({"type": "json_object"}),
+        Format::JsonObject => object! {"type": "json_object"},
         Format::JsonSchema { name, description, schema, strict } => {
-            let mut value = json!({"type": "json_schema", "name": name.as_deref().unwrap_or("output")});
-            if let Some(object) = value.as_object_mut() {
-                object.extend(description.clone().map(|text| ("description".to_owned(), Value::from(text))));
-                object.insert("schema".to_owned(), schema.clone());
-                object.extend(strict.map(|strict| ("strict".to_owned(), Value::from(strict))));
-            }
+            let mut value = object! {"type": "json_schema", "name": name.as_deref().unwrap_or("output")};
+            value.put_some("description", description.as_deref());
+            value.put("schema", schema.clone());
+            value.put_some("strict", *strict);
             value
         }
     });
-    match (format, &request.verbosity) {
-        (None, None) => None,
-        (Some(format), None) => Some(json!({"format": format})),
-        (None, Some(verbosity)) => Some(json!({"verbosity": verbosity})),
-        (Some(format), Some(verbosity)) => Some(json!({"format": format, "verbosity": verbosity})),
-    }
+    let mut text = Object::default();
+    text.put_some("format", format);
+    text.put_some("verbosity", request.verbosity.as_deref());
+    (!text.is_empty()).then_some(text)
 }

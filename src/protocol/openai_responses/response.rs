@@ -1,14 +1,14 @@
 //! A whole Responses answer -> neutral words, and back.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
-use crate::base::json;
+use crate::base::{json, pen};
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, CallKind};
 use crate::ir::response::{Response, StopReason};
 use crate::protocol::fields::Fields;
 use crate::protocol::openai_responses::item_encode::{
-    Call, Progress, kind_of, message, part, prefix, reasoning, response, response_id, usage,
+    Call, Envelope, Message, Output, Part, Thought, kind_of, prefix, response_id,
 };
 use crate::protocol::openai_responses::{items, own_tools, tap, tools};
 use crate::protocol::unwrap::{INPUT, unwrapped};
@@ -81,49 +81,46 @@ pub(super) fn encode(answered: &Response, answer: &AnswerContext) -> (String, Lo
     let mut losses = Losses::default();
     let known = tools::identities(&answer.tools);
     let stem = answer.request_id.trim_start_matches("req_");
-    let mut output: Vec<Value> = Vec::new();
+    let mut output = Output::default();
     for block in &answered.blocks {
-        let number = output.len();
+        let id = |prefix: &str, number: usize| format!("{prefix}{stem}{number}");
+        let message = |text: &str, refusal: bool, output: &mut Output| {
+            let part = Some(Part { text, refusal });
+            output.push(&Message { id: &id("msg_", output.len), part, status: "completed" });
+        };
         match block {
-            Block::Text(text) => {
-                output.push(message(&format!("msg_{stem}{number}"), part(text, false), "completed"));
-            }
-            Block::Refusal(text) => {
-                output.push(message(&format!("msg_{stem}{number}"), part(text, true), "completed"));
-            }
+            Block::Text(text) => message(text, false, &mut output),
+            Block::Refusal(text) => message(text, true, &mut output),
             Block::Reasoning(thought) => {
                 let text = if answer.show_reasoning { thought.text.as_str() } else { "" };
-                let state = thought.state.clone().unwrap_or_default();
-                output.push(reasoning(&format!("rs_{stem}{number}"), text, &state));
+                output.push(&Thought { id: &id("rs_", output.len), text, state: thought.state.as_ref() });
             }
             Block::Call(call) => {
                 if let Some(state) = &call.state {
-                    output.push(reasoning(&format!("rs_{stem}{number}"), "", state));
+                    output.push(&Thought { id: &id("rs_", output.len), text: "", state: Some(state) });
                 }
                 let kind = kind_of(&call.name, call.free_form, &known);
                 let arguments = match kind {
-                    CallKind::Custom if !call.free_form => unwrapped(&call.arguments, INPUT),
-                    _ if call.arguments.is_empty() && !call.free_form => "{}".to_owned(),
-                    _ => call.arguments.clone(),
+                    CallKind::Custom if !call.free_form => Cow::Owned(unwrapped(&call.arguments, INPUT)),
+                    _ if call.arguments.is_empty() && !call.free_form => Cow::Borrowed("{}"),
+                    _ => Cow::Borrowed(call.arguments.as_str()),
                 };
-                let item_id = format!("{}{stem}{}", prefix(kind), output.len());
-                let call = Call {
-                    item_id: &item_id,
+                output.push(&Call {
+                    item_id: &id(prefix(kind), output.len),
                     call_id: &call.id,
                     name: &call.name,
                     kind,
                     arguments: &arguments,
                     status: "completed",
-                };
-                output.push(call.item(&known));
+                    known: &known,
+                });
             }
             Block::Media(_) => losses.degrade("answer", "an image in the answer has no place in Responses"),
             Block::Result(_) => {}
         }
     }
     let id = response_id(answered.id.as_deref(), answer);
-    let progress =
-        Progress { stop: Some(&answered.stop), output: &output, usage: usage(&answered.usage, answer) };
-    // A struct of texts, numbers and values can always be written.
-    (json::written(&response(&id, answer, progress)), losses)
+    let end = Some((&answered.stop, &answered.usage));
+    let envelope = Envelope { id: &id, answer, output: &output, end };
+    (pen::long_object(output.size(), |pen| envelope.members(pen)), losses)
 }

@@ -3,11 +3,10 @@
 //! Deltas tell most of it; what was never told by a delta is taken from `output_item.done`, and
 //! what was in no item event from the last event.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 
 use crate::base::json;
+use crate::base::table::Table;
 use crate::ir::request::Block;
 use crate::ir::response::StopReason;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
@@ -21,7 +20,7 @@ pub(super) struct Decoder {
     seed: String,
     started: bool,
     next: u32,
-    items: HashMap<u64, Item>,
+    items: Table<u64, Item>,
     has_call: bool,
     finished: bool,
 }
@@ -71,7 +70,7 @@ impl Decoder {
             seed: seed.to_owned(),
             started: false,
             next: 0,
-            items: HashMap::new(),
+            items: Table::default(),
             has_call: false,
             finished: false,
         }
@@ -94,7 +93,7 @@ impl Decoder {
         let sort = Sort::of(&kind);
         self.has_call |= sort == Sort::Call;
         out.push(StreamEvent::BlockStart { id, kind });
-        let item = self.items.entry(index).or_default();
+        let item = self.items.get_or_default(index);
         item.open = Some(Open { id, sort, told: 0 });
         item.opened += 1;
     }
@@ -130,7 +129,7 @@ impl Decoder {
         if self.items.get(&index).is_some_and(|item| item.part != part) {
             self.close(index, out);
         }
-        self.items.entry(index).or_default().part = part;
+        self.items.get_or_default(index).part = part;
         self.grow(index, kind, text, out);
     }
 
@@ -163,7 +162,7 @@ impl Decoder {
         }
         let fields = Fields::of(item, "item")?;
         let whole = blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0))?;
-        let item = self.items.entry(index).or_default();
+        let item = self.items.get_or_default(index);
         let mut open = item.open;
         // What was told and closed; the next one may be open.
         let closed = item.opened - usize::from(item.open.is_some());
@@ -188,7 +187,7 @@ impl Decoder {
             self.close(index, out);
         }
         self.close(index, out);
-        self.items.entry(index).or_default().done = true;
+        self.items.get_or_default(index).done = true;
         Ok(())
     }
 
@@ -197,7 +196,7 @@ impl Decoder {
         for (index, item) in response.list("output")?.unwrap_or_default().into_iter().enumerate() {
             self.done(index as u64, item, out)?;
         }
-        let mut open: Vec<u64> = self.items.keys().copied().collect();
+        let mut open: Vec<u64> = self.items.iter().map(|(index, _)| *index).collect();
         open.sort_unstable();
         open.into_iter().for_each(|index| self.close(index, out));
         if let Some(usage) = response.take("usage").and_then(|usage| tap::usage(&json::written(&usage))) {

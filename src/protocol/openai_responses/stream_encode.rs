@@ -10,8 +10,7 @@
 //! A call item is opened with its first arguments: state that belongs to it (Gemini's) becomes a
 //! reasoning item of its own before it.
 
-use serde_json::{Value, json};
-
+use crate::base::pen::{self, Put, Raw};
 use crate::base::sse;
 use crate::ir::carrier::State;
 use crate::ir::request::CallKind;
@@ -19,11 +18,19 @@ use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockKind, Delta, StreamEvent};
 use crate::protocol::in_turn::InTurn;
 use crate::protocol::openai_responses::item_encode::{
-    Call, Identities, Progress, kind_of, message, part, prefix, reasoning, response, response_id, usage,
+    Call, Envelope, Identities, Message, Output, Part, Summary, Thought, kind_of, prefix, response_id,
 };
 use crate::protocol::openai_responses::tools;
 use crate::protocol::unwrap::Unwrap;
 use crate::protocol::wire::{AnswerContext, StreamEncoder};
+
+/// A member of an event.
+type Member<'a> = (&'static str, &'a dyn Put);
+
+const ADDED: &str = "response.output_item.added";
+const DONE: &str = "response.output_item.done";
+/// An item that we write has one part.
+const FIRST: u64 = 0;
 
 /// Writes one stream.
 pub(super) struct Encoder {
@@ -33,7 +40,7 @@ pub(super) struct Encoder {
     sequence: u64,
     turns: InTurn,
     block: Option<Open>,
-    output: Vec<Value>,
+    output: Output,
     usage: Usage,
     stop: StopReason,
 }
@@ -74,35 +81,37 @@ impl Encoder {
             sequence: 0,
             turns: InTurn::default(),
             block: None,
-            output: Vec::new(),
+            output: Output::default(),
             usage: Usage::default(),
             stop: StopReason::End,
         }
     }
 
-    fn write(&mut self, kind: &str, mut data: Value, out: &mut Vec<u8>) {
-        let mut event = json!({"type": kind, "sequence_number": self.sequence});
-        if let (Some(event), Some(data)) = (event.as_object_mut(), data.as_object_mut()) {
-            event.append(data);
-        }
+    /// Writes an event: its type and number, then what it says.
+    fn write(&mut self, kind: &str, members: &[Member<'_>], out: &mut Vec<u8>) {
+        sse::write_object(Some(kind), out, |pen| {
+            pen.put("type", kind);
+            pen.put("sequence_number", &self.sequence);
+            members.iter().for_each(|(key, value)| pen.put(key, *value));
+        });
         self.sequence += 1;
-        sse::write_json(Some(kind), &event, out);
     }
 
-    fn envelope(&self, stop: Option<&StopReason>) -> Value {
-        let usage = if stop.is_some() { usage(&self.usage, &self.answer) } else { Value::Null };
-        let response = response(&self.id, &self.answer, Progress { stop, output: &self.output, usage });
-        // A struct of texts, numbers and values is always a value.
-        serde_json::to_value(response).unwrap_or_default()
+    /// The response as far as it has come, as it is written.
+    fn envelope(&self, is_end: bool) -> (String, &'static str) {
+        let end = is_end.then_some((&self.stop, &self.usage));
+        let envelope = Envelope { id: &self.id, answer: &self.answer, output: &self.output, end };
+        (pen::written(&envelope), envelope.status().0)
     }
 
     fn tell(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
         match event {
             StreamEvent::Start { id, .. } => {
                 self.id = response_id(id.as_deref(), &self.answer);
-                let envelope = self.envelope(None);
-                self.write("response.created", json!({"response": envelope}), out);
-                self.write("response.in_progress", json!({"response": envelope}), out);
+                let (envelope, _) = self.envelope(false);
+                let response: Member<'_> = ("response", &Raw(envelope.as_bytes()));
+                self.write("response.created", &[response], out);
+                self.write("response.in_progress", &[response], out);
             }
             StreamEvent::BlockStart { kind, .. } => self.open(kind, out),
             StreamEvent::BlockDelta { delta, .. } => self.grow(delta, out),
@@ -115,7 +124,7 @@ impl Encoder {
 
     fn open(&mut self, kind: &BlockKind, out: &mut Vec<u8>) {
         let stem = self.answer.request_id.trim_start_matches("req_").to_owned();
-        let number = self.output.len();
+        let number = self.output.len;
         let (kind, prefix) = match kind {
             BlockKind::Text => (Kind::Message { refusal: false }, "msg_"),
             BlockKind::Refusal => (Kind::Message { refusal: true }, "msg_"),
@@ -140,19 +149,20 @@ impl Encoder {
         if !block.added {
             block.added = true;
             self.state_before_call(&mut block, out);
-            let index = self.output.len();
+            let index = self.output.len;
             let item = self.item(&block, "in_progress");
-            self.write("response.output_item.added", json!({"output_index": index, "item": item}), out);
-            let at = json!({"item_id": block.item_id, "output_index": index});
+            self.write(ADDED, &[("output_index", &index), ("item", &Raw(item.as_bytes()))], out);
+            let at: [Member<'_>; 2] = [("item_id", &block.item_id), ("output_index", &index)];
+            let [id, index] = at;
             match block.kind {
                 Kind::Message { refusal } => {
-                    let data = with(&at, json!({"content_index": 0, "part": part("", refusal)}));
-                    self.write("response.content_part.added", data, out);
+                    let part = Part { text: "", refusal };
+                    let members = [id, index, ("content_index", &FIRST), ("part", &part)];
+                    self.write("response.content_part.added", &members, out);
                 }
                 Kind::Reasoning if self.answer.show_reasoning => {
-                    let data =
-                        with(&at, json!({"summary_index": 0, "part": {"type": "summary_text", "text": ""}}));
-                    self.write("response.reasoning_summary_part.added", data, out);
+                    let members = [id, index, ("summary_index", &FIRST), ("part", &Summary(""))];
+                    self.write("response.reasoning_summary_part.added", &members, out);
                 }
                 Kind::Reasoning | Kind::Call { .. } => {}
             }
@@ -165,12 +175,13 @@ impl Encoder {
             return;
         }
         let Some(state) = block.state.take() else { return };
-        let index = self.output.len();
+        let index = self.output.len;
         let id = format!("rs_{}{index}", self.answer.request_id.trim_start_matches("req_"));
-        let item = reasoning(&id, "", &state);
-        self.write("response.output_item.added", json!({"output_index": index, "item": item}), out);
-        self.write("response.output_item.done", json!({"output_index": index, "item": item}), out);
-        self.output.push(item);
+        let item = pen::written(&Thought { id: &id, text: "", state: Some(&state) });
+        let item = Raw(item.as_bytes());
+        self.write(ADDED, &[("output_index", &index), ("item", &item)], out);
+        self.write(DONE, &[("output_index", &index), ("item", &item)], out);
+        self.output.push(&item);
     }
 
     fn grow(&mut self, delta: &Delta, out: &mut Vec<u8>) {
@@ -200,28 +211,33 @@ impl Encoder {
     }
 
     fn delta(&mut self, block: &Open, text: &str, out: &mut Vec<u8>) {
-        let at = json!({"item_id": block.item_id, "output_index": self.output.len()});
-        let (kind, more) = match &block.kind {
+        let index = self.output.len;
+        let at: [Member<'_>; 2] = [("item_id", &block.item_id), ("output_index", &index)];
+        let [id, index] = at;
+        let delta: Member<'_> = ("delta", &text);
+        match &block.kind {
             Kind::Message { refusal: false } => {
-                ("response.output_text.delta", json!({"content_index": 0, "delta": text, "logprobs": []}))
+                let members = [id, index, ("content_index", &FIRST), delta, ("logprobs", &Raw(b"[]"))];
+                self.write("response.output_text.delta", &members, out);
             }
             Kind::Message { refusal: true } => {
-                ("response.refusal.delta", json!({"content_index": 0, "delta": text}))
+                let members = [id, index, ("content_index", &FIRST), delta];
+                self.write("response.refusal.delta", &members, out);
             }
-            Kind::Reasoning if !self.answer.show_reasoning => return,
+            Kind::Reasoning if !self.answer.show_reasoning => {}
             Kind::Reasoning => {
-                ("response.reasoning_summary_text.delta", json!({"summary_index": 0, "delta": text}))
+                let members = [id, index, ("summary_index", &FIRST), delta];
+                self.write("response.reasoning_summary_text.delta", &members, out);
             }
             Kind::Call { kind: CallKind::Custom, .. } => {
-                ("response.custom_tool_call_input.delta", json!({"delta": text}))
+                self.write("response.custom_tool_call_input.delta", &[id, index, delta], out);
             }
             Kind::Call { kind: CallKind::Function, .. } => {
-                ("response.function_call_arguments.delta", json!({"delta": text}))
+                self.write("response.function_call_arguments.delta", &[id, index, delta], out);
             }
             // The others come whole.
-            Kind::Call { .. } => return,
-        };
-        self.write(kind, with(&at, more), out);
+            Kind::Call { .. } => {}
+        }
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
@@ -235,74 +251,71 @@ impl Encoder {
                 block.text.push_str("{}");
             }
         }
-        let index = self.output.len();
-        let at = json!({"item_id": block.item_id, "output_index": index});
-        for (kind, more) in self.endings(&block) {
-            self.write(kind, with(&at, more), out);
-        }
+        self.endings(&block, out);
         let item = self.item(&block, "completed");
-        self.write("response.output_item.done", json!({"output_index": index, "item": item}), out);
-        self.output.push(item);
+        let item = Raw(item.as_bytes());
+        let index = self.output.len;
+        self.write(DONE, &[("output_index", &index), ("item", &item)], out);
+        self.output.push(&item);
     }
 
-    fn endings(&self, block: &Open) -> Vec<(&'static str, Value)> {
-        let text = &block.text;
-        match &block.kind {
-            Kind::Message { refusal: false } => vec![
-                ("response.output_text.done", json!({"content_index": 0, "text": text, "logprobs": []})),
-                ("response.content_part.done", json!({"content_index": 0, "part": part(text, false)})),
-            ],
-            Kind::Message { refusal: true } => vec![
-                ("response.refusal.done", json!({"content_index": 0, "refusal": text})),
-                ("response.content_part.done", json!({"content_index": 0, "part": part(text, true)})),
-            ],
-            Kind::Reasoning if !self.answer.show_reasoning => Vec::new(),
-            Kind::Reasoning => vec![
-                ("response.reasoning_summary_text.done", json!({"summary_index": 0, "text": text})),
-                (
-                    "response.reasoning_summary_part.done",
-                    json!({"summary_index": 0, "part": {"type": "summary_text", "text": text}}),
-                ),
-            ],
-            Kind::Call { kind: CallKind::Custom, .. } => {
-                vec![("response.custom_tool_call_input.done", json!({"input": text}))]
-            }
-            Kind::Call { kind: CallKind::Function, name, .. } => {
-                let known = self.known.get(name).map_or(name, |identity| &identity.name);
-                vec![("response.function_call_arguments.done", json!({"name": known, "arguments": text}))]
-            }
-            Kind::Call { .. } => Vec::new(),
-        }
-    }
-
-    /// The item as far as it has come.
-    fn item(&self, block: &Open, status: &str) -> Value {
-        let whole = status == "completed";
+    fn endings(&mut self, block: &Open, out: &mut Vec<u8>) {
+        let text = block.text.as_str();
+        let index = self.output.len;
+        let at: [Member<'_>; 2] = [("item_id", &block.item_id), ("output_index", &index)];
+        let [id, index] = at;
         match &block.kind {
             Kind::Message { refusal } => {
-                let part = if whole { part(&block.text, *refusal) } else { Value::Null };
-                message(&block.item_id, part, status)
+                let first: Member<'_> = ("content_index", &FIRST);
+                if *refusal {
+                    self.write("response.refusal.done", &[id, index, first, ("refusal", &text)], out);
+                } else {
+                    let members = [id, index, first, ("text", &text), ("logprobs", &Raw(b"[]"))];
+                    self.write("response.output_text.done", &members, out);
+                }
+                let part = Part { text, refusal: *refusal };
+                self.write("response.content_part.done", &[id, index, first, ("part", &part)], out);
+            }
+            Kind::Reasoning if !self.answer.show_reasoning => {}
+            Kind::Reasoning => {
+                let first: Member<'_> = ("summary_index", &FIRST);
+                let members = [id, index, first, ("text", &text)];
+                self.write("response.reasoning_summary_text.done", &members, out);
+                let members = [id, index, first, ("part", &Summary(text))];
+                self.write("response.reasoning_summary_part.done", &members, out);
+            }
+            Kind::Call { kind: CallKind::Custom, .. } => {
+                self.write("response.custom_tool_call_input.done", &[id, index, ("input", &text)], out);
+            }
+            Kind::Call { kind: CallKind::Function, name, .. } => {
+                let known = self.known.get(name).map_or(name, |identity| &identity.name).clone();
+                let members = [id, index, ("name", &known), ("arguments", &text)];
+                self.write("response.function_call_arguments.done", &members, out);
+            }
+            Kind::Call { .. } => {}
+        }
+    }
+
+    /// The item as far as it has come, as it is written.
+    fn item(&self, block: &Open, status: &str) -> String {
+        let whole = status == "completed";
+        let id = block.item_id.as_str();
+        match &block.kind {
+            Kind::Message { refusal } => {
+                let part = whole.then_some(Part { text: &block.text, refusal: *refusal });
+                pen::written(&Message { id, part, status })
             }
             Kind::Reasoning => {
                 let text = if self.answer.show_reasoning && whole { block.text.as_str() } else { "" };
-                reasoning(&block.item_id, text, &block.state.clone().unwrap_or_default())
+                pen::written(&Thought { id, text, state: block.state.as_ref() })
             }
             Kind::Call { call_id, name, kind, .. } => {
                 let arguments = if whole || block.comes_whole() { block.text.as_str() } else { "" };
-                let call = Call { item_id: &block.item_id, call_id, name, kind: *kind, arguments, status };
-                call.item(&self.known)
+                let (kind, known) = (*kind, &self.known);
+                pen::written(&Call { item_id: id, call_id, name, kind, arguments, status, known })
             }
         }
     }
-}
-
-/// Two objects as one.
-fn with(first: &Value, second: Value) -> Value {
-    let mut all = first.clone();
-    if let (Some(all), Value::Object(mut more)) = (all.as_object_mut(), second) {
-        all.append(&mut more);
-    }
-    all
 }
 
 impl StreamEncoder for Encoder {
@@ -321,12 +334,8 @@ impl StreamEncoder for Encoder {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
-        let envelope = self.envelope(Some(&self.stop));
-        let kind = if envelope.get("status").and_then(Value::as_str) == Some("incomplete") {
-            "response.incomplete"
-        } else {
-            "response.completed"
-        };
-        self.write(kind, json!({"response": envelope}), out);
+        let (envelope, status) = self.envelope(true);
+        let kind = if status == "incomplete" { "response.incomplete" } else { "response.completed" };
+        self.write(kind, &[("response", &Raw(envelope.as_bytes()))], out);
     }
 }

@@ -1,8 +1,6 @@
 //! What lies where in Responses requests, answers and events.
 
-use serde::Deserialize;
-
-use crate::base::json::Members;
+use crate::base::json::{Members, counts};
 use crate::ir::response::Usage;
 use crate::protocol::error;
 use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
@@ -94,31 +92,18 @@ fn response(text: &str, members: &Members, facts: &mut Facts) {
     }
 }
 
-#[derive(Deserialize)]
-struct WireUsage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    input_tokens_details: Option<Details>,
-    output_tokens_details: Option<Details>,
-}
-
-#[derive(Default, Deserialize)]
-struct Details {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-    reasoning_tokens: Option<u64>,
-}
-
 pub(super) fn usage(text: &str) -> Option<Usage> {
-    let wire: WireUsage = serde_json::from_str::<Option<WireUsage>>(text).ok()??;
-    let input = wire.input_tokens_details.unwrap_or_default();
-    Some(Usage {
-        input: wire.input_tokens,
-        cached: input.cached_tokens,
-        cache_write: input.cache_write_tokens,
-        output: wire.output_tokens,
-        reasoning: wire.output_tokens_details.and_then(|details| details.reasoning_tokens),
-    })
+    let [input, output, cached, cache_write, reasoning] = counts(
+        text,
+        [
+            "input_tokens",
+            "output_tokens",
+            "input_tokens_details.cached_tokens",
+            "input_tokens_details.cache_write_tokens",
+            "output_tokens_details.reasoning_tokens",
+        ],
+    )?;
+    Some(Usage { input, cached, cache_write, output, reasoning })
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Codex's tools: containers made flat for the model, and known again by their calls.
 
-use std::collections::HashMap;
+use serde_json::Value;
 
-use serde_json::{Value, json};
-
+use crate::base::object::{Object, object};
 use crate::ir::loss::Losses;
 use crate::ir::request::{CallKind, Request, Tool, ToolForm, ToolIdentity};
 use crate::protocol::fields::Fields;
+use crate::protocol::openai_responses::item_encode::Identities;
 use crate::protocol::openai_responses::own_tools;
 use crate::protocol::wire::WireError;
 
@@ -105,12 +105,12 @@ fn read(
 }
 
 /// How the client knows the tools that were made flat, by their flat names.
-pub(super) fn identities(tools: &[Tool]) -> HashMap<String, ToolIdentity> {
+pub(super) fn identities(tools: &[Tool]) -> Identities {
     let known = tools.iter().filter_map(|tool| Some((tool.name.clone(), tool.identity.clone()?)));
     known.collect()
 }
 
 fn function(schema: Option<Value>, strict: Option<bool>) -> ToolForm {
-    let schema = schema.unwrap_or_else(|| json!({"type": "object", "properties": {}}));
+    let schema = schema.unwrap_or_else(|| object! {"type": "object", "properties": Object::default()}.into());
     ToolForm::Function { schema, strict }
 }

@@ -1,13 +1,15 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::base::pen;
 use crate::ir::carrier::State;
 
 fn written(turns: Vec<Turn>) -> (Value, Vec<String>) {
     let request = Request { turns, ..Request::default() };
     let mut losses = Losses::default();
     let dialect = Dialect { provider: "here".into(), ..Dialect::default() };
-    let messages = serde_json::to_value(encode(&request, &dialect, &mut losses)).unwrap();
+    let messages =
+        serde_json::from_str::<Value>(&pen::written(&encode(&request, &dialect, &mut losses))).unwrap();
     (messages, losses.iter().map(ToString::to_string).collect())
 }
 

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 use crate::ir::request::Reasoning;
 use crate::protocol::dialect::Dialect;
@@ -35,7 +37,8 @@ fn check(model: &str, turns: Vec<Turn>, expected: Value) -> Vec<String> {
     let target = TargetContext { model, dialect: &dialect, session: None };
     let request = Request { turns, ..Request::default() };
     let mut losses = Losses::default();
-    assert_eq!(Value::Array(contents(&request, &target, &mut losses)), expected);
+    let written = pen::written(&contents(&request, &target, &mut losses));
+    assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), expected);
     losses.iter().map(|loss| loss.why.to_string()).collect()
 }
 
