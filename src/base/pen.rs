@@ -222,6 +222,12 @@ impl Put for u64 {
     }
 }
 
+impl Put for f64 {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.serde(self);
+    }
+}
+
 impl Put for Number {
     fn write(&self, pen: &mut Pen<'_>) {
         pen.serde(self);

@@ -7,9 +7,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use serde::Serialize;
-
-use crate::base::json;
 use crate::base::pen::Pen;
 
 /// Cuts a byte stream into frames.
@@ -87,24 +84,12 @@ pub fn write(event: Option<&str>, data: &str, out: &mut Vec<u8>) {
     write_data(data, out);
 }
 
-/// The same for a value as JSON, which has no line ends of its own.
-pub fn write_json(event: Option<&str>, value: &impl Serialize, out: &mut Vec<u8>) {
-    begin_json(event, out);
-    json::write(value, out);
-    out.extend_from_slice(b"\n\n");
-}
-
-/// The same for a JSON object of these members.
+/// The same for a JSON object of these members, which has no line ends of its own.
 pub fn write_object(event: Option<&str>, out: &mut Vec<u8>, members: impl FnOnce(&mut Pen<'_>)) {
-    begin_json(event, out);
-    Pen::on(out).object(members);
-    out.extend_from_slice(b"\n\n");
-}
-
-#[inline(never)]
-fn begin_json(event: Option<&str>, out: &mut Vec<u8>) {
     write_name(event, out);
     out.extend_from_slice(b"data: ");
+    Pen::on(out).object(members);
+    out.extend_from_slice(b"\n\n");
 }
 
 fn write_name(event: Option<&str>, out: &mut Vec<u8>) {

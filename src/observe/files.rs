@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::base::env::Env;
+use crate::base::pen;
 use crate::config::{self, Config, UsageHook};
 use crate::observe::hook::{Hook, Post};
 use crate::observe::ledger::{Entry, Ledger, Place};
@@ -54,7 +55,7 @@ impl Files {
         if open.ledger.is_none() && open.hook.is_none() {
             return;
         }
-        let mut line = Entry::of(record).json();
+        let mut line = pen::written(&Entry::of(record)).into_bytes();
         line.push(b'\n');
         if let Some((_, ledger)) = &open.ledger {
             ledger.add(&line, record.at);

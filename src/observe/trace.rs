@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::base::clock::Millis;
 use crate::base::json::{self, Members};
+use crate::base::pen;
 use crate::base::quote::Text;
 use crate::observe::ledger::Entry;
 use crate::observe::record::{Outcome, Record};
@@ -195,9 +196,7 @@ impl Exchange {
         add(Line {
             outcome: Some(outcome(record)),
             detail: record.detail.as_deref(),
-            record: String::from_utf8(Entry::of(record).json())
-                .ok()
-                .and_then(|text| RawValue::from_string(text).ok()),
+            record: RawValue::from_string(pen::written(&Entry::of(record))).ok(),
             ..self.line("response", &self.told, bodies)
         });
         lines
