@@ -218,6 +218,7 @@ impl Line {
     }
 
     /// Tells the client of trouble: with a status while nothing was sent, inside the stream after.
+    #[inline(never)] // as `Story::end`
     pub fn fail(&self, trouble: &Trouble, story: &Story) {
         if self.broken.get() || trouble.is_gone() {
             return;

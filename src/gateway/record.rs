@@ -223,6 +223,7 @@ impl Story {
     }
 
     /// The story is over: it is told.
+    #[inline(never)] // its frame would lie under each call, in each thread
     pub fn end(mut self, live: &Live, inbound: &Inbound, line: &Line) {
         self.record.status = line.status();
         self.record.usage = self.facts.usage;

@@ -93,6 +93,7 @@ impl Relay<'_, '_> {
     ///
     /// # Errors
     /// It broke, is too long, is none, or is an error.
+    #[inline(never)] // as `Story::end`
     pub fn whole(self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         if is_events(&incoming) {
             return self.gathered(incoming, story);
@@ -133,6 +134,7 @@ impl Relay<'_, '_> {
     }
 
     /// A stream came, though none was asked for: it is gathered.
+    #[inline(never)] // as `Story::end`
     fn gathered(self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         let crossing = self.outgoing.crossing(self.live, self.inbound)?;
         self.line.tape.crosses(&crossing);
@@ -185,6 +187,7 @@ impl Relay<'_, '_> {
     ///
     /// # Errors
     /// It broke, ended early, is none, or told an error before the commit point.
+    #[inline(never)] // as `Story::end`
     pub fn stream(self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         if is_not_events(&incoming) {
             return self.instead_of_stream(incoming, story);
@@ -327,6 +330,7 @@ impl Relay<'_, '_> {
 
     /// A streamed request was answered with something that is no stream: a whole answer, which
     /// becomes one, an error, or nothing we can use.
+    #[inline(never)] // as `Story::end`
     fn instead_of_stream(&self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
         let (text, facts, _) = self.read_whole(&mut incoming)?;
         let crossing = self.outgoing.crossing(self.live, self.inbound)?;

@@ -153,6 +153,7 @@ impl<'a, 's> Tries<'a, 's> {
         Some(Turn { is_last_resort: true, ..Turn::first(candidate) })
     }
 
+    #[inline(never)] // as `Story::end`
     fn fails_over(&mut self, turn: &Turn<'_>, trouble: Trouble) {
         if let Some(next) = self.queue.front() {
             let (id, from, to) = (&self.inbound.id, &turn.candidate.target, &next.candidate.target);
@@ -161,6 +162,7 @@ impl<'a, 's> Tries<'a, 's> {
         self.last = Some(trouble);
     }
 
+    #[inline(never)] // as `Story::end`
     fn sums_up(&self, mut trouble: Trouble) -> Trouble {
         trouble.fault.retry_after =
             trouble.fault.retry_after.or_else(|| tally::told_wait(self.live, &trouble));
@@ -252,6 +254,7 @@ impl<'a, 's> Tries<'a, 's> {
     }
 
     /// Tells those who look on that a call failed.
+    #[inline(never)] // as `Story::end`
     fn tells_failure(&mut self, target: &TargetId, trouble: &Trouble) {
         self.story.attempt_fails(target, trouble);
         self.line.run.fails(target, trouble.class);
@@ -286,6 +289,7 @@ impl<'a, 's> Tries<'a, 's> {
     }
 
     /// The fault that is played instead of, or before, a call (SPEC 6.8).
+    #[inline(never)] // as `Story::end`
     fn played(&self, outgoing: &Outgoing<'_>) -> Result<(), Trouble> {
         let target = outgoing.target();
         match self.inbound.wishes.test {
@@ -312,6 +316,7 @@ impl<'a, 's> Tries<'a, 's> {
         }
     }
 
+    #[inline(never)] // as `Story::end`
     fn succeeds(&mut self, candidate: &Candidate<'_>, hold: Hold<'_>) {
         let input = self.story.facts().usage.input;
         hold.settle(input);
@@ -341,6 +346,7 @@ impl<'a, 's> Tries<'a, 's> {
     }
 
     /// Does the target refuse a parameter that may be lost? Then it is asked once more without it.
+    #[inline(never)] // as `Story::end`
     fn concedes(&mut self, outgoing: &Outgoing<'_>, trouble: &Trouble) -> Option<Concession> {
         let may = outgoing.is_translated()
             && !self.line.is_committed()
