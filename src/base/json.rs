@@ -123,14 +123,8 @@ pub fn pretty(text: &str) -> String {
     read.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| text.to_owned())
 }
 
-/// A value as JSON text; one that has none (a map whose keys are no texts) is empty.
-pub fn written(value: &impl Serialize) -> String {
-    let mut out = Vec::with_capacity(512);
-    write(value, &mut out);
-    String::from_utf8(out).unwrap_or_default()
-}
-
-/// The same, behind what is in `out`.
+/// Writes a value as JSON text behind what is in `out`; one that has none (a map whose keys are no
+/// texts) writes nothing.
 pub fn write(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     let before = out.len();
     if serde_json::to_writer(Sink(out), value).is_err() {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::base::json;
+use crate::base::pen;
 use crate::base::sse::FrameReader;
 
 /// The members that hold a history, in the four languages.
@@ -20,7 +20,7 @@ pub fn of(body: Cow<'_, str>, most: usize) -> (Cow<'_, str>, bool) {
         return (body, false);
     }
     let short = match serde_json::from_str::<Value>(&body) {
-        Ok(mut value) => (newest(&mut value) | shorten(&mut value, most)).then(|| json::written(&value)),
+        Ok(mut value) => (newest(&mut value) | shorten(&mut value, most)).then(|| pen::written(&value)),
         Err(_) => match stream(&body, most) {
             Some(short) => short,
             None => cut(&body, most).map(|(end, _)| body.get(..end).unwrap_or_default().to_owned()),

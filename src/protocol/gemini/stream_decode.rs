@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::base::id::stable_hash;
-use crate::base::json;
+use crate::base::pen;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::Media;
@@ -75,7 +75,7 @@ impl Decoder {
             out.push(StreamEvent::Start { id, model });
         }
         let usage = chunk.take("usageMetadata").map(spelling::camel);
-        if let Some(usage) = usage.and_then(|usage| tap::usage(&json::written(&usage))) {
+        if let Some(usage) = usage.and_then(|usage| tap::usage(&pen::written(&usage))) {
             self.usage.update(usage);
         }
         if let Some(mut feedback) = spelling::object(&mut chunk, "promptFeedback")?

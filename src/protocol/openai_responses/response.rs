@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::base::{json, pen};
+use crate::base::pen;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, CallKind};
 use crate::ir::response::{Response, StopReason};
@@ -18,7 +18,7 @@ use crate::protocol::wire::{AnswerContext, WireError};
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut fields = Fields::parse(text)?;
     let output = fields.list("output")?.ok_or_else(|| WireError::new("output", "a list"))?;
-    let usage = fields.take("usage").and_then(|usage| tap::usage(&json::written(&usage))).unwrap_or_default();
+    let usage = fields.take("usage").and_then(|usage| tap::usage(&pen::written(&usage))).unwrap_or_default();
     let mut response =
         Response { id: fields.text("id")?, model: fields.text("model")?, usage, ..Response::default() };
     for (index, item) in output.into_iter().enumerate() {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::base::json;
+use crate::base::pen;
 use crate::base::table::Table;
 use crate::ir::request::Block;
 use crate::ir::response::StopReason;
@@ -199,7 +199,7 @@ impl Decoder {
         let mut open: Vec<u64> = self.items.iter().map(|(index, _)| *index).collect();
         open.sort_unstable();
         open.into_iter().for_each(|index| self.close(index, out));
-        if let Some(usage) = response.take("usage").and_then(|usage| tap::usage(&json::written(&usage))) {
+        if let Some(usage) = response.take("usage").and_then(|usage| tap::usage(&pen::written(&usage))) {
             out.push(StreamEvent::Usage(usage));
         }
         let details = response.object("incomplete_details")?;
