@@ -19,4 +19,5 @@ pub mod sort;
 pub mod splice;
 pub mod sse;
 pub mod table;
+pub mod tree;
 pub mod words;

@@ -73,6 +73,15 @@ impl<'o> Pen<'o> {
         self.list(elements);
     }
 
+    /// Writes a member with a name that somebody else has given.
+    #[inline(never)]
+    pub fn put_named<T: Put + ?Sized>(&mut self, name: &str, value: &T) {
+        self.separate();
+        name.write(self);
+        self.0.push(b':');
+        value.write(self);
+    }
+
     /// Writes an element of a list.
     pub fn add<T: Put + ?Sized>(&mut self, element: &T) {
         self.separate();

@@ -13,4 +13,5 @@ pub mod names;
 pub mod needs;
 pub mod request;
 pub mod response;
+pub mod schema;
 pub mod stream;

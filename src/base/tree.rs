@@ -1,0 +1,340 @@
+//! JSON that is read to be taken apart: members in their order, texts where they lie in the input.
+//!
+//! A request is read once, most of its members are moved somewhere else or left behind, and the
+//! rest is let go. So no key is hashed, and no text is copied before somebody keeps it; only one
+//! that was written with escapes is a text of its own.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
+
+use crate::base::pen::{Pen, Put};
+use crate::base::sort;
+
+/// A JSON value that was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Tree<'a> {
+    /// `null`
+    #[default]
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A string.
+    Text(Cow<'a, str>),
+    /// An array.
+    List(Vec<Self>),
+    /// An object: each name once.
+    Object(Vec<Member<'a>>),
+}
+
+/// A member of an object: its name, its value.
+pub type Member<'a> = (Cow<'a, str>, Tree<'a>);
+
+impl<'a> Tree<'a> {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// It is no JSON, or its values lie too deep in each other.
+    pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The value of a member, if this is an object that has it.
+    #[inline(never)]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => members.iter().find(|(known, _)| known == name).map(|(_, value)| value),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::List(_) => None,
+        }
+    }
+
+    /// The text of a member, if it is one.
+    #[inline(never)]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_text()
+    }
+
+    /// The elements of a member, if it is a list.
+    #[inline(never)]
+    pub fn list(&self, name: &str) -> Option<&[Self]> {
+        match self.get(name)? {
+            Self::List(list) => Some(list),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// The whole number of a member, if it is one and not negative.
+    pub fn count(&self, name: &str) -> Option<u64> {
+        match self.get(name)? {
+            Self::Number(number) => number.as_u64(),
+            Self::Null | Self::Bool(_) | Self::Text(_) | Self::List(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// Its text, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::List(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// Is it an object?
+    pub fn is_object(&self) -> bool {
+        matches!(self, Self::Object(_))
+    }
+
+    /// Sets a member, if this is an object; gives the value that it had.
+    pub fn put(&mut self, name: &'static str, value: Self) -> Option<Self> {
+        let Self::Object(members) = self else { return None };
+        match members.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => Some(std::mem::replace(known, value)),
+            None => {
+                members.push((Cow::Borrowed(name), value));
+                None
+            }
+        }
+    }
+
+    /// The same without the input.
+    pub fn into_owned(self) -> Tree<'static> {
+        match self {
+            Self::Null => Tree::Null,
+            Self::Bool(flag) => Tree::Bool(flag),
+            Self::Number(number) => Tree::Number(number),
+            Self::Text(text) => Tree::Text(Cow::Owned(text.into_owned())),
+            Self::List(list) => Tree::List(list.into_iter().map(Self::into_owned).collect()),
+            Self::Object(members) => {
+                let owned = |(name, value): Member<'_>| (Cow::Owned(name.into_owned()), value.into_owned());
+                Tree::Object(members.into_iter().map(owned).collect())
+            }
+        }
+    }
+
+    /// The same as a value that can be kept.
+    pub fn into_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(flag) => Value::Bool(flag),
+            Self::Number(number) => Value::Number(number),
+            Self::Text(text) => Value::String(text.into_owned()),
+            Self::List(list) => Value::Array(list.into_iter().map(Self::into_value).collect()),
+            Self::Object(members) => {
+                let owned = |(name, value): Member<'_>| (name.into_owned(), value.into_value());
+                Value::Object(members.into_iter().map(owned).collect())
+            }
+        }
+    }
+}
+
+/// An object of these members. Of a name given twice the last one counts, as in every common
+/// parser, in the place of the first.
+#[inline(never)]
+pub fn object(mut members: Vec<Member<'_>>) -> Tree<'_> {
+    if members.len() > FEW || has_repeated(&members) {
+        settle(&mut members);
+    }
+    Tree::Object(members)
+}
+
+/// So many names are compared each with each; more are sorted.
+const FEW: usize = 32;
+
+fn has_repeated(members: &[Member<'_>]) -> bool {
+    let mut rest = members;
+    while let Some(((name, _), after)) = rest.split_first() {
+        if after.iter().any(|(other, _)| other == name) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+fn settle(members: &mut Vec<Member<'_>>) {
+    let mut order: Vec<usize> = (0..members.len()).collect();
+    // Equal names stay in their order.
+    sort::by_key(&mut order, |place| members.get(*place).map(|(name, _)| name));
+    let mut gone = vec![false; members.len()];
+    // From the last to the first, each value of a name replaces the one before it.
+    for pair in order.windows(2).rev() {
+        let [earlier, later] = *pair else { continue };
+        let name = |place: usize| members.get(place).map(|(name, _)| name);
+        if name(earlier) == name(later) {
+            let value = members.get_mut(later).map(|(_, value)| std::mem::take(value));
+            if let (Some((_, slot)), Some(value)) = (members.get_mut(earlier), value) {
+                *slot = value;
+            }
+            gone.iter_mut().skip(later).take(1).for_each(|slot| *slot = true);
+        }
+    }
+    let mut gone = gone.into_iter();
+    members.retain(|_| gone.next() != Some(true));
+}
+
+impl Put for Tree<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        match self {
+            Self::Null => pen.raw(b"null"),
+            Self::Bool(flag) => flag.write(pen),
+            Self::Number(number) => number.write(pen),
+            Self::Text(text) => text.write(pen),
+            Self::List(list) => list.write(pen),
+            Self::Object(members) => {
+                pen.object(|pen| members.iter().for_each(|(name, value)| pen.put_named(name, value)));
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Tree<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Tree<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any valid JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Tree<'de>, E> {
+        Ok(Tree::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Tree<'de>, E> {
+        Ok(Tree::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Tree<'de>, E> {
+        Ok(Tree::Number(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Tree<'de>, E> {
+        Ok(Tree::Number(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Tree<'de>, E> {
+        Ok(Number::from_f64(number).map_or(Tree::Null, Tree::Number))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Tree<'de>, E> {
+        Ok(Tree::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Tree<'de>, E> {
+        Ok(Tree::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree<'de>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(element) = seq.next_element()? {
+            list.push(element);
+        }
+        Ok(Tree::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree<'de>, A::Error> {
+        let mut members = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            members.push((name, map.next_value()?));
+        }
+        Ok(object(members))
+    }
+}
+
+/// A member's name. The standard type would be copied, however it was written.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
+    }
+}
+
+#[cfg(test)]
+impl From<Value> for Tree<'static> {
+    fn from(value: Value) -> Self {
+        let text = value.to_string();
+        Tree::read(&text).map(Tree::into_owned).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::pen;
+
+    #[test]
+    fn it_reads_and_writes_what_serde_json_does() {
+        for text in [
+            "null",
+            r#"[true,false,0,-1,18446744073709551615,1.0,1e300,-0.0,0.1,12345678901234567890123]"#,
+            r#"{"plain":"ä","esc\"aped":"a\n\u0041\\","nested":{"b":[],"a":{}},"b":[[1],{"x":null}]}"#,
+            " { \"a\" : [ 1 , \"x\" ] } ",
+            r#"{"twice":1,"other":2,"twice":3,"twice":{"in":1,"in":2}}"#,
+        ] {
+            let (tree, value) = (Tree::read(text).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+            assert_eq!(pen::written(&tree), value.to_string(), "{text}");
+            assert_eq!(tree.clone().into_owned(), tree);
+            assert_eq!(tree.into_value().to_string(), value.to_string(), "{text}");
+        }
+        let deep = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for broken in ["", "{", "[1,]", "{\"a\":1,}", "{a:1}", "1e999", "\"\\x\"", "{} x", &deep(200)] {
+            let theirs = serde_json::from_str::<Value>(broken).unwrap_err().to_string();
+            assert_eq!(Tree::read(broken).unwrap_err().to_string(), theirs, "{broken}");
+        }
+    }
+
+    #[test]
+    fn of_many_members_the_last_of_each_name_counts_too() {
+        let many = |count: usize| {
+            let member = |at: usize| format!("\"m{}\":{at}", at * 7 % (count / 2 + 1));
+            format!("{{{}}}", (0..count).map(member).collect::<Vec<_>>().join(","))
+        };
+        for count in [2, 3, FEW, FEW + 1, 500] {
+            let value: Value = serde_json::from_str(&many(count)).unwrap();
+            assert_eq!(pen::written(&Tree::read(&many(count)).unwrap()), value.to_string(), "{count}");
+        }
+    }
+
+    #[test]
+    fn members_are_looked_at_and_set() {
+        let text = r#"{"text":"t","list":[1],"count":3,"minus":-3}"#;
+        let mut tree = Tree::read(text).unwrap();
+        assert_eq!((tree.text("text"), tree.text("list"), tree.text("none")), (Some("t"), None, None));
+        assert_eq!((tree.list("list").map(<[_]>::len), tree.list("text")), (Some(1), None));
+        assert_eq!((tree.count("count"), tree.count("minus")), (Some(3), None));
+        assert!(tree.is_object() && !Tree::Null.is_object());
+        assert_eq!(tree.put("count", Tree::Null), Some(Tree::Number(3.into())));
+        assert_eq!(tree.put("new", Tree::Bool(true)), None);
+        let expected = r#"{"text":"t","list":[1],"count":null,"minus":-3,"new":true}"#;
+        assert_eq!(pen::written(&tree), expected);
+    }
+}
