@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
 use crate::base::pen::{Pen, Put};
@@ -75,6 +75,34 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Whole numbers of an object, as [`crate::base::json::counts`] finds them in its text.
+    pub fn counts<const N: usize>(&self, names: [&str; N]) -> Option<[Option<u64>; N]> {
+        if !self.is_object() {
+            return None;
+        }
+        let mut found = [None; N];
+        for (slot, name) in found.iter_mut().zip(names) {
+            let (outer, inner) = name.split_once('.').map_or((name, None), |(outer, name)| (outer, Some(name)));
+            let value = self.member(outer)?;
+            let value = inner.map_or(Some(value), |inner| value.member(inner))?;
+            *slot = match value {
+                Self::Null => None,
+                Self::Number(number) => Some(number.as_u64()?),
+                Self::Bool(_) | Self::Text(_) | Self::List(_) | Self::Object(_) => return None,
+            };
+        }
+        Some(found)
+    }
+
+    /// What an object has under that name, or null; null has nothing.
+    fn member(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(_) => Some(self.get(name).unwrap_or(&Self::Null)),
+            Self::Null => Some(self),
+            Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::List(_) => None,
+        }
+    }
+
     /// Its text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -86,6 +114,13 @@ impl<'a> Tree<'a> {
     /// Is it an object?
     pub fn is_object(&self) -> bool {
         matches!(self, Self::Object(_))
+    }
+
+    /// Takes the value of a member; null is left, and given where there is none.
+    pub fn take(&mut self, name: &str) -> Self {
+        let Self::Object(members) = self else { return Self::Null };
+        let member = members.iter_mut().find(|(known, _)| known == name);
+        member.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
     }
 
     /// Sets a member, if this is an object; gives the value that it had.
@@ -135,10 +170,24 @@ impl<'a> Tree<'a> {
 /// parser, in the place of the first.
 #[inline(never)]
 pub fn object(mut members: Vec<Member<'_>>) -> Tree<'_> {
-    if members.len() > FEW || has_repeated(&members) {
-        settle(&mut members);
-    }
+    distinct(&mut members, Keep::Last);
     Tree::Object(members)
+}
+
+/// Which of several values of one name counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The first.
+    First,
+    /// The last, in the place of the first.
+    Last,
+}
+
+/// Leaves each name once.
+pub fn distinct(members: &mut Vec<Member<'_>>, keep: Keep) {
+    if members.len() > FEW || has_repeated(members) {
+        settle(members, keep);
+    }
 }
 
 /// So many names are compared each with each; more are sorted.
@@ -155,7 +204,7 @@ fn has_repeated(members: &[Member<'_>]) -> bool {
     false
 }
 
-fn settle(members: &mut Vec<Member<'_>>) {
+fn settle(members: &mut Vec<Member<'_>>, keep: Keep) {
     let mut order: Vec<usize> = (0..members.len()).collect();
     // Equal names stay in their order.
     sort::by_key(&mut order, |place| members.get(*place).map(|(name, _)| name));
@@ -166,7 +215,7 @@ fn settle(members: &mut Vec<Member<'_>>) {
         let name = |place: usize| members.get(place).map(|(name, _)| name);
         if name(earlier) == name(later) {
             let value = members.get_mut(later).map(|(_, value)| std::mem::take(value));
-            if let (Some((_, slot)), Some(value)) = (members.get_mut(earlier), value) {
+            if let (Some((_, slot)), Some(value), Keep::Last) = (members.get_mut(earlier), value, keep) {
                 *slot = value;
             }
             gone.iter_mut().skip(later).take(1).for_each(|slot| *slot = true);

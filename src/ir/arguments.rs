@@ -11,7 +11,7 @@ pub fn of_words(form: &ToolForm, words: &str) -> String {
     let given = serde_json::Deserializer::from_str(words).into_iter::<Value>().next().and_then(Result::ok);
     match (form, given) {
         (ToolForm::Function { .. }, Some(given)) if given.is_object() => given.to_string(),
-        (ToolForm::Function { schema, .. }, _) => empty_object(schema).to_string(),
+        (ToolForm::Function { schema, .. }, _) => empty_object(&schema.value()).to_string(),
         (ToolForm::FreeForm { .. }, Some(Value::Object(given))) => {
             given.get("input").and_then(Value::as_str).unwrap_or_default().to_owned()
         }
@@ -52,6 +52,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ir::schema::Schema;
 
     #[test]
     fn words_become_what_the_tool_takes() {
@@ -59,7 +60,7 @@ mod tests {
             "path": {"type": "string"}, "mode": {"enum": ["r", "w"]}, "other": {},
             "deep": {"type": "object", "required": ["list", "none"], "properties": {
                 "list": {"type": "array"}, "none": {"type": "null"}}}}});
-        let function = ToolForm::Function { schema, strict: None };
+        let function = ToolForm::Function { schema: Schema::of(&schema), strict: None };
         let free = ToolForm::FreeForm { grammar: None };
         for (form, words, arguments) in [
             (&function, r#" {"path":"a b"} thanks"#, r#"{"path":"a b"}"#),

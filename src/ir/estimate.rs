@@ -1,9 +1,5 @@
 //! An estimate of a request's input tokens, before anyone counted them (SPEC 7.3).
 
-use std::io;
-
-use serde_json::Value;
-
 use crate::ir::request::{Block, MediaKind, Request, ResultPart, Source, ToolForm};
 
 /// Tokens of one image.
@@ -38,7 +34,7 @@ pub fn size(request: &Request) -> Size {
         size.text(&tool.name);
         size.text(tool.description.as_deref().unwrap_or_default());
         match &tool.form {
-            ToolForm::Function { schema, .. } => size.characters += json_length(schema),
+            ToolForm::Function { schema, .. } => size.characters += schema.text().len() as u64,
             ToolForm::FreeForm { grammar } => size.text(grammar.as_deref().unwrap_or_default()),
         }
     }
@@ -81,30 +77,11 @@ impl Size {
     }
 }
 
-/// Bytes of a value as JSON text, without making the text.
-fn json_length(value: &Value) -> u64 {
-    struct Length(u64);
-    impl io::Write for Length {
-        fn write(&mut self, part: &[u8]) -> io::Result<usize> {
-            self.0 += part.len() as u64;
-            Ok(part.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut length = Length(0);
-    // A value can always be written, and a length always grows.
-    let _ = serde_json::to_writer(&mut length, value);
-    length.0
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::ir::request::{Media, Role, Tool, Turn};
+    use crate::ir::schema::Schema;
 
     #[test]
     fn characters_schemas_and_media_are_counted() {
@@ -114,10 +91,10 @@ mod tests {
             ..Request::default()
         };
         assert_eq!(size(&request), Size { characters: 400, media: 0 });
-        let schema = json!({"type": "object"});
+        let schema = Schema::no_arguments();
         let form = ToolForm::Function { schema: schema.clone(), strict: None };
         request.tools.push(Tool { name: "f".into(), description: None, form, identity: None });
-        assert_eq!(size(&request).characters, 401 + schema.to_string().len() as u64);
+        assert_eq!(size(&request).characters, 401 + schema.text().len() as u64);
         let inline = |kind| {
             let source = Source::Inline { mime: "x/y".into(), data: "A".repeat(400) };
             Block::Media(Media { kind, source, name: None, detail: None })

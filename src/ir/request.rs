@@ -1,8 +1,9 @@
 //! A request, whichever protocol it came in.
 
-use serde_json::{Number, Value};
+use serde_json::Number;
 
 use crate::ir::carrier::State;
+use crate::ir::schema::Schema;
 
 /// A request for one answer. What the neutral model has no word for was noted as a loss where the
 /// wire was read.
@@ -177,8 +178,8 @@ pub struct Tool {
 pub enum ToolForm {
     /// Arguments as a JSON schema says.
     Function {
-        /// The schema; an object.
-        schema: Value,
+        /// The schema.
+        schema: Schema,
         /// Must they obey it?
         strict: Option<bool>,
     },
@@ -296,7 +297,7 @@ pub enum Format {
         /// What it is.
         description: Option<String>,
         /// The schema.
-        schema: Value,
+        schema: Schema,
         /// Must it be obeyed?
         strict: Option<bool>,
     },

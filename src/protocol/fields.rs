@@ -2,9 +2,16 @@
 //! what is left over is told as a loss. So known, unknown and broken stay three things, and every
 //! error has its path.
 
-use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
+use std::iter::Enumerate;
+use std::vec;
 
+use serde_json::Number;
+
+use crate::base::tree::{Member, Tree};
 use crate::ir::loss::Losses;
+use crate::ir::schema::Schema;
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// Members that may be left out without a word, in all protocols (SPEC 8.9).
@@ -26,103 +33,115 @@ const HINTS: [&str; 14] = [
 ];
 
 /// A JSON object that is being read.
-pub(super) struct Fields {
-    path: String,
-    map: Map<String, Value>,
+pub(super) struct Fields<'a> {
+    path: Path,
+    members: Vec<Member<'a>>,
 }
 
-impl Fields {
+impl<'a> Fields<'a> {
     /// Reads a whole text.
-    pub(super) fn parse(text: &str) -> Result<Self, WireError> {
-        match serde_json::from_str(text) {
-            Ok(value) => Self::of(value, ""),
-            Err(error) => Err(WireError::new("", format!("JSON: {error}"))),
-        }
+    pub(super) fn parse(text: &'a str) -> Result<Self, WireError> {
+        Self::of(parsed(text)?, Path::default())
     }
 
     /// Reads a value at a path.
     #[inline(never)]
-    pub(super) fn of(value: Value, path: impl Into<String>) -> Result<Self, WireError> {
-        let path = path.into();
+    pub(super) fn of(value: Tree<'a>, path: Path) -> Result<Self, WireError> {
         match value {
-            Value::Object(map) => Ok(Self { path, map }),
+            Tree::Object(members) => Ok(Self { path, members }),
             _ => Err(WireError::new(path, "an object")),
         }
     }
 
     /// The path of a member.
     #[inline(never)]
-    pub(super) fn at(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    pub(super) fn at(&self, name: &'static str) -> Path {
+        self.path.at(name)
     }
 
     /// Takes a member; null counts as missing.
     #[inline(never)]
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        self.map.shift_remove(name).filter(|value| !value.is_null())
+    pub(super) fn take(&mut self, name: &str) -> Option<Tree<'a>> {
+        let place = self.members.iter().position(|(known, _)| known == name)?;
+        let (_, value) = self.members.remove(place);
+        Some(value).filter(|value| !matches!(value, Tree::Null))
     }
 
-    /// Takes a JSON schema: an object.
+    /// Takes a member that nobody needs.
     #[inline(never)]
-    pub(super) fn schema(&mut self, name: &str) -> Result<Option<Value>, WireError> {
-        match self.take(name) {
-            Some(schema) if !schema.is_object() => Err(self.wrong(name, "a JSON schema")),
-            schema => Ok(schema),
-        }
+    pub(super) fn skip(&mut self, name: &str) {
+        self.take(name);
     }
 
     /// Is there a member that is not null?
     #[inline(never)]
     pub(super) fn has(&self, name: &str) -> bool {
-        self.map.get(name).is_some_and(|value| !value.is_null())
-    }
-
-    /// Takes a string.
-    #[inline(never)]
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, WireError> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.wrong(name, "a string")),
-        }
+        self.members.iter().any(|(known, value)| known == name && !matches!(value, Tree::Null))
     }
 
     /// The error of a member that is something else.
     #[cold]
     #[inline(never)]
-    pub(super) fn wrong(&self, name: &str, expected: &str) -> WireError {
+    pub(super) fn wrong(&self, name: &'static str, expected: &str) -> WireError {
         WireError::new(self.at(name), expected)
     }
 
-    /// Takes a string that must be there.
+    /// A provider's answer that tells an error is none.
+    pub(super) fn no_error(&self) -> Result<(), WireError> {
+        if self.has("error") { Err(self.wrong("error", "nothing: it is no answer")) } else { Ok(()) }
+    }
+
+    /// Takes a string that is looked at and left: a type, a role.
     #[inline(never)]
-    pub(super) fn required_text(&mut self, name: &str) -> Result<String, WireError> {
-        self.text(name)?.ok_or_else(|| self.wrong(name, "a string"))
+    pub(super) fn word(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, WireError> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Tree::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(self.wrong(name, "a string")),
+        }
+    }
+
+    /// Takes one that must be there.
+    #[inline(never)]
+    pub(super) fn required_word(&mut self, name: &'static str) -> Result<Cow<'a, str>, WireError> {
+        self.word(name)?.ok_or_else(|| self.wrong(name, "a string"))
+    }
+
+    /// Takes a string that is kept.
+    #[inline(never)]
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, WireError> {
+        Ok(self.word(name)?.map(Cow::into_owned))
+    }
+
+    /// Takes one that must be there.
+    #[inline(never)]
+    pub(super) fn required_text(&mut self, name: &'static str) -> Result<String, WireError> {
+        self.required_word(name).map(Cow::into_owned)
     }
 
     /// Takes a switch.
     #[inline(never)]
-    pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, WireError> {
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<Option<bool>, WireError> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(Tree::Bool(flag)) => Ok(Some(flag)),
             Some(_) => Err(self.wrong(name, "true or false")),
         }
     }
 
     /// Takes a number as it was written.
     #[inline(never)]
-    pub(super) fn number(&mut self, name: &str) -> Result<Option<Number>, WireError> {
+    pub(super) fn number(&mut self, name: &'static str) -> Result<Option<Number>, WireError> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::Number(number)) => Ok(Some(number)),
+            Some(Tree::Number(number)) => Ok(Some(number)),
             Some(_) => Err(self.wrong(name, "a number")),
         }
     }
 
     /// Takes a whole number that is not negative; a fraction is cut off.
     #[inline(never)]
-    pub(super) fn count(&mut self, name: &str) -> Result<Option<u64>, WireError> {
+    pub(super) fn count(&mut self, name: &'static str) -> Result<Option<u64>, WireError> {
         let Some(number) = self.number(name)? else { return Ok(None) };
         let whole = number.as_u64().or_else(|| number.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64));
         whole.map(Some).ok_or_else(|| self.wrong(name, "a number that is not negative"))
@@ -130,28 +149,50 @@ impl Fields {
 
     /// Takes a list.
     #[inline(never)]
-    pub(super) fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, WireError> {
+    pub(super) fn list(&mut self, name: &'static str) -> Result<Option<Vec<Tree<'a>>>, WireError> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::Array(list)) => Ok(Some(list)),
+            Some(Tree::List(list)) => Ok(Some(list)),
             Some(_) => Err(self.wrong(name, "a list")),
         }
     }
 
+    /// Takes a list of objects; a missing one is empty.
+    #[inline(never)]
+    pub(super) fn objects(&mut self, name: &'static str) -> Result<Objects<'a>, WireError> {
+        Ok(Objects::of(self.list(name)?.unwrap_or_default(), self.at(name)))
+    }
+
     /// Takes an object.
     #[inline(never)]
-    pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, WireError> {
+    pub(super) fn object(&mut self, name: &'static str) -> Result<Option<Self>, WireError> {
         match self.take(name) {
             None => Ok(None),
             Some(value) => Self::of(value, self.at(name)).map(Some),
         }
     }
 
+    /// Takes a JSON schema.
+    #[inline(never)]
+    pub(super) fn schema(&mut self, name: &'static str) -> Result<Option<Schema>, WireError> {
+        Ok(self.schema_tree(name)?.as_ref().map(Schema::of))
+    }
+
+    /// Takes a JSON schema that is not yet as it should be: an object.
+    #[inline(never)]
+    pub(super) fn schema_tree(&mut self, name: &'static str) -> Result<Option<Tree<'a>>, WireError> {
+        match self.take(name) {
+            Some(schema) if !schema.is_object() => Err(self.wrong(name, "a JSON schema")),
+            schema => Ok(schema),
+        }
+    }
+
     /// What is left is not carried: hints without a word, the rest as a loss each.
+    #[inline(never)]
     pub(super) fn lose_rest(self, losses: &mut Losses) {
-        for (name, value) in &self.map {
-            let path = if self.path.is_empty() { name.clone() } else { format!("{}.{name}", self.path) };
-            if says_nothing(value) || HINTS.contains(&name.as_str()) {
+        for (name, value) in &self.members {
+            let path = self.path.named(name);
+            if says_nothing(value) || HINTS.contains(&name.as_ref()) {
                 losses.hint(path, "of no use to another provider");
             } else {
                 losses.degrade(path, "not known to the target's protocol");
@@ -160,14 +201,42 @@ impl Fields {
     }
 }
 
+/// The value of a whole text.
+pub(super) fn parsed(text: &str) -> Result<Tree<'_>, WireError> {
+    Tree::read(text).map_err(|error| WireError::new("", format!("JSON: {error}")))
+}
+
+/// The objects of a list, one after the other.
+pub(super) struct Objects<'a> {
+    path: Path,
+    list: Enumerate<vec::IntoIter<Tree<'a>>>,
+}
+
+impl<'a> Objects<'a> {
+    /// Those of a list at a path.
+    pub(super) fn of(list: Vec<Tree<'a>>, path: Path) -> Self {
+        Self { path, list: list.into_iter().enumerate() }
+    }
+}
+
+impl<'a> Iterator for Objects<'a> {
+    type Item = Result<Fields<'a>, WireError>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (index, value) = self.list.next()?;
+        Some(Fields::of(value, self.path.index(index)))
+    }
+}
+
 /// Is a member the same as none? What is switched off or empty asks for nothing.
-fn says_nothing(value: &Value) -> bool {
+fn says_nothing(value: &Tree<'_>) -> bool {
     match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        Value::String(text) => text.is_empty(),
-        Value::Bool(true) | Value::Number(_) => false,
+        Tree::Null | Tree::Bool(false) => true,
+        Tree::List(list) => list.is_empty(),
+        Tree::Object(members) => members.is_empty(),
+        Tree::Text(text) => text.is_empty(),
+        Tree::Bool(true) | Tree::Number(_) => false,
     }
 }
 
@@ -197,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_member_of_another_type_is_an_error_with_its_path() {
-        let mut fields = Fields::of(serde_json::json!({"n": "x"}), "tools[2]").unwrap();
+        let mut fields = Fields::of(Tree::read(r#"{"n":"x"}"#).unwrap(), Path::default().at("tools").index(2)).unwrap();
         assert_eq!(fields.count("n").unwrap_err().to_string(), "`tools[2].n` must be a number");
     }
 

@@ -18,6 +18,7 @@ mod media;
 mod openai;
 pub mod openai_chat;
 pub mod openai_responses;
+mod path;
 pub mod tap;
 mod unwrap;
 pub mod wire;

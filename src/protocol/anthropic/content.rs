@@ -1,12 +1,12 @@
 //! The blocks of a client's message in neutral words.
 
-use serde_json::Value;
-
 use super::{tools, wire};
+use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Media, MediaKind, Reasoning, ResultPart, Source, ToolCall, ToolResult};
 use crate::protocol::fields::{Fields, data_url};
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// The protocol's name in the state of its blocks.
@@ -17,17 +17,17 @@ const GEMINI: &str = "gemini";
 
 /// Reads a message's content: a text, or a list of blocks.
 pub(super) fn blocks(
-    content: Option<Value>,
-    path: &str,
+    content: Option<Tree<'_>>,
+    path: Path,
     losses: &mut Losses,
 ) -> Result<Vec<Block>, WireError> {
     let mut out = Vec::new();
     match content {
         None => {}
-        Some(Value::String(text)) => out.extend(of_part(ResultPart::Text(text))),
-        Some(Value::Array(list)) => {
+        Some(Tree::Text(text)) => out.extend(of_part(ResultPart::Text(text.into_owned()))),
+        Some(Tree::List(list)) => {
             for (index, value) in list.into_iter().enumerate() {
-                block(value, format!("{path}[{index}]"), losses, &mut out)?;
+                block(value, path.index(index), losses, &mut out)?;
             }
         }
         Some(_) => return Err(WireError::new(path, "a string or a list of blocks")),
@@ -36,8 +36,13 @@ pub(super) fn blocks(
     Ok(out)
 }
 
-fn block(value: Value, path: String, losses: &mut Losses, out: &mut Vec<Block>) -> Result<(), WireError> {
-    match kind(&value) {
+fn block(
+    value: Tree<'_>,
+    path: Path,
+    losses: &mut Losses,
+    out: &mut Vec<Block>,
+) -> Result<(), WireError> {
+    match value.text("type") {
         Some(kind) if is_thinking(kind) => {
             out.push(Block::Reasoning(reasoning(value, path)?));
             return Ok(());
@@ -50,14 +55,14 @@ fn block(value: Value, path: String, losses: &mut Losses, out: &mut Vec<Block>) 
         _ => {}
     }
     let mut fields = Fields::of(value, path.clone())?;
-    match fields.required_text("type")?.as_str() {
+    match fields.required_word("type")?.as_ref() {
         kind if is_call(kind) => out.push(Block::Call(call(&mut fields, "")?)),
         "tool_result" => {
             out.push(Block::Result(ToolResult {
                 id: fields.required_text("tool_use_id")?,
                 name: None,
                 failed: fields.flag("is_error")?.unwrap_or(false),
-                content: result(fields.take("content"), &fields.at("content"), losses)?,
+                content: result(fields.take("content"), fields.at("content"), losses)?,
             }));
         }
         "container_upload" => {
@@ -88,11 +93,6 @@ fn of_part(part: ResultPart) -> Option<Block> {
     }
 }
 
-/// The type of a block.
-pub(super) fn kind(block: &Value) -> Option<&str> {
-    block.get("type")?.as_str()
-}
-
 /// A call of a client's tool.
 pub(super) fn is_call(kind: &str) -> bool {
     kind == "tool_use"
@@ -113,14 +113,14 @@ fn available(name: &str) -> String {
 }
 
 /// A call, of a request or an answer; `made` is its id where it has none.
-pub(super) fn call(fields: &mut Fields, made: &str) -> Result<ToolCall, WireError> {
-    let input = fields.take("input").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+pub(super) fn call(fields: &mut Fields<'_>, made: &str) -> Result<ToolCall, WireError> {
+    let input = fields.take("input").unwrap_or_else(|| tree::object(Vec::new()));
     // Who called: the model itself, or code that runs at the vendor.
-    fields.take("caller");
+    fields.skip("caller");
     Ok(ToolCall {
         id: fields.text("id")?.filter(|id| !id.is_empty()).unwrap_or_else(|| made.to_owned()),
         name: fields.required_text("name")?,
-        arguments: wire::arguments(input),
+        arguments: wire::arguments(&input),
         free_form: false,
         state: None,
     })
@@ -128,23 +128,23 @@ pub(super) fn call(fields: &mut Fields, made: &str) -> Result<ToolCall, WireErro
 
 /// A block of thinking, of a request or an answer. A state that another vendor made is unpacked;
 /// else the block is the state, exactly.
-pub(super) fn reasoning(value: Value, path: String) -> Result<Reasoning, WireError> {
+pub(super) fn reasoning(value: Tree<'_>, path: Path) -> Result<Reasoning, WireError> {
     let mut fields = Fields::of(value.clone(), path)?;
     let text = fields.text("thinking")?.unwrap_or_default();
-    let opaque = match fields.text("signature")? {
+    let opaque = match fields.word("signature")? {
         Some(signature) => Some(signature),
-        None => fields.text("data")?,
+        None => fields.word("data")?,
     };
     Ok(Reasoning { text, state: opaque.and_then(|opaque| state(&opaque, value)) })
 }
 
 /// The state behind an opaque field; `block` is the whole block. An empty field has none, and
 /// neither has a carrier of ours that says nothing.
-fn state(opaque: &str, block: Value) -> Option<State> {
+fn state(opaque: &str, block: Tree<'_>) -> Option<State> {
     if opaque.is_empty() {
         return None;
     }
-    let state = State::unpack(opaque).unwrap_or_else(|| State::of(ORIGIN, vec![block]));
+    let state = State::unpack(opaque).unwrap_or_else(|| State::of(ORIGIN, vec![block.into_value()]));
     (state != State::default()).then_some(state)
 }
 
@@ -171,23 +171,27 @@ pub(super) fn belongs_to_call(state: &State) -> bool {
     state.origin == GEMINI && !state.blocks.is_empty() && state.text().is_none()
 }
 
-fn result(content: Option<Value>, path: &str, losses: &mut Losses) -> Result<Vec<ResultPart>, WireError> {
+fn result(
+    content: Option<Tree<'_>>,
+    path: Path,
+    losses: &mut Losses,
+) -> Result<Vec<ResultPart>, WireError> {
     let list = match content {
         None => return Ok(Vec::new()),
-        Some(Value::String(text)) if text.is_empty() => return Ok(Vec::new()),
-        Some(Value::String(text)) => return Ok(vec![ResultPart::Text(text)]),
-        Some(Value::Array(list)) => list,
+        Some(Tree::Text(text)) if text.is_empty() => return Ok(Vec::new()),
+        Some(Tree::Text(text)) => return Ok(vec![ResultPart::Text(text.into_owned())]),
+        Some(Tree::List(list)) => list,
         Some(_) => return Err(WireError::new(path, "a string or a list of blocks")),
     };
     let mut out = Vec::new();
     for (index, value) in list.into_iter().enumerate() {
-        let path = format!("{path}[{index}]");
-        if kind(&value) == Some("tool_reference") {
+        let path = path.index(index);
+        if value.text("type") == Some("tool_reference") {
             out.extend(tools::reference(&value).map(|name| ResultPart::Text(available(name))));
             continue;
         }
         let mut fields = Fields::of(value, path.clone())?;
-        let kind = fields.required_text("type")?;
+        let kind = fields.required_word("type")?;
         match parts(&kind, &mut fields, losses)? {
             Some(parts) => {
                 out.extend(parts);
@@ -200,7 +204,7 @@ fn result(content: Option<Value>, path: &str, losses: &mut Losses) -> Result<Vec
 }
 
 /// What messages and results may both hold; `None` for another type.
-fn parts(kind: &str, fields: &mut Fields, losses: &mut Losses) -> Result<Option<Vec<ResultPart>>, WireError> {
+fn parts(kind: &str, fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Vec<ResultPart>>, WireError> {
     let parts = match kind {
         "text" => vec![ResultPart::Text(fields.required_text("text")?)],
         "image" => media(MediaKind::Image, fields, losses)?,
@@ -208,15 +212,15 @@ fn parts(kind: &str, fields: &mut Fields, losses: &mut Losses) -> Result<Option<
         "search_result" => {
             let head = [fields.text("title")?, fields.text("source")?];
             let mut parts: Vec<ResultPart> = head.into_iter().flatten().map(ResultPart::Text).collect();
-            parts.extend(result(fields.take("content"), &fields.at("content"), losses)?);
+            parts.extend(result(fields.take("content"), fields.at("content"), losses)?);
             parts
         }
         _ => return Ok(None),
     };
     let citations = fields.take("citations");
     let cited = citations.is_some_and(|citations| match citations {
-        Value::Array(list) => !list.is_empty(),
-        other => other.get("enabled") != Some(&Value::Bool(false)),
+        Tree::List(list) => !list.is_empty(),
+        other => other.get("enabled") != Some(&Tree::Bool(false)),
     });
     if cited {
         losses.degrade(fields.at("citations"), "the target has no citations");
@@ -225,22 +229,22 @@ fn parts(kind: &str, fields: &mut Fields, losses: &mut Losses) -> Result<Option<
 }
 
 /// An image or a document. A document that is plain text becomes text, which every target takes.
-fn media(kind: MediaKind, fields: &mut Fields, losses: &mut Losses) -> Result<Vec<ResultPart>, WireError> {
+fn media(kind: MediaKind, fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<ResultPart>, WireError> {
     let path = fields.at("source");
     let name = fields.text("title")?;
     let context = fields.text("context")?;
     let Some(mut source) = fields.object("source")? else {
         return Err(WireError::new(path, "an object"));
     };
-    let source = match source.required_text("type")?.as_str() {
+    let source = match source.required_word("type")?.as_ref() {
         "base64" => {
             Source::Inline { mime: source.required_text("media_type")?, data: source.required_text("data")? }
         }
         "url" => {
-            let url = source.required_text("url")?;
+            let url = source.required_word("url")?;
             match data_url(&url) {
                 Some((mime, data)) => Source::Inline { mime, data },
-                None => Source::Url(url),
+                None => Source::Url(url.into_owned()),
             }
         }
         "text" => {
@@ -250,7 +254,7 @@ fn media(kind: MediaKind, fields: &mut Fields, losses: &mut Losses) -> Result<Ve
         "content" => {
             let mut out: Vec<ResultPart> =
                 [name, context].into_iter().flatten().map(ResultPart::Text).collect();
-            out.extend(result(source.take("content"), &source.at("content"), losses)?);
+            out.extend(result(source.take("content"), source.at("content"), losses)?);
             return Ok(out);
         }
         _ => {
@@ -264,7 +268,7 @@ fn media(kind: MediaKind, fields: &mut Fields, losses: &mut Losses) -> Result<Ve
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -272,7 +276,7 @@ mod tests {
     fn every_block_has_its_meaning() {
         let check = |content: Value, expected: &[Block], lost: &[&str]| {
             let mut losses = Losses::default();
-            assert_eq!(blocks(Some(content), "c", &mut losses).unwrap(), expected);
+            assert_eq!(blocks(Some(content.into()), Path::default().at("c"), &mut losses).unwrap(), expected);
             let told: Vec<&str> = losses.iter().map(|loss| loss.path.as_str()).collect();
             assert_eq!(told, lost);
         };
@@ -302,7 +306,7 @@ mod tests {
     #[test]
     fn a_carrier_that_says_nothing_is_no_state() {
         let block = json!({"type": "thinking", "thinking": "t", "signature": State::default().pack()});
-        let read = reasoning(block, String::new()).unwrap();
+        let read = reasoning(block.into(), Path::default()).unwrap();
         assert_eq!(read, Reasoning { text: "t".into(), state: None });
     }
 }

@@ -1,11 +1,11 @@
 //! A client's request in neutral words.
 
-use serde_json::Value;
-
 use super::{content, tools};
+use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Effort, Format, Level, Request, Role, Sampling, Turn};
-use crate::protocol::fields::Fields;
+use crate::protocol::fields::{Fields, Objects};
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// How the block begins that says who pays (SPEC 8.8).
@@ -15,18 +15,18 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     let mut fields = Fields::parse(text)?;
     let mut losses = Losses::default();
     // Read by the native tap already.
-    fields.text("model")?;
+    fields.word("model")?;
     let mut request = Request {
         stream: fields.flag("stream")?.unwrap_or(false),
         limit: fields.count("max_tokens")?,
         sampling: sampling(&mut fields)?,
-        system: system(fields.take("system"), &mut losses)?,
+        system: system(fields.take("system"), fields.at("system"), &mut losses)?,
         ..Request::default()
     };
     let messages =
-        fields.list("messages")?.ok_or_else(|| WireError::new("messages", "a list of messages"))?;
+        fields.list("messages")?.ok_or_else(|| fields.wrong("messages", "a list of messages"))?;
     tools::decode(&mut fields, &messages, &mut request, &mut losses)?;
-    let said = turns(messages, &mut request, &mut losses)?;
+    let said = turns(Objects::of(messages, fields.at("messages")), &mut request, &mut losses)?;
     effort(&mut fields, said, &mut request, &mut losses)?;
     if let Some(edits) = fields.take("context_management") {
         context_management(&edits, &mut losses);
@@ -38,12 +38,12 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     Ok((request, losses))
 }
 
-fn sampling(fields: &mut Fields) -> Result<Sampling, WireError> {
+fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, WireError> {
     let mut stop = Vec::new();
     for text in fields.list("stop_sequences")?.unwrap_or_default() {
         match text {
-            Value::String(text) => stop.push(text),
-            _ => return Err(WireError::new("stop_sequences", "a list of strings")),
+            Tree::Text(text) => stop.push(text.into_owned()),
+            _ => return Err(fields.wrong("stop_sequences", "a list of strings")),
         }
     }
     Ok(Sampling {
@@ -55,10 +55,10 @@ fn sampling(fields: &mut Fields) -> Result<Sampling, WireError> {
     })
 }
 
-fn system(value: Option<Value>, losses: &mut Losses) -> Result<Vec<String>, WireError> {
+fn system(value: Option<Tree<'_>>, path: Path, losses: &mut Losses) -> Result<Vec<String>, WireError> {
     let mut texts: Vec<String> = Vec::new();
-    let is_list = value.as_ref().is_some_and(Value::is_array);
-    for (index, block) in content::blocks(value, "system", losses)?.into_iter().enumerate() {
+    let is_list = matches!(value, Some(Tree::List(_)));
+    for (index, block) in content::blocks(value, path, losses)?.into_iter().enumerate() {
         match block {
             // Claude Code's first block varies with each run and is of use to Anthropic alone.
             Block::Text(text) if is_list && index == 0 && text.trim_start().starts_with(ATTRIBUTION) => {}
@@ -73,14 +73,14 @@ fn system(value: Option<Value>, losses: &mut Losses) -> Result<Vec<String>, Wire
 
 /// The conversation; what the last message with an effort of its own says is returned.
 fn turns(
-    messages: Vec<Value>,
+    messages: Objects<'_>,
     request: &mut Request,
     losses: &mut Losses,
 ) -> Result<Option<String>, WireError> {
     let mut said = None;
-    for (index, message) in messages.into_iter().enumerate() {
-        let mut fields = Fields::of(message, format!("messages[{index}]"))?;
-        let role = match fields.required_text("role")?.as_str() {
+    for message in messages {
+        let mut fields = message?;
+        let role = match fields.required_word("role")?.as_ref() {
             "user" => Role::User,
             "assistant" => Role::Assistant,
             // Claude Code, in the middle of a conversation.
@@ -88,7 +88,7 @@ fn turns(
             _ => return Err(fields.wrong("role", "`user`, `assistant` or `system`")),
         };
         let path = fields.at("content");
-        let blocks = content::blocks(fields.take("content"), &path, losses)?;
+        let blocks = content::blocks(fields.take("content"), path, losses)?;
         if let Some(mut config) = fields.object("output_config")? {
             said = config.text("effort")?.or(said);
             config.lose_rest(losses);
@@ -103,7 +103,7 @@ fn turns(
 
 /// `thinking`, `output_config`, `output_format`. `said` is what a message said later than these.
 fn effort(
-    fields: &mut Fields,
+    fields: &mut Fields<'_>,
     said: Option<String>,
     request: &mut Request,
     losses: &mut Losses,
@@ -123,7 +123,7 @@ fn effort(
     request.effort = named.map_or(Effort::Unset, Effort::Level);
     let Some(mut thinking) = fields.object("thinking")? else { return Ok(()) };
     let budget = thinking.count("budget_tokens")?;
-    request.effort = match (thinking.required_text("type")?.as_str(), request.effort) {
+    request.effort = match (thinking.required_word("type")?.as_ref(), request.effort) {
         ("disabled", _) => Effort::Off,
         ("enabled", _) if budget.is_some() => Effort::Budget(budget.unwrap_or_default()),
         ("adaptive" | "enabled", Effort::Unset) => Effort::On,
@@ -133,14 +133,14 @@ fn effort(
             level
         }
     };
-    request.show_reasoning = thinking.text("display")?.map(|display| display != "omitted");
+    request.show_reasoning = thinking.word("display")?.map(|display| display != "omitted");
     thinking.lose_rest(losses);
     Ok(())
 }
 
-fn format(fields: Option<Fields>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
+fn format(fields: Option<Fields<'_>>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
     let Some(mut fields) = fields else { return Ok(None) };
-    if fields.required_text("type")? != "json_schema" {
+    if fields.required_word("type")? != "json_schema" {
         return Err(fields.wrong("type", "`json_schema`"));
     }
     let schema = fields.schema("schema")?;
@@ -151,11 +151,10 @@ fn format(fields: Option<Fields>, losses: &mut Losses) -> Result<Option<Format>,
 }
 
 /// Claude Code always asks to clear old thinking, which means nothing elsewhere.
-fn context_management(value: &Value, losses: &mut Losses) {
-    let edits = value.get("edits").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let is_thinking = |edit: &Value| {
-        edit.get("type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("clear_thinking_"))
-    };
+fn context_management(value: &Tree<'_>, losses: &mut Losses) {
+    let edits = value.list("edits").unwrap_or_default();
+    let is_thinking =
+        |edit: &Tree<'_>| edit.text("type").is_some_and(|kind| kind.starts_with("clear_thinking_"));
     if edits.iter().all(is_thinking) {
         losses.hint("context_management", "of no use to another provider");
     } else {

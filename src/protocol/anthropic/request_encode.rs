@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Number, Value};
+use serde_json::Number;
 
 use super::wire::{CacheControl, Format as WireFormat, OutputConfig, Sampling, Tool, ToolChoice};
 use super::{thinking, turns, wire};
-use crate::base::object::{Object, object};
 use crate::base::pen;
+use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{self, Block, Format, Request, ToolForm};
+use crate::ir::schema::{NO_ARGUMENTS, Schema};
 use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
@@ -78,7 +79,7 @@ fn called(request: &Request) -> Vec<Tool<'_>> {
         let Block::Call(call) = block else { continue };
         let name = fit_name(&call.name, &NAMES);
         if tools.iter().all(|tool| tool.name != name) {
-            let input_schema = Cow::Owned(no_arguments());
+            let input_schema = Cow::Borrowed(NO_ARGUMENTS);
             tools.push(Tool { name, description: None, input_schema, cache_control: None });
         }
     }
@@ -97,30 +98,24 @@ fn tool<'a>(tool: &'a request::Tool, losses: &mut Losses) -> Tool<'a> {
         ToolForm::FreeForm { grammar } => {
             let said = [description.as_deref(), grammar.as_deref()];
             let said: Vec<&str> = said.into_iter().flatten().collect();
-            let schema = Object::read(INPUT_SCHEMA).unwrap_or_default();
-            ((!said.is_empty()).then(|| Cow::Owned(said.join("\n\n"))), Cow::Owned(schema.into()))
+            ((!said.is_empty()).then(|| Cow::Owned(said.join("\n\n"))), Cow::Borrowed(INPUT_SCHEMA))
         }
     };
     Tool { name: fit_name(&tool.name, &NAMES), description, input_schema, cache_control: None }
 }
 
-/// The schema of a function that takes nothing.
-fn no_arguments() -> Value {
-    object! {"type": "object", "properties": Object::default()}.into()
-}
-
 /// The schema, `type: object` made sure.
-fn object_schema(schema: &Value) -> Cow<'_, Value> {
-    let is_object = |schema: &Value| schema.get("type").and_then(Value::as_str) == Some("object");
-    match schema {
-        schema if is_object(schema) => Cow::Borrowed(schema),
-        Value::Object(map) => {
-            let mut map = map.clone();
-            map.insert("type".to_owned(), Value::from("object"));
-            Cow::Owned(Value::Object(map))
-        }
-        _ => Cow::Owned(no_arguments()),
+fn object_schema(schema: &Schema) -> Cow<'_, str> {
+    // As nearly all of them begin.
+    if schema.text().starts_with(r#"{"type":"object","#) {
+        return Cow::Borrowed(schema.text());
     }
+    let mut tree = schema.tree();
+    if tree.text("type") == Some("object") {
+        return Cow::Borrowed(schema.text());
+    }
+    tree.put("type", Tree::Text("object".into()));
+    Cow::Owned(pen::written(&tree))
 }
 
 fn choice(request: &Request, losses: &mut Losses) -> Option<ToolChoice> {
@@ -218,14 +213,14 @@ fn lose_unsayable(request: &Request, losses: &mut Losses) {
     }
 }
 
-fn format(format: Option<&Format>, losses: &mut Losses) -> Option<WireFormat> {
+fn format<'a>(format: Option<&'a Format>, losses: &mut Losses) -> Option<WireFormat<'a>> {
     match format? {
         Format::JsonObject => {
             losses.degrade("format", "the target takes a JSON schema only");
             None
         }
         Format::JsonSchema { schema, .. } => {
-            let mut schema = schema.clone();
+            let mut schema = schema.tree();
             close(&mut schema, losses);
             Some(WireFormat { kind: "json_schema", schema })
         }
@@ -233,20 +228,17 @@ fn format(format: Option<&Format>, losses: &mut Losses) -> Option<WireFormat> {
 }
 
 /// The target demands `additionalProperties: false` of every object in the schema of an answer.
-fn close(schema: &mut Value, losses: &mut Losses) {
+fn close(schema: &mut Tree<'_>, losses: &mut Losses) {
     match schema {
-        Value::Object(map) => {
-            map.values_mut().for_each(|inner| close(inner, losses));
-            if map.get("type").and_then(Value::as_str) != Some("object") {
-                return;
-            }
-            let before = map.insert("additionalProperties".to_owned(), Value::Bool(false));
-            if before.is_some_and(|before| before != Value::Bool(false)) {
-                losses.degrade("format.schema", "the target takes closed objects only");
-            }
+        Tree::Object(members) => members.iter_mut().for_each(|(_, inner)| close(inner, losses)),
+        Tree::List(list) => list.iter_mut().for_each(|inner| close(inner, losses)),
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) => {}
+    }
+    if schema.text("type") == Some("object") {
+        let before = schema.put("additionalProperties", Tree::Bool(false));
+        if before.is_some_and(|before| before != Tree::Bool(false)) {
+            losses.degrade("format.schema", "the target takes closed objects only");
         }
-        Value::Array(list) => list.iter_mut().for_each(|inner| close(inner, losses)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

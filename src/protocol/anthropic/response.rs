@@ -2,30 +2,31 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
-use super::content::{call, is_call, is_thinking, join_call_states, kind, reasoning};
+use super::content::{call, is_call, is_thinking, join_call_states, reasoning};
 use super::events::{Answer, Counts};
 use super::usage::Tally;
 use super::wire;
 use crate::base::pen;
+use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, ToolCall};
 use crate::ir::response::{Response, StopReason};
 use crate::protocol::fields::Fields;
+use crate::protocol::path::Path;
 use crate::protocol::wire::{AnswerContext, WireError};
 
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut fields = Fields::parse(text)?;
-    let content = fields.list("content")?.ok_or_else(|| WireError::new("content", "a list of blocks"))?;
+    fields.no_error()?;
+    let content = fields.list("content")?.ok_or_else(|| fields.wrong("content", "a list of blocks"))?;
     let mut blocks = Vec::new();
     for (index, value) in content.into_iter().enumerate() {
-        blocks.extend(block(value, index, seed)?);
+        blocks.extend(block(value, fields.at("content").index(index), &made_id(seed, index))?);
     }
     join_call_states(&mut blocks);
     let has_call = blocks.iter().any(|block| matches!(block, Block::Call(_)));
-    let reason = fields.text("stop_reason")?;
+    let reason = fields.word("stop_reason")?;
     let stop = stop(reason.as_deref(), fields.text("stop_sequence")?);
     let mut tally = Tally::default();
     if let Some(usage) = fields.object("usage")? {
@@ -41,9 +42,8 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
 }
 
 /// What belongs to tools that run at the vendor is left out, and what is not known.
-fn block(value: Value, index: usize, seed: &str) -> Result<Option<Block>, WireError> {
-    let path = format!("content[{index}]");
-    match kind(&value) {
+fn block(value: Tree<'_>, path: Path, made: &str) -> Result<Option<Block>, WireError> {
+    match value.text("type") {
         Some("text") => {
             let text = Fields::of(value, path)?.required_text("text")?;
             Ok((!text.is_empty()).then_some(Block::Text(text)))
@@ -53,7 +53,7 @@ fn block(value: Value, index: usize, seed: &str) -> Result<Option<Block>, WireEr
             Ok((reasoning != Reasoning::default()).then_some(Block::Reasoning(reasoning)))
         }
         Some(kind) if is_call(kind) => {
-            call(&mut Fields::of(value, path)?, &made_id(seed, index)).map(|call| Some(Block::Call(call)))
+            call(&mut Fields::of(value, path)?, made).map(|call| Some(Block::Call(call)))
         }
         Some(_) => Ok(None),
         None => Err(WireError::new(path, "a block with a type")),

@@ -6,17 +6,17 @@
 //! A missing `message_start` or `content_block_stop` is made up for. The end is told once, at
 //! `message_stop`, or when the input ends after a stop reason.
 
-use serde_json::Value;
-
-use super::content::{self, is_call, is_server, is_thinking, kind};
+use super::content::{self, is_call, is_server, is_thinking};
 use super::response::{made_id, stop};
 use super::usage::Tally;
 use super::wire;
+use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
 use crate::ir::request::Reasoning;
 use crate::ir::response::StopReason;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::fields::Fields;
+use crate::protocol::path::Path;
 use crate::protocol::unwrap::Unwrap;
 use crate::protocol::wire::{StreamDecoder, WireError};
 
@@ -51,14 +51,14 @@ enum Open {
     /// `input` is what the block began with; it counts when nothing follows.
     Call {
         id: BlockId,
-        input: Value,
+        input: Tree<'static>,
         grown: bool,
         unwrap: Unwrap,
     },
     /// Told from its first text on; `block` is what it is so far.
     Thinking {
         id: Option<BlockId>,
-        block: Value,
+        block: Tree<'static>,
     },
 }
 
@@ -80,7 +80,7 @@ impl StreamDecoder for Decoder {
             return Ok(());
         }
         let mut fields = Fields::parse(data)?;
-        let named = fields.text("type")?;
+        let named = fields.word("type")?;
         match named.as_deref().or(event).unwrap_or_default() {
             // What fails is told by who taps the stream.
             "ping" | "error" => {}
@@ -109,7 +109,7 @@ impl StreamDecoder for Decoder {
 }
 
 impl Decoder {
-    fn message_start(&mut self, mut fields: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    fn message_start(&mut self, mut fields: Fields<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         let Some(mut message) = fields.object("message")? else {
             return Err(WireError::new("message", "an object"));
         };
@@ -128,21 +128,22 @@ impl Decoder {
         }
     }
 
-    fn block_start(&mut self, mut fields: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    fn block_start(&mut self, mut fields: Fields<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         self.begin(out);
         let index = fields.count("index")?.unwrap_or_else(|| u64::from(self.blocks));
-        let Some(block) = fields.take("content_block").filter(Value::is_object) else {
-            return Err(WireError::new("content_block", "an object"));
+        let Some(block) = fields.take("content_block").filter(Tree::is_object) else {
+            return Err(fields.wrong("content_block", "an object"));
         };
         self.block_stop(index, out)?;
-        let kind = kind(&block).unwrap_or_default().to_owned();
+        let block = block.into_owned();
+        let kind = block.text("type").unwrap_or_default().to_owned();
         if !is_call(&kind) {
             self.tell_held(out);
         }
         let open = match kind.as_str() {
             "text" => {
                 let id = self.open_block(BlockKind::Text, out);
-                let text = Fields::of(block, "content_block")?.text("text")?;
+                let text = Fields::of(block, place())?.text("text")?;
                 grow(id, text.unwrap_or_default(), out);
                 Open::Text(id)
             }
@@ -159,8 +160,8 @@ impl Decoder {
         Ok(())
     }
 
-    fn thinking_start(&mut self, block: Value, out: &mut Vec<StreamEvent>) -> Result<Open, WireError> {
-        let text = content::reasoning(block.clone(), "content_block".to_owned())?.text;
+    fn thinking_start(&mut self, block: Tree<'static>, out: &mut Vec<StreamEvent>) -> Result<Open, WireError> {
+        let text = content::reasoning(block.clone(), place())?.text;
         let id = (!text.is_empty()).then(|| self.open_block(BlockKind::Reasoning, out));
         if let Some(id) = id {
             grow(id, text, out);
@@ -168,10 +169,10 @@ impl Decoder {
         Ok(Open::Thinking { id, block })
     }
 
-    fn call_start(&mut self, block: Value, out: &mut Vec<StreamEvent>) -> Result<Open, WireError> {
+    fn call_start(&mut self, block: Tree<'static>, out: &mut Vec<StreamEvent>) -> Result<Open, WireError> {
         let input = block.get("input").cloned().unwrap_or_default();
         let made = made_id(&self.seed, self.blocks as usize);
-        let call = content::call(&mut Fields::of(block, "content_block")?, &made)?;
+        let call = content::call(&mut Fields::of(block, place())?, &made)?;
         self.has_call = true;
         let id = self.open_block(BlockKind::Call { id: call.id, name: call.name, free_form: false }, out);
         if let Some(state) = self.held.take() {
@@ -180,24 +181,24 @@ impl Decoder {
         Ok(Open::Call { id, input, grown: false, unwrap: Unwrap::raw() })
     }
 
-    fn block_delta(&mut self, mut fields: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    fn block_delta(&mut self, mut fields: Fields<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         self.begin(out);
         let Some(mut delta) = fields.object("delta")? else {
             return Err(WireError::new("delta", "an object"));
         };
         let index = fields.count("index")?.or_else(|| self.open.last().map(|(index, _)| *index));
         let index = index.unwrap_or_default();
-        let kind = delta.required_text("type")?;
+        let kind = delta.required_word("type")?;
         let place = match self.open.iter().position(|(known, _)| *known == index) {
             Some(place) => place,
             None => self.unannounced(index, &kind, out),
         };
         let Some((_, open)) = self.open.get_mut(place) else { return Ok(()) };
-        match (open, kind.as_str()) {
+        match (open, kind.as_ref()) {
             (Open::Skipped, _) | (_, "citations_delta") => {}
             (Open::Text(id), "text_delta") => grow(*id, delta.required_text("text")?, out),
             (Open::Call { id, grown, unwrap, .. }, "input_json_delta") => {
-                let text = delta.text("partial_json")?.unwrap_or_default();
+                let text = delta.word("partial_json")?.unwrap_or_default();
                 *grown |= !text.is_empty();
                 grow(*id, unwrap.push(&text), out);
             }
@@ -211,7 +212,7 @@ impl Decoder {
                 grow(id, text, out);
             }
             (Open::Thinking { block, .. }, "signature_delta") => {
-                extend(block, "signature", &delta.required_text("signature")?);
+                extend(block, "signature", &delta.required_word("signature")?);
             }
             (_, "text_delta" | "input_json_delta" | "thinking_delta" | "signature_delta") => {
                 return Err(WireError::new("delta.type", "one that fits its block"));
@@ -228,7 +229,9 @@ impl Decoder {
         let open = match delta {
             "text_delta" => Open::Text(self.open_block(BlockKind::Text, out)),
             "thinking_delta" => {
-                Open::Thinking { id: None, block: serde_json::json!({"type": "thinking", "thinking": ""}) }
+                let empty = ("thinking".into(), Tree::Text("".into()));
+                let block = vec![("type".into(), Tree::Text("thinking".into())), empty];
+                Open::Thinking { id: None, block: tree::object(block) }
             }
             _ => Open::Skipped,
         };
@@ -252,13 +255,13 @@ impl Decoder {
                 if grown {
                     grow(id, unwrap.finish(), out);
                 } else {
-                    let input = if input.is_null() { "{}".to_owned() } else { wire::arguments(input) };
+                    let input = if input == Tree::Null { "{}".to_owned() } else { wire::arguments(&input) };
                     grow(id, input, out);
                 }
                 out.push(StreamEvent::BlockEnd { id });
             }
             Open::Thinking { id, block } => {
-                let Reasoning { state, .. } = content::reasoning(block, "content_block".to_owned())?;
+                let Reasoning { state, .. } = content::reasoning(block, place())?;
                 match (id, state) {
                     (None, None) => {}
                     (None, Some(state)) if content::belongs_to_call(&state) => {
@@ -284,18 +287,18 @@ impl Decoder {
         out.push(StreamEvent::BlockEnd { id });
     }
 
-    fn message_delta(&mut self, mut fields: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    fn message_delta(&mut self, mut fields: Fields<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         self.begin(out);
         if let Some(mut delta) = fields.object("delta")? {
             let sequence = delta.text("stop_sequence")?;
-            if let Some(reason) = delta.text("stop_reason")? {
+            if let Some(reason) = delta.word("stop_reason")? {
                 self.stop = Some(stop(Some(&reason), sequence));
             }
         }
         self.usage(fields.object("usage")?, out)
     }
 
-    fn usage(&mut self, usage: Option<Fields>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    fn usage(&mut self, usage: Option<Fields<'_>>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         let Some(usage) = usage else { return Ok(()) };
         self.tally.take(usage)?;
         out.push(StreamEvent::Usage(self.tally.usage()));
@@ -332,12 +335,16 @@ fn grow(id: BlockId, text: String, out: &mut Vec<StreamEvent>) {
 }
 
 /// Adds to a text member of a block.
-fn extend(block: &mut Value, name: &str, more: &str) {
-    let Some(map) = block.as_object_mut() else { return };
-    match map.get_mut(name) {
-        Some(Value::String(text)) => text.push_str(more),
-        _ => {
-            map.insert(name.to_owned(), Value::from(more));
-        }
-    }
+fn extend(block: &mut Tree<'static>, name: &'static str, more: &str) {
+    let mut text = match block.take(name) {
+        Tree::Text(text) => text.into_owned(),
+        _ => String::new(),
+    };
+    text.push_str(more);
+    block.put(name, Tree::Text(text.into()));
+}
+
+/// Where errors of a block are said to be.
+fn place() -> Path {
+    Path::default().at("content_block")
 }

@@ -1,10 +1,10 @@
 //! A client's tools and its choice of them (SPEC 8.4, 8.5).
 
-use serde_json::Value;
-
 use crate::base::table::Table;
+use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Request, Tool, ToolChoice, ToolForm};
+use crate::ir::schema::Schema;
 use crate::protocol::fields::Fields;
 use crate::protocol::wire::WireError;
 
@@ -13,8 +13,8 @@ const PLACEHOLDER: &str = "DeferredToolPlaceholder";
 
 /// Takes `tools` and `tool_choice`.
 pub(super) fn decode(
-    fields: &mut Fields,
-    messages: &[Value],
+    fields: &mut Fields<'_>,
+    messages: &[Tree<'_>],
     request: &mut Request,
     losses: &mut Losses,
 ) -> Result<(), WireError> {
@@ -24,20 +24,20 @@ pub(super) fn decode(
         // The vendor's own search is left out: what it would find must be offered at once.
         all: list.iter().any(|tool| kind(tool).is_some_and(|kind| kind.starts_with("tool_search_tool"))),
     };
-    let is_server = |tool: &Value| kind(tool).is_some_and(|kind| kind != "custom");
+    let is_server = |tool: &Tree<'_>| kind(tool).is_some_and(|kind| kind != "custom");
     if !list.is_empty() && list.iter().all(is_server) {
         losses.refuse("tools", "all of them run at their vendor");
     }
     // Behind the others, so that what was offered before stays the beginning of the list.
     let mut late = Vec::new();
     for (index, tool) in list.into_iter().enumerate() {
-        let path = format!("tools[{index}]");
+        let path = fields.at("tools").index(index);
         if is_server(&tool) {
             request.search |= kind(&tool).is_some_and(|kind| kind.starts_with("web_search"));
             losses.degrade(path, "a tool that runs at its vendor");
             continue;
         }
-        let is_late = tool.get("defer_loading") == Some(&Value::Bool(true)) && !offered.all;
+        let is_late = tool.get("defer_loading") == Some(&Tree::Bool(true)) && !offered.all;
         let tools = if is_late { &mut late } else { &mut request.tools };
         tools.extend(function(Fields::of(tool, path)?, &offered, losses)?);
     }
@@ -54,58 +54,57 @@ struct Offered {
     all: bool,
 }
 
-fn kind(tool: &Value) -> Option<&str> {
-    tool.get("type")?.as_str()
+fn kind<'t>(tool: &'t Tree<'_>) -> Option<&'t str> {
+    tool.text("type")
 }
 
-fn function(mut fields: Fields, offered: &Offered, losses: &mut Losses) -> Result<Option<Tool>, WireError> {
+fn function(mut fields: Fields<'_>, offered: &Offered, losses: &mut Losses) -> Result<Option<Tool>, WireError> {
     let name = fields.required_text("name")?;
     let deferred = fields.flag("defer_loading")?.unwrap_or(false);
     if name == PLACEHOLDER || (deferred && !offered.all && !offered.loaded.contains_key(&name)) {
         return Ok(None);
     }
-    fields.take("type");
+    fields.skip("type");
     let description = fields.text("description")?;
     let strict = fields.flag("strict")?;
-    let schema = fields.schema("input_schema")?.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    let schema = fields.schema("input_schema")?.unwrap_or_else(Schema::any);
     fields.lose_rest(losses);
     Ok(Some(Tool { name, description, form: ToolForm::Function { schema, strict }, identity: None }))
 }
 
 /// The tools that references anywhere in the history name.
-fn loaded(messages: &[Value]) -> Table<String, ()> {
+fn loaded(messages: &[Tree<'_>]) -> Table<String, ()> {
     let mut names = Table::default();
     for message in messages {
-        if let Some(Value::Array(blocks)) = message.get("content") {
-            blocks.iter().for_each(|block| gather(block, &mut names));
-        }
+        let blocks = message.list("content").unwrap_or_default();
+        blocks.iter().for_each(|block| gather(block, &mut names));
     }
     names
 }
 
 /// References stand in results, in the vendor's search results, and in additions of tools.
-fn gather(block: &Value, names: &mut Table<String, ()>) {
+fn gather(block: &Tree<'_>, names: &mut Table<String, ()>) {
     if kind(block) == Some("tool_reference") {
         names.extend(reference(block).map(|name| (name.to_owned(), ())));
         return;
     }
     for inner in ["content", "tool_references", "tool"] {
         match block.get(inner) {
-            Some(Value::Array(list)) => list.iter().for_each(|block| gather(block, names)),
-            Some(value @ Value::Object(_)) => gather(value, names),
+            Some(Tree::List(list)) => list.iter().for_each(|block| gather(block, names)),
+            Some(value @ Tree::Object(_)) => gather(value, names),
             _ => {}
         }
     }
 }
 
 /// The name in a reference to a tool.
-pub(super) fn reference(block: &Value) -> Option<&str> {
-    block.get("tool_name").or_else(|| block.get("name"))?.as_str()
+pub(super) fn reference<'t>(block: &'t Tree<'_>) -> Option<&'t str> {
+    block.get("tool_name").or_else(|| block.get("name"))?.as_text()
 }
 
-fn take_choice(mut choice: Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+fn take_choice(mut choice: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     request.one_call = choice.flag("disable_parallel_tool_use")?.unwrap_or(false);
-    request.choice = match choice.required_text("type")?.as_str() {
+    request.choice = match choice.required_word("type")?.as_ref() {
         "auto" => Some(ToolChoice::Auto),
         "any" => Some(ToolChoice::Any),
         "none" => Some(ToolChoice::None),

@@ -17,8 +17,8 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Takes a `usage` object.
-    pub(super) fn take(&mut self, mut usage: Fields) -> Result<(), WireError> {
-        let mut note = |slot: &mut Option<u64>, name| -> Result<(), WireError> {
+    pub(super) fn take(&mut self, mut usage: Fields<'_>) -> Result<(), WireError> {
+        let mut note = |slot: &mut Option<u64>, name: &'static str| -> Result<(), WireError> {
             *slot = usage.count(name)?.or(*slot);
             Ok(())
         };

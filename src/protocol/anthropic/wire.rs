@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::base::pen::{Pen, Put};
+use crate::base::pen::{self, Pen, Put, Raw};
+use crate::base::tree::Tree;
 use crate::protocol::unwrap::{INPUT, RAW};
 
 /// A request.
@@ -20,7 +21,7 @@ pub(super) struct Request<'a> {
     pub(super) tool_choice: Option<ToolChoice>,
     pub(super) sampling: Sampling<'a>,
     pub(super) thinking: Option<Thinking>,
-    pub(super) output_config: Option<OutputConfig>,
+    pub(super) output_config: Option<OutputConfig<'a>>,
     pub(super) stream: bool,
 }
 
@@ -196,7 +197,8 @@ impl Put for CacheControl {
 pub(super) struct Tool<'a> {
     pub(super) name: String,
     pub(super) description: Option<Cow<'a, str>>,
-    pub(super) input_schema: Cow<'a, Value>,
+    /// JSON text.
+    pub(super) input_schema: Cow<'a, str>,
     pub(super) cache_control: Option<CacheControl>,
 }
 
@@ -205,7 +207,7 @@ impl Put for Tool<'_> {
         pen.object(|pen| {
             pen.put("name", &self.name);
             pen.put_some("description", self.description.as_ref());
-            pen.put("input_schema", &self.input_schema);
+            pen.put("input_schema", &Raw(self.input_schema.as_bytes()));
             pen.put_some("cache_control", self.cache_control);
         });
     }
@@ -249,12 +251,12 @@ impl Put for Thinking {
 
 /// Effort and form of the answer.
 #[derive(Debug)]
-pub(super) struct OutputConfig {
+pub(super) struct OutputConfig<'a> {
     pub(super) effort: Option<&'static str>,
-    pub(super) format: Option<Format>,
+    pub(super) format: Option<Format<'a>>,
 }
 
-impl Put for OutputConfig {
+impl Put for OutputConfig<'_> {
     fn write(&self, pen: &mut Pen<'_>) {
         pen.object(|pen| {
             pen.put_some("effort", self.effort);
@@ -265,12 +267,12 @@ impl Put for OutputConfig {
 
 /// The form of the answer.
 #[derive(Debug)]
-pub(super) struct Format {
+pub(super) struct Format<'a> {
     pub(super) kind: &'static str,
-    pub(super) schema: Value,
+    pub(super) schema: Tree<'a>,
 }
 
-impl Put for Format {
+impl Put for Format<'_> {
     fn write(&self, pen: &mut Pen<'_>) {
         pen.object(|pen| {
             pen.put("type", self.kind);
@@ -313,14 +315,12 @@ pub(super) fn input(arguments: &str, free_form: bool) -> Box<RawValue> {
 }
 
 /// The text of a call's arguments; the inverse of [`input`].
-pub(super) fn arguments(input: Value) -> String {
-    if let Value::Object(map) = &input
-        && map.len() == 1
-        && let Some(Value::String(text)) = map.get(RAW)
-    {
-        return text.clone();
+pub(super) fn arguments(input: &Tree<'_>) -> String {
+    match input {
+        Tree::Object(members) if members.len() == 1 => input.text(RAW).map(str::to_owned),
+        _ => None,
     }
-    input.to_string()
+    .unwrap_or_else(|| pen::written(input))
 }
 
 fn wrapped(name: &str, text: &str) -> Box<RawValue> {
@@ -346,6 +346,6 @@ mod tests {
             assert_eq!(input(text, false).get(), json);
         }
         assert_eq!(input("a\"b", true).get(), r#"{"input":"a\"b"}"#);
-        assert_eq!(arguments(serde_json::json!({"_raw": "{\"cut"})), "{\"cut");
+        assert_eq!(arguments(&Tree::read(r#"{"_raw":"{\"cut"}"#).unwrap()), "{\"cut");
     }
 }

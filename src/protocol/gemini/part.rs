@@ -1,14 +1,17 @@
 //! One part of a turn or an answer, in either spelling.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::base::b64::decode as from_base64;
+use crate::base::pen;
+use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Media, MediaKind, Source};
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::spelling;
 use crate::protocol::unwrap::{INPUT, RAW};
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// The protocol's name in [`State`].
@@ -19,13 +22,13 @@ pub(super) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 const SERVER: [&str; 4] = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
 
 /// One part.
-pub(super) struct Part {
-    pub(super) piece: Piece,
+pub(super) struct Part<'a> {
+    pub(super) piece: Piece<'a>,
     pub(super) state: Option<State>,
 }
 
 /// What a part says.
-pub(super) enum Piece {
+pub(super) enum Piece<'a> {
     Text(String),
     Thought(String),
     Media(Media),
@@ -35,21 +38,21 @@ pub(super) enum Piece {
         arguments: String,
     },
     /// A `functionResponse`, still unread.
-    Result(Fields),
+    Result(Fields<'a>),
     /// A file that is stored somewhere.
     File,
     /// A part of a server tool, or one that is not known.
-    Other(String),
+    Other(&'static str),
     /// Nothing, or nothing but a signature.
     Empty,
 }
 
 /// Reads a part.
-pub(super) fn read(value: Value, path: String, losses: &mut Losses) -> Result<Part, WireError> {
+pub(super) fn read<'a>(value: Tree<'a>, path: Path, losses: &mut Losses) -> Result<Part<'a>, WireError> {
     let value = spelling::camel(value);
     let state = state(&value);
     let mut part = Fields::of(value, path)?;
-    part.take("thoughtSignature");
+    part.skip("thoughtSignature");
     let is_thought = part.flag("thought")?.unwrap_or(false);
     let piece = piece(&mut part, is_thought)?;
     if !matches!(piece, Piece::Other(_)) {
@@ -58,7 +61,7 @@ pub(super) fn read(value: Value, path: String, losses: &mut Losses) -> Result<Pa
     Ok(Part { piece, state })
 }
 
-fn piece(part: &mut Fields, is_thought: bool) -> Result<Piece, WireError> {
+fn piece<'a>(part: &mut Fields<'a>, is_thought: bool) -> Result<Piece<'a>, WireError> {
     if let Some(call) = spelling::object(part, "functionCall")? {
         return self::call(call);
     }
@@ -72,7 +75,7 @@ fn piece(part: &mut Fields, is_thought: bool) -> Result<Piece, WireError> {
         return Ok(Piece::File);
     }
     if let Some(name) = SERVER.into_iter().find(|name| part.has(name)) {
-        return Ok(Piece::Other(name.to_owned()));
+        return Ok(Piece::Other(name));
     }
     let text = part.text("text")?.unwrap_or_default();
     Ok(match (text.is_empty(), is_thought) {
@@ -82,21 +85,23 @@ fn piece(part: &mut Fields, is_thought: bool) -> Result<Piece, WireError> {
     })
 }
 
-fn call(mut call: Fields) -> Result<Piece, WireError> {
+fn call<'a>(mut call: Fields<'a>) -> Result<Piece<'a>, WireError> {
     let id = call.text("id")?.filter(|id| !id.is_empty());
     let name = call.required_text("name")?;
     let arguments = match call.take("args") {
         None => "{}".to_owned(),
-        Some(Value::Object(object)) => raw(&object).unwrap_or_else(|| Value::Object(object).to_string()),
+        Some(args @ Tree::Object(_)) => raw(&args).unwrap_or_else(|| pen::written(&args)),
         Some(_) => return Err(call.wrong("args", "an object")),
     };
     Ok(Piece::Call { id, name, arguments })
 }
 
 /// The text that was no object when it became `{"_raw": TEXT}`.
-fn raw(arguments: &Map<String, Value>) -> Option<String> {
-    let text = arguments.get(RAW).filter(|_| arguments.len() == 1)?;
-    text.as_str().map(str::to_owned)
+fn raw(arguments: &Tree<'_>) -> Option<String> {
+    match arguments {
+        Tree::Object(members) if members.len() == 1 => arguments.text(RAW).map(str::to_owned),
+        _ => None,
+    }
 }
 
 /// Arguments as the object that Google demands.
@@ -114,10 +119,10 @@ pub(super) fn object_of(arguments: &str, free_form: bool) -> Value {
 }
 
 /// Inline data; text of any sort is told as text.
-pub(super) fn media(mut data: Fields) -> Result<Piece, WireError> {
-    let mime = data.text("mimeType")?.unwrap_or_default();
+pub(super) fn media<'a>(mut data: Fields<'a>) -> Result<Piece<'a>, WireError> {
+    let mime = data.word("mimeType")?.unwrap_or_default();
     let name = data.text("displayName")?;
-    let text = data.required_text("data")?;
+    let text = data.required_word("data")?;
     let kind = match mime.split('/').next().unwrap_or_default() {
         "image" => MediaKind::Image,
         "audio" => MediaKind::Audio,
@@ -129,25 +134,26 @@ pub(super) fn media(mut data: Fields) -> Result<Piece, WireError> {
         // Video, and what nobody else takes.
         _ => return Ok(Piece::File),
     };
-    let data = if text.contains(['-', '_']) { standard(&text) } else { text };
+    let mime = mime.into_owned();
+    let data = if text.contains(['-', '_']) { standard(&text) } else { text.into_owned() };
     Ok(Piece::Media(Media { kind, source: Source::Inline { mime, data }, name, detail: None }))
 }
 
 /// The state behind a part's signature. The words of a text that is signed are told as text, so
 /// that its state is the signature alone; all other parts are kept exactly.
-fn state(part: &Value) -> Option<State> {
-    let signature = part.get("thoughtSignature")?.as_str().filter(|text| !text.is_empty())?;
+fn state(part: &Tree<'_>) -> Option<State> {
+    let signature = part.text("thoughtSignature").filter(|text| !text.is_empty())?;
     if signature == NO_SIGNATURE {
         return None;
     }
     if let Some(state) = unpack(signature) {
         return Some(state);
     }
-    let is_thought = part.get("thought").and_then(Value::as_bool).unwrap_or(false);
+    let is_thought = part.get("thought") == Some(&Tree::Bool(true));
     let is_call = part.get("functionCall").is_some();
-    let has_words = part.get("text").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let has_words = part.text("text").is_some_and(|text| !text.is_empty());
     let exact = is_call || (is_thought && has_words);
-    let kept = if exact { part.clone() } else { json!({"text": "", "thoughtSignature": signature}) };
+    let kept = if exact { part.clone().into_value() } else { json!({"text": "", "thoughtSignature": signature}) };
     Some(State::of(ORIGIN, vec![kept]))
 }
 

@@ -1,17 +1,17 @@
 //! A Gemini client's request -> neutral words. Model and stream are in its path.
 
-use serde_json::Value;
-
+use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Format, Request, Sampling, Tool, ToolChoice, ToolForm};
-use crate::protocol::fields::Fields;
+use crate::ir::schema::Schema;
+use crate::protocol::fields::{Fields, parsed};
 use crate::protocol::gemini::{schema, spelling, thinking, turns_decode};
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// Reads a request.
 pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
-    let value = serde_json::from_str(text).map_err(|error| WireError::new("", format!("JSON: {error}")))?;
-    let mut fields = spelling::fields(value, "")?;
+    let mut fields = spelling::fields(parsed(text)?, Path::default())?;
     let mut losses = Losses::default();
     let system = turns_decode::system(&mut fields, &mut losses)?;
     let turns = turns_decode::turns(&mut fields, &mut losses)?;
@@ -39,13 +39,13 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     Ok((request, losses))
 }
 
-fn config(mut config: Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+fn config(mut config: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     if config.count("candidateCount")?.is_some_and(|count| count > 1) {
         losses.refuse("generationConfig.candidateCount", "only one answer can be asked for elsewhere");
     }
     let modalities = config.list("responseModalities")?.unwrap_or_default();
-    let is_text = |kind: &Value| {
-        let name = kind.as_str().unwrap_or_default();
+    let is_text = |kind: &Tree<'_>| {
+        let name = kind.as_text().unwrap_or_default();
         name.eq_ignore_ascii_case("text") || name == "MODALITY_UNSPECIFIED"
     };
     if !modalities.iter().all(is_text) {
@@ -59,10 +59,10 @@ fn config(mut config: Fields, request: &mut Request, losses: &mut Losses) -> Res
     Ok(())
 }
 
-fn sampling(config: &mut Fields) -> Result<Sampling, WireError> {
+fn sampling(config: &mut Fields<'_>) -> Result<Sampling, WireError> {
     let stop = match config.take("stopSequences") {
-        Some(Value::String(text)) => vec![text],
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Tree::Text(text)) => vec![text.into_owned()],
+        Some(Tree::List(list)) => list.iter().filter_map(Tree::as_text).map(str::to_owned).collect(),
         _ => Vec::new(),
     };
     Ok(Sampling {
@@ -77,15 +77,15 @@ fn sampling(config: &mut Fields) -> Result<Sampling, WireError> {
 }
 
 /// A schema, in either of its two fields, or JSON of any form.
-fn format(config: &mut Fields, losses: &mut Losses) -> Result<Option<Format>, WireError> {
-    let mime = config.text("responseMimeType")?;
-    let openapi = config.schema("responseSchema")?;
-    let schema = config.schema("responseJsonSchema")?.or(openapi);
+fn format(config: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
+    let mime = config.word("responseMimeType")?;
+    let openapi = config.schema_tree("responseSchema")?;
+    let schema = config.schema_tree("responseJsonSchema")?.or(openapi);
     Ok(match (mime.as_deref(), schema) {
         (None | Some("" | "application/json"), Some(schema)) => Some(Format::JsonSchema {
             name: None,
             description: None,
-            schema: schema::lower(schema),
+            schema: Schema::of(&schema::lower(schema)),
             strict: None,
         }),
         (Some("application/json"), None) => Some(Format::JsonObject),
@@ -98,7 +98,7 @@ fn format(config: &mut Fields, losses: &mut Losses) -> Result<Option<Format>, Wi
 }
 
 /// The functions, and whether Google's search is among the other tools.
-fn tools(fields: &mut Fields, losses: &mut Losses) -> Result<(Vec<Tool>, bool), WireError> {
+fn tools(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(Vec<Tool>, bool), WireError> {
     let mut tools = Vec::new();
     let mut search = false;
     let mut foreign = Vec::new();
@@ -117,7 +117,7 @@ fn tools(fields: &mut Fields, losses: &mut Losses) -> Result<(Vec<Tool>, bool), 
 }
 
 /// Server tools are left out; a request that has no other cannot be meant.
-fn server_tools(tool: Fields, alone: bool, losses: &mut Losses) {
+fn server_tools(tool: Fields<'_>, alone: bool, losses: &mut Losses) {
     let mut found = Losses::default();
     tool.lose_rest(&mut found);
     for loss in found.iter() {
@@ -130,23 +130,23 @@ fn server_tools(tool: Fields, alone: bool, losses: &mut Losses) {
     }
 }
 
-fn function(mut function: Fields, losses: &mut Losses) -> Result<Tool, WireError> {
+fn function(mut function: Fields<'_>, losses: &mut Losses) -> Result<Tool, WireError> {
     let name = function.required_text("name")?;
     let description = function.text("description")?;
-    let openapi = function.schema("parameters")?;
-    let parameters = function.schema("parametersJsonSchema")?.or(openapi);
-    let schema = parameters.map_or_else(schema::empty, schema::lower);
+    let openapi = function.schema_tree("parameters")?;
+    let parameters = function.schema_tree("parametersJsonSchema")?.or(openapi);
+    let schema = parameters.map_or_else(Schema::no_arguments, |tree| Schema::of(&schema::lower(tree)));
     function.lose_rest(losses);
     let form = ToolForm::Function { schema, strict: None };
     Ok(Tool { name, description, form, identity: None })
 }
 
-fn choice(fields: &mut Fields, losses: &mut Losses) -> Result<Option<ToolChoice>, WireError> {
+fn choice(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<ToolChoice>, WireError> {
     let Some(mut config) = spelling::object(fields, "toolConfig")? else { return Ok(None) };
     let calling = spelling::object(&mut config, "functionCallingConfig")?;
     config.lose_rest(losses);
     let Some(mut calling) = calling else { return Ok(None) };
-    let mode = calling.text("mode")?.unwrap_or_default().to_ascii_uppercase();
+    let mode = calling.word("mode")?.unwrap_or_default().to_ascii_uppercase();
     let allowed = calling.list("allowedFunctionNames")?.unwrap_or_default();
     if !allowed.is_empty() && mode != "ANY" {
         losses.degrade(
@@ -154,7 +154,7 @@ fn choice(fields: &mut Fields, losses: &mut Losses) -> Result<Option<ToolChoice>
             "a choice that leaves the model free is of all tools",
         );
     }
-    let mut names: Vec<String> = allowed.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let mut names: Vec<String> = allowed.iter().filter_map(Tree::as_text).map(str::to_owned).collect();
     let choice = match mode.as_str() {
         "" | "MODE_UNSPECIFIED" => None,
         // A promise about arguments, not about calls.
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use crate::ir::loss::Severity;
     use crate::ir::request::Effort;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// The worst loss of a request, and where.
     #[track_caller]

@@ -3,7 +3,7 @@
 use serde_json::Number;
 
 use crate::base::object::{Object, object};
-use crate::base::pen::{self, Raw};
+use crate::base::pen::{self, Pen, Put, Raw};
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{Format, Request, Tool, ToolChoice, ToolForm};
@@ -33,7 +33,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         pen.put("contents", &contents);
         if has_tools {
             pen.raw(br#","tools":[{"#);
-            pen.put("functionDeclarations", &request.tools.iter().map(tool).collect::<Vec<_>>());
+            pen.put("functionDeclarations", &request.tools.iter().map(Declared).collect::<Vec<_>>());
             pen.raw(b"}]");
             pen.put_some("toolConfig", request.choice.as_ref().map(choice));
         }
@@ -89,23 +89,29 @@ fn stops<'r>(request: &'r Request, losses: &mut Losses) -> &'r [String] {
     stops.get(..MOST_STOPS).unwrap_or(stops)
 }
 
-/// `parameters` refuses `$schema` and `additionalProperties`; the other field takes JSON schema.
-fn tool(tool: &Tool) -> Object {
-    let mut declaration = object! {"name": fit_name(&tool.name, &NAMES)};
-    let schema = match &tool.form {
-        ToolForm::Function { schema, .. } => {
-            declaration.put_some("description", tool.description.as_deref());
-            schema.clone()
-        }
-        ToolForm::FreeForm { grammar } => {
-            let words = tool.description.as_deref().into_iter().chain(grammar.as_deref());
-            let words: Vec<&str> = words.collect();
-            declaration.put_some("description", (!words.is_empty()).then(|| words.join("\n\n")));
-            Object::read(INPUT_SCHEMA).unwrap_or_default().into()
-        }
-    };
-    declaration.put("parametersJsonSchema", schema);
-    declaration
+/// A tool as it is declared. `parameters` refuses `$schema` and `additionalProperties`; the other
+/// field takes JSON schema.
+struct Declared<'a>(&'a Tool);
+
+impl Put for Declared<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let tool = self.0;
+        pen.object(|pen| {
+            pen.put("name", &fit_name(&tool.name, &NAMES));
+            match &tool.form {
+                ToolForm::Function { schema, .. } => {
+                    pen.put_some("description", tool.description.as_deref());
+                    pen.put("parametersJsonSchema", schema);
+                }
+                ToolForm::FreeForm { grammar } => {
+                    let words = tool.description.as_deref().into_iter().chain(grammar.as_deref());
+                    let words: Vec<&str> = words.collect();
+                    pen.put_some("description", (!words.is_empty()).then(|| words.join("\n\n")));
+                    pen.put("parametersJsonSchema", &Raw(INPUT_SCHEMA.as_bytes()));
+                }
+            }
+        });
+    }
 }
 
 fn choice(choice: &ToolChoice) -> Object {
@@ -125,6 +131,7 @@ fn choice(choice: &ToolChoice) -> Object {
 
 #[cfg(test)]
 mod tests {
+    use crate::ir::schema::Schema;
     use serde_json::{Value, json};
 
     use super::*;
@@ -179,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_the_wire_can_say_comes_back() {
-        let schema = json!({"type": "object", "properties": {"x": {"type": "string"}}});
+        let schema = Schema::of(&json!({"type": "object", "properties": {"x": {"type": "string"}}}));
         let arguments = "{\"x\":\"y\"}".to_owned();
         let call = ToolCall { id: "c1".into(), name: "f".into(), arguments, free_form: false, state: None };
         let source = Source::Inline { mime: "image/png".into(), data: "AAAA".into() };

@@ -1,34 +1,34 @@
 //! A whole Gemini answer -> neutral words, and back.
 
-use serde_json::Value;
-
 use crate::base::object::{Object, object};
 use crate::base::pen::{self, Pen, Put};
+use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::collect::Collector;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Source, ToolCall};
 use crate::ir::response::{Response, StopReason, Usage};
+use crate::protocol::fields::parsed;
 use crate::protocol::gemini::part::object_of;
 use crate::protocol::gemini::spelling;
 use crate::protocol::gemini::stream_decode::Decoder;
+use crate::protocol::path::Path;
 use crate::protocol::wire::{AnswerContext, WireError};
 
 const SIGNATURE: &str = "thoughtSignature";
 
 /// Reads an answer: a stream of one chunk, but that it may hold media and lack its end.
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
-    let value = serde_json::from_str(text).map_err(|error| WireError::new("", format!("JSON: {error}")))?;
     // A streamed answer without `alt=sse` is a list of chunks.
-    let chunks = match value {
-        Value::Array(list) => list,
+    let chunks = match parsed(text)? {
+        Tree::List(list) => list,
         value => vec![value],
     };
     let mut decoder = Decoder::new(seed);
     let mut events = Vec::new();
     let mut is_answer = false;
     for chunk in chunks {
-        let chunk = spelling::fields(chunk, "")?;
+        let chunk = spelling::fields(chunk, Path::default())?;
         is_answer |= chunk.has("candidates") || chunk.has("promptFeedback") || chunk.has("usageMetadata");
         decoder.chunk(chunk, &mut events)?;
     }

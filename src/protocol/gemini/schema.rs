@@ -1,6 +1,8 @@
 //! Google's schemas (OpenAPI 3.0 with upper-case types) -> JSON schema.
 
-use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+use crate::base::tree::{Member, Tree, object};
 
 const TYPES: [&str; 7] = ["STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"];
 /// Members that hold one schema, or a list of them.
@@ -12,24 +14,17 @@ const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "defs", "d
 const COUNTS: [&str; 6] =
     ["minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"];
 
-/// What a function without parameters takes.
-pub(super) fn empty() -> Value {
-    json!({"type": "object", "properties": {}})
-}
-
 /// A schema with its types in lower case, at any depth.
-pub(super) fn lower(schema: Value) -> Value {
+pub(super) fn lower(schema: Tree<'_>) -> Tree<'_> {
     match schema {
-        Value::Object(map) => {
-            Value::Object(map.into_iter().filter_map(|(name, value)| member(name, value)).collect())
-        }
-        Value::Array(list) => list.into_iter().map(lower).collect(),
+        Tree::Object(members) => object(members.into_iter().filter_map(member).collect()),
+        Tree::List(list) => Tree::List(list.into_iter().map(lower).collect()),
         other => other,
     }
 }
 
-fn member(name: String, value: Value) -> Option<(String, Value)> {
-    let value = match name.as_str() {
+fn member((name, value): Member<'_>) -> Option<Member<'_>> {
+    let value = match name.as_ref() {
         "type" => kind(value)?,
         known if INNER.contains(&known) => lower(value),
         known if NAMED.contains(&known) => named(value),
@@ -39,36 +34,36 @@ fn member(name: String, value: Value) -> Option<(String, Value)> {
     Some((name, value))
 }
 
-fn kind(value: Value) -> Option<Value> {
+fn kind(value: Tree<'_>) -> Option<Tree<'_>> {
     match value {
-        Value::String(name) if name == "TYPE_UNSPECIFIED" => None,
-        Value::String(name) if TYPES.iter().any(|known| known.eq_ignore_ascii_case(&name)) => {
-            Some(name.to_ascii_lowercase().into())
+        Tree::Text(name) if name == "TYPE_UNSPECIFIED" => None,
+        Tree::Text(name) => {
+            let known = TYPES.iter().any(|known| known.eq_ignore_ascii_case(&name));
+            Some(Tree::Text(if known { Cow::Owned(name.to_ascii_lowercase()) } else { name }))
         }
-        Value::Array(list) => Some(list.into_iter().filter_map(kind).collect()),
+        Tree::List(list) => Some(Tree::List(list.into_iter().filter_map(kind).collect())),
         other => Some(other),
     }
 }
 
-fn named(value: Value) -> Value {
+fn named(value: Tree<'_>) -> Tree<'_> {
     match value {
-        Value::Object(map) => {
-            let lowered: Map<String, Value> =
-                map.into_iter().map(|(name, schema)| (name, lower(schema))).collect();
-            Value::Object(lowered)
+        Tree::Object(members) => {
+            Tree::Object(members.into_iter().map(|(name, schema)| (name, lower(schema))).collect())
         }
         other => other,
     }
 }
 
-fn count(value: Value) -> Value {
-    let number = value.as_str().and_then(|text| text.parse::<u64>().ok());
-    number.map_or(value, Value::from)
+fn count(value: Tree<'_>) -> Tree<'_> {
+    let number = value.as_text().and_then(|text| text.parse::<u64>().ok());
+    number.map_or(value, |number| Tree::Number(number.into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn types_become_lower_case_at_any_depth_and_names_stay() {
@@ -80,6 +75,6 @@ mod tests {
             "type": {"type": "string", "enum": ["STRING"]},
             "list": {"type": "array", "minItems": 2, "items": {"anyOf": [{"type": "number"}, {"type": ["null"]}]}},
         }, "required": ["type"]});
-        assert_eq!(lower(schema), expected);
+        assert_eq!(lower(schema.into()).into_value(), expected);
     }
 }

@@ -1,47 +1,53 @@
 //! Both spellings of Google's field names. Google's JSON is that of protocol buffers: `functionCall`
 //! and `function_call` are the same member. Read both, write the first.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
+use crate::base::tree::{Keep, Tree, distinct};
 use crate::protocol::fields::Fields;
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
-/// An object with its members' names in camel case. What lies in them stays as it is: arguments
-/// and schemas have names of their own.
-pub(super) fn camel(value: Value) -> Value {
+/// An object with its members' names in camel case; of two spellings of one name the first counts.
+/// What lies in them stays as it is: arguments and schemas have names of their own.
+pub(super) fn camel(value: Tree<'_>) -> Tree<'_> {
     match value {
-        Value::Object(map) if map.keys().any(|name| name.contains('_')) => {
-            let mut out = Map::new();
-            for (name, value) in map {
-                out.entry(camel_name(&name)).or_insert(value);
+        Tree::Object(mut members) if members.iter().any(|(name, _)| name.contains('_')) => {
+            for (name, _) in &mut members {
+                if name.contains('_') {
+                    *name = Cow::Owned(camel_name(name));
+                }
             }
-            Value::Object(out)
+            distinct(&mut members, Keep::First);
+            Tree::Object(members)
         }
         value => value,
     }
 }
 
 /// Reads an object in either spelling.
-pub(super) fn fields(value: Value, path: impl Into<String>) -> Result<Fields, WireError> {
+pub(super) fn fields(value: Tree<'_>, path: Path) -> Result<Fields<'_>, WireError> {
     Fields::of(camel(value), path)
 }
 
 /// Takes an object in either spelling.
-pub(super) fn object(outer: &mut Fields, name: &str) -> Result<Option<Fields>, WireError> {
-    let path = outer.at(name);
-    outer.take(name).map(|value| fields(value, path)).transpose()
+pub(super) fn object<'a>(
+    outer: &mut Fields<'a>,
+    name: &'static str,
+) -> Result<Option<Fields<'a>>, WireError> {
+    outer.take(name).map(|value| fields(value, outer.at(name))).transpose()
 }
 
 /// Takes a list of objects; a lone object is a list of one.
-pub(super) fn objects(outer: &mut Fields, name: &str) -> Result<Vec<Fields>, WireError> {
-    let path = outer.at(name);
+pub(super) fn objects<'a>(outer: &mut Fields<'a>, name: &'static str) -> Result<Vec<Fields<'a>>, WireError> {
     let list = match outer.take(name) {
         None => Vec::new(),
-        Some(Value::Array(list)) => list,
+        Some(Tree::List(list)) => list,
         Some(value) => vec![value],
     };
+    let path = outer.at(name);
     let numbered = list.into_iter().enumerate();
-    numbered.map(|(index, value)| fields(value, format!("{path}[{index}]"))).collect()
+    numbered.map(|(index, value)| fields(value, path.index(index))).collect()
 }
 
 fn camel_name(name: &str) -> String {
@@ -68,8 +74,8 @@ mod tests {
     fn names_become_camel_case_and_values_stay() {
         let value = json!({"function_call": {"args": {"file_path": 1}}, "thoughtSignature": "s"});
         let expected = json!({"functionCall": {"args": {"file_path": 1}}, "thoughtSignature": "s"});
-        assert_eq!(camel(value), expected);
-        assert_eq!(camel(json!({"aB": 1, "a_b": 2})), json!({"aB": 1}));
+        assert_eq!(camel(value.into()).into_value(), expected);
+        assert_eq!(camel(json!({"aB": 1, "a_b": 2}).into()).into_value(), json!({"aB": 1}));
         assert_eq!(camel_name("parameters_json_schema"), "parametersJsonSchema");
     }
 }

@@ -4,10 +4,8 @@
 //! whole. Each chunk repeats the counts of tokens, and some servers say the finish reason before
 //! their last words, so that both are told when the stream is over.
 
-use serde_json::Value;
-
 use crate::base::id::stable_hash;
-use crate::base::pen;
+use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::Media;
@@ -17,6 +15,7 @@ use crate::protocol::error;
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::part::{self, Part, Piece};
 use crate::protocol::gemini::{spelling, tap};
+use crate::protocol::path::Path;
 use crate::protocol::wire::{StreamDecoder, WireError};
 
 /// Ends at which the model tried to call a tool and failed: there is no answer.
@@ -65,9 +64,9 @@ impl Decoder {
     }
 
     /// Takes one chunk, or a whole answer.
-    pub(super) fn chunk(&mut self, mut chunk: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    pub(super) fn chunk(&mut self, mut chunk: Fields<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         if let Some(failure) = chunk.take("error") {
-            return Err(WireError::new("error", format!("no error: {}", error::of_value(&failure).message)));
+            return Err(WireError::new("error", format!("no error: {}", error::of_value(&failure.into_value()).message)));
         }
         let (id, model) = (chunk.text("responseId")?, chunk.text("modelVersion")?);
         if !self.started {
@@ -75,11 +74,11 @@ impl Decoder {
             out.push(StreamEvent::Start { id, model });
         }
         let usage = chunk.take("usageMetadata").map(spelling::camel);
-        if let Some(usage) = usage.and_then(|usage| tap::usage(&pen::written(&usage))) {
+        if let Some(usage) = usage.and_then(|usage| tap::usage_of(&usage)) {
             self.usage.update(usage);
         }
         if let Some(mut feedback) = spelling::object(&mut chunk, "promptFeedback")?
-            && let Some(reason) = feedback.text("blockReason")?
+            && let Some(reason) = feedback.word("blockReason")?
             && reason != "BLOCK_REASON_UNSPECIFIED"
         {
             self.stop = Some(StopReason::Refuse);
@@ -92,17 +91,17 @@ impl Decoder {
         Ok(())
     }
 
-    fn candidate(&mut self, mut candidate: Fields, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    fn candidate(&mut self, mut candidate: Fields<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         if let Some(mut content) = spelling::object(&mut candidate, "content")? {
             let path = content.at("parts");
             for (index, value) in content.list("parts")?.unwrap_or_default().into_iter().enumerate() {
                 // What an answer holds beside its words has no place elsewhere.
-                let part = part::read(value, format!("{path}[{index}]"), &mut Losses::default())?;
+                let part = part::read(value, path.index(index), &mut Losses::default())?;
                 self.part(part, out);
             }
         }
-        let Some(reason) = candidate.text("finishReason")? else { return Ok(()) };
-        if FAILURES.contains(&reason.as_str()) && self.next == 0 {
+        let Some(reason) = candidate.word("finishReason")? else { return Ok(()) };
+        if FAILURES.contains(&reason.as_ref()) && self.next == 0 {
             let why = candidate.text("finishMessage")?.unwrap_or_default();
             return Err(WireError::new(
                 candidate.at("finishReason"),
@@ -113,7 +112,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn part(&mut self, part: Part, out: &mut Vec<StreamEvent>) {
+    fn part(&mut self, part: Part<'_>, out: &mut Vec<StreamEvent>) {
         let mut state = part.state;
         match part.piece {
             Piece::Call { id, name, arguments } => {
@@ -214,9 +213,9 @@ impl Decoder {
 
 impl StreamDecoder for Decoder {
     fn frame(&mut self, _: Option<&str>, data: &str, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        let value: Value = serde_json::from_str(data)
+        let value = Tree::read(data)
             .map_err(|error| WireError::new("chunk", format!("a Gemini chunk: {error}")))?;
-        self.chunk(spelling::fields(value, "")?, out)
+        self.chunk(spelling::fields(value, Path::default())?, out)
     }
 
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::base::json::{Members, counts};
+use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error;
 use crate::protocol::tap::{Facts, Kind, Seen};
@@ -93,26 +94,33 @@ fn is_empty_text(part: &str) -> bool {
 }
 
 pub(super) fn usage(text: &str) -> Option<Usage> {
-    let [prompt, tool_use, cached, candidates, thoughts] = counts(
-        text,
-        [
-            "promptTokenCount",
-            "toolUsePromptTokenCount",
-            "cachedContentTokenCount",
-            "candidatesTokenCount",
-            "thoughtsTokenCount",
-        ],
-    )?;
+    counts(text, COUNTS).map(in_neutral_words)
+}
+
+/// The same of what was read already.
+pub(super) fn usage_of(usage: &Tree<'_>) -> Option<Usage> {
+    usage.counts(COUNTS).map(in_neutral_words)
+}
+
+const COUNTS: [&str; 5] = [
+    "promptTokenCount",
+    "toolUsePromptTokenCount",
+    "cachedContentTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+];
+
+fn in_neutral_words([prompt, tool_use, cached, candidates, thoughts]: [Option<u64>; 5]) -> Usage {
     let sum = |a: Option<u64>, b: Option<u64>| {
         (a.is_some() || b.is_some()).then(|| a.unwrap_or(0).saturating_add(b.unwrap_or(0)))
     };
-    Some(Usage {
+    Usage {
         input: sum(prompt, tool_use),
         cached,
         cache_write: None,
         output: sum(candidates, thoughts),
         reasoning: thoughts,
-    })
+    }
 }
 
 #[cfg(test)]

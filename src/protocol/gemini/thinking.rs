@@ -21,13 +21,13 @@ const OTHER_RANGE: (u64, u64) = (0, 32_768);
 const PATH: &str = "generationConfig.thinkingConfig";
 
 /// Reads `thinkingConfig`: the effort, and whether the reasoning is shown.
-pub(super) fn decode(config: &mut Fields, losses: &mut Losses) -> Result<(Effort, Option<bool>), WireError> {
+pub(super) fn decode(config: &mut Fields<'_>, losses: &mut Losses) -> Result<(Effort, Option<bool>), WireError> {
     let Some(mut thinking) = spelling::object(config, "thinkingConfig")? else {
         return Ok((Effort::Unset, None));
     };
     let shown = thinking.flag("includeThoughts")?;
     let budget = thinking.number("thinkingBudget")?.and_then(|number| number.as_i64());
-    let level = thinking.text("thinkingLevel")?;
+    let level = thinking.word("thinkingLevel")?;
     let effort = match (budget, level.as_deref()) {
         (Some(0), _) => Effort::Off,
         (_, Some(name)) => Level::named(name).map_or(Effort::On, Effort::Level),
@@ -132,6 +132,7 @@ fn held(tokens: u64, model: &str, losses: &mut Losses) -> u64 {
 mod tests {
     use super::*;
     use crate::protocol::dialect::Dialect;
+    use crate::protocol::path::Path;
     use serde_json::json;
 
     #[track_caller]
@@ -174,7 +175,7 @@ mod tests {
             (json!({"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED"}), (Effort::On, None)),
             (json!({"includeThoughts": false}), (Effort::Unset, Some(false))),
         ] {
-            let mut outer = Fields::of(json!({"thinkingConfig": config}), "").unwrap();
+            let mut outer = Fields::of(json!({"thinkingConfig": config}).into(), Path::default()).unwrap();
             assert_eq!(decode(&mut outer, &mut Losses::default()), Ok(expected));
         }
     }

@@ -4,32 +4,34 @@
 //! its name. In neutral words every call has an id, made of its place, name and arguments where the
 //! client gave none, so that the same history gives the same ids in every turn.
 
-use serde_json::Value;
-
 use crate::base::id::stable_hash;
+use crate::base::pen;
 use crate::base::table::Table;
+use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, MediaKind, Reasoning, ResultPart, Role, ToolCall, ToolResult, Turn};
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::part::{self, Part, Piece};
 use crate::protocol::gemini::spelling;
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 const STORED: &str = "llmgate carries images, PDF documents and sound inside the request only";
 
 /// The instructions: a text, a turn, or its parts.
-pub(super) fn system(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<String>, WireError> {
+pub(super) fn system(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<String>, WireError> {
     let parts = match fields.take("systemInstruction") {
         None => return Ok(Vec::new()),
-        Some(Value::String(text)) => return Ok(vec![text]),
-        Some(Value::Object(mut turn)) => turn.shift_remove("parts").unwrap_or_default(),
+        Some(Tree::Text(text)) => return Ok(vec![text.into_owned()]),
+        Some(mut turn @ Tree::Object(_)) => turn.take("parts"),
         Some(parts) => parts,
     };
     let mut texts = Vec::new();
     for (index, value) in list(parts).into_iter().enumerate() {
-        let path = format!("systemInstruction.parts[{index}]");
-        let value = if value.is_string() { serde_json::json!({"text": value}) } else { value };
+        let path = fields.at("systemInstruction").at("parts").index(index);
+        let is_text = matches!(value, Tree::Text(_));
+        let value = if is_text { tree::object(vec![("text".into(), value)]) } else { value };
         match part::read(value, path.clone(), losses)?.piece {
             Piece::Text(text) | Piece::Thought(text) => texts.push(text),
             Piece::Empty => {}
@@ -42,11 +44,11 @@ pub(super) fn system(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Str
 }
 
 /// The conversation.
-pub(super) fn turns(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Turn>, WireError> {
+pub(super) fn turns(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Turn>, WireError> {
     let mut reader = Reader::default();
     let mut turns = Vec::new();
     for mut content in spelling::objects(fields, "contents")? {
-        let role = match content.text("role")?.as_deref() {
+        let role = match content.word("role")?.as_deref() {
             None | Some("" | "user" | "function") => Role::User,
             Some("model") => Role::Assistant,
             Some(_) => return Err(content.wrong("role", "user or model")),
@@ -55,7 +57,7 @@ pub(super) fn turns(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Turn
         reader.begin(role);
         let mut blocks = Vec::new();
         for (index, value) in list(content.take("parts").unwrap_or_default()).into_iter().enumerate() {
-            let path = format!("{path}[{index}]");
+            let path = path.index(index);
             let part = part::read(value, path.clone(), losses)?;
             reader.part(part, &path, &mut blocks, losses)?;
         }
@@ -66,10 +68,10 @@ pub(super) fn turns(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Turn
 }
 
 /// A lone value is a list of one.
-fn list(value: Value) -> Vec<Value> {
+fn list(value: Tree<'_>) -> Vec<Tree<'_>> {
     match value {
-        Value::Null => Vec::new(),
-        Value::Array(list) => list,
+        Tree::Null => Vec::new(),
+        Tree::List(list) => list,
         value => vec![value],
     }
 }
@@ -94,8 +96,8 @@ impl Reader {
 
     fn part(
         &mut self,
-        part: Part,
-        path: &str,
+        part: Part<'_>,
+        path: &Path,
         blocks: &mut Vec<Block>,
         losses: &mut Losses,
     ) -> Result<(), WireError> {
@@ -125,9 +127,9 @@ impl Reader {
                 _ => blocks.push(Block::Media(media)),
             },
             Piece::Result(fields) => blocks.push(Block::Result(self.result(fields, losses)?)),
-            Piece::File => losses.refuse(format!("{path}.fileData"), STORED),
+            Piece::File => losses.refuse(path.at("fileData"), STORED),
             Piece::Other(name) => {
-                losses.degrade(format!("{path}.{name}"), "it belongs to a tool that runs at Google");
+                losses.degrade(path.at(name), "it belongs to a tool that runs at Google");
                 state = None;
             }
             Piece::Empty => {}
@@ -151,7 +153,7 @@ impl Reader {
         id
     }
 
-    fn result(&mut self, mut fields: Fields, losses: &mut Losses) -> Result<ToolResult, WireError> {
+    fn result(&mut self, mut fields: Fields<'_>, losses: &mut Losses) -> Result<ToolResult, WireError> {
         let given = fields.text("id")?.filter(|id| !id.is_empty());
         let name = fields.text("name")?;
         let by_id = given.as_ref().filter(|id| self.known.contains_key(id.as_str()));
@@ -194,26 +196,29 @@ fn made_id(seed: &str) -> String {
 }
 
 /// The text of a result, and whether the tool failed (SPEC 8.2).
-fn response(response: Option<Value>) -> (Vec<ResultPart>, bool) {
+fn response(response: Option<Tree<'_>>) -> (Vec<ResultPart>, bool) {
     let Some(response) = response else { return (Vec::new(), false) };
-    let object = response.as_object();
-    let failed = object
-        .and_then(|object| object.get("error"))
-        .is_some_and(|error| !error.is_null() && error != "" && error != false);
-    let lone = object
-        .filter(|object| object.len() == 1)
-        .and_then(|object| ["output", "error", "result"].iter().find_map(|name| object.get(*name)?.as_str()));
-    let text = lone.map_or_else(|| response.to_string(), str::to_owned);
+    let failed = match response.get("error") {
+        None | Some(Tree::Null | Tree::Bool(false)) => false,
+        Some(error) => error.as_text() != Some(""),
+    };
+    let lone = match &response {
+        Tree::Object(members) if members.len() == 1 => {
+            ["output", "error", "result"].iter().find_map(|name| response.text(name))
+        }
+        _ => None,
+    };
+    let text = lone.map_or_else(|| pen::written(&response), str::to_owned);
     (vec![ResultPart::Text(text)], failed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn read(contents: Value) -> Vec<Turn> {
-        let mut fields = Fields::of(json!({"contents": contents}), "").unwrap();
+        let mut fields = Fields::of(json!({"contents": contents}).into(), Path::default()).unwrap();
         turns(&mut fields, &mut Losses::default()).unwrap()
     }
 
@@ -260,7 +265,7 @@ mod tests {
             (json!({"name": "f", "content": "x"}), r#"{"name":"f","content":"x"}"#, false),
             (json!({"output": "x", "error": "y"}), r#"{"output":"x","error":"y"}"#, true),
         ] {
-            assert_eq!(response(Some(value)), (vec![ResultPart::Text(text.into())], failed));
+            assert_eq!(response(Some(value.into())), (vec![ResultPart::Text(text.into())], failed));
         }
     }
 

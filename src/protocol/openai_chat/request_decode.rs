@@ -1,14 +1,16 @@
 //! A Chat client's request -> neutral words.
 
-use serde_json::Value;
-
+use crate::base::pen;
+use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
     Block, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source,
     Tool, ToolCall, ToolChoice, ToolForm, ToolResult, Turn,
 };
-use crate::protocol::fields::{Fields, data_url};
+use crate::ir::schema::Schema;
+use crate::protocol::fields::{Fields, Objects, data_url};
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 const ORIGIN: &str = "openai-chat";
@@ -17,7 +19,7 @@ const ORIGIN: &str = "openai-chat";
 pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     let mut fields = Fields::parse(text)?;
     let mut losses = Losses::default();
-    fields.take("model");
+    fields.skip("model");
     let search = fields.has("web_search_options");
     let mut request = Request {
         search,
@@ -33,9 +35,8 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
         cache_key: fields.text("prompt_cache_key")?,
         ..Request::default()
     };
-    for (index, message) in fields.list("messages")?.unwrap_or_default().into_iter().enumerate() {
-        let message = Fields::of(message, format!("messages[{index}]"))?;
-        self::message(message, &mut request, &mut losses)?;
+    for message in fields.objects("messages")? {
+        self::message(message?, &mut request, &mut losses)?;
     }
     refusals(&mut fields, &mut losses)?;
     fields.lose_rest(&mut losses);
@@ -43,21 +44,21 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
 }
 
 /// What would mean something else if it were left out.
-fn refusals(fields: &mut Fields, losses: &mut Losses) -> Result<(), WireError> {
+fn refusals(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(), WireError> {
     if fields.count("n")?.is_some_and(|n| n > 1) {
         losses.refuse("n", "only one answer can be asked for at another protocol");
     }
     let modalities = fields.list("modalities")?.unwrap_or_default();
-    if modalities.iter().any(|kind| kind != "text") {
+    if modalities.iter().any(|kind| kind.as_text() != Some("text")) {
         losses.refuse("modalities", "only text can be answered by another protocol");
     }
     Ok(())
 }
 
-fn message(mut message: Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
-    let role = message.required_text("role")?;
-    message.take("name");
-    match role.as_str() {
+fn message(mut message: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    let role = message.required_word("role")?;
+    message.skip("name");
+    match role.as_ref() {
         "system" | "developer" => {
             let text = instructions(&mut message)?;
             if !text.is_empty() && request.turns.is_empty() {
@@ -84,7 +85,7 @@ fn message(mut message: Fields, request: &mut Request, losses: &mut Losses) -> R
     Ok(())
 }
 
-fn instructions(message: &mut Fields) -> Result<String, WireError> {
+fn instructions(message: &mut Fields<'_>) -> Result<String, WireError> {
     let mut losses = Losses::default();
     let blocks = content(message, &mut losses)?;
     let texts = blocks.into_iter().filter_map(|block| match block {
@@ -94,44 +95,43 @@ fn instructions(message: &mut Fields) -> Result<String, WireError> {
     Ok(texts.collect::<Vec<_>>().join("\n\n"))
 }
 
-fn assistant(message: &mut Fields, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
+fn assistant(message: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
     let mut blocks = Vec::new();
     blocks.extend(reasoning(message)?.map(Block::Reasoning));
     blocks.extend(content(message, losses)?);
     blocks.extend(message.text("refusal")?.filter(|text| !text.is_empty()).map(Block::Refusal));
-    for (index, call) in message.list("tool_calls")?.unwrap_or_default().into_iter().enumerate() {
-        let call = Fields::of(call, message.at(&format!("tool_calls[{index}]")))?;
-        blocks.push(Block::Call(self::call(call, losses)?));
+    for call in message.objects("tool_calls")? {
+        blocks.push(Block::Call(self::call(call?, losses)?));
     }
     Ok(blocks)
 }
 
 /// `reasoning_content`, else `reasoning`; `reasoning_details` are state of the server that made them.
-pub(super) fn reasoning(message: &mut Fields) -> Result<Option<Reasoning>, WireError> {
+pub(super) fn reasoning(message: &mut Fields<'_>) -> Result<Option<Reasoning>, WireError> {
     let content = message.text("reasoning_content")?;
     // Other providers put other things here; only a text is reasoning.
-    let plain = message.take("reasoning").and_then(|value| value.as_str().map(str::to_owned));
+    let plain = message.take("reasoning").and_then(|value| value.as_text().map(str::to_owned));
     let details = message.list("reasoning_details")?.unwrap_or_default();
-    let in_details = || {
-        let part = |detail: &Value| {
-            let text = detail.get("text").or_else(|| detail.get("summary"))?.as_str()?;
-            Some(text.to_owned())
-        };
-        details.iter().filter_map(part).collect::<String>()
-    };
+    let in_details = || details.iter().filter_map(detail).collect::<String>();
     let text = content.or(plain).filter(|text| !text.is_empty()).unwrap_or_else(in_details);
     if text.is_empty() && details.is_empty() {
         return Ok(None);
     }
-    let state = (!details.is_empty()).then(|| State::of(ORIGIN, details));
+    let exact = |details: Vec<Tree<'_>>| details.into_iter().map(Tree::into_value).collect();
+    let state = (!details.is_empty()).then(|| State::of(ORIGIN, exact(details)));
     Ok(Some(Reasoning { text, state }))
 }
 
-pub(super) fn call(mut call: Fields, losses: &mut Losses) -> Result<ToolCall, WireError> {
+/// The words of a detail of reasoning.
+fn detail<'d>(detail: &'d Tree<'_>) -> Option<&'d str> {
+    detail.get("text").or_else(|| detail.get("summary"))?.as_text()
+}
+
+pub(super) fn call(mut call: Fields<'_>, losses: &mut Losses) -> Result<ToolCall, WireError> {
     let id = call.text("id")?.unwrap_or_default();
-    call.take("index");
-    let kind = call.text("type")?;
-    let state = call.take("extra_content").map(|value| State::of(ORIGIN, vec![value]));
+    call.skip("index");
+    let kind = call.word("type")?;
+    let state = call.take("extra_content").map(|value| State::of(ORIGIN, vec![value.into_value()]));
     let free_form = kind.as_deref() == Some("custom");
     let (inner, field) = if free_form { ("custom", "input") } else { ("function", "arguments") };
     let Some(mut function) = call.object(inner)? else {
@@ -140,15 +140,15 @@ pub(super) fn call(mut call: Fields, losses: &mut Losses) -> Result<ToolCall, Wi
     let name = function.required_text("name")?;
     let arguments = match function.take(field) {
         None => String::new(),
-        Some(Value::String(text)) => text,
+        Some(Tree::Text(text)) => text.into_owned(),
         // Some servers give the object itself.
-        Some(value) => value.to_string(),
+        Some(value) => pen::written(&value),
     };
     call.lose_rest(losses);
     Ok(ToolCall { id, name, arguments, free_form, state })
 }
 
-fn result(message: &mut Fields, losses: &mut Losses) -> Result<ToolResult, WireError> {
+fn result(message: &mut Fields<'_>, losses: &mut Losses) -> Result<ToolResult, WireError> {
     let id = message.text("tool_call_id")?.unwrap_or_default();
     let content = content(message, losses)?.into_iter().filter_map(|block| match block {
         Block::Text(text) => Some(ResultPart::Text(text)),
@@ -159,16 +159,16 @@ fn result(message: &mut Fields, losses: &mut Losses) -> Result<ToolResult, WireE
 }
 
 /// A message's `content`: a text, a list of parts, or nothing.
-fn content(message: &mut Fields, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
+fn content(message: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
     let path = message.at("content");
     match message.take("content") {
         None => Ok(Vec::new()),
-        Some(Value::String(text)) if text.is_empty() => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(vec![Block::Text(text)]),
-        Some(Value::Array(parts)) => {
+        Some(Tree::Text(text)) if text.is_empty() => Ok(Vec::new()),
+        Some(Tree::Text(text)) => Ok(vec![Block::Text(text.into_owned())]),
+        Some(Tree::List(parts)) => {
             let mut blocks = Vec::new();
-            for (index, part) in parts.into_iter().enumerate() {
-                blocks.extend(self::part(Fields::of(part, format!("{path}[{index}]"))?, losses)?);
+            for part in Objects::of(parts, path) {
+                blocks.extend(self::part(part?, losses)?);
             }
             Ok(blocks)
         }
@@ -176,8 +176,8 @@ fn content(message: &mut Fields, losses: &mut Losses) -> Result<Vec<Block>, Wire
     }
 }
 
-fn part(mut part: Fields, losses: &mut Losses) -> Result<Option<Block>, WireError> {
-    let kind = part.text("type")?;
+fn part(mut part: Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, WireError> {
+    let kind = part.word("type")?;
     let block = match kind.as_deref().unwrap_or("text") {
         "text" | "input_text" | "output_text" => {
             part.text("text")?.filter(|text| !text.is_empty()).map(Block::Text)
@@ -200,38 +200,36 @@ fn part(mut part: Fields, losses: &mut Losses) -> Result<Option<Block>, WireErro
 }
 
 /// Mistral's parts of type `thinking` hold text parts.
-pub(super) fn thinking(part: &mut Fields) -> String {
+pub(super) fn thinking(part: &mut Fields<'_>) -> String {
     match part.take("thinking") {
-        Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => {
-            parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect()
-        }
+        Some(Tree::Text(text)) => text.into_owned(),
+        Some(Tree::List(parts)) => parts.iter().filter_map(|part| part.text("text")).collect(),
         _ => String::new(),
     }
 }
 
-fn image(part: &mut Fields) -> Result<Media, WireError> {
+fn image(part: &mut Fields<'_>) -> Result<Media, WireError> {
     let (url, detail) = match part.take("image_url") {
-        Some(Value::String(url)) => (url, None),
+        Some(Tree::Text(url)) => (url, None),
         Some(value) => {
             let mut image = Fields::of(value, part.at("image_url"))?;
-            (image.required_text("url")?, image.text("detail")?)
+            (image.required_word("url")?, image.text("detail")?)
         }
         None => return Err(part.wrong("image_url", "an object")),
     };
-    Ok(Media { kind: MediaKind::Image, source: source(url), name: None, detail })
+    Ok(Media { kind: MediaKind::Image, source: source(&url), name: None, detail })
 }
 
-fn file(part: &mut Fields, losses: &mut Losses) -> Result<Option<Block>, WireError> {
+fn file(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, WireError> {
     let Some(mut file) = part.object("file")? else {
         return Err(part.wrong("file", "an object"));
     };
     let name = file.text("filename")?;
-    match file.text("file_data")? {
+    match file.word("file_data")? {
         Some(data) => {
             let source = match data_url(&data) {
                 Some((mime, data)) => Source::Inline { mime, data },
-                None => Source::Inline { mime: "application/pdf".to_owned(), data },
+                None => Source::Inline { mime: "application/pdf".to_owned(), data: data.into_owned() },
             };
             Ok(Some(Block::Media(Media { kind: MediaKind::Document, source, name, detail: None })))
         }
@@ -242,29 +240,29 @@ fn file(part: &mut Fields, losses: &mut Losses) -> Result<Option<Block>, WireErr
     }
 }
 
-fn audio(part: &mut Fields) -> Result<Option<Block>, WireError> {
+fn audio(part: &mut Fields<'_>) -> Result<Option<Block>, WireError> {
     let Some(mut audio) = part.object("input_audio")? else {
         return Err(part.wrong("input_audio", "an object"));
     };
-    let mime = format!("audio/{}", audio.text("format")?.unwrap_or_else(|| "wav".to_owned()));
+    let mime = format!("audio/{}", audio.word("format")?.as_deref().unwrap_or("wav"));
     let source = Source::Inline { mime, data: audio.required_text("data")? };
     Ok(Some(Block::Media(Media { kind: MediaKind::Audio, source, name: None, detail: None })))
 }
 
-fn source(url: String) -> Source {
-    match data_url(&url) {
+fn source(url: &str) -> Source {
+    match data_url(url) {
         Some((mime, data)) => Source::Inline { mime, data },
-        None => Source::Url(url),
+        None => Source::Url(url.to_owned()),
     }
 }
 
-fn tools(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Tool>, WireError> {
+fn tools(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Tool>, WireError> {
     let mut tools = Vec::new();
     let mut foreign = Vec::new();
-    for (index, tool) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-        let mut tool = Fields::of(tool, format!("tools[{index}]"))?;
-        let kind = tool.text("type")?.unwrap_or_else(|| "function".to_owned());
-        match kind.as_str() {
+    for tool in fields.objects("tools")? {
+        let mut tool = tool?;
+        let kind = tool.word("type")?;
+        match kind.as_deref().unwrap_or("function") {
             "function" => {
                 let path = tool.at("function");
                 let function = tool.object("function")?.ok_or_else(|| WireError::new(path, "an object"))?;
@@ -275,7 +273,7 @@ fn tools(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Tool>, WireErro
                 let custom = tool.object("custom")?.ok_or_else(|| WireError::new(path, "an object"))?;
                 tools.push(custom_tool(custom)?);
             }
-            _ => foreign.push((tool.at("type"), kind)),
+            kind => foreign.push((tool.at("type"), format!("the tool {kind:?} runs at its own vendor only"))),
         }
     }
     server_tools(foreign, tools.is_empty(), losses);
@@ -283,9 +281,8 @@ fn tools(fields: &mut Fields, losses: &mut Losses) -> Result<Vec<Tool>, WireErro
 }
 
 /// Tools that run at the vendor are left out; a request that has no other cannot be meant.
-fn server_tools(foreign: Vec<(String, String)>, alone: bool, losses: &mut Losses) {
-    for (path, kind) in foreign {
-        let why = format!("the tool {kind:?} runs at its own vendor only");
+fn server_tools(foreign: Vec<(Path, String)>, alone: bool, losses: &mut Losses) {
+    for (path, why) in foreign {
         if alone {
             losses.refuse(path, why);
         } else {
@@ -294,13 +291,12 @@ fn server_tools(foreign: Vec<(String, String)>, alone: bool, losses: &mut Losses
     }
 }
 
-fn function_tool(mut function: Fields, losses: &mut Losses) -> Result<Tool, WireError> {
-    let empty = || serde_json::json!({"type": "object", "properties": {}});
+fn function_tool(mut function: Fields<'_>, losses: &mut Losses) -> Result<Tool, WireError> {
     let tool = Tool {
         name: function.required_text("name")?,
         description: function.text("description")?,
         form: ToolForm::Function {
-            schema: function.schema("parameters")?.unwrap_or_else(empty),
+            schema: function.schema("parameters")?.unwrap_or_else(Schema::no_arguments),
             strict: function.flag("strict")?,
         },
         identity: None,
@@ -309,11 +305,9 @@ fn function_tool(mut function: Fields, losses: &mut Losses) -> Result<Tool, Wire
     Ok(tool)
 }
 
-fn custom_tool(mut custom: Fields) -> Result<Tool, WireError> {
-    let grammar = custom.take("format").and_then(|format| {
-        let grammar = format.get("grammar")?;
-        Some(grammar.get("definition")?.as_str()?.to_owned())
-    });
+fn custom_tool(mut custom: Fields<'_>) -> Result<Tool, WireError> {
+    let format = custom.take("format");
+    let grammar = format.and_then(|format| format.get("grammar")?.text("definition").map(str::to_owned));
     Ok(Tool {
         name: custom.required_text("name")?,
         description: custom.text("description")?,
@@ -322,29 +316,29 @@ fn custom_tool(mut custom: Fields) -> Result<Tool, WireError> {
     })
 }
 
-fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, WireError> {
+fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {
     let path = fields.at("tool_choice");
     let wrong = || WireError::new(path.clone(), "auto, none, required or a tool");
     match fields.take("tool_choice") {
         None => Ok(None),
-        Some(Value::String(word)) => match word.as_str() {
+        Some(Tree::Text(word)) => match word.as_ref() {
             "auto" => Ok(Some(ToolChoice::Auto)),
             "none" => Ok(Some(ToolChoice::None)),
             "required" | "any" => Ok(Some(ToolChoice::Any)),
             _ => Err(wrong()),
         },
         Some(value) => {
-            let named = |value: &Value| {
+            let named = |value: &Tree<'_>| {
                 let inner = value.get("function").or_else(|| value.get("custom")).unwrap_or(value);
-                inner.get("name").and_then(Value::as_str).map(str::to_owned)
+                inner.text("name").map(str::to_owned)
             };
             if let Some(name) = named(&value) {
                 return Ok(Some(ToolChoice::One(name)));
             }
             let allowed = value.get("allowed_tools").ok_or_else(wrong)?;
-            let tools = allowed.get("tools").and_then(Value::as_array).ok_or_else(wrong)?;
+            let tools = allowed.list("tools").ok_or_else(wrong)?;
             let names: Vec<String> = tools.iter().filter_map(named).collect();
-            match allowed.get("mode").and_then(Value::as_str) {
+            match allowed.text("mode") {
                 Some("required") => Ok(Some(ToolChoice::OneOf(names))),
                 _ => Ok(Some(ToolChoice::Auto)),
             }
@@ -352,10 +346,10 @@ fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, WireError> {
     }
 }
 
-fn sampling(fields: &mut Fields) -> Result<Sampling, WireError> {
+fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, WireError> {
     let stop = match fields.take("stop") {
-        Some(Value::String(text)) => vec![text],
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Tree::Text(text)) => vec![text.into_owned()],
+        Some(Tree::List(list)) => list.iter().filter_map(Tree::as_text).map(str::to_owned).collect(),
         _ => Vec::new(),
     };
     Ok(Sampling {
@@ -370,22 +364,24 @@ fn sampling(fields: &mut Fields) -> Result<Sampling, WireError> {
 }
 
 /// `reasoning_effort`; else what OpenRouter (`reasoning`) and others (`thinking`) say.
-fn effort(fields: &mut Fields) -> Result<Effort, WireError> {
-    let named = fields.text("reasoning_effort")?;
+fn effort(fields: &mut Fields<'_>) -> Result<Effort, WireError> {
+    let named = fields.word("reasoning_effort")?;
     let reasoning = fields.take("reasoning");
     let thinking = fields.take("thinking");
     if let Some(name) = named {
         return Ok(by_name(&name));
     }
     if let Some(reasoning) = reasoning {
-        let tokens = reasoning.get("max_tokens").and_then(Value::as_u64);
-        let level = reasoning.get("effort").and_then(Value::as_str).map(by_name);
-        let enabled = reasoning.get("enabled").and_then(Value::as_bool);
-        let switch = enabled.map(|on| if on { Effort::On } else { Effort::Off });
+        let tokens = reasoning.count("max_tokens");
+        let level = reasoning.text("effort").map(by_name);
+        let switch = match reasoning.get("enabled") {
+            Some(Tree::Bool(true)) => Some(Effort::On),
+            Some(Tree::Bool(false)) => Some(Effort::Off),
+            _ => None,
+        };
         return Ok(level.or_else(|| tokens.map(Effort::Budget)).or(switch).unwrap_or_default());
     }
-    let kind = thinking.as_ref().and_then(|thinking| thinking.get("type")).and_then(Value::as_str);
-    Ok(match kind {
+    Ok(match thinking.as_ref().and_then(|thinking| thinking.text("type")) {
         Some("enabled") => Effort::On,
         Some("disabled") => Effort::Off,
         _ => Effort::Unset,
@@ -399,9 +395,9 @@ fn by_name(name: &str) -> Effort {
     }
 }
 
-fn format(fields: &mut Fields) -> Result<Option<Format>, WireError> {
+fn format(fields: &mut Fields<'_>) -> Result<Option<Format>, WireError> {
     let Some(mut format) = fields.object("response_format")? else { return Ok(None) };
-    match format.text("type")?.as_deref() {
+    match format.word("type")?.as_deref() {
         Some("json_object") => Ok(Some(Format::JsonObject)),
         Some("json_schema") => {
             let path = format.at("json_schema");
@@ -411,14 +407,14 @@ fn format(fields: &mut Fields) -> Result<Option<Format>, WireError> {
                 name: schema.text("name")?,
                 description: schema.text("description")?,
                 strict: schema.flag("strict")?,
-                schema: schema.schema("schema")?.unwrap_or_else(|| serde_json::json!({})),
+                schema: schema.schema("schema")?.unwrap_or_else(Schema::any),
             }))
         }
         _ => Ok(None),
     }
 }
 
-fn limit(fields: &mut Fields) -> Result<Option<u64>, WireError> {
+fn limit(fields: &mut Fields<'_>) -> Result<Option<u64>, WireError> {
     let new = fields.count("max_completion_tokens")?;
     let old = fields.count("max_tokens")?;
     Ok(new.or(old))

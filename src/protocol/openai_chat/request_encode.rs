@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::base::object::{Object, object};
+use crate::base::object::object;
 use crate::base::pen::{self, Pen, Put, Raw};
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
@@ -41,7 +41,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         pen.put_some("tool_choice", choice);
         pen.put_some("parallel_tool_calls", (has_tools && request.one_call).then_some(false));
         pen.put_some("reasoning_effort", effort);
-        pen.put_some("response_format", request.format.as_ref().map(format));
+        pen.put_some("response_format", request.format.as_ref().map(Wanted));
         pen.put_some("verbosity", request.verbosity.as_deref());
         pen.put_some("temperature", sampling.temperature.as_ref());
         pen.put_some("top_p", sampling.top_p.as_ref());
@@ -137,16 +137,23 @@ fn effort(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) ->
     Some(level.name())
 }
 
-fn format(format: &Format) -> Object {
-    match format {
-        Format::JsonObject => object! {"type": "json_object"},
-        Format::JsonSchema { name, description, schema, strict } => {
-            let mut inner = object! {"name": name.as_deref().unwrap_or("output")};
-            inner.put_some("description", description.as_deref());
-            inner.put("schema", schema.clone());
-            inner.put_some("strict", *strict);
-            object! {"type": "json_schema", "json_schema": inner}
-        }
+/// The form of the answer.
+struct Wanted<'a>(&'a Format);
+
+impl Put for Wanted<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| match self.0 {
+            Format::JsonObject => pen.put("type", "json_object"),
+            Format::JsonSchema { name, description, schema, strict } => {
+                pen.put("type", "json_schema");
+                pen.object_at("json_schema", |pen| {
+                    pen.put("name", name.as_deref().unwrap_or("output"));
+                    pen.put_some("description", description.as_deref());
+                    pen.put("schema", schema);
+                    pen.put_some("strict", *strict);
+                });
+            }
+        });
     }
 }
 

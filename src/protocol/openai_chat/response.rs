@@ -2,52 +2,37 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use crate::base::id::stable_hash;
-use crate::base::json::{Members, elements};
 use crate::base::pen::{self, Pen, Put};
+use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, Tool, ToolCall, ToolForm};
 use crate::ir::response::{Response, StopReason, Usage};
-use crate::protocol::fields::Fields;
+use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_chat::request_decode;
 use crate::protocol::openai_chat::tap;
 use crate::protocol::unwrap::{INPUT, unwrapped};
 use crate::protocol::wire::{AnswerContext, WireError};
 
-/// Reads an answer; of several choices the first counts. Of the rest nothing is made but what is
-/// asked for.
+/// Reads an answer; of several choices the first counts.
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
-    let broken = || Fields::parse(text).err().unwrap_or_else(|| WireError::new("", "an object"));
-    let members = Members::read(text).map_err(|_| broken())?;
-    let list = members.get(text, "choices").and_then(|list| Some((list, elements(list).ok()?)));
-    let (list, choices) = list.ok_or_else(|| WireError::new("choices", "a list"))?;
-    let usage = members.get(text, "usage").and_then(tap::usage).unwrap_or_default();
-    let id = string(text, &members, "id", "id")?;
-    let model = string(text, &members, "model", "model")?;
-    let mut response = Response { id, model, usage, ..Response::default() };
-    let Some(choice) = choices.first().and_then(|first| list.get(first.clone())) else {
-        return Ok(response);
-    };
-    let members = Members::read(choice).map_err(|_| WireError::new("choices[0]", "an object"))?;
-    if let Some(message) = members.get(choice, "message").filter(|message| *message != "null") {
-        let message = serde_json::from_str(message).map_err(|_| broken())?;
-        response.blocks = message_blocks(&mut Fields::of(message, "choices[0].message")?)?;
+    let mut fields = Fields::parse(text)?;
+    fields.no_error()?;
+    let choices = fields.list("choices")?.ok_or_else(|| fields.wrong("choices", "a list"))?;
+    let usage = fields.take("usage").and_then(|usage| tap::usage_of(&usage)).unwrap_or_default();
+    let mut response =
+        Response { id: fields.text("id")?, model: fields.text("model")?, usage, ..Response::default() };
+    let Some(choice) = Objects::of(choices, fields.at("choices")).next() else { return Ok(response) };
+    let mut choice = choice?;
+    if let Some(mut message) = choice.object("message")? {
+        response.blocks = message_blocks(&mut message)?;
     }
     name_calls(&mut response, seed);
     let has_call = response.blocks.iter().any(|block| matches!(block, Block::Call(_)));
-    let reason = string(choice, &members, "finish_reason", "choices[0].finish_reason")?;
+    let reason = choice.word("finish_reason")?;
     response.stop = stop(reason.as_deref().unwrap_or("stop")).settled(has_call);
     Ok(response)
-}
-
-fn string(text: &str, members: &Members, name: &str, path: &str) -> Result<Option<String>, WireError> {
-    match members.get(text, name) {
-        None | Some("null") => Ok(None),
-        Some(value) => serde_json::from_str(value).map(Some).map_err(|_| WireError::new(path, "a string")),
-    }
 }
 
 /// A provider's word for why an answer ended.
@@ -76,13 +61,13 @@ fn name_calls(response: &mut Response, seed: &str) {
     }
 }
 
-fn message_blocks(message: &mut Fields) -> Result<Vec<Block>, WireError> {
+fn message_blocks(message: &mut Fields<'_>) -> Result<Vec<Block>, WireError> {
     let mut losses = Losses::default();
     let mut blocks = Vec::new();
     blocks.extend(request_decode::reasoning(message)?.map(Block::Reasoning));
     match message.take("content") {
-        Some(Value::String(text)) if !text.is_empty() => blocks.push(Block::Text(text)),
-        Some(Value::Array(parts)) => {
+        Some(Tree::Text(text)) if !text.is_empty() => blocks.push(Block::Text(text.into_owned())),
+        Some(Tree::List(parts)) => {
             for part in parts {
                 blocks.extend(answer_part(Fields::of(part, message.at("content"))?)?);
             }
@@ -90,15 +75,14 @@ fn message_blocks(message: &mut Fields) -> Result<Vec<Block>, WireError> {
         _ => {}
     }
     blocks.extend(message.text("refusal")?.filter(|text| !text.is_empty()).map(Block::Refusal));
-    for (index, call) in message.list("tool_calls")?.unwrap_or_default().into_iter().enumerate() {
-        let call = Fields::of(call, message.at(&format!("tool_calls[{index}]")))?;
-        blocks.push(Block::Call(request_decode::call(call, &mut losses)?));
+    for call in message.objects("tool_calls")? {
+        blocks.push(Block::Call(request_decode::call(call?, &mut losses)?));
     }
     Ok(blocks)
 }
 
-fn answer_part(mut part: Fields) -> Result<Option<Block>, WireError> {
-    Ok(match part.text("type")?.as_deref() {
+fn answer_part(mut part: Fields<'_>) -> Result<Option<Block>, WireError> {
+    Ok(match part.word("type")?.as_deref() {
         Some("thinking") => {
             Some(Block::Reasoning(Reasoning { text: request_decode::thinking(&mut part), state: None }))
         }

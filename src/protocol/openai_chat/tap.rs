@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::base::json::{Members, counts};
+use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error;
 use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, string_field};
@@ -102,18 +103,26 @@ fn says_something(delta: &str) -> bool {
 }
 
 pub(super) fn usage(text: &str) -> Option<Usage> {
-    let [input, output, hit, cached, cache_write, reasoning] = counts(
-        text,
-        [
-            "prompt_tokens",
-            "completion_tokens",
-            "prompt_cache_hit_tokens",
-            "prompt_tokens_details.cached_tokens",
-            "prompt_tokens_details.cache_write_tokens",
-            "completion_tokens_details.reasoning_tokens",
-        ],
-    )?;
-    Some(Usage { input, cached: cached.or(hit), cache_write, output, reasoning })
+    counts(text, COUNTS).map(in_neutral_words)
+}
+
+/// The same of what was read already.
+pub(super) fn usage_of(usage: &Tree<'_>) -> Option<Usage> {
+    usage.counts(COUNTS).map(in_neutral_words)
+}
+
+const COUNTS: [&str; 6] = [
+    "prompt_tokens",
+    "completion_tokens",
+    "prompt_cache_hit_tokens",
+    "prompt_tokens_details.cached_tokens",
+    "prompt_tokens_details.cache_write_tokens",
+    "completion_tokens_details.reasoning_tokens",
+];
+
+fn in_neutral_words(counts: [Option<u64>; 6]) -> Usage {
+    let [input, output, hit, cached, cache_write, reasoning] = counts;
+    Usage { input, cached: cached.or(hit), cache_write, output, reasoning }
 }
 
 #[cfg(test)]

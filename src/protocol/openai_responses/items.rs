@@ -1,46 +1,48 @@
 //! The items of a Responses conversation -> turns.
 
-use serde_json::Value;
-
+use crate::base::pen;
+use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
     Block, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
 };
-use crate::protocol::fields::{Fields, data_url};
+use crate::protocol::fields::{Fields, Objects, data_url};
 use crate::protocol::openai_responses::tools::{self, flat_name};
 use crate::protocol::openai_responses::{ORIGIN, own_tools};
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 const BY_SERVER: &str = "it belongs to a tool that runs at its own vendor";
 
 /// Reads `input`: a text, or a list of items.
 pub(super) fn decode(
-    input: Option<Value>,
+    input: Option<Tree<'_>>,
+    path: Path,
     request: &mut Request,
     losses: &mut Losses,
 ) -> Result<(), WireError> {
     match input {
         None => Ok(()),
-        Some(Value::String(text)) => {
-            request.turns.push(Turn::of(Role::User, Block::Text(text)));
+        Some(Tree::Text(text)) => {
+            request.turns.push(Turn::of(Role::User, Block::Text(text.into_owned())));
             Ok(())
         }
-        Some(Value::Array(items)) => {
-            for (index, item) in items.into_iter().enumerate() {
-                self::item(Fields::of(item, format!("input[{index}]"))?, request, losses)?;
+        Some(Tree::List(items)) => {
+            for item in Objects::of(items, path) {
+                self::item(item?, request, losses)?;
             }
             Ok(())
         }
-        Some(_) => Err(WireError::new("input", "a text or a list of items")),
+        Some(_) => Err(WireError::new(path, "a text or a list of items")),
     }
 }
 
-fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
-    item.take("id");
+fn item(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    item.skip("id");
     let status = item.take("status");
-    let kind = item.text("type")?.unwrap_or_else(|| "message".to_owned());
-    match kind.as_str() {
+    let kind = item.word("type")?.unwrap_or("message".into());
+    match kind.as_ref() {
         "message" => return message(item, request, losses),
         "reasoning" => push(request, Role::Assistant, Block::Reasoning(reasoning(&mut item)?)),
         "function_call" | "custom_tool_call" => {
@@ -53,14 +55,14 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
             push(request, Role::User, Block::Result(own_tools::shell_result(&mut item)?));
         }
         "apply_patch_call_output" => {
-            let failed = status.is_some_and(|status| status == "failed");
+            let failed = status.is_some_and(|status| status.as_text() == Some("failed"));
             let result = ToolResult { failed, ..result(&mut item, losses)? };
             push(request, Role::User, Block::Result(result));
         }
         "tool_search_output" => search_output(&mut item, request, losses)?,
         "additional_tools" => {
             let more = item.list("tools")?.unwrap_or_default();
-            item.take("role");
+            item.skip("role");
             tools::decode(more, &item.at("tools"), request, losses)?;
         }
         "agent_message" => agent_message(&mut item, request, losses)?,
@@ -87,7 +89,7 @@ fn item(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<
 }
 
 /// A call of a tool that is a type of its own; else an item that is not known.
-fn other(mut item: Fields, kind: &str, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+fn other(mut item: Fields<'_>, kind: &str, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     match own_tools::of_item(kind) {
         Some(_) if own_tools::is_of_server(&mut item)? => losses.degrade(item.at("type"), BY_SERVER),
         Some((name, field)) => {
@@ -132,21 +134,20 @@ fn push(request: &mut Request, role: Role, block: Block) {
     }
 }
 
-fn message(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
-    let role = item.required_text("role")?;
+fn message(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    let role = item.required_word("role")?;
     let role_path = item.at("role");
-    item.take("phase");
+    item.skip("phase");
     let path = item.at("content");
-    let blocks = match item.take("content") {
+    let mut blocks = match item.take("content") {
         None => Vec::new(),
-        Some(Value::String(text)) => vec![Block::Text(text)],
-        Some(Value::Array(parts)) => parts_of(parts, &path, losses)?,
+        Some(Tree::Text(text)) => vec![Block::Text(text.into_owned())],
+        Some(Tree::List(parts)) => parts_of(parts, path, losses)?,
         Some(_) => return Err(WireError::new(path, "a text or a list of parts")),
     };
-    let blocks: Vec<Block> =
-        blocks.into_iter().filter(|block| !matches!(block, Block::Text(text) if text.is_empty())).collect();
+    blocks.retain(|block| !matches!(block, Block::Text(text) if text.is_empty()));
     item.lose_rest(losses);
-    match role.as_str() {
+    match role.as_ref() {
         "assistant" => blocks.into_iter().for_each(|block| push(request, Role::Assistant, block)),
         "user" => request.turns.push(Turn { role: Role::User, blocks }),
         "system" | "developer" => {
@@ -167,14 +168,14 @@ fn message(mut item: Fields, request: &mut Request, losses: &mut Losses) -> Resu
     Ok(())
 }
 
-fn parts_of(parts: Vec<Value>, path: &str, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
-    let mut blocks = Vec::new();
-    for (index, part) in parts.into_iter().enumerate() {
-        let mut part = Fields::of(part, format!("{path}[{index}]"))?;
-        part.take("annotations");
-        part.take("logprobs");
-        let kind = part.text("type")?.unwrap_or_default();
-        let block = match kind.as_str() {
+fn parts_of(parts: Vec<Tree<'_>>, path: Path, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
+    let mut blocks = Vec::with_capacity(parts.len());
+    for part in Objects::of(parts, path) {
+        let mut part = part?;
+        part.skip("annotations");
+        part.skip("logprobs");
+        let kind = part.word("type")?.unwrap_or_default();
+        let block = match kind.as_ref() {
             "input_text" | "output_text" | "text" => part.text("text")?.map(Block::Text),
             "refusal" => part.text("refusal")?.map(Block::Refusal),
             "input_image" => image(&mut part, losses)?.map(Block::Media),
@@ -191,28 +192,28 @@ fn parts_of(parts: Vec<Value>, path: &str, losses: &mut Losses) -> Result<Vec<Bl
     Ok(blocks)
 }
 
-fn image(part: &mut Fields, losses: &mut Losses) -> Result<Option<Media>, WireError> {
+fn image(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Media>, WireError> {
     let detail = part.text("detail")?;
-    let Some(url) = part.text("image_url")? else {
-        part.take("file_id");
+    let Some(url) = part.word("image_url")? else {
+        part.skip("file_id");
         losses.refuse(part.at("file_id"), "a file that is stored at one provider is not at another");
         return Ok(None);
     };
-    Ok(Some(Media { kind: MediaKind::Image, source: source(url), name: None, detail }))
+    Ok(Some(Media { kind: MediaKind::Image, source: source(&url), name: None, detail }))
 }
 
-fn file(part: &mut Fields, losses: &mut Losses) -> Result<Option<Media>, WireError> {
+fn file(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Media>, WireError> {
     let name = part.text("filename")?;
-    let data = part.text("file_data")?;
+    let data = part.word("file_data")?;
     let url = part.text("file_url")?;
     let source = match (data, url) {
         (Some(data), _) => match data_url(&data) {
             Some((mime, data)) => Source::Inline { mime, data },
-            None => Source::Inline { mime: "application/pdf".to_owned(), data },
+            None => Source::Inline { mime: "application/pdf".to_owned(), data: data.into_owned() },
         },
         (None, Some(url)) => Source::Url(url),
         (None, None) => {
-            part.take("file_id");
+            part.skip("file_id");
             losses.refuse(part.at("file_id"), "a file that is stored at one provider is not at another");
             return Ok(None);
         }
@@ -220,70 +221,72 @@ fn file(part: &mut Fields, losses: &mut Losses) -> Result<Option<Media>, WireErr
     Ok(Some(Media { kind: MediaKind::Document, source, name, detail: None }))
 }
 
-fn audio(part: &mut Fields) -> Result<Option<Media>, WireError> {
+fn audio(part: &mut Fields<'_>) -> Result<Option<Media>, WireError> {
     let Some(mut audio) = part.object("input_audio")? else { return Ok(None) };
-    let mime = format!("audio/{}", audio.text("format")?.unwrap_or_else(|| "wav".to_owned()));
+    let mime = format!("audio/{}", audio.word("format")?.as_deref().unwrap_or("wav"));
     let source = Source::Inline { mime, data: audio.required_text("data")? };
     Ok(Some(Media { kind: MediaKind::Audio, source, name: None, detail: None }))
 }
 
-fn source(url: String) -> Source {
-    match data_url(&url) {
+fn source(url: &str) -> Source {
+    match data_url(url) {
         Some((mime, data)) => Source::Inline { mime, data },
-        None => Source::Url(url),
+        None => Source::Url(url.to_owned()),
     }
 }
 
 /// The readable part of a reasoning item and its state: ours unpacked, the vendor's as it came.
-pub(super) fn reasoning(item: &mut Fields) -> Result<Reasoning, WireError> {
+pub(super) fn reasoning(item: &mut Fields<'_>) -> Result<Reasoning, WireError> {
     let summary = item.list("summary")?.unwrap_or_default();
     let content = item.list("content")?.unwrap_or_default();
-    let text = |parts: &[Value]| -> String {
-        let texts: Vec<&str> = parts.iter().filter_map(|part| part.get("text")?.as_str()).collect();
+    let text = |parts: &[Tree<'_>]| -> String {
+        let texts: Vec<&str> = parts.iter().filter_map(|part| part.text("text")).collect();
         texts.join("\n\n")
     };
     let text = if content.is_empty() { text(&summary) } else { text(&content) };
-    let state = item.text("encrypted_content")?.filter(|field| !field.is_empty()).map(|field| {
+    let state = item.word("encrypted_content")?.filter(|field| !field.is_empty()).map(|field| {
         State::unpack(&field).unwrap_or_else(|| {
-            let exact = serde_json::json!({
-                "type": "reasoning", "summary": summary, "encrypted_content": field,
-            });
-            State::of(ORIGIN, vec![exact])
+            let exact = tree::object(vec![
+                ("type".into(), Tree::Text("reasoning".into())),
+                ("summary".into(), Tree::List(summary)),
+                ("encrypted_content".into(), Tree::Text(field)),
+            ]);
+            State::of(ORIGIN, vec![exact.into_value()])
         })
     });
     Ok(Reasoning { text, state })
 }
 
-pub(super) fn call(item: &mut Fields, free_form: bool) -> Result<ToolCall, WireError> {
-    let namespace = item.text("namespace")?;
-    let name = item.required_text("name")?;
+pub(super) fn call(item: &mut Fields<'_>, free_form: bool) -> Result<ToolCall, WireError> {
+    let namespace = item.word("namespace")?;
+    let name = item.required_word("name")?;
     let arguments = item.text(if free_form { "input" } else { "arguments" })?.unwrap_or_default();
     let id = item.text("call_id")?.unwrap_or_default();
     Ok(ToolCall { id, name: flat_name(namespace.as_deref(), &name), arguments, free_form, state: None })
 }
 
-fn result(item: &mut Fields, losses: &mut Losses) -> Result<ToolResult, WireError> {
+fn result(item: &mut Fields<'_>, losses: &mut Losses) -> Result<ToolResult, WireError> {
     let id = item.text("call_id")?.unwrap_or_default();
     let name = item.text("name")?;
     let path = item.at("output");
     let content = match item.take("output") {
         None => Vec::new(),
-        Some(Value::String(text)) => vec![ResultPart::Text(text)],
-        Some(Value::Array(parts)) => {
-            let parts = parts_of(parts, &path, losses)?.into_iter().filter_map(|block| match block {
+        Some(Tree::Text(text)) => vec![ResultPart::Text(text.into_owned())],
+        Some(Tree::List(parts)) => {
+            let parts = parts_of(parts, path, losses)?.into_iter().filter_map(|block| match block {
                 Block::Text(text) | Block::Refusal(text) => Some(ResultPart::Text(text)),
                 Block::Media(media) => Some(ResultPart::Media(media)),
                 Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => None,
             });
             parts.collect()
         }
-        Some(value) => vec![ResultPart::Text(value.to_string())],
+        Some(value) => vec![ResultPart::Text(pen::written(&value))],
     };
     Ok(ToolResult { id, name, content, failed: false })
 }
 
 /// What a search found: told as its names, and offered from now on.
-fn search_output(item: &mut Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+fn search_output(item: &mut Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     let found = item.list("tools")?.unwrap_or_default();
     if own_tools::is_of_server(item)? {
         losses.degrade(item.at("type"), BY_SERVER);
@@ -294,7 +297,7 @@ fn search_output(item: &mut Fields, request: &mut Request, losses: &mut Losses) 
     tools::decode(found, &item.at("tools"), request, losses)
 }
 
-fn search_result(item: &mut Fields, found: &[Value]) -> Result<ToolResult, WireError> {
+fn search_result(item: &mut Fields<'_>, found: &[Tree<'_>]) -> Result<ToolResult, WireError> {
     let id = item.text("call_id")?.unwrap_or_default();
     let names: Vec<String> = found.iter().flat_map(tools::names).collect();
     let text = if names.is_empty() {
@@ -310,15 +313,15 @@ fn search_result(item: &mut Fields, found: &[Value]) -> Result<ToolResult, WireE
     })
 }
 
-fn agent_message(item: &mut Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
-    item.take("recipient");
-    let sender = item.text("author")?.or(item.text("sender")?).or(item.text("name")?);
+fn agent_message(item: &mut Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+    item.skip("recipient");
+    let sender = item.word("author")?.or(item.word("sender")?).or(item.word("name")?);
     let path = item.at("content");
     let mut texts = Vec::new();
     match item.take("content") {
-        Some(Value::String(text)) => texts.push(text),
-        Some(Value::Array(parts)) => {
-            let blocks = parts_of(parts, &path, losses)?;
+        Some(Tree::Text(text)) => texts.push(text.into_owned()),
+        Some(Tree::List(parts)) => {
+            let blocks = parts_of(parts, path, losses)?;
             texts.extend(blocks.into_iter().filter_map(|block| match block {
                 Block::Text(text) => Some(text),
                 _ => None,

@@ -6,19 +6,21 @@
 use serde_json::Value;
 
 use crate::base::object::{Object, object};
-use crate::base::pen::Pen;
+use crate::base::pen::{self, Pen};
+use crate::base::tree::Tree;
 use crate::ir::request::{CallKind, ResultPart, ToolCall, ToolResult};
+use crate::ir::schema::Schema;
 use crate::protocol::fields::Fields;
 use crate::protocol::wire::WireError;
 
 /// The kind of call, and the arguments, of a tool that needs no parameters of its own.
-pub(super) fn offered(kind: &str, tool: &mut Fields) -> Option<(CallKind, Value)> {
+pub(super) fn offered(kind: &str, tool: &mut Fields<'_>) -> Option<(CallKind, Schema)> {
     match kind {
         "local_shell" => Some((CallKind::LocalShell, schema(LOCAL_SHELL))),
         "apply_patch" => Some((CallKind::ApplyPatch, schema(APPLY_PATCH))),
         "shell" => {
             let place = tool.take("environment");
-            let place = place.as_ref().and_then(|place| place.get("type")?.as_str());
+            let place = place.as_ref().and_then(|place| place.text("type"));
             // A container runs at its vendor.
             place.is_none_or(|place| place == "local").then(|| (CallKind::Shell, schema(SHELL)))
         }
@@ -48,8 +50,8 @@ const APPLY_PATCH: &str = r#"{"type": "object", "properties": {
 }, "required": ["type", "path"]}"#;
 
 /// A schema that is written above.
-fn schema(text: &str) -> Value {
-    Object::read(text).unwrap_or_default().into()
+fn schema(text: &str) -> Schema {
+    Schema::of(&Tree::read(text).unwrap_or_default())
 }
 
 /// The tool of a call item, and the member that holds its arguments.
@@ -64,18 +66,18 @@ pub(super) fn of_item(kind: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// Does a call item, or what it gave, belong to a tool that ran at the vendor?
-pub(super) fn is_of_server(item: &mut Fields) -> Result<bool, WireError> {
+pub(super) fn is_of_server(item: &mut Fields<'_>) -> Result<bool, WireError> {
     let place = item.take("environment");
-    let place = place.as_ref().and_then(|place| place.get("type")?.as_str());
-    let ran_there = item.text("execution")?.is_some_and(|execution| execution == "server");
+    let place = place.as_ref().and_then(|place| place.text("type"));
+    let ran_there = item.word("execution")?.is_some_and(|execution| execution == "server");
     Ok(ran_there || place.is_some_and(|place| place != "local"))
 }
 
 /// Reads a call item of such a tool.
-pub(super) fn call(item: &mut Fields, name: &str, field: &str) -> Result<ToolCall, WireError> {
+pub(super) fn call(item: &mut Fields<'_>, name: &str, field: &'static str) -> Result<ToolCall, WireError> {
     let arguments = match item.take(field) {
-        Some(Value::String(text)) => text,
-        Some(value) => value.to_string(),
+        Some(Tree::Text(text)) => text.into_owned(),
+        Some(value) => pen::written(&value),
         None => String::new(),
     };
     let id = item.text("call_id")?.unwrap_or_default();
@@ -127,24 +129,24 @@ fn object(arguments: &str) -> Object {
 }
 
 /// Reads what `shell` gave: the outputs of its commands, in order.
-pub(super) fn shell_result(item: &mut Fields) -> Result<ToolResult, WireError> {
+pub(super) fn shell_result(item: &mut Fields<'_>) -> Result<ToolResult, WireError> {
     let id = item.text("call_id")?.unwrap_or_default();
-    item.take("max_output_length");
+    item.skip("max_output_length");
     let text = match item.take("output") {
-        Some(Value::String(text)) => text,
-        Some(Value::Array(outputs)) => outputs.iter().map(told).collect::<Vec<_>>().join("\n"),
-        Some(other) => other.to_string(),
+        Some(Tree::Text(text)) => text.into_owned(),
+        Some(Tree::List(outputs)) => outputs.iter().map(told).collect::<Vec<_>>().join("\n"),
+        Some(other) => pen::written(&other),
         None => String::new(),
     };
     Ok(ToolResult { id, name: None, content: vec![ResultPart::Text(text)], failed: false })
 }
 
 /// The output of one command, and how it ended.
-fn told(output: &Value) -> String {
-    let text = |name: &str| output.get(name).and_then(Value::as_str).unwrap_or_default();
+fn told(output: &Tree<'_>) -> String {
+    let text = |name: &str| output.text(name).unwrap_or_default();
     let outcome = output.get("outcome");
     let ended = match outcome.and_then(|outcome| outcome.get("exit_code")) {
-        Some(code) => format!("Exit code: {code}"),
+        Some(code) => format!("Exit code: {}", pen::written(code)),
         None if outcome.is_some() => "Timed out.".to_owned(),
         None => String::new(),
     };

@@ -1,9 +1,9 @@
 //! A Responses client's request -> neutral words.
 
-use serde_json::Value;
-
+use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Effort, Format, Level, Request, Sampling, ToolChoice};
+use crate::ir::schema::Schema;
 use crate::protocol::fields::Fields;
 use crate::protocol::openai_responses::tools::flat_name;
 use crate::protocol::openai_responses::{items, tools};
@@ -16,7 +16,7 @@ const STATEFUL: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
 pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     let mut fields = Fields::parse(text)?;
     let mut losses = Losses::default();
-    fields.take("model");
+    fields.skip("model");
     let mut request = Request {
         stream: fields.flag("stream")?.unwrap_or(false),
         choice: choice(&mut fields)?,
@@ -35,8 +35,8 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     text_options(&mut fields, &mut request, &mut losses)?;
     let list = fields.list("tools")?.unwrap_or_default();
     let offered = list.len();
-    tools::decode(list, "tools", &mut request, &mut losses)?;
-    items::decode(fields.take("input"), &mut request, &mut losses)?;
+    tools::decode(list, &fields.at("tools"), &mut request, &mut losses)?;
+    items::decode(fields.take("input"), fields.at("input"), &mut request, &mut losses)?;
     if offered > 0 && request.tools.is_empty() {
         losses.refuse("tools", "its only tools run at their own vendor");
     }
@@ -52,13 +52,13 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     Ok((request, losses))
 }
 
-fn effort(fields: &mut Fields, losses: &mut Losses) -> Result<Effort, WireError> {
+fn effort(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Effort, WireError> {
     let Some(mut reasoning) = fields.object("reasoning")? else { return Ok(Effort::Unset) };
     // A summary alone switches nothing on.
-    reasoning.take("summary");
-    reasoning.take("generate_summary");
-    reasoning.take("context");
-    let effort = match reasoning.text("effort")?.as_deref() {
+    reasoning.skip("summary");
+    reasoning.skip("generate_summary");
+    reasoning.skip("context");
+    let effort = match reasoning.word("effort")?.as_deref() {
         None => Effort::Unset,
         Some("none") => Effort::Off,
         Some(name) => Level::named(name).map_or(Effort::On, Effort::Level),
@@ -67,17 +67,17 @@ fn effort(fields: &mut Fields, losses: &mut Losses) -> Result<Effort, WireError>
     Ok(effort)
 }
 
-fn text_options(fields: &mut Fields, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+fn text_options(fields: &mut Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     let Some(mut text) = fields.object("text")? else { return Ok(()) };
     request.verbosity = text.text("verbosity")?;
     if let Some(mut format) = text.object("format")? {
-        request.format = match format.text("type")?.as_deref() {
+        request.format = match format.word("type")?.as_deref() {
             Some("json_object") => Some(Format::JsonObject),
             Some("json_schema") => Some(Format::JsonSchema {
                 name: format.text("name")?,
                 description: format.text("description")?,
                 strict: format.flag("strict")?,
-                schema: format.schema("schema")?.unwrap_or_else(|| serde_json::json!({})),
+                schema: format.schema("schema")?.unwrap_or_else(Schema::any),
             }),
             _ => None,
         };
@@ -86,16 +86,13 @@ fn text_options(fields: &mut Fields, request: &mut Request, losses: &mut Losses)
     Ok(())
 }
 
-fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, WireError> {
+fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {
     let path = fields.at("tool_choice");
     let wrong = || WireError::new(path.clone(), "auto, none, required or a tool");
-    let named = |value: &Value| {
-        let name = value.get("name").and_then(Value::as_str)?;
-        Some(flat_name(value.get("namespace").and_then(Value::as_str), name))
-    };
+    let named = |value: &Tree<'_>| Some(flat_name(value.text("namespace"), value.text("name")?));
     match fields.take("tool_choice") {
         None => Ok(None),
-        Some(Value::String(word)) => match word.as_str() {
+        Some(Tree::Text(word)) => match word.as_ref() {
             "auto" => Ok(Some(ToolChoice::Auto)),
             "none" => Ok(Some(ToolChoice::None)),
             "required" => Ok(Some(ToolChoice::Any)),
@@ -105,12 +102,12 @@ fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, WireError> {
             if let Some(name) = named(&value) {
                 return Ok(Some(ToolChoice::One(name)));
             }
-            let Some(tools) = value.get("tools").and_then(Value::as_array) else {
+            let Some(tools) = value.list("tools") else {
                 // A choice of a vendor's own tool, which was told as a loss where it is offered.
                 return Ok(Some(ToolChoice::Auto));
             };
             let names: Vec<String> = tools.iter().filter_map(named).collect();
-            match value.get("mode").and_then(Value::as_str) {
+            match value.text("mode") {
                 Some("required") => Ok(Some(ToolChoice::OneOf(names))),
                 _ => Ok(Some(ToolChoice::Auto)),
             }

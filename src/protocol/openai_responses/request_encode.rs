@@ -43,7 +43,12 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
             pen.put_some("parallel_tool_calls", request.one_call.then_some(false));
         }
         pen.put_some("reasoning", reasoning);
-        pen.put_some("text", text(request));
+        if request.format.is_some() || request.verbosity.is_some() {
+            pen.object_at("text", |pen| {
+                pen.put_some("format", request.format.as_ref().map(Wanted));
+                pen.put_some("verbosity", request.verbosity.as_deref());
+            });
+        }
         pen.put_some("temperature", request.sampling.temperature.as_ref());
         pen.put_some("top_p", request.sampling.top_p.as_ref());
         let limit = request.limit.map(|limit| limit.clamp(LEAST_OUTPUT, most.max(LEAST_OUTPUT)));
@@ -372,19 +377,20 @@ fn reasoning(request: &Request, reasons: bool, losses: &mut Losses) -> Option<Ob
     Some(object! {"effort": level.name(), "summary": "auto"})
 }
 
-fn text(request: &Request) -> Option<Object> {
-    let format = request.format.as_ref().map(|format| match format {
-        Format::JsonObject => object! {"type": "json_object"},
-        Format::JsonSchema { name, description, schema, strict } => {
-            let mut value = object! {"type": "json_schema", "name": name.as_deref().unwrap_or("output")};
-            value.put_some("description", description.as_deref());
-            value.put("schema", schema.clone());
-            value.put_some("strict", *strict);
-            value
-        }
-    });
-    let mut text = Object::default();
-    text.put_some("format", format);
-    text.put_some("verbosity", request.verbosity.as_deref());
-    (!text.is_empty()).then_some(text)
+/// The form of the answer.
+struct Wanted<'a>(&'a Format);
+
+impl Put for Wanted<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| match self.0 {
+            Format::JsonObject => pen.put("type", "json_object"),
+            Format::JsonSchema { name, description, schema, strict } => {
+                pen.put("type", "json_schema");
+                pen.put("name", name.as_deref().unwrap_or("output"));
+                pen.put_some("description", description.as_deref());
+                pen.put("schema", schema);
+                pen.put_some("strict", *strict);
+            }
+        });
+    }
 }

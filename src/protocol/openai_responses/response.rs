@@ -6,7 +6,7 @@ use crate::base::pen;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, CallKind};
 use crate::ir::response::{Response, StopReason};
-use crate::protocol::fields::Fields;
+use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_responses::item_encode::{
     Call, Envelope, Message, Output, Part, Thought, kind_of, prefix, response_id,
 };
@@ -17,18 +17,24 @@ use crate::protocol::wire::{AnswerContext, WireError};
 /// Reads an answer.
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut fields = Fields::parse(text)?;
-    let output = fields.list("output")?.ok_or_else(|| WireError::new("output", "a list"))?;
-    let usage = fields.take("usage").and_then(|usage| tap::usage(&pen::written(&usage))).unwrap_or_default();
+    let status = fields.word("status")?;
+    if status.as_deref() == Some("failed") {
+        return Err(fields.wrong("status", "an answer's, not `failed`"));
+    }
+    if !fields.has("id") {
+        fields.no_error()?;
+    }
+    let output = fields.list("output")?.ok_or_else(|| fields.wrong("output", "a list"))?;
+    let usage = fields.take("usage").and_then(|usage| tap::usage_of(&usage)).unwrap_or_default();
     let mut response =
         Response { id: fields.text("id")?, model: fields.text("model")?, usage, ..Response::default() };
-    for (index, item) in output.into_iter().enumerate() {
-        let item = Fields::of(item, format!("output[{index}]"))?;
-        response.blocks.extend(blocks(item, seed, index)?);
+    for (index, item) in Objects::of(output, fields.at("output")).enumerate() {
+        response.blocks.extend(blocks(item?, seed, index)?);
     }
     let reason =
         fields.object("incomplete_details")?.map(|mut details| details.text("reason")).transpose()?.flatten();
     let has_call = response.blocks.iter().any(|block| matches!(block, Block::Call(_)));
-    response.stop = stop(fields.text("status")?.as_deref(), reason.as_deref()).settled(has_call);
+    response.stop = stop(status.as_deref(), reason.as_deref()).settled(has_call);
     Ok(response)
 }
 
@@ -43,15 +49,15 @@ pub(super) fn stop(status: Option<&str>, reason: Option<&str>) -> StopReason {
 }
 
 /// The blocks of one output item; the vendor's own calls and results are left out.
-pub(super) fn blocks(mut item: Fields, seed: &str, index: usize) -> Result<Vec<Block>, WireError> {
-    let kind = item.text("type")?.unwrap_or_default();
-    match kind.as_str() {
+pub(super) fn blocks(mut item: Fields<'_>, seed: &str, index: usize) -> Result<Vec<Block>, WireError> {
+    let kind = item.word("type")?.unwrap_or_default();
+    match kind.as_ref() {
         "message" => {
             let mut blocks = Vec::new();
             let path = item.at("content");
             for part in item.list("content")?.unwrap_or_default() {
                 let mut part = Fields::of(part, path.clone())?;
-                blocks.extend(match part.text("type")?.as_deref() {
+                blocks.extend(match part.word("type")?.as_deref() {
                     Some("refusal") => part.text("refusal")?.map(Block::Refusal),
                     _ => part.text("text")?.map(Block::Text),
                 });
@@ -61,7 +67,7 @@ pub(super) fn blocks(mut item: Fields, seed: &str, index: usize) -> Result<Vec<B
         "reasoning" => Ok(vec![Block::Reasoning(items::reasoning(&mut item)?)]),
         "function_call" | "custom_tool_call" => {
             // A namespace that the request did not have is left out, its name kept.
-            item.take("namespace");
+            item.skip("namespace");
             let mut call = items::call(&mut item, kind == "custom_tool_call")?;
             if call.id.is_empty() {
                 call.id = format!("call_{}{index}", seed.trim_start_matches("req_"));

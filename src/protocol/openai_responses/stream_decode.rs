@@ -3,16 +3,15 @@
 //! Deltas tell most of it; what was never told by a delta is taken from `output_item.done`, and
 //! what was in no item event from the last event.
 
-use serde_json::Value;
-
-use crate::base::pen;
 use crate::base::table::Table;
+use crate::base::tree::Tree;
 use crate::ir::request::Block;
 use crate::ir::response::StopReason;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::openai_responses::response::{blocks, stop};
 use crate::protocol::openai_responses::tap;
+use crate::protocol::path::Path;
 use crate::protocol::wire::{StreamDecoder, WireError};
 
 /// Reads one stream.
@@ -76,12 +75,12 @@ impl Decoder {
         }
     }
 
-    fn start(&mut self, response: Option<&Value>, out: &mut Vec<StreamEvent>) {
+    fn start(&mut self, response: Option<&Tree<'_>>, out: &mut Vec<StreamEvent>) {
         if self.started {
             return;
         }
         self.started = true;
-        let text = |name: &str| Some(response?.get(name)?.as_str()?.to_owned());
+        let text = |name: &str| Some(response?.text(name)?.to_owned());
         out.push(StreamEvent::Start { id: text("id"), model: text("model") });
     }
 
@@ -140,12 +139,11 @@ impl Decoder {
     }
 
     /// A call begins with its name; messages and reasoning begin with their first words.
-    fn added(&mut self, index: u64, item: &Value, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
-        if !matches!(kind, "function_call" | "custom_tool_call") {
+    fn added(&mut self, index: u64, item: Tree<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        if !matches!(item.text("type"), Some("function_call" | "custom_tool_call")) {
             return Ok(());
         }
-        let fields = Fields::of(item.clone(), "item")?;
+        let fields = Fields::of(item, Path::default().at("item"))?;
         for block in blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0))? {
             if let Block::Call(call) = block {
                 let kind = BlockKind::Call { id: call.id, name: call.name, free_form: call.free_form };
@@ -156,11 +154,11 @@ impl Decoder {
     }
 
     /// The whole item: what no delta told is told now.
-    fn done(&mut self, index: u64, item: Value, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    fn done(&mut self, index: u64, item: Tree<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         if self.items.get(&index).is_some_and(|item| item.done) {
             return Ok(());
         }
-        let fields = Fields::of(item, "item")?;
+        let fields = Fields::of(item, Path::default().at("item"))?;
         let whole = blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0))?;
         let item = self.items.get_or_default(index);
         let mut open = item.open;
@@ -191,20 +189,20 @@ impl Decoder {
         Ok(())
     }
 
-    fn end(&mut self, response: Value, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        let mut response = Fields::of(response, "response")?;
+    fn end(&mut self, response: Tree<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        let mut response = Fields::of(response, Path::default().at("response"))?;
         for (index, item) in response.list("output")?.unwrap_or_default().into_iter().enumerate() {
             self.done(index as u64, item, out)?;
         }
         let mut open: Vec<u64> = self.items.iter().map(|(index, _)| *index).collect();
         open.sort_unstable();
         open.into_iter().for_each(|index| self.close(index, out));
-        if let Some(usage) = response.take("usage").and_then(|usage| tap::usage(&pen::written(&usage))) {
+        if let Some(usage) = response.take("usage").and_then(|usage| tap::usage_of(&usage)) {
             out.push(StreamEvent::Usage(usage));
         }
         let details = response.object("incomplete_details")?;
         let reason = details.map(|mut details| details.text("reason")).transpose()?.flatten();
-        let stop: StopReason = stop(response.text("status")?.as_deref(), reason.as_deref());
+        let stop: StopReason = stop(response.word("status")?.as_deref(), reason.as_deref());
         out.push(StreamEvent::Finish { stop: stop.settled(self.has_call) });
         self.finished = true;
         Ok(())
@@ -229,21 +227,18 @@ impl StreamDecoder for Decoder {
         if data.trim() == "[DONE]" || self.finished {
             return Ok(());
         }
-        let mut value: Value =
-            serde_json::from_str(data).map_err(|error| WireError::new("event", format!("JSON: {error}")))?;
-        let kind = value.get("type").and_then(Value::as_str).or(event).unwrap_or_default().to_owned();
-        let index = value.get("output_index").and_then(Value::as_u64).unwrap_or(0);
-        let part = value.get("content_index").and_then(Value::as_u64).unwrap_or(0);
-        let delta = value.get("delta").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut value =
+            Tree::read(data).map_err(|error| WireError::new("event", format!("JSON: {error}")))?;
+        let index = value.count("output_index").unwrap_or(0);
+        let part = value.count("content_index").unwrap_or(0);
+        let delta = value.text("delta").unwrap_or_default();
         self.start(value.get("response"), out);
-        match kind.as_str() {
-            "response.output_item.added" => {
-                self.added(index, value.get("item").unwrap_or(&Value::Null), out)?
-            }
-            "response.output_text.delta" => self.say((index, part), BlockKind::Text, &delta, out),
-            "response.refusal.delta" => self.say((index, part), BlockKind::Refusal, &delta, out),
+        match value.text("type").or(event).unwrap_or_default() {
+            "response.output_item.added" => self.added(index, value.take("item"), out)?,
+            "response.output_text.delta" => self.say((index, part), BlockKind::Text, delta, out),
+            "response.refusal.delta" => self.say((index, part), BlockKind::Refusal, delta, out),
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                self.grow(index, BlockKind::Reasoning, &delta, out);
+                self.grow(index, BlockKind::Reasoning, delta, out);
             }
             // Several parts of a summary are paragraphs of one text.
             "response.reasoning_summary_part.added" => {
@@ -251,16 +246,10 @@ impl StreamDecoder for Decoder {
                 self.add(index, Sort::Reasoning, if has_words { "\n\n" } else { "" }, out);
             }
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
-                self.add(index, Sort::Call, &delta, out);
+                self.add(index, Sort::Call, delta, out);
             }
-            "response.output_item.done" => {
-                let item = value.get_mut("item").map(Value::take).unwrap_or_default();
-                self.done(index, item, out)?;
-            }
-            "response.completed" | "response.incomplete" => {
-                let response = value.get_mut("response").map(Value::take).unwrap_or_default();
-                self.end(response, out)?;
-            }
+            "response.output_item.done" => self.done(index, value.take("item"), out)?,
+            "response.completed" | "response.incomplete" => self.end(value.take("response"), out)?,
             _ => {}
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! What lies where in Responses requests, answers and events.
 
 use crate::base::json::{Members, counts};
+use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error;
 use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
@@ -93,17 +94,24 @@ fn response(text: &str, members: &Members, facts: &mut Facts) {
 }
 
 pub(super) fn usage(text: &str) -> Option<Usage> {
-    let [input, output, cached, cache_write, reasoning] = counts(
-        text,
-        [
-            "input_tokens",
-            "output_tokens",
-            "input_tokens_details.cached_tokens",
-            "input_tokens_details.cache_write_tokens",
-            "output_tokens_details.reasoning_tokens",
-        ],
-    )?;
-    Some(Usage { input, cached, cache_write, output, reasoning })
+    counts(text, COUNTS).map(in_neutral_words)
+}
+
+/// The same of what was read already.
+pub(super) fn usage_of(usage: &Tree<'_>) -> Option<Usage> {
+    usage.counts(COUNTS).map(in_neutral_words)
+}
+
+const COUNTS: [&str; 5] = [
+    "input_tokens",
+    "output_tokens",
+    "input_tokens_details.cached_tokens",
+    "input_tokens_details.cache_write_tokens",
+    "output_tokens_details.reasoning_tokens",
+];
+
+fn in_neutral_words([input, output, cached, cache_write, reasoning]: [Option<u64>; 5]) -> Usage {
+    Usage { input, cached, cache_write, output, reasoning }
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Codex's tools: containers made flat for the model, and known again by their calls.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
-use crate::base::object::{Object, object};
+use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{CallKind, Request, Tool, ToolForm, ToolIdentity};
-use crate::protocol::fields::Fields;
+use crate::ir::schema::Schema;
+use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_responses::item_encode::Identities;
 use crate::protocol::openai_responses::own_tools;
+use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// The name under which a model is offered a tool of a namespace.
@@ -19,38 +21,43 @@ pub(super) fn flat_name(namespace: Option<&str>, name: &str) -> String {
 }
 
 /// The names under which a model is offered a tool, or the tools of a namespace.
-pub(super) fn names(tool: &Value) -> Vec<String> {
-    let name = |tool: &Value| tool.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    match tool.get("tools").and_then(Value::as_array) {
-        Some(members) => members.iter().map(|member| flat_name(Some(&name(tool)), &name(member))).collect(),
-        None => vec![name(tool)],
+pub(super) fn names(tool: &Tree<'_>) -> Vec<String> {
+    let name = tool.text("name").unwrap_or_default();
+    let flat = |member: &Tree<'_>| flat_name(Some(name), member.text("name").unwrap_or_default());
+    match tool.list("tools") {
+        Some(members) => members.iter().map(flat).collect(),
+        None => vec![name.to_owned()],
     }
 }
 
 /// Reads a list of tools into a request; a tool that is offered twice is offered once.
 pub(super) fn decode(
-    list: Vec<Value>,
-    path: &str,
+    list: Vec<Tree<'_>>,
+    path: &Path,
     request: &mut Request,
     losses: &mut Losses,
 ) -> Result<(), WireError> {
-    for (index, tool) in list.into_iter().enumerate() {
-        let mut tool = Fields::of(tool, format!("{path}[{index}]"))?;
-        let kind = tool.text("type")?.unwrap_or_else(|| "function".to_owned());
+    for tool in Objects::of(list, path.clone()) {
+        let mut tool = tool?;
+        let kind = kind_of(&mut tool)?;
         request.search |= kind.starts_with("web_search");
         if kind != "namespace" {
             add(read(tool, &kind, None, losses)?, request);
             continue;
         }
-        let namespace = tool.required_text("name")?;
-        let path = tool.at("tools");
-        for (inner, member) in tool.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-            let mut member = Fields::of(member, format!("{path}[{inner}]"))?;
-            let kind = member.text("type")?.unwrap_or_else(|| "function".to_owned());
+        let namespace = tool.required_word("name")?;
+        for member in tool.objects("tools")? {
+            let mut member = member?;
+            let kind = kind_of(&mut member)?;
             add(read(member, &kind, Some(&namespace), losses)?, request);
         }
     }
     Ok(())
+}
+
+/// The type of a tool.
+fn kind_of<'a>(tool: &mut Fields<'a>) -> Result<Cow<'a, str>, WireError> {
+    Ok(tool.word("type")?.unwrap_or("function".into()))
 }
 
 fn add(tool: Option<Tool>, request: &mut Request) {
@@ -63,7 +70,7 @@ fn add(tool: Option<Tool>, request: &mut Request) {
 }
 
 fn read(
-    mut tool: Fields,
+    mut tool: Fields<'_>,
     kind: &str,
     namespace: Option<&str>,
     losses: &mut Losses,
@@ -74,19 +81,18 @@ fn read(
             let name = tool.required_text("name")?;
             let form = function(tool.schema("parameters")?, tool.flag("strict")?);
             // Deferred tools are offered like all others: who searches for them is the client.
-            tool.take("defer_loading");
-            tool.take("output_schema");
+            tool.skip("defer_loading");
+            tool.skip("output_schema");
             (name, form, CallKind::Function)
         }
         "custom" => {
             let name = tool.required_text("name")?;
             let format = tool.take("format");
-            let grammar =
-                format.as_ref().and_then(|format| format.get("definition")?.as_str().map(str::to_owned));
-            tool.take("defer_loading");
+            let grammar = format.and_then(|format| format.text("definition").map(str::to_owned));
+            tool.skip("defer_loading");
             (name, ToolForm::FreeForm { grammar }, CallKind::Custom)
         }
-        "tool_search" if tool.text("execution")?.as_deref() == Some("client") => {
+        "tool_search" if tool.word("execution")?.as_deref() == Some("client") => {
             let form = function(tool.schema("parameters")?, None);
             ("tool_search".to_owned(), form, CallKind::ToolSearch)
         }
@@ -110,7 +116,6 @@ pub(super) fn identities(tools: &[Tool]) -> Identities {
     known.collect()
 }
 
-fn function(schema: Option<Value>, strict: Option<bool>) -> ToolForm {
-    let schema = schema.unwrap_or_else(|| object! {"type": "object", "properties": Object::default()}.into());
-    ToolForm::Function { schema, strict }
+fn function(schema: Option<Schema>, strict: Option<bool>) -> ToolForm {
+    ToolForm::Function { schema: schema.unwrap_or_else(Schema::no_arguments), strict }
 }

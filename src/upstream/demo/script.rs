@@ -272,13 +272,14 @@ mod tests {
     use crate::ir::grammar;
     use crate::ir::request::Turn;
     use crate::ir::response::Response;
+    use crate::ir::schema::Schema;
 
     fn request(words: &str) -> Request {
         let schema = json!({"type": "object", "required": ["path", "count", "deep"], "properties": {
             "path": {"type": "string"}, "count": {"type": "integer"}, "other": {},
             "deep": {"type": "object", "required": ["mode"], "properties": {"mode": {"enum": ["r", "w"]}}},
         }});
-        let read = ToolForm::Function { schema, strict: None };
+        let read = ToolForm::Function { schema: Schema::of(&schema), strict: None };
         let tool = |name: &str, form| Tool { name: name.into(), description: None, form, identity: None };
         Request {
             turns: vec![Turn::of(Role::User, Block::Text(words.into()))],

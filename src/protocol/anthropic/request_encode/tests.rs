@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::ir::loss::Severity;
@@ -12,7 +12,7 @@ fn user(text: &str) -> Turn {
 }
 
 fn function(name: &str) -> IrTool {
-    let form = ToolForm::Function { schema: json!({"properties": {}}), strict: None };
+    let form = ToolForm::Function { schema: Schema::of(&json!({"properties": {}})), strict: None };
     IrTool { name: name.into(), description: None, form, identity: None }
 }
 
@@ -149,7 +149,7 @@ fn tools_and_choices_are_what_the_target_takes() {
 
 #[test]
 fn answers_in_json_have_closed_schemas() {
-    let schema = json!({"type": "object", "properties": {"a": {"type": "object"}}});
+    let schema = Schema::of(&json!({"type": "object", "properties": {"a": {"type": "object"}}}));
     let closed = json!({"type": "object", "additionalProperties": false, "properties": {
         "a": {"type": "object", "additionalProperties": false}}});
     let format = Format::JsonSchema { name: None, description: None, schema, strict: None };
