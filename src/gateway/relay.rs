@@ -98,38 +98,51 @@ impl Relay<'_, '_> {
         if is_events(&incoming) {
             return self.gathered(incoming, story);
         }
-        let (text, facts, seen) = self.read_whole(&mut incoming)?;
-        let body = match &self.outgoing.lane {
+        let text = self.read_whole(&mut incoming)?;
+        let (body, facts) = match &self.outgoing.lane {
             Lane::Verbatim(options) => {
-                verbatim::whole(&text, &seen, options.rename.as_deref()).unwrap_or(text)
+                let (facts, seen) = self.look_at(&text)?;
+                (verbatim::whole(&text, &seen, options.rename.as_deref()).unwrap_or(text), facts)
             }
-            Lane::Translated(crossing) => {
-                self.keep(crossing.whole(&text).map_err(|error| self.broken(&error))?, story)
-            }
+            Lane::Translated(crossing) => match crossing.whole(&text) {
+                Ok(mut whole) => {
+                    let facts = std::mem::take(&mut whole.facts);
+                    (self.keep(whole, story), facts)
+                }
+                Err(error) => {
+                    // It may tell an error, which says more.
+                    self.look_at(&text)?;
+                    return Err(self.broken(&error));
+                }
+            },
         };
         story.learns(&facts);
         Ok(self.tell(incoming.status, body, story))
     }
 
-    /// A whole answer, read and looked at.
-    fn read_whole(&self, incoming: &mut Incoming) -> Result<(String, Facts, Seen), Trouble> {
+    /// The text of a whole answer.
+    fn read_whole(&self, incoming: &mut Incoming) -> Result<String, Trouble> {
         let limit = self.outgoing.response_body;
         let (body, complete) = attempt::read_up_to(incoming, limit).map_err(|error| self.failed(&error))?;
         self.line.tape.takes(&body);
         if !complete {
             return Err(self.bad("sent an answer longer than `limits.response_body`"));
         }
-        let text = match String::from_utf8(body) {
-            Ok(text) if !text.trim().is_empty() => text,
-            Ok(_) => return Err(self.bad("sent an empty answer")),
-            Err(_) => return Err(self.bad("sent an answer that is no text")),
-        };
+        match String::from_utf8(body) {
+            Ok(text) if !text.trim().is_empty() => Ok(text),
+            Ok(_) => Err(self.bad("sent an empty answer")),
+            Err(_) => Err(self.bad("sent an answer that is no text")),
+        }
+    }
+
+    /// What a whole answer tells; an error that it tells is one.
+    fn look_at(&self, text: &str) -> Result<(Facts, Seen), Trouble> {
         let mut facts = Facts::default();
-        let seen = self.outgoing.codec().tap_whole(&text, &mut facts);
+        let seen = self.outgoing.codec().tap_whole(text, &mut facts);
         match seen.kind {
             Kind::Broken => Err(self.bad("sent an answer that is no JSON of its protocol")),
-            Kind::Failure => Err(self.told(&facts, &text)),
-            _ => Ok((text, facts, seen)),
+            Kind::Failure => Err(self.told(&facts, text)),
+            _ => Ok((facts, seen)),
         }
     }
 
@@ -332,7 +345,8 @@ impl Relay<'_, '_> {
     /// becomes one, an error, or nothing we can use.
     #[inline(never)] // as `Story::end`
     fn instead_of_stream(&self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
-        let (text, facts, _) = self.read_whole(&mut incoming)?;
+        let text = self.read_whole(&mut incoming)?;
+        let (facts, _) = self.look_at(&text)?;
         let crossing = self.outgoing.crossing(self.live, self.inbound)?;
         self.line.tape.crosses(&crossing);
         let (frames, kept) =

@@ -7,7 +7,7 @@ use crate::ir::collect;
 use crate::ir::loss::{Loss, Losses, Severity};
 use crate::ir::names::NameMap;
 use crate::ir::request::{Block, Request};
-use crate::ir::response::Response;
+use crate::ir::response::{Response, StopReason};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Kind};
@@ -59,6 +59,8 @@ pub struct Whole {
     pub losses: Losses,
     /// State that its client has no field for.
     pub kept: Vec<Kept>,
+    /// What it tells, so that nobody has to look at its text for that.
+    pub facts: Facts,
 }
 
 impl Crossing {
@@ -110,7 +112,7 @@ impl Crossing {
             response.blocks.iter().for_each(|block| keeper.block(block));
         }
         let (body, losses) = self.client_wire.encode_response(&response, &self.answer);
-        Whole { body, losses, kept: keeper.kept }
+        Whole { body, losses, kept: keeper.kept, facts: facts(&response) }
     }
 
     /// State names who made it, so that it goes back there only.
@@ -141,6 +143,13 @@ impl Crossing {
             _ => {}
         }
     }
+}
+
+/// What a whole answer tells.
+fn facts(response: &Response) -> Facts {
+    let incomplete =
+        matches!(response.stop, StopReason::Limit | StopReason::ContextFull | StopReason::Refuse);
+    Facts { usage: response.usage, finished: true, incomplete, ..Facts::default() }
 }
 
 /// The stream machine of the translated lane: frames to events, events to frames.

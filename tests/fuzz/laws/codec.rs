@@ -10,6 +10,7 @@ use llmgate::ir::names::NameMap;
 use llmgate::ir::needs::Needs;
 use llmgate::ir::request::{Block, CallKind, Tool, ToolForm, ToolIdentity};
 use llmgate::ir::response::Response;
+use llmgate::ir::schema::Schema;
 use llmgate::ir::stream::StreamEvent;
 use llmgate::protocol::dialect::{Dialect, LimitField, ReasoningField, ReasoningStyle, Refuses};
 use llmgate::protocol::fault::{Fault, FaultKind};
@@ -378,7 +379,7 @@ fn crossing(from: Protocol, to: Protocol, blocks: &[Block], seed: u8) -> Crossin
         let form = match kind {
             CallKind::Custom | CallKind::ApplyPatch => ToolForm::FreeForm { grammar: None },
             CallKind::Function | CallKind::ToolSearch | CallKind::LocalShell | CallKind::Shell => {
-                ToolForm::Function { schema: serde_json::json!({"type": "object"}), strict: None }
+                ToolForm::Function { schema: Schema::any(), strict: None }
             }
         };
         let namespace = (seed & 64 != 0).then(|| "space".to_owned());

@@ -3,6 +3,7 @@
 use llmgate::ir::loss::{Losses, Severity};
 use llmgate::ir::names::NameMap;
 use llmgate::ir::request::{Block, Request, Tool, ToolForm};
+use llmgate::ir::schema::Schema;
 use llmgate::protocol::Protocol;
 use llmgate::protocol::Stage;
 use llmgate::protocol::dialect::{Dialect, ReasoningStyle};
@@ -11,7 +12,6 @@ use llmgate::protocol::wire::{AnswerContext, TargetContext};
 use llmgate::translate::cross::{self, Crossing};
 use llmgate::translate::framing::Framing;
 use llmgate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
-use serde_json::json;
 
 /// The provider of every target.
 pub(crate) const PROVIDER: &str = "up";
@@ -102,7 +102,7 @@ pub(crate) fn crossing(from: Protocol, to: Protocol, answer: AnswerContext) -> C
 
 /// A function, as a client declares the tools that a recorded answer calls.
 pub(crate) fn function(name: &str) -> Tool {
-    let form = ToolForm::Function { schema: json!({"type": "object", "properties": {}}), strict: None };
+    let form = ToolForm::Function { schema: Schema::no_arguments(), strict: None };
     Tool { name: name.to_owned(), description: None, form, identity: None }
 }
 
