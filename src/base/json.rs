@@ -12,6 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 pub use crate::base::quote::quoted;
+use crate::base::tree::Tree;
 
 /// Where the members of one JSON object lie. Of a name given twice the last one counts, as in
 /// every common parser.
@@ -119,7 +120,7 @@ pub fn elements(text: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
 
 /// JSON with a line for each value; what is none stays as it is.
 pub fn pretty(text: &str) -> String {
-    let read = serde_json::from_str::<serde_json::Value>(text);
+    let read = Tree::read(text).map(Tree::into_value);
     read.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| text.to_owned())
 }
 

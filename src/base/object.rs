@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::base::tree::Tree;
+
 /// An object that is being made; its keys keep their order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object(Map<String, Value>);
@@ -39,7 +41,7 @@ impl Object {
 
     /// Reads one; `None` when the text is something else.
     pub fn read(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok().map(Self)
+        Tree::read(text).ok()?.into_object()
     }
 
     /// The text at a path of keys.
@@ -106,6 +108,12 @@ pub fn list(objects: Vec<Object>) -> String {
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl From<Map<String, Value>> for Object {
+    fn from(map: Map<String, Value>) -> Self {
+        Self(map)
     }
 }
 

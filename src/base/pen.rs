@@ -126,6 +126,11 @@ pub fn written(value: &(impl Put + ?Sized)) -> String {
     text(ROOM, |pen| value.write(pen))
 }
 
+/// The same of one that holds texts of about so many bytes.
+pub fn long(texts: usize, value: &(impl Put + ?Sized)) -> String {
+    text(texts + ROOM, |pen| value.write(pen))
+}
+
 /// The JSON text of an object of these members.
 pub fn object(members: impl FnOnce(&mut Pen<'_>)) -> String {
     text(ROOM, |pen| pen.object(members))

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
+use crate::base::object::Object;
 use crate::base::pen::{Pen, Put};
 use crate::base::sort;
 
@@ -82,7 +83,8 @@ impl<'a> Tree<'a> {
         }
         let mut found = [None; N];
         for (slot, name) in found.iter_mut().zip(names) {
-            let (outer, inner) = name.split_once('.').map_or((name, None), |(outer, name)| (outer, Some(name)));
+            let (outer, inner) =
+                name.split_once('.').map_or((name, None), |(outer, name)| (outer, Some(name)));
             let value = self.member(outer)?;
             let value = inner.map_or(Some(value), |inner| value.member(inner))?;
             *slot = match value {
@@ -150,6 +152,14 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// The same as an object that can be kept, if it is one.
+    pub fn into_object(self) -> Option<Object> {
+        match self {
+            Self::Object(members) => Some(kept(members).into()),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::List(_) => None,
+        }
+    }
+
     /// The same as a value that can be kept.
     pub fn into_value(self) -> Value {
         match self {
@@ -158,12 +168,17 @@ impl<'a> Tree<'a> {
             Self::Number(number) => Value::Number(number),
             Self::Text(text) => Value::String(text.into_owned()),
             Self::List(list) => Value::Array(list.into_iter().map(Self::into_value).collect()),
-            Self::Object(members) => {
-                let owned = |(name, value): Member<'_>| (name.into_owned(), value.into_value());
-                Value::Object(members.into_iter().map(owned).collect())
-            }
+            Self::Object(members) => Value::Object(kept(members)),
         }
     }
+}
+
+fn kept(members: Vec<Member<'_>>) -> Map<String, Value> {
+    let mut map = Map::with_capacity(members.len());
+    for (name, value) in members {
+        map.insert(name.into_owned(), value.into_value());
+    }
+    map
 }
 
 /// An object of these members. Of a name given twice the last one counts, as in every common

@@ -2,13 +2,15 @@
 
 use serde_json::{Map, Value};
 
+use crate::base::tree::Tree;
 use crate::ir::request::ToolForm;
 
 /// The arguments that the words after a tool's name stand for: for a function the JSON object that
 /// they begin with, else an empty value for each required argument; for a free-form tool the text,
 /// which may also stand in JSON (as a string, or as the member `input` of an object).
 pub fn of_words(form: &ToolForm, words: &str) -> String {
-    let given = serde_json::Deserializer::from_str(words).into_iter::<Value>().next().and_then(Result::ok);
+    let given = serde_json::Deserializer::from_str(words).into_iter::<Tree<'_>>().next();
+    let given = given.and_then(Result::ok).map(Tree::into_value);
     match (form, given) {
         (ToolForm::Function { .. }, Some(given)) if given.is_object() => given.to_string(),
         (ToolForm::Function { schema, .. }, _) => empty_object(&schema.value()).to_string(),

@@ -347,6 +347,61 @@ impl Level {
     }
 }
 
+impl Request {
+    /// About how many bytes it takes, so that whoever writes it makes room once.
+    pub fn length(&self) -> usize {
+        let said: usize = self.system.iter().map(String::len).sum();
+        let offered: usize = self.tools.iter().map(Tool::length).sum();
+        let turns = self.turns.iter().flat_map(|turn| &turn.blocks);
+        said + offered + turns.map(Block::length).sum::<usize>()
+    }
+}
+
+/// What stands around a text: names and quotes.
+const MEMBERS: usize = 128;
+
+impl Tool {
+    fn length(&self) -> usize {
+        let form = match &self.form {
+            ToolForm::Function { schema, .. } => schema.text().len(),
+            ToolForm::FreeForm { grammar } => grammar.as_ref().map_or(0, String::len),
+        };
+        self.name.len() + self.description.as_ref().map_or(0, String::len) + form + MEMBERS
+    }
+}
+
+impl Block {
+    /// About how many bytes it takes.
+    pub fn length(&self) -> usize {
+        let texts = match self {
+            Self::Text(text) | Self::Refusal(text) => text.len(),
+            Self::Media(media) => media.length(),
+            Self::Call(call) => call.name.len() + call.arguments.len(),
+            Self::Result(result) => result.content.iter().map(ResultPart::length).sum(),
+            Self::Reasoning(reasoning) => reasoning.text.len(),
+        };
+        texts + MEMBERS
+    }
+}
+
+impl ResultPart {
+    fn length(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Media(media) => media.length(),
+        }
+    }
+}
+
+impl Media {
+    fn length(&self) -> usize {
+        match &self.source {
+            Source::Inline { data, .. } => data.len(),
+            Source::Url(url) => url.len(),
+        }
+    }
+}
+
 impl Turn {
     /// A turn of one block.
     pub fn of(role: Role, block: Block) -> Self {

@@ -54,6 +54,13 @@ pub struct Usage {
     pub reasoning: Option<u64>,
 }
 
+impl Response {
+    /// About how many bytes it takes.
+    pub fn length(&self) -> usize {
+        self.blocks.iter().map(Block::length).sum()
+    }
+}
+
 impl StopReason {
     /// The reason as a client sees it: an answer that holds a call ends with the tool-call reason
     /// even if its provider said otherwise, and one without never does (SPEC 8.10). A limit or a

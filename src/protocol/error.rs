@@ -1,6 +1,7 @@
 //! What an upstream error says, whichever of the many shapes it comes in.
 
-use serde_json::Value;
+use crate::base::pen;
+use crate::base::tree::Tree;
 
 /// The facts of an upstream's error body or error event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,27 +24,27 @@ pub struct ProviderError {
 
 /// Reads an error body: `error.message`, a text `error`, `message`, `detail`, else the body itself.
 pub fn read(body: &str) -> ProviderError {
-    match serde_json::from_str::<Value>(body) {
+    match Tree::read(body) {
         // Google answers a streamed request with an array of one.
-        Ok(Value::Array(list)) => list.first().map_or_else(ProviderError::default, of_value),
+        Ok(Tree::List(list)) => list.first().map_or_else(ProviderError::default, of_value),
         Ok(value) => of_value(&value),
         Err(_) => ProviderError { message: body.trim().to_owned(), ..ProviderError::default() },
     }
 }
 
 /// Reads a decoded error body or error event.
-pub fn of_value(value: &Value) -> ProviderError {
-    let error = value.get("error").filter(|error| !error.is_null()).unwrap_or(value);
+pub fn of_value(value: &Tree<'_>) -> ProviderError {
+    let error = value.get("error").filter(|error| **error != Tree::Null).unwrap_or(value);
     let code = text(error, "code");
     let kind = text(error, "type").filter(|kind| kind != "error").or_else(|| text(error, "status"));
     let stated = code.as_deref().and_then(|code| code.parse().ok()).filter(|code| (400..600).contains(code));
     let named = || [&code, &kind].into_iter().flatten().find_map(|name| status_of(name));
     let message = text(error, "message")
-        .or_else(|| error.as_str().map(str::to_owned))
+        .or_else(|| error.as_text().map(str::to_owned))
         .or_else(|| text(value, "message"))
         .or_else(|| text(value, "detail"))
-        .unwrap_or_else(|| value.to_string());
-    let details = error.get("details").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        .unwrap_or_else(|| pen::written(value));
+    let details = error.list("details").unwrap_or_default();
     ProviderError {
         status: stated.or_else(named),
         code,
@@ -55,28 +56,24 @@ pub fn of_value(value: &Value) -> ProviderError {
     }
 }
 
-fn text(value: &Value, name: &str) -> Option<String> {
+fn text(value: &Tree<'_>, name: &str) -> Option<String> {
     match value.get(name)? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Tree::Text(text) if !text.is_empty() => Some(text.clone().into_owned()),
+        Tree::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }
 
 /// `{"@type": ".../google.rpc.RetryInfo", "retryDelay": "13.5s"}`
-fn retry_delay(detail: &Value) -> Option<u64> {
-    let seconds: f64 = detail.get("retryDelay")?.as_str()?.strip_suffix('s')?.parse().ok()?;
+fn retry_delay(detail: &Tree<'_>) -> Option<u64> {
+    let seconds: f64 = detail.text("retryDelay")?.strip_suffix('s')?.parse().ok()?;
     // Saturates: a delay is never longer than some days.
     (seconds.is_finite() && seconds >= 0.0).then(|| seconds.ceil() as u64)
 }
 
-fn speaks_of_a_day(detail: &Value) -> bool {
-    let violations =
-        detail.get("violations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    violations
-        .iter()
-        .filter_map(|violation| violation.get("quotaId")?.as_str())
-        .any(|id| id.contains("PerDay"))
+fn speaks_of_a_day(detail: &Tree<'_>) -> bool {
+    let mut violations = detail.list("violations").unwrap_or_default().iter();
+    violations.any(|violation| violation.text("quotaId").is_some_and(|id| id.contains("PerDay")))
 }
 
 /// The HTTP status that an error code or type of one of the vendors stands for.

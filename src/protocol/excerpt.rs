@@ -3,10 +3,9 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use crate::base::pen;
 use crate::base::sse::FrameReader;
+use crate::base::tree::Tree;
 
 /// The members that hold a history, in the four languages.
 const HISTORIES: [&str; 3] = ["messages", "input", "contents"];
@@ -19,7 +18,7 @@ pub fn of(body: Cow<'_, str>, most: usize) -> (Cow<'_, str>, bool) {
     if body.len() <= most && !HISTORIES.iter().any(|name| body.contains(name)) {
         return (body, false);
     }
-    let short = match serde_json::from_str::<Value>(&body) {
+    let short = match Tree::read(&body) {
         Ok(mut value) => (newest(&mut value) | shorten(&mut value, most)).then(|| pen::written(&value)),
         Err(_) => match stream(&body, most) {
             Some(short) => short,
@@ -43,11 +42,11 @@ fn cut(text: &str, most: usize) -> Option<(usize, usize)> {
 }
 
 /// The history without what stood in earlier requests already.
-fn newest(body: &mut Value) -> bool {
-    let Some(body) = body.as_object_mut() else { return false };
+fn newest(body: &mut Tree<'_>) -> bool {
+    let Tree::Object(members) = body else { return false };
     let mut missing = false;
-    for name in HISTORIES {
-        let Some(Value::Array(turns)) = body.get_mut(name) else { continue };
+    for (_, history) in members.iter_mut().filter(|(name, _)| HISTORIES.contains(&name.as_ref())) {
+        let Tree::List(turns) = history else { continue };
         if let Some(last) = turns.iter().rposition(is_the_models) {
             turns.drain(..=last);
             missing = true;
@@ -57,24 +56,23 @@ fn newest(body: &mut Value) -> bool {
 }
 
 /// Was it the model that said this?
-fn is_the_models(turn: &Value) -> bool {
-    let is = |member: &str| turn.get(member).and_then(Value::as_str).unwrap_or_default();
+fn is_the_models(turn: &Tree<'_>) -> bool {
+    let is = |member: &str| turn.text(member).unwrap_or_default();
     matches!(is("role"), "assistant" | "model") || is("type") == "reasoning" || is("type").ends_with("_call")
 }
 
-fn shorten(value: &mut Value, most: usize) -> bool {
+fn shorten(value: &mut Tree<'_>, most: usize) -> bool {
     match value {
-        Value::String(text) => {
+        Tree::Text(text) => {
             let Some((end, left)) = cut(text, most) else { return false };
-            text.truncate(end);
-            text.push_str(&format!("… (+{left})"));
+            *text = format!("{}… (+{left})", text.get(..end).unwrap_or_default()).into();
             true
         }
-        Value::Array(list) => list.iter_mut().fold(false, |missing, value| shorten(value, most) | missing),
-        Value::Object(members) => {
-            members.values_mut().fold(false, |missing, value| shorten(value, most) | missing)
+        Tree::List(list) => list.iter_mut().fold(false, |missing, value| shorten(value, most) | missing),
+        Tree::Object(members) => {
+            members.iter_mut().fold(false, |missing, (_, value)| shorten(value, most) | missing)
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) => false,
     }
 }
 
@@ -91,12 +89,12 @@ fn stream(body: &str, most: usize) -> Option<Option<String>> {
         }
         let text = frame.text();
         is_stream |= text.is_some();
-        let mut value = text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let mut value = text.as_deref().and_then(|text| Tree::read(text).ok());
         let is_cut = value.as_mut().is_some_and(|value| shorten(value, most));
         match value.filter(|_| is_cut) {
             Some(value) => {
                 missing = true;
-                frame.write_with_data(&value.to_string(), &mut out);
+                frame.write_with_data(&pen::written(&value), &mut out);
             }
             None => out.extend_from_slice(frame.raw),
         }

@@ -217,6 +217,11 @@ impl<'a> Objects<'a> {
     pub(super) fn of(list: Vec<Tree<'a>>, path: Path) -> Self {
         Self { path, list: list.into_iter().enumerate() }
     }
+
+    /// How many are left.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
 }
 
 impl<'a> Iterator for Objects<'a> {
@@ -266,7 +271,8 @@ mod tests {
 
     #[test]
     fn a_member_of_another_type_is_an_error_with_its_path() {
-        let mut fields = Fields::of(Tree::read(r#"{"n":"x"}"#).unwrap(), Path::default().at("tools").index(2)).unwrap();
+        let mut fields =
+            Fields::of(Tree::read(r#"{"n":"x"}"#).unwrap(), Path::default().at("tools").index(2)).unwrap();
         assert_eq!(fields.count("n").unwrap_err().to_string(), "`tools[2].n` must be a number");
     }
 

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::base::json::elements;
+use crate::base::tree::Tree;
 use crate::ir::carrier;
 
 /// What becomes of one element of a list.
@@ -54,7 +55,7 @@ pub(super) fn carries(object: &Value, member: &str) -> bool {
 /// An element that was decoded, changed and is written again. One that cannot be decoded stays: its
 /// provider will say what is wrong with it.
 pub(super) fn changed(element: &str, change: impl FnOnce(&mut Value) -> bool) -> Fate {
-    let Ok(before) = serde_json::from_str::<Value>(element) else { return Fate::Keep };
+    let Ok(before) = Tree::read(element).map(Tree::into_value) else { return Fate::Keep };
     let mut after = before.clone();
     match change(&mut after) {
         false => Fate::Drop,

@@ -72,7 +72,10 @@ mod tests {
     fn places_are_written_as_people_write_them() {
         let message = Path::default().at("messages").index(2);
         assert_eq!(message.at("content").index(0).at("text").to_string(), "messages[2].content[0].text");
-        assert_eq!((message.named("odd"), Path::default().named("odd")), ("messages[2].odd".into(), "odd".into()));
+        assert_eq!(
+            (message.named("odd"), Path::default().named("odd")),
+            ("messages[2].odd".into(), "odd".into())
+        );
         assert_eq!(String::from(Path::default()), "");
     }
 }

@@ -8,7 +8,7 @@
 //! Arguments come in pieces cut anywhere, also inside an escape. An input that does not begin like
 //! the object that was asked for is given when it is over; other arguments pass at once.
 
-use serde_json::Value;
+use crate::base::tree::Tree;
 
 /// The member that carries arguments which are no object.
 pub(super) const RAW: &str = "_raw";
@@ -91,9 +91,8 @@ impl Unwrap {
 
 /// The text in whole arguments; they themselves where there is none.
 pub(super) fn unwrapped(arguments: &str, name: &str) -> String {
-    let value: Option<Value> = serde_json::from_str(arguments).ok();
-    let text = value.as_ref().and_then(|value| value.get(name)).and_then(Value::as_str);
-    text.map_or_else(|| arguments.to_owned(), str::to_owned)
+    let tree = Tree::read(arguments).unwrap_or_default();
+    tree.text(name).unwrap_or(arguments).to_owned()
 }
 
 /// Does a text begin with `{"NAME":"`, white space between its parts allowed?

@@ -36,12 +36,7 @@ pub(super) fn blocks(
     Ok(out)
 }
 
-fn block(
-    value: Tree<'_>,
-    path: Path,
-    losses: &mut Losses,
-    out: &mut Vec<Block>,
-) -> Result<(), WireError> {
+fn block(value: Tree<'_>, path: Path, losses: &mut Losses, out: &mut Vec<Block>) -> Result<(), WireError> {
     match value.text("type") {
         Some(kind) if is_thinking(kind) => {
             out.push(Block::Reasoning(reasoning(value, path)?));
@@ -171,11 +166,7 @@ pub(super) fn belongs_to_call(state: &State) -> bool {
     state.origin == GEMINI && !state.blocks.is_empty() && state.text().is_none()
 }
 
-fn result(
-    content: Option<Tree<'_>>,
-    path: Path,
-    losses: &mut Losses,
-) -> Result<Vec<ResultPart>, WireError> {
+fn result(content: Option<Tree<'_>>, path: Path, losses: &mut Losses) -> Result<Vec<ResultPart>, WireError> {
     let list = match content {
         None => return Ok(Vec::new()),
         Some(Tree::Text(text)) if text.is_empty() => return Ok(Vec::new()),
@@ -204,7 +195,11 @@ fn result(
 }
 
 /// What messages and results may both hold; `None` for another type.
-fn parts(kind: &str, fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Vec<ResultPart>>, WireError> {
+fn parts(
+    kind: &str,
+    fields: &mut Fields<'_>,
+    losses: &mut Losses,
+) -> Result<Option<Vec<ResultPart>>, WireError> {
     let parts = match kind {
         "text" => vec![ResultPart::Text(fields.required_text("text")?)],
         "image" => media(MediaKind::Image, fields, losses)?,
@@ -229,7 +224,11 @@ fn parts(kind: &str, fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Opt
 }
 
 /// An image or a document. A document that is plain text becomes text, which every target takes.
-fn media(kind: MediaKind, fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<ResultPart>, WireError> {
+fn media(
+    kind: MediaKind,
+    fields: &mut Fields<'_>,
+    losses: &mut Losses,
+) -> Result<Vec<ResultPart>, WireError> {
     let path = fields.at("source");
     let name = fields.text("title")?;
     let context = fields.text("context")?;

@@ -23,8 +23,7 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
         system: system(fields.take("system"), fields.at("system"), &mut losses)?,
         ..Request::default()
     };
-    let messages =
-        fields.list("messages")?.ok_or_else(|| fields.wrong("messages", "a list of messages"))?;
+    let messages = fields.list("messages")?.ok_or_else(|| fields.wrong("messages", "a list of messages"))?;
     tools::decode(&mut fields, &messages, &mut request, &mut losses)?;
     let said = turns(Objects::of(messages, fields.at("messages")), &mut request, &mut losses)?;
     effort(&mut fields, said, &mut request, &mut losses)?;

@@ -57,8 +57,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         output_config,
         stream: request.stream,
     };
-    // Texts, numbers and values can always be written.
-    (pen::written(&body), losses)
+    (pen::long(request.length(), &body), losses)
 }
 
 /// The tools and the choice among them. A history with calls needs tools, so a request without any

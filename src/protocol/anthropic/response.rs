@@ -109,8 +109,7 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
         stop_sequence,
         ..begun(response.id.as_deref(), answer, usage)
     };
-    // Texts, numbers and values can always be written.
-    (pen::written(&whole), losses)
+    (pen::long(response.length(), &whole), losses)
 }
 
 /// An answer without content.

@@ -160,7 +160,11 @@ impl Decoder {
         Ok(())
     }
 
-    fn thinking_start(&mut self, block: Tree<'static>, out: &mut Vec<StreamEvent>) -> Result<Open, WireError> {
+    fn thinking_start(
+        &mut self,
+        block: Tree<'static>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<Open, WireError> {
         let text = content::reasoning(block.clone(), place())?.text;
         let id = (!text.is_empty()).then(|| self.open_block(BlockKind::Reasoning, out));
         if let Some(id) = id {

@@ -1,8 +1,7 @@
 //! What lies where in Messages requests, answers and events.
 
-use serde_json::Value;
-
 use crate::base::json::{Members, counts, elements};
+use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error;
 use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
@@ -20,8 +19,8 @@ pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
 fn session(text: &str, members: &Members) -> Option<String> {
     let (inner, metadata) = members.object(text, "metadata")?;
     let user = metadata.string(inner, "user_id")?;
-    let parsed: Option<Value> = serde_json::from_str(&user).ok();
-    let session = parsed.and_then(|value| value.get("session_id")?.as_str().map(str::to_owned));
+    let parsed = Tree::read(&user).unwrap_or_default();
+    let session = parsed.text("session_id").map(str::to_owned);
     session.or(Some(user))
 }
 

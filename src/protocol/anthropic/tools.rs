@@ -58,7 +58,11 @@ fn kind<'t>(tool: &'t Tree<'_>) -> Option<&'t str> {
     tool.text("type")
 }
 
-fn function(mut fields: Fields<'_>, offered: &Offered, losses: &mut Losses) -> Result<Option<Tool>, WireError> {
+fn function(
+    mut fields: Fields<'_>,
+    offered: &Offered,
+    losses: &mut Losses,
+) -> Result<Option<Tool>, WireError> {
     let name = fields.required_text("name")?;
     let deferred = fields.flag("defer_loading")?.unwrap_or(false);
     if name == PLACEHOLDER || (deferred && !offered.all && !offered.loaded.contains_key(&name)) {

@@ -10,8 +10,8 @@ use crate::ir::loss::Losses;
 use crate::ir::request::{Media, MediaKind, Source};
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::spelling;
-use crate::protocol::unwrap::{INPUT, RAW};
 use crate::protocol::path::Path;
+use crate::protocol::unwrap::{INPUT, RAW};
 use crate::protocol::wire::WireError;
 
 /// The protocol's name in [`State`].
@@ -112,8 +112,8 @@ pub(super) fn object_of(arguments: &str, free_form: bool) -> Value {
     if arguments.trim().is_empty() {
         return json!({});
     }
-    match serde_json::from_str(arguments) {
-        Ok(Value::Object(object)) => Value::Object(object),
+    match Tree::read(arguments) {
+        Ok(object @ Tree::Object(_)) => object.into_value(),
         _ => json!({RAW: arguments}),
     }
 }
@@ -153,7 +153,8 @@ fn state(part: &Tree<'_>) -> Option<State> {
     let is_call = part.get("functionCall").is_some();
     let has_words = part.text("text").is_some_and(|text| !text.is_empty());
     let exact = is_call || (is_thought && has_words);
-    let kept = if exact { part.clone().into_value() } else { json!({"text": "", "thoughtSignature": signature}) };
+    let kept =
+        if exact { part.clone().into_value() } else { json!({"text": "", "thoughtSignature": signature}) };
     Some(State::of(ORIGIN, vec![kept]))
 }
 

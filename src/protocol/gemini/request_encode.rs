@@ -26,7 +26,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let texts = request.system.iter().filter(|text| !text.is_empty());
     let instructions: Vec<Words<'_>> = texts.map(|text| Words(text)).collect();
     let config = config(request, target, &mut losses);
-    let body = pen::object(|pen| {
+    let body = pen::long_object(request.length(), |pen| {
         if !instructions.is_empty() {
             pen.object_at("systemInstruction", |pen| pen.put("parts", &instructions));
         }

@@ -81,7 +81,7 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
     let has_refusal = response.blocks.iter().any(|block| matches!(block, Block::Refusal(_)));
     let end = Some((finish_reason(&response.stop, has_refusal), &response.usage));
     let chunk = Chunk { parts: &parts, id: response.id.as_deref(), answer, end };
-    (pen::object(|pen| chunk.members(pen)), losses)
+    (pen::long_object(response.length(), |pen| chunk.members(pen)), losses)
 }
 
 /// States that wait for the part on which they go out.

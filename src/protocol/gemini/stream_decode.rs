@@ -64,9 +64,13 @@ impl Decoder {
     }
 
     /// Takes one chunk, or a whole answer.
-    pub(super) fn chunk(&mut self, mut chunk: Fields<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+    pub(super) fn chunk(
+        &mut self,
+        mut chunk: Fields<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), WireError> {
         if let Some(failure) = chunk.take("error") {
-            return Err(WireError::new("error", format!("no error: {}", error::of_value(&failure.into_value()).message)));
+            return Err(WireError::new("error", format!("no error: {}", error::of_value(&failure).message)));
         }
         let (id, model) = (chunk.text("responseId")?, chunk.text("modelVersion")?);
         if !self.started {
@@ -213,8 +217,8 @@ impl Decoder {
 
 impl StreamDecoder for Decoder {
     fn frame(&mut self, _: Option<&str>, data: &str, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        let value = Tree::read(data)
-            .map_err(|error| WireError::new("chunk", format!("a Gemini chunk: {error}")))?;
+        let value =
+            Tree::read(data).map_err(|error| WireError::new("chunk", format!("a Gemini chunk: {error}")))?;
         self.chunk(spelling::fields(value, Path::default())?, out)
     }
 

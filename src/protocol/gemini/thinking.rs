@@ -21,7 +21,10 @@ const OTHER_RANGE: (u64, u64) = (0, 32_768);
 const PATH: &str = "generationConfig.thinkingConfig";
 
 /// Reads `thinkingConfig`: the effort, and whether the reasoning is shown.
-pub(super) fn decode(config: &mut Fields<'_>, losses: &mut Losses) -> Result<(Effort, Option<bool>), WireError> {
+pub(super) fn decode(
+    config: &mut Fields<'_>,
+    losses: &mut Losses,
+) -> Result<(Effort, Option<bool>), WireError> {
     let Some(mut thinking) = spelling::object(config, "thinkingConfig")? else {
         return Ok((Effort::Unset, None));
     };

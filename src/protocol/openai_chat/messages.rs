@@ -24,7 +24,8 @@ pub(super) fn write<'r>(
     target: &TargetContext<'_>,
     losses: &mut Losses,
 ) -> Vec<Message<'r>> {
-    let mut writer = Writer { target, losses, messages: Vec::new(), answered: results(request) };
+    let messages = Vec::with_capacity(request.turns.len() + 1);
+    let mut writer = Writer { target, losses, messages, answered: results(request) };
     writer.conversation(request);
     writer.messages
 }
@@ -62,18 +63,6 @@ impl Put for Message<'_> {
     }
 }
 
-impl Message<'_> {
-    /// About how many bytes it takes.
-    pub(super) fn size(&self) -> usize {
-        let said = match &self.content {
-            Content::Null => 0,
-            Content::Text(text) => text.len(),
-            Content::Parts(parts) => parts.iter().map(Part::size).sum(),
-        };
-        said + self.tool_calls.iter().map(|call| call.arguments.len() + 128).sum::<usize>() + 64
-    }
-}
-
 /// What a message says.
 #[derive(Default)]
 enum Content<'r> {
@@ -87,15 +76,6 @@ enum Content<'r> {
 enum Part<'r> {
     Text(Cow<'r, str>),
     Media(Object),
-}
-
-impl Part<'_> {
-    fn size(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len() + 32,
-            Self::Media(_) => 256,
-        }
-    }
 }
 
 impl Put for Part<'_> {
@@ -175,7 +155,7 @@ impl<'r> Writer<'r, '_, '_> {
 
     fn user(&mut self, turn: &'r Turn, called: &Table<&str, ()>) {
         let mut pictures = Vec::new();
-        let mut parts = Vec::new();
+        let mut parts = Vec::with_capacity(turn.blocks.len());
         for block in &turn.blocks {
             match block {
                 Block::Result(result) if called.contains_key(result.id.as_str()) => {

@@ -1,5 +1,6 @@
 //! OpenAI Chat Completions. <https://platform.openai.com/docs/api-reference/chat>
 
+mod chunk;
 mod messages;
 mod request_decode;
 mod request_encode;

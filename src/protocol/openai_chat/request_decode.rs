@@ -35,7 +35,9 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
         cache_key: fields.text("prompt_cache_key")?,
         ..Request::default()
     };
-    for message in fields.objects("messages")? {
+    let messages = fields.objects("messages")?;
+    request.turns.reserve(messages.len());
+    for message in messages {
         self::message(message?, &mut request, &mut losses)?;
     }
     refusals(&mut fields, &mut losses)?;
@@ -123,7 +125,7 @@ pub(super) fn reasoning(message: &mut Fields<'_>) -> Result<Option<Reasoning>, W
 }
 
 /// The words of a detail of reasoning.
-fn detail<'d>(detail: &'d Tree<'_>) -> Option<&'d str> {
+pub(super) fn detail<'d>(detail: &'d Tree<'_>) -> Option<&'d str> {
     detail.get("text").or_else(|| detail.get("summary"))?.as_text()
 }
 
@@ -160,19 +162,18 @@ fn result(message: &mut Fields<'_>, losses: &mut Losses) -> Result<ToolResult, W
 
 /// A message's `content`: a text, a list of parts, or nothing.
 fn content(message: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
-    let path = message.at("content");
     match message.take("content") {
         None => Ok(Vec::new()),
         Some(Tree::Text(text)) if text.is_empty() => Ok(Vec::new()),
         Some(Tree::Text(text)) => Ok(vec![Block::Text(text.into_owned())]),
         Some(Tree::List(parts)) => {
-            let mut blocks = Vec::new();
-            for part in Objects::of(parts, path) {
+            let mut blocks = Vec::with_capacity(parts.len());
+            for part in Objects::of(parts, message.at("content")) {
                 blocks.extend(self::part(part?, losses)?);
             }
             Ok(blocks)
         }
-        Some(_) => Err(WireError::new(path, "a string or a list of parts")),
+        Some(_) => Err(message.wrong("content", "a string or a list of parts")),
     }
 }
 
@@ -264,13 +265,11 @@ fn tools(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Tool>, Wire
         let kind = tool.word("type")?;
         match kind.as_deref().unwrap_or("function") {
             "function" => {
-                let path = tool.at("function");
-                let function = tool.object("function")?.ok_or_else(|| WireError::new(path, "an object"))?;
+                let function = tool.object("function")?.ok_or_else(|| tool.wrong("function", "an object"))?;
                 tools.push(function_tool(function, losses)?);
             }
             "custom" => {
-                let path = tool.at("custom");
-                let custom = tool.object("custom")?.ok_or_else(|| WireError::new(path, "an object"))?;
+                let custom = tool.object("custom")?.ok_or_else(|| tool.wrong("custom", "an object"))?;
                 tools.push(custom_tool(custom)?);
             }
             kind => foreign.push((tool.at("type"), format!("the tool {kind:?} runs at its own vendor only"))),
@@ -317,9 +316,9 @@ fn custom_tool(mut custom: Fields<'_>) -> Result<Tool, WireError> {
 }
 
 fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {
-    let path = fields.at("tool_choice");
-    let wrong = || WireError::new(path.clone(), "auto, none, required or a tool");
-    match fields.take("tool_choice") {
+    let choice = fields.take("tool_choice");
+    let wrong = || fields.wrong("tool_choice", "auto, none, required or a tool");
+    match choice {
         None => Ok(None),
         Some(Tree::Text(word)) => match word.as_ref() {
             "auto" => Ok(Some(ToolChoice::Auto)),
@@ -400,9 +399,8 @@ fn format(fields: &mut Fields<'_>) -> Result<Option<Format>, WireError> {
     match format.word("type")?.as_deref() {
         Some("json_object") => Ok(Some(Format::JsonObject)),
         Some("json_schema") => {
-            let path = format.at("json_schema");
-            let mut schema =
-                format.object("json_schema")?.ok_or_else(|| WireError::new(path, "an object"))?;
+            let schema = format.object("json_schema")?;
+            let mut schema = schema.ok_or_else(|| format.wrong("json_schema", "an object"))?;
             Ok(Some(Format::JsonSchema {
                 name: schema.text("name")?,
                 description: schema.text("description")?,

@@ -11,7 +11,7 @@ use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{Effort, Format, Level, Request, Tool, ToolChoice, ToolForm};
 use crate::protocol::dialect::{LimitField, ReasoningStyle};
-use crate::protocol::openai_chat::messages::{self, Message};
+use crate::protocol::openai_chat::messages;
 use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
@@ -33,8 +33,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let effort = effort(request, target, &mut losses);
     let stops = stops(request, &mut losses);
     let sampling = &request.sampling;
-    let texts = messages.iter().map(Message::size).sum();
-    let body = pen::long_object(texts, |pen| {
+    let body = pen::long_object(request.length(), |pen| {
         pen.put("model", target.model);
         pen.put("messages", &messages);
         pen.put_all("tools", &request.tools.iter().map(Declared).collect::<Vec<_>>());

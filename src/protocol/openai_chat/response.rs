@@ -63,7 +63,8 @@ fn name_calls(response: &mut Response, seed: &str) {
 
 fn message_blocks(message: &mut Fields<'_>) -> Result<Vec<Block>, WireError> {
     let mut losses = Losses::default();
-    let mut blocks = Vec::new();
+    // Most answers are one text.
+    let mut blocks = Vec::with_capacity(1);
     blocks.extend(request_decode::reasoning(message)?.map(Block::Reasoning));
     match message.take("content") {
         Some(Tree::Text(text)) if !text.is_empty() => blocks.push(Block::Text(text.into_owned())),
@@ -112,7 +113,7 @@ pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Lo
     if response.blocks.iter().any(|block| matches!(block, Block::Media(_))) {
         losses.degrade("answer", "an image in the answer has no place in Chat");
     }
-    let body = pen::object(|pen| {
+    let body = pen::long_object(response.length(), |pen| {
         pen.put("id", &answer_id(response.id.as_deref(), answer));
         pen.put("object", "chat.completion");
         pen.put("created", &answer.created);
@@ -180,9 +181,10 @@ impl Put for Counts<'_> {
     }
 }
 
-fn texts<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> Option<&'a String>) -> Option<String> {
-    let found: Vec<&str> = blocks.iter().filter_map(pick).map(String::as_str).collect();
-    (!found.is_empty()).then(|| found.concat())
+fn texts<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> Option<&'a String>) -> Option<Cow<'a, str>> {
+    let mut found = blocks.iter().filter_map(pick);
+    let first = Cow::Borrowed(found.next()?.as_str());
+    Some(found.fold(first, |all, more| all + more.as_str()))
 }
 
 /// A call of an answer.

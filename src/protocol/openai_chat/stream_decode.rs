@@ -5,15 +5,16 @@
 //! emitted when the stream says `[DONE]` or is over, so that the token counts, which come in a
 //! chunk of their own after the finish reason, stand before it.
 
-use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use crate::base::pen;
+use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
+use crate::protocol::openai_chat::chunk::{CallDelta, ChoiceDelta, Chunk};
+use crate::protocol::openai_chat::request_decode;
 use crate::protocol::openai_chat::response::{call_id, stop};
-use crate::protocol::openai_chat::tap;
 use crate::protocol::wire::{StreamDecoder, WireError};
 
 /// Reads one stream.
@@ -42,53 +43,6 @@ struct Call {
     id: BlockId,
 }
 
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    id: Option<String>,
-    model: Option<String>,
-    #[serde(borrow)]
-    choices: Option<Vec<Choice<'a>>>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(default)]
-    index: u64,
-    #[serde(borrow)]
-    delta: Option<ChoiceDelta<'a>>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ChoiceDelta<'a> {
-    content: Option<Value>,
-    refusal: Option<String>,
-    reasoning_content: Option<String>,
-    reasoning: Option<Value>,
-    reasoning_details: Option<Vec<Value>>,
-    #[serde(borrow)]
-    tool_calls: Option<Vec<CallDelta<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct CallDelta<'a> {
-    index: Option<u64>,
-    id: Option<String>,
-    function: Option<Function>,
-    custom: Option<Function>,
-    #[serde(borrow)]
-    extra_content: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Function {
-    name: Option<String>,
-    #[serde(alias = "input")]
-    arguments: Option<Value>,
-}
-
 impl Decoder {
     pub(super) fn new(seed: &str) -> Self {
         Self {
@@ -112,37 +66,34 @@ impl Decoder {
     }
 
     fn delta(&mut self, delta: ChoiceDelta<'_>, out: &mut Vec<StreamEvent>) {
-        let details = delta.reasoning_details.unwrap_or_default();
-        let plain = delta.reasoning.as_ref().and_then(Value::as_str);
+        let details = delta.reasoning_details;
+        let plain = delta.reasoning.as_ref().and_then(Tree::as_text);
         let reasoning = delta.reasoning_content.as_deref().filter(|text| !text.is_empty()).or(plain);
         match reasoning {
             Some(text) => self.say(Voice::Reasoning, text, out),
             None => {
-                let part = |detail: &Value| {
-                    detail.get("text").or_else(|| detail.get("summary"))?.as_str().map(str::to_owned)
-                };
-                let text: String = details.iter().filter_map(part).collect();
+                let text: String = details.iter().filter_map(request_decode::detail).collect();
                 self.say(Voice::Reasoning, &text, out);
             }
         }
-        self.details.extend(details);
+        self.details.extend(details.into_iter().map(Tree::into_value));
         match delta.content {
-            Some(Value::String(text)) => self.say(Voice::Text, &text, out),
-            Some(Value::Array(parts)) => parts.iter().for_each(|part| self.part(part, out)),
+            Some(Tree::Text(text)) => self.say(Voice::Text, &text, out),
+            Some(Tree::List(parts)) => parts.iter().for_each(|part| self.part(part, out)),
             _ => {}
         }
         self.say(Voice::Refusal, delta.refusal.as_deref().unwrap_or_default(), out);
-        for call in delta.tool_calls.unwrap_or_default() {
+        for call in delta.tool_calls {
             self.call(call, out);
         }
     }
 
     /// Mistral tells reasoning as parts of the content.
-    fn part(&mut self, part: &Value, out: &mut Vec<StreamEvent>) {
-        if let Some(thinking) = part.get("thinking").and_then(Value::as_array) {
-            let text: String = thinking.iter().filter_map(|part| part.get("text")?.as_str()).collect();
+    fn part(&mut self, part: &Tree<'_>, out: &mut Vec<StreamEvent>) {
+        if let Some(thinking) = part.list("thinking") {
+            let text: String = thinking.iter().filter_map(|part| part.text("text")).collect();
             self.say(Voice::Reasoning, &text, out);
-        } else if let Some(text) = part.get("text").and_then(Value::as_str) {
+        } else if let Some(text) = part.text("text") {
             self.say(Voice::Text, text, out);
         }
     }
@@ -193,17 +144,17 @@ impl Decoder {
             self.calls.push(Call { index, id });
             id
         });
-        if let Some(extra) = call.extra_content.and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+        if let Some(extra) = call.extra_content.map(Tree::into_value) {
             out.push(StreamEvent::BlockDelta {
                 id,
                 delta: Delta::State(State::of("openai-chat", vec![extra])),
             });
         }
         let text = match arguments {
-            Some(Value::String(text)) => text,
-            None | Some(Value::Null) => String::new(),
+            Some(Tree::Text(text)) => text.into_owned(),
+            None => String::new(),
             // Some servers give the object itself.
-            Some(value) => value.to_string(),
+            Some(value) => pen::written(&value),
         };
         if !text.is_empty() {
             out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text) });
@@ -257,16 +208,15 @@ impl StreamDecoder for Decoder {
             self.end(out);
             return Ok(());
         }
-        let mut chunk: Chunk<'_> = serde_json::from_str(data)
-            .map_err(|error| WireError::new("chunk", format!("a Chat chunk: {error}")))?;
+        let mut chunk = Chunk::read(data)?;
         if self.finished {
             return Ok(());
         }
         self.start(&mut chunk, out);
-        if let Some(usage) = chunk.usage.and_then(|raw| tap::usage(raw.get())) {
+        if let Some(usage) = chunk.usage {
             self.usage.update(usage);
         }
-        for choice in chunk.choices.unwrap_or_default().into_iter().filter(|choice| choice.index == 0) {
+        for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
             if let Some(delta) = choice.delta {
                 self.delta(delta, out);
             }

@@ -164,16 +164,17 @@ impl Default for Output {
     }
 }
 
+impl Put for Output {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.list(|pen| pen.raw(&self.text));
+    }
+}
+
 impl Output {
     /// Takes one more.
     pub(super) fn push(&mut self, item: &impl Put) {
         Pen::on(&mut self.text).add(item);
         self.len += 1;
-    }
-
-    /// How many bytes they take.
-    pub(super) fn size(&self) -> usize {
-        self.text.len()
     }
 }
 
@@ -182,7 +183,7 @@ impl Output {
 pub(super) struct Envelope<'a> {
     pub(super) id: &'a str,
     pub(super) answer: &'a AnswerContext,
-    pub(super) output: &'a Output,
+    pub(super) output: &'a dyn Put,
     /// How it ended, and what it took; while it runs there is neither.
     pub(super) end: Option<(&'a StopReason, &'a Usage)>,
 }
@@ -222,7 +223,7 @@ impl Envelope<'_> {
         }
         pen.raw(br#","instructions":null,"max_output_tokens":null,"metadata":{}"#);
         pen.put("model", &self.answer.model);
-        pen.list_at("output", |pen| pen.raw(&self.output.text));
+        pen.put("output", self.output);
         pen.raw(SETTINGS);
         pen.key("usage");
         match self.end {

@@ -17,24 +17,24 @@ const BY_SERVER: &str = "it belongs to a tool that runs at its own vendor";
 
 /// Reads `input`: a text, or a list of items.
 pub(super) fn decode(
-    input: Option<Tree<'_>>,
-    path: Path,
+    fields: &mut Fields<'_>,
     request: &mut Request,
     losses: &mut Losses,
 ) -> Result<(), WireError> {
-    match input {
+    match fields.take("input") {
         None => Ok(()),
         Some(Tree::Text(text)) => {
             request.turns.push(Turn::of(Role::User, Block::Text(text.into_owned())));
             Ok(())
         }
         Some(Tree::List(items)) => {
-            for item in Objects::of(items, path) {
+            request.turns.reserve(items.len());
+            for item in Objects::of(items, fields.at("input")) {
                 self::item(item?, request, losses)?;
             }
             Ok(())
         }
-        Some(_) => Err(WireError::new(path, "a text or a list of items")),
+        Some(_) => Err(fields.wrong("input", "a text or a list of items")),
     }
 }
 
@@ -89,7 +89,12 @@ fn item(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Res
 }
 
 /// A call of a tool that is a type of its own; else an item that is not known.
-fn other(mut item: Fields<'_>, kind: &str, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+fn other(
+    mut item: Fields<'_>,
+    kind: &str,
+    request: &mut Request,
+    losses: &mut Losses,
+) -> Result<(), WireError> {
     match own_tools::of_item(kind) {
         Some(_) if own_tools::is_of_server(&mut item)? => losses.degrade(item.at("type"), BY_SERVER),
         Some((name, field)) => {
@@ -136,17 +141,14 @@ fn push(request: &mut Request, role: Role, block: Block) {
 
 fn message(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     let role = item.required_word("role")?;
-    let role_path = item.at("role");
     item.skip("phase");
-    let path = item.at("content");
     let mut blocks = match item.take("content") {
         None => Vec::new(),
         Some(Tree::Text(text)) => vec![Block::Text(text.into_owned())],
-        Some(Tree::List(parts)) => parts_of(parts, path, losses)?,
-        Some(_) => return Err(WireError::new(path, "a text or a list of parts")),
+        Some(Tree::List(parts)) => parts_of(parts, item.at("content"), losses)?,
+        Some(_) => return Err(item.wrong("content", "a text or a list of parts")),
     };
     blocks.retain(|block| !matches!(block, Block::Text(text) if text.is_empty()));
-    item.lose_rest(losses);
     match role.as_ref() {
         "assistant" => blocks.into_iter().for_each(|block| push(request, Role::Assistant, block)),
         "user" => request.turns.push(Turn { role: Role::User, blocks }),
@@ -163,8 +165,9 @@ fn message(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> 
                 request.turns.push(Turn::of(Role::Instructions, Block::Text(text)));
             }
         }
-        _ => return Err(WireError::new(role_path, "user, assistant, system or developer")),
+        _ => return Err(item.wrong("role", "user, assistant, system or developer")),
     }
+    item.lose_rest(losses);
     Ok(())
 }
 
@@ -268,16 +271,16 @@ pub(super) fn call(item: &mut Fields<'_>, free_form: bool) -> Result<ToolCall, W
 fn result(item: &mut Fields<'_>, losses: &mut Losses) -> Result<ToolResult, WireError> {
     let id = item.text("call_id")?.unwrap_or_default();
     let name = item.text("name")?;
-    let path = item.at("output");
     let content = match item.take("output") {
         None => Vec::new(),
         Some(Tree::Text(text)) => vec![ResultPart::Text(text.into_owned())],
         Some(Tree::List(parts)) => {
-            let parts = parts_of(parts, path, losses)?.into_iter().filter_map(|block| match block {
-                Block::Text(text) | Block::Refusal(text) => Some(ResultPart::Text(text)),
-                Block::Media(media) => Some(ResultPart::Media(media)),
-                Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => None,
-            });
+            let parts =
+                parts_of(parts, item.at("output"), losses)?.into_iter().filter_map(|block| match block {
+                    Block::Text(text) | Block::Refusal(text) => Some(ResultPart::Text(text)),
+                    Block::Media(media) => Some(ResultPart::Media(media)),
+                    Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => None,
+                });
             parts.collect()
         }
         Some(value) => vec![ResultPart::Text(pen::written(&value))],
@@ -316,12 +319,11 @@ fn search_result(item: &mut Fields<'_>, found: &[Tree<'_>]) -> Result<ToolResult
 fn agent_message(item: &mut Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     item.skip("recipient");
     let sender = item.word("author")?.or(item.word("sender")?).or(item.word("name")?);
-    let path = item.at("content");
     let mut texts = Vec::new();
     match item.take("content") {
         Some(Tree::Text(text)) => texts.push(text.into_owned()),
         Some(Tree::List(parts)) => {
-            let blocks = parts_of(parts, path, losses)?;
+            let blocks = parts_of(parts, item.at("content"), losses)?;
             texts.extend(blocks.into_iter().filter_map(|block| match block {
                 Block::Text(text) => Some(text),
                 _ => None,

@@ -36,7 +36,7 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     let list = fields.list("tools")?.unwrap_or_default();
     let offered = list.len();
     tools::decode(list, &fields.at("tools"), &mut request, &mut losses)?;
-    items::decode(fields.take("input"), fields.at("input"), &mut request, &mut losses)?;
+    items::decode(&mut fields, &mut request, &mut losses)?;
     if offered > 0 && request.tools.is_empty() {
         losses.refuse("tools", "its only tools run at their own vendor");
     }
@@ -67,7 +67,11 @@ fn effort(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Effort, WireEr
     Ok(effort)
 }
 
-fn text_options(fields: &mut Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
+fn text_options(
+    fields: &mut Fields<'_>,
+    request: &mut Request,
+    losses: &mut Losses,
+) -> Result<(), WireError> {
     let Some(mut text) = fields.object("text")? else { return Ok(()) };
     request.verbosity = text.text("verbosity")?;
     if let Some(mut format) = text.object("format")? {
@@ -87,10 +91,10 @@ fn text_options(fields: &mut Fields<'_>, request: &mut Request, losses: &mut Los
 }
 
 fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {
-    let path = fields.at("tool_choice");
-    let wrong = || WireError::new(path.clone(), "auto, none, required or a tool");
+    let choice = fields.take("tool_choice");
+    let wrong = || fields.wrong("tool_choice", "auto, none, required or a tool");
     let named = |value: &Tree<'_>| Some(flat_name(value.text("namespace"), value.text("name")?));
-    match fields.take("tool_choice") {
+    match choice {
         None => Ok(None),
         Some(Tree::Text(word)) => match word.as_ref() {
             "auto" => Ok(Some(ToolChoice::Auto)),

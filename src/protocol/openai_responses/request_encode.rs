@@ -23,7 +23,8 @@ const ID_LENGTH: usize = 64;
 /// Writes a request.
 pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, Losses) {
     let mut losses = Losses::default();
-    let mut writer = Writer { target, losses: &mut losses, input: Vec::new() };
+    let length = request.length();
+    let mut writer = Writer { target, losses: &mut losses, input: Vec::with_capacity(length) };
     writer.conversation(request);
     let input = writer.input;
     let has_tools = !request.tools.is_empty();
@@ -31,7 +32,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let reasons = target.dialect.reasoning != ReasoningStyle::None;
     let reasoning = reasoning(request, reasons, &mut losses);
     lost(request, &mut losses);
-    let body = pen::long_object(input.len(), |pen| {
+    let body = pen::long_object(length, |pen| {
         pen.put("model", target.model);
         let instructions = (!request.system.is_empty()).then(|| request.system.join("\n\n"));
         pen.put_some("instructions", instructions);

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::base::pen;
+use crate::base::pen::{self, Pen, Put};
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, CallKind};
 use crate::ir::response::{Response, StopReason};
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_responses::item_encode::{
-    Call, Envelope, Message, Output, Part, Thought, kind_of, prefix, response_id,
+    Call, Envelope, Identities, Message, Part, Thought, kind_of, prefix, response_id,
 };
 use crate::protocol::openai_responses::{items, own_tools, tap, tools};
 use crate::protocol::unwrap::{INPUT, unwrapped};
@@ -85,48 +85,74 @@ pub(super) fn blocks(mut item: Fields<'_>, seed: &str, index: usize) -> Result<V
 /// Writes an answer.
 pub(super) fn encode(answered: &Response, answer: &AnswerContext) -> (String, Losses) {
     let mut losses = Losses::default();
-    let known = tools::identities(&answer.tools);
-    let stem = answer.request_id.trim_start_matches("req_");
-    let mut output = Output::default();
-    for block in &answered.blocks {
+    if answered.blocks.iter().any(|block| matches!(block, Block::Media(_))) {
+        losses.degrade("answer", "an image in the answer has no place in Responses");
+    }
+    let id = response_id(answered.id.as_deref(), answer);
+    let end = Some((&answered.stop, &answered.usage));
+    let output = Items { blocks: &answered.blocks, answer };
+    let envelope = Envelope { id: &id, answer, output: &output, end };
+    (pen::long(answered.length(), &envelope), losses)
+}
+
+/// Blocks as output items.
+struct Items<'a> {
+    blocks: &'a [Block],
+    answer: &'a AnswerContext,
+}
+
+impl Put for Items<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let known = tools::identities(&self.answer.tools);
+        pen.list(|pen| {
+            let mut written = 0;
+            for block in self.blocks {
+                written += self.item(block, written, &known, pen);
+            }
+        });
+    }
+}
+
+impl Items<'_> {
+    /// Writes what a block is, before which so many items stand; how many it is.
+    fn item(&self, block: &Block, before: usize, known: &Identities, pen: &mut Pen<'_>) -> usize {
+        let stem = self.answer.request_id.trim_start_matches("req_");
         let id = |prefix: &str, number: usize| format!("{prefix}{stem}{number}");
-        let message = |text: &str, refusal: bool, output: &mut Output| {
+        let mut message = |text: &str, refusal: bool| {
             let part = Some(Part { text, refusal });
-            output.push(&Message { id: &id("msg_", output.len), part, status: "completed" });
+            pen.add(&Message { id: &id("msg_", before), part, status: "completed" });
         };
         match block {
-            Block::Text(text) => message(text, false, &mut output),
-            Block::Refusal(text) => message(text, true, &mut output),
+            Block::Text(text) => message(text, false),
+            Block::Refusal(text) => message(text, true),
             Block::Reasoning(thought) => {
-                let text = if answer.show_reasoning { thought.text.as_str() } else { "" };
-                output.push(&Thought { id: &id("rs_", output.len), text, state: thought.state.as_ref() });
+                let text = if self.answer.show_reasoning { thought.text.as_str() } else { "" };
+                pen.add(&Thought { id: &id("rs_", before), text, state: thought.state.as_ref() });
             }
             Block::Call(call) => {
                 if let Some(state) = &call.state {
-                    output.push(&Thought { id: &id("rs_", output.len), text: "", state: Some(state) });
+                    pen.add(&Thought { id: &id("rs_", before), text: "", state: Some(state) });
                 }
-                let kind = kind_of(&call.name, call.free_form, &known);
+                let number = before + usize::from(call.state.is_some());
+                let kind = kind_of(&call.name, call.free_form, known);
                 let arguments = match kind {
                     CallKind::Custom if !call.free_form => Cow::Owned(unwrapped(&call.arguments, INPUT)),
                     _ if call.arguments.is_empty() && !call.free_form => Cow::Borrowed("{}"),
                     _ => Cow::Borrowed(call.arguments.as_str()),
                 };
-                output.push(&Call {
-                    item_id: &id(prefix(kind), output.len),
+                pen.add(&Call {
+                    item_id: &id(prefix(kind), number),
                     call_id: &call.id,
                     name: &call.name,
                     kind,
                     arguments: &arguments,
                     status: "completed",
-                    known: &known,
+                    known,
                 });
+                return number + 1 - before;
             }
-            Block::Media(_) => losses.degrade("answer", "an image in the answer has no place in Responses"),
-            Block::Result(_) => {}
+            Block::Media(_) | Block::Result(_) => return 0,
         }
+        1
     }
-    let id = response_id(answered.id.as_deref(), answer);
-    let end = Some((&answered.stop, &answered.usage));
-    let envelope = Envelope { id: &id, answer, output: &output, end };
-    (pen::long_object(output.size(), |pen| envelope.members(pen)), losses)
 }

@@ -1,0 +1,106 @@
+//! A chunk of a Chat stream, read whole before anything of it is told: one that breaks in its middle
+//! tells nothing.
+
+use std::borrow::Cow;
+
+use crate::base::tree::Tree;
+use crate::ir::response::Usage;
+use crate::protocol::fields::Fields;
+use crate::protocol::openai_chat::tap;
+use crate::protocol::wire::WireError;
+
+/// A chunk.
+pub(super) struct Chunk<'a> {
+    pub(super) id: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) choices: Vec<Choice<'a>>,
+    pub(super) usage: Option<Usage>,
+}
+
+/// What it adds to one of the answers.
+pub(super) struct Choice<'a> {
+    pub(super) index: u64,
+    pub(super) delta: Option<ChoiceDelta<'a>>,
+    pub(super) finish_reason: Option<Cow<'a, str>>,
+}
+
+/// What an answer says next.
+pub(super) struct ChoiceDelta<'a> {
+    pub(super) content: Option<Tree<'a>>,
+    pub(super) refusal: Option<Cow<'a, str>>,
+    pub(super) reasoning_content: Option<Cow<'a, str>>,
+    pub(super) reasoning: Option<Tree<'a>>,
+    pub(super) reasoning_details: Vec<Tree<'a>>,
+    pub(super) tool_calls: Vec<CallDelta<'a>>,
+}
+
+/// A piece of a call.
+pub(super) struct CallDelta<'a> {
+    pub(super) index: Option<u64>,
+    pub(super) id: Option<String>,
+    pub(super) function: Option<Function<'a>>,
+    pub(super) custom: Option<Function<'a>>,
+    pub(super) extra_content: Option<Tree<'a>>,
+}
+
+/// A piece of what is called, and with what.
+pub(super) struct Function<'a> {
+    pub(super) name: Option<String>,
+    pub(super) arguments: Option<Tree<'a>>,
+}
+
+impl<'a> Chunk<'a> {
+    pub(super) fn read(text: &'a str) -> Result<Self, WireError> {
+        let mut fields = Fields::parse(text)?;
+        let choices = fields.objects("choices")?;
+        Ok(Self {
+            id: fields.text("id")?,
+            model: fields.text("model")?,
+            choices: choices.map(|choice| Choice::read(choice?)).collect::<Result<_, _>>()?,
+            usage: fields.take("usage").and_then(|usage| tap::usage_of(&usage)),
+        })
+    }
+}
+
+impl<'a> Choice<'a> {
+    fn read(mut choice: Fields<'a>) -> Result<Self, WireError> {
+        Ok(Self {
+            index: choice.count("index")?.unwrap_or(0),
+            delta: choice.object("delta")?.map(ChoiceDelta::read).transpose()?,
+            finish_reason: choice.word("finish_reason")?,
+        })
+    }
+}
+
+impl<'a> ChoiceDelta<'a> {
+    fn read(mut delta: Fields<'a>) -> Result<Self, WireError> {
+        let calls = delta.objects("tool_calls")?;
+        Ok(Self {
+            content: delta.take("content"),
+            refusal: delta.word("refusal")?,
+            reasoning_content: delta.word("reasoning_content")?,
+            reasoning: delta.take("reasoning"),
+            reasoning_details: delta.list("reasoning_details")?.unwrap_or_default(),
+            tool_calls: calls.map(|call| CallDelta::read(call?)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl<'a> CallDelta<'a> {
+    fn read(mut call: Fields<'a>) -> Result<Self, WireError> {
+        Ok(Self {
+            index: call.count("index")?,
+            id: call.text("id")?,
+            function: call.object("function")?.map(Function::read).transpose()?,
+            custom: call.object("custom")?.map(Function::read).transpose()?,
+            extra_content: call.take("extra_content"),
+        })
+    }
+}
+
+impl<'a> Function<'a> {
+    fn read(mut function: Fields<'a>) -> Result<Self, WireError> {
+        let name = function.text("name")?;
+        Ok(Self { name, arguments: function.take("arguments").or_else(|| function.take("input")) })
+    }
+}
