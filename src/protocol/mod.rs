@@ -307,6 +307,24 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_tells_an_error_is_none() {
+        for (protocol, text) in [
+            (
+                Protocol::OpenaiChat,
+                r#"{"id":"1","error":{"message":"m"},"choices":[{"message":{"content":"x"}}]}"#,
+            ),
+            (Protocol::OpenaiResponses, r#"{"error":{"message":"m"},"output":[]}"#),
+            (Protocol::OpenaiResponses, r#"{"id":"1","status":"failed","output":[]}"#),
+            (Protocol::Anthropic, r#"{"type":"error","error":{"message":"m"},"content":[]}"#),
+            (Protocol::Gemini, r#"{"error":{"message":"m"},"candidates":[]}"#),
+        ] {
+            let codec = protocol.codec();
+            assert_eq!(codec.tap_whole(text, &mut Facts::default()).kind, tap::Kind::Failure, "{text}");
+            assert!(codec.wire().decode_response(text, "seed").is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn names_go_into_paths_and_come_out_again() {
         for name in ["gpt-5", "openai/gpt-5:free", "ä b?#%", "a%2Fb"] {
             assert_eq!(percent_decoded(&percent_encoded(name)), name);

@@ -3,6 +3,7 @@
 use llmgate::ir::request::{Block, Request, ResultPart, Role, Source};
 use llmgate::protocol::Protocol;
 use llmgate::protocol::dialect::Dialect;
+use llmgate::protocol::tap::Facts;
 use llmgate::protocol::wire::{AnswerContext, TargetContext};
 
 use crate::support::crossing::{self, REQUEST_ID, called, model, pairs};
@@ -159,6 +160,19 @@ fn without_state(blocks: &mut Vec<Block>) {
         }
     }
     blocks.retain(|block| !matches!(block, Block::Reasoning(thought) if thought.text.is_empty()));
+}
+
+#[test]
+fn a_translated_answer_tells_what_the_tap_hears_of_it() {
+    for (from, to) in pairs().filter(|(from, to)| from != to) {
+        for fixture in fixtures::all("responses", from.name()) {
+            let mut heard = Facts::default();
+            from.codec().tap_whole(&fixture.text, &mut heard);
+            let told = crossing::crossing(from, to, AnswerContext::default());
+            let told = told.whole(&fixture.text).unwrap().facts;
+            assert_eq!(told, Facts { id: None, ..heard }, "{} for {}", fixture.name, to.name());
+        }
+    }
 }
 
 #[test]
