@@ -1,5 +1,7 @@
 //! The items of a Responses conversation -> turns.
 
+use std::borrow::Cow;
+
 use crate::base::pen;
 use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
@@ -41,7 +43,7 @@ pub(super) fn decode(
 fn item(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     item.skip("id");
     let status = item.take("status");
-    let kind = item.word("type")?.unwrap_or("message".into());
+    let kind = item.word("type")?.unwrap_or(Cow::Borrowed("message"));
     match kind.as_ref() {
         "message" => return message(item, request, losses),
         "reasoning" => push(request, Role::Assistant, Block::Reasoning(reasoning(&mut item)?)),

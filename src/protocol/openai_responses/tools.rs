@@ -57,7 +57,7 @@ pub(super) fn decode(
 
 /// The type of a tool.
 fn kind_of<'a>(tool: &mut Fields<'a>) -> Result<Cow<'a, str>, WireError> {
-    Ok(tool.word("type")?.unwrap_or("function".into()))
+    Ok(tool.word("type")?.unwrap_or(Cow::Borrowed("function")))
 }
 
 fn add(tool: Option<Tool>, request: &mut Request) {
