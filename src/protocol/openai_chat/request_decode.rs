@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
-    Block, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source,
-    Tool, ToolCall, ToolChoice, ToolForm, ToolResult, Turn,
+    Block, CallKind, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling,
+    Source, Tool, ToolCall, ToolChoice, ToolForm, ToolIdentity, ToolResult, Turn,
 };
 use crate::protocol::fields::{Fields, data_url};
 use crate::protocol::wire::WireError;
@@ -314,12 +314,10 @@ fn custom_tool(mut custom: Fields) -> Result<Tool, WireError> {
         let grammar = format.get("grammar")?;
         Some(grammar.get("definition")?.as_str()?.to_owned())
     });
-    Ok(Tool {
-        name: custom.required_text("name")?,
-        description: custom.text("description")?,
-        form: ToolForm::FreeForm { grammar },
-        identity: None,
-    })
+    let name = custom.required_text("name")?;
+    let identity = Some(ToolIdentity { namespace: None, name: name.clone(), kind: CallKind::Custom });
+    let description = custom.text("description")?;
+    Ok(Tool { name, description, form: ToolForm::FreeForm { grammar }, identity })
 }
 
 fn choice(fields: &mut Fields) -> Result<Option<ToolChoice>, WireError> {

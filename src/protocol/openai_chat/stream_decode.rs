@@ -39,7 +39,12 @@ enum Voice {
 
 struct Call {
     index: u64,
-    id: BlockId,
+    /// The id it came with; may be empty.
+    given: String,
+    free_form: bool,
+    /// Its block, once its name is known; some servers send it late. What came of its arguments before.
+    id: Option<BlockId>,
+    early: String,
 }
 
 #[derive(Deserialize)]
@@ -175,39 +180,67 @@ impl Decoder {
         let free_form = call.custom.is_some();
         let function = call.function.or(call.custom);
         let (name, arguments) = function.map_or((None, None), |function| (function.name, function.arguments));
-        // Some servers count no index: a new id is a new call.
-        let known = match call.index {
-            Some(index) => self.calls.iter().find(|known| known.index == index).map(|known| known.id),
-            None if call.id.is_none() => self.calls.last().map(|known| known.id),
-            None => None,
-        };
-        let id = known.unwrap_or_else(|| {
+        let (name, given) = (name.unwrap_or_default(), call.id.unwrap_or_default());
+        let place = self.place(call.index, &given, !name.is_empty()).unwrap_or_else(|| {
             let index = call.index.unwrap_or(self.calls.len() as u64);
-            let given = call.id.filter(|id| !id.is_empty());
-            let kind = BlockKind::Call {
-                id: given.unwrap_or_else(|| call_id(&self.seed, self.calls.len())),
-                name: name.unwrap_or_default(),
-                free_form,
-            };
-            let id = self.block(kind, out);
-            self.calls.push(Call { index, id });
-            id
+            self.calls.push(Call { index, given, free_form, id: None, early: String::new() });
+            self.calls.len() - 1
         });
+        let mut text = match arguments {
+            Some(Value::String(text)) => text,
+            None | Some(Value::Null) => String::new(),
+            // Some servers give the object itself.
+            Some(value) => value.to_string(),
+        };
+        let Some(known) = self.calls.get_mut(place) else { return };
+        if known.id.is_none() {
+            known.early.push_str(&text);
+            if name.is_empty() {
+                return;
+            }
+            text = std::mem::take(&mut known.early);
+        }
+        let Some(id) = self.begun(place, name, out) else { return };
         if let Some(extra) = call.extra_content.and_then(|raw| serde_json::from_str(raw.get()).ok()) {
             out.push(StreamEvent::BlockDelta {
                 id,
                 delta: Delta::State(State::of("openai-chat", vec![extra])),
             });
         }
-        let text = match arguments {
-            Some(Value::String(text)) => text,
-            None | Some(Value::Null) => String::new(),
-            // Some servers give the object itself.
-            Some(value) => value.to_string(),
-        };
         if !text.is_empty() {
             out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text) });
         }
+    }
+
+    /// The call that a delta belongs to. Some servers count no index, others give each call the same:
+    /// a new id is a new call. With an index it must have a name too, for there are servers that give
+    /// each piece an id.
+    fn place(&self, index: Option<u64>, given: &str, has_name: bool) -> Option<usize> {
+        let is_other =
+            |known: &Call| has_name && ![known.given.as_str(), given].contains(&"") && known.given != given;
+        match index {
+            Some(index) => {
+                let place = self.calls.iter().rposition(|known| known.index == index)?;
+                self.calls.get(place).is_some_and(|known| !is_other(known)).then_some(place)
+            }
+            None if given.is_empty() => self.calls.len().checked_sub(1),
+            None => self.calls.iter().rposition(|known| known.given == given),
+        }
+    }
+
+    /// The block of a call, which begins when its name is known.
+    fn begun(&mut self, place: usize, name: String, out: &mut Vec<StreamEvent>) -> Option<BlockId> {
+        let call = self.calls.get_mut(place)?;
+        if call.id.is_none() {
+            let id = BlockId(self.next);
+            self.next += 1;
+            let given = Some(call.given.clone()).filter(|given| !given.is_empty());
+            let given = given.unwrap_or_else(|| call_id(&self.seed, place));
+            let kind = BlockKind::Call { id: given, name, free_form: call.free_form };
+            out.push(StreamEvent::BlockStart { id, kind });
+            call.id = Some(id);
+        }
+        call.id
     }
 
     fn block(&mut self, kind: BlockKind, out: &mut Vec<StreamEvent>) -> BlockId {
@@ -242,7 +275,11 @@ impl Decoder {
         }
         self.close(out);
         let has_call = !self.calls.is_empty();
-        out.extend(self.calls.drain(..).map(|call| StreamEvent::BlockEnd { id: call.id }));
+        for place in 0..self.calls.len() {
+            let ended = self.begun(place, String::new(), out).map(|id| StreamEvent::BlockEnd { id });
+            out.extend(ended);
+        }
+        self.calls.clear();
         if !self.usage.is_empty() {
             out.push(StreamEvent::Usage(self.usage));
         }
