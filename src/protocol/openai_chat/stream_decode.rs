@@ -212,19 +212,22 @@ impl Decoder {
         }
     }
 
-    /// The call that a delta belongs to. Some servers count no index, others give each call the same:
-    /// a new id is a new call. With an index it must have a name too, for there are servers that give
-    /// each piece an id.
+    /// The call that a delta belongs to. Some servers count no index, others give each call the same,
+    /// or the head of a call another than its rest: an id that is not known begins a call (with an
+    /// index only if a name comes with it, for there are servers that give each piece an id), and a
+    /// piece with neither id nor name is never a new one.
     fn place(&self, index: Option<u64>, given: &str, has_name: bool) -> Option<usize> {
+        let of_id = || self.calls.iter().rposition(|known| !given.is_empty() && known.given == given);
+        let last = || self.calls.len().checked_sub(1).filter(|_| given.is_empty() && !has_name);
+        let Some(index) = index else {
+            return if given.is_empty() { self.calls.len().checked_sub(1) } else { of_id() };
+        };
         let is_other =
             |known: &Call| has_name && ![known.given.as_str(), given].contains(&"") && known.given != given;
-        match index {
-            Some(index) => {
-                let place = self.calls.iter().rposition(|known| known.index == index)?;
-                self.calls.get(place).is_some_and(|known| !is_other(known)).then_some(place)
-            }
-            None if given.is_empty() => self.calls.len().checked_sub(1),
-            None => self.calls.iter().rposition(|known| known.given == given),
+        match self.calls.iter().rposition(|known| known.index == index) {
+            Some(place) => self.calls.get(place).is_some_and(|known| !is_other(known)).then_some(place),
+            None if has_name => None,
+            None => of_id().or_else(last),
         }
     }
 
