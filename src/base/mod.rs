@@ -16,6 +16,7 @@ pub mod private;
 pub mod quote;
 pub mod secret;
 pub mod sort;
+pub mod spare;
 pub mod splice;
 pub mod sse;
 pub mod table;

@@ -37,7 +37,7 @@ pub fn returned(incoming: &Incoming) -> Headers {
     let passes = |name: &str| {
         RETURNED.contains(&name) || RETURNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     };
-    let mut headers = Headers::default();
+    let mut headers = Headers::roomy();
     for (name, value) in incoming.headers().filter(|(name, _)| passes(name)) {
         headers.push(name.to_owned(), value);
     }

@@ -70,6 +70,12 @@ pub type SharedClient = Rc<RefCell<dyn Client>>;
 pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
+    /// None yet, with room for those of an answer.
+    pub fn roomy() -> Self {
+        const MOST: usize = 16;
+        Self(Vec::with_capacity(MOST))
+    }
+
     /// Adds a header.
     pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
         self.0.push((name.into(), value.into()));
@@ -153,9 +159,10 @@ impl Line {
     pub fn whole(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<(), Stop> {
         self.phase.set(Phase::Committed);
         self.status.set(status);
-        self.tape.answers(status, &headers.borrowed());
+        let headers = headers.borrowed();
+        self.tape.answers(status, &headers);
         self.tape.sends(body);
-        let result = self.client.borrow_mut().whole(status, &headers.borrowed(), body);
+        let result = self.client.borrow_mut().whole(status, &headers, body);
         self.check(result)
     }
 

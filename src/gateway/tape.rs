@@ -178,7 +178,11 @@ pub enum Mask {
     Nothing,
 }
 
+/// A header as it is shown. A cookie is a credential, and nobody's business here.
 fn header(name: &str, value: &str) -> String {
+    if name == "set-cookie" {
+        return format!("{name}: ***");
+    }
     [name, ": ", &harmless(value)].concat()
 }
 

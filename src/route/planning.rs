@@ -60,18 +60,17 @@ impl Snapshot {
             .and_then(|(route, key)| moment.health.last_of(key, &route.alias, moment.purpose, moment.now));
         let mut health = moment.health.lock();
         for mut group in groups {
-            for member in std::mem::take(&mut group.members) {
+            group.members.retain(|member| {
                 let candidate = &member.candidate;
                 let foreign = only_host.is_some_and(|host| host != candidate.provider.origin());
                 let why = health
                     .empty_bucket(candidate, member.tokens, moment.now)
                     .or_else(|| if question.bypasses() { None } else { health.ill(candidate, moment.now) })
                     .or_else(|| foreign.then_some(Skip::AuthMode));
-                match why {
-                    Some(why) => plan.skip(member.candidate, why),
-                    None => group.members.push(member),
-                }
-            }
+                let fits = why.is_none();
+                why.into_iter().for_each(|why| plan.skip(candidate.clone(), why));
+                fits
+            });
             plan.candidates.extend(ordered(group, &mut health, moment));
         }
         if let Some(target) = kept {
@@ -93,24 +92,29 @@ impl Snapshot {
         let mut fit: Vec<TargetId> = Vec::new();
         let several = groups.iter().map(|group| group.members.len()).sum::<usize>() > 1;
         for group in groups {
-            for mut member in std::mem::take(&mut group.members) {
+            group.members.retain_mut(|member| {
                 let target = &member.candidate.target;
                 let factor = health.factor(target);
-                match fit::unfit(&self.config, &member, &asked, factor) {
+                match fit::unfit(&self.config, member, &asked, factor) {
                     // What is switched off, or waits for other requests, in one place may be fit in
                     // another.
-                    Some(_) if plan.skipped.iter().any(|skipped| skipped.candidate.target == *target) => {}
-                    Some(why) => plan.skip(member.candidate, why),
-                    None if fit.contains(target) => {}
+                    Some(_) if plan.skipped.iter().any(|skipped| skipped.candidate.target == *target) => {
+                        false
+                    }
+                    Some(why) => {
+                        plan.skip(member.candidate.clone(), why);
+                        false
+                    }
+                    None if fit.contains(target) => false,
                     None => {
                         fit.extend(several.then(|| target.clone()));
-                        if counts_tokens(&member) {
+                        if counts_tokens(member) {
                             member.tokens = fit::tokens(&member.candidate, asked.content().size, factor);
                         }
-                        group.members.push(member);
+                        true
                     }
                 }
-            }
+            });
         }
         plan.skipped.retain(|skipped| !fit.contains(&skipped.candidate.target));
     }

@@ -5,8 +5,13 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::spare::Spares;
+
 /// The buffer's first size: a small request comes in one read.
 const SMALL: usize = 4 * 1024;
+
+/// Buffers that were given back.
+static ROOMS: Spares = Spares::new(SMALL, 16);
 
 /// A client's bytes, in order.
 pub(super) struct Inlet<S = Arc<TcpStream>> {
@@ -59,7 +64,7 @@ impl<S: Source> Inlet<S> {
     /// Gives the room back if nothing waits in it: a connection that is idle or streams has none.
     pub(super) fn shrink(&mut self) {
         if self.start == self.end {
-            self.room = Vec::new();
+            ROOMS.give(std::mem::take(&mut self.room));
         }
     }
 
@@ -67,12 +72,14 @@ impl<S: Source> Inlet<S> {
     /// [`io::ErrorKind::TimedOut`].
     pub(super) fn fill(&mut self, wait: Duration) -> io::Result<usize> {
         if self.end == self.room.len() {
-            if self.start > 0 {
+            if self.room.is_empty() {
+                self.room = ROOMS.take();
+            } else if self.start > 0 {
                 self.room.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;
             } else {
-                self.room.resize((self.room.len() * 2).max(SMALL), 0);
+                self.room.resize(self.room.len() * 2, 0);
             }
         }
         self.limit(wait)?;

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ureq::http::header::CONTENT_TYPE;
-use ureq::http::{HeaderMap, HeaderValue, Request};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use crate::base::secret::Secret;
 use crate::config::DEMO_URL;
@@ -183,11 +183,14 @@ fn played(call: &Call<'_>, watch: watch::Guard) -> Incoming {
 }
 
 fn attempt(agent: &ureq::Agent, call: &Call<'_>) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-    let mut request = Request::post(call.url);
+    let mut request = Request::post(call.url).body(call.body)?;
+    let headers = request.headers_mut();
+    headers.reserve(call.headers.len());
     for (name, value) in call.headers {
-        request = request.header(name.as_ref(), value.as_ref());
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(ureq::http::Error::from)?;
+        headers.append(name, HeaderValue::from_str(value).map_err(ureq::http::Error::from)?);
     }
-    agent.run(request.body(call.body)?)
+    agent.run(request)
 }
 
 impl Incoming {

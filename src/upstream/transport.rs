@@ -2,8 +2,8 @@
 //!
 //! Waits at most a slice at a time and asks the watch in between. A write that a slice cuts
 //! resumes where it stopped. What is to be sent is gathered first, so that a head and a small body
-//! leave in one write; the buffers grow with need and are given back when the request is sent:
-//! an open stream costs a few KiB.
+//! leave in one write; the buffers grow with need and are given back when the request is sent, for
+//! the next one that is: an open stream costs a few KiB.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use crate::base::os::{self, Peek};
+use crate::base::spare::Spares;
 use crate::upstream::watch;
 
 /// A plain socket to a provider or its proxy.
@@ -21,6 +22,8 @@ pub(super) struct SliceTransport {
     buffers: GrowingBuffers,
     read_slice: Duration,
     write_slice: Duration,
+    /// Bytes came since it was asked whether it is open.
+    heard: bool,
 }
 
 impl SliceTransport {
@@ -29,7 +32,7 @@ impl SliceTransport {
         socket.set_read_timeout(Some(watch::SLICE))?;
         socket.set_write_timeout(Some(watch::SLICE))?;
         let buffers = GrowingBuffers::default();
-        Ok(Self { socket, buffers, read_slice: watch::SLICE, write_slice: watch::SLICE })
+        Ok(Self { socket, buffers, read_slice: watch::SLICE, write_slice: watch::SLICE, heard: false })
     }
 
     fn send_gathered(&mut self) -> io::Result<()> {
@@ -57,6 +60,7 @@ impl SliceTransport {
                 Ok(count) => {
                     self.buffers.input_appended(count);
                     if count > 0 {
+                        self.heard = true;
                         watch::heard();
                         watch::look()?;
                     }
@@ -112,9 +116,12 @@ impl Transport for SliceTransport {
         Ok(self.receive()? > 0)
     }
 
-    /// Asked before a pooled connection is used again and before it goes back to the pool: bytes
-    /// that nobody asked for make it as useless as its end does.
+    /// Asked when a connection goes back to the pool, right behind an answer, and again before it is
+    /// used. The second time is looked: bytes that nobody asked for make it as useless as its end does.
     fn is_open(&mut self) -> bool {
+        if std::mem::take(&mut self.heard) {
+            return true;
+        }
         let open = watch::may_reuse() && os::peek(&self.socket) == Peek::Quiet;
         if open {
             watch::reusing();
@@ -132,6 +139,11 @@ const OUTPUT_FULL: usize = 256 * 1024;
 const OUTPUT_ROOM: usize = 8 * 1024;
 /// So many bytes are gathered before they are sent.
 const OUTPUT_START: usize = 8 * 1024;
+/// An output's first size: what is gathered, and room behind it.
+const OUTPUT_SMALL: usize = OUTPUT_START + OUTPUT_ROOM;
+
+/// Outputs of requests that were sent, for those that come.
+static OUTPUTS: Spares = Spares::new(OUTPUT_SMALL, 8);
 
 /// Buffers that grow with need.
 #[derive(Debug, Default)]
@@ -168,16 +180,17 @@ impl GrowingBuffers {
     }
 
     fn give_back_output(&mut self) {
-        self.output = Vec::new();
+        OUTPUTS.give(std::mem::take(&mut self.output));
         self.output_size = 0;
     }
 
     fn make_output(&mut self) {
+        if self.output.is_empty() {
+            self.output = OUTPUTS.take();
+        }
         self.output_size = self.output_size.max(OUTPUT_START);
-        let room =
-            if self.output_size > OUTPUT_START { self.output_size } else { self.gathered + OUTPUT_ROOM };
-        if self.output.len() < room {
-            self.output.resize(room, 0);
+        if self.output.len() < self.output_size {
+            self.output.resize(self.output_size, 0);
         }
     }
 

@@ -15,9 +15,12 @@ pub(super) fn write_both(mut socket: &TcpStream, first: &[u8], second: &[u8]) ->
     while sent < first.len() + second.len() {
         let since = clock::now();
         let head = first.get(sent..).unwrap_or_default();
-        let body = second.get(sent.saturating_sub(first.len())..);
-        let both = [IoSlice::new(head), IoSlice::new(body.unwrap_or_default())];
-        match socket.write_vectored(&both) {
+        let body = second.get(sent.saturating_sub(first.len())..).unwrap_or_default();
+        let wrote = match head.is_empty() {
+            true => socket.write(body),
+            false => socket.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]),
+        };
+        match wrote {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
                 sent += count;

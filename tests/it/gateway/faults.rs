@@ -267,6 +267,33 @@ fn a_pooled_connection_that_died_is_replaced_once() {
 }
 
 #[test]
+fn a_pooled_connection_with_bytes_that_nobody_asked_for_is_left() {
+    for lane in &LANES {
+        let rogue = Rogue::start(vec![
+            Box::new(move |visit| {
+                visit.request();
+                visit.answer(&lane.pong(UPSTREAM));
+                visit.wait();
+                visit.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+                visit.tell("strayed");
+            }),
+            Box::new(move |visit| {
+                visit.request();
+                visit.tell("fresh");
+                visit.answer(&lane.pong(UPSTREAM));
+            }),
+        ]);
+        let proxy = Proxy::start(&lane.config(&rogue.url()));
+        assert_eq!(proxy.post(&lane.path(ASKED), &lane.ping(ASKED)).status(), 200);
+        rogue.go();
+        assert_eq!(rogue.told(), "strayed");
+        let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+        assert_eq!((answer.status(), answer.text()), (200, lane.pong(ASKED)));
+        assert_eq!(rogue.told(), "fresh");
+    }
+}
+
+#[test]
 fn only_a_pooled_connection_is_replaced_and_only_once() {
     let lane = lane(Protocol::OpenaiChat);
     // A fresh one that dies is not.

@@ -118,6 +118,21 @@ fn without_bodies_a_trace_holds_an_excerpt_and_replay_says_so() {
 }
 
 #[test]
+fn a_providers_cookie_is_in_no_trace() {
+    let home = Folder::new("trace-cookie");
+    let file = home.file("trace.jsonl");
+    let lane = &LANES[0];
+    let reply = Reply::json(200, &lane.pong(UPSTREAM)).header("Set-Cookie", "__cf_bm=marked; HttpOnly");
+    let provider = Provider::with(reply);
+    let proxy = Proxy::start(&lane.config_with(&provider.url(), "", &traced(&file, "log: {bodies: true}")));
+    assert_eq!(proxy.post(&lane.path(ASKED), &lane.ping(ASKED)).status(), 200);
+    proxy.server.drain();
+    let heard = &lines(&file)[2]["headers"];
+    assert!(heard.as_array().unwrap().contains(&json!("set-cookie: ***")), "{heard}");
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("marked"));
+}
+
+#[test]
 fn every_way_to_end_has_its_outcome() {
     let home = Folder::new("trace-outcomes");
     let file = home.file("trace.jsonl");
