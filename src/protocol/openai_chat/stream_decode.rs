@@ -16,6 +16,9 @@ use crate::protocol::openai_chat::response::{call_id, stop};
 use crate::protocol::openai_chat::tap;
 use crate::protocol::wire::{StreamDecoder, WireError};
 
+/// About so many bytes of arguments wait for the name of their call.
+const MOST_EARLY: usize = 64 * 1024;
+
 /// Reads one stream.
 pub(super) struct Decoder {
     seed: String,
@@ -186,19 +189,16 @@ impl Decoder {
             self.calls.push(Call { index, given, free_form, id: None, early: String::new() });
             self.calls.len() - 1
         });
-        let mut text = match arguments {
+        let text = match arguments {
             Some(Value::String(text)) => text,
             None | Some(Value::Null) => String::new(),
             // Some servers give the object itself.
             Some(value) => value.to_string(),
         };
-        let Some(known) = self.calls.get_mut(place) else { return };
-        if known.id.is_none() {
-            known.early.push_str(&text);
-            if name.is_empty() {
-                return;
-            }
-            text = std::mem::take(&mut known.early);
+        let nameless = self.calls.get_mut(place).filter(|call| call.id.is_none() && name.is_empty());
+        if let Some(call) = nameless.filter(|call| call.early.len() < MOST_EARLY) {
+            call.early.push_str(&text);
+            return;
         }
         let Some(id) = self.begun(place, name, out) else { return };
         if let Some(extra) = call.extra_content.and_then(|raw| serde_json::from_str(raw.get()).ok()) {
@@ -242,6 +242,10 @@ impl Decoder {
             let kind = BlockKind::Call { id: given, name, free_form: call.free_form };
             out.push(StreamEvent::BlockStart { id, kind });
             call.id = Some(id);
+            let early = std::mem::take(&mut call.early);
+            if !early.is_empty() {
+                out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(early) });
+            }
         }
         call.id
     }
