@@ -11,6 +11,7 @@ use crate::ir::names::{fit_id, fit_name};
 use crate::ir::request::{Block, Reasoning, Request, ResultPart, Role, ToolCall, ToolResult, Turn};
 use crate::protocol::dialect::Dialect;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 /// The result of a call that has none.
 const NO_OUTPUT: &str = "[no output recorded]";
@@ -42,8 +43,9 @@ struct Draft<'a, 'b> {
     dialect: &'a Dialect,
     losses: &'b mut Losses,
     entries: Vec<Entry<'a>>,
-    /// Calls that wait for their result: entry, and place among its calls.
-    open: Table<&'a str, (usize, usize)>,
+    /// Calls that wait for their result: entry, and place among its calls. Calls of one turn may share
+    /// an id; their results come in their order.
+    open: Table<&'a str, VecDeque<(usize, usize)>>,
     /// The ids of calls; the target wants each once.
     used: Table<String, ()>,
 }
@@ -132,7 +134,9 @@ impl<'a> Draft<'a, '_> {
         entry.blocks.push(block);
         entry.calls.push((id, None));
         let place = (self.entries.len() - 1, self.entries.last().map_or(0, |entry| entry.calls.len() - 1));
-        self.open.insert(&call.id, place);
+        let waiting = self.open.get_or_default(&call.id);
+        waiting.retain(|(entry, _)| *entry == place.0);
+        waiting.push_back(place);
     }
 
     fn result(&mut self, result: &'a ToolResult, path: &str, index: usize) {
@@ -150,7 +154,7 @@ impl<'a> Draft<'a, '_> {
             // A failure without a word is refused.
             content.push(Wire::text(NO_OUTPUT));
         }
-        let place = self.open.remove(result.id.as_str());
+        let place = self.open.get_mut(result.id.as_str()).and_then(VecDeque::pop_front);
         let slot = place.and_then(|(entry, call)| self.entries.get_mut(entry)?.calls.get_mut(call));
         let Some((id, slot)) = slot else {
             self.losses.degrade(format!("{path}.blocks[{index}]"), "a result without its call");

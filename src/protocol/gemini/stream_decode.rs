@@ -234,9 +234,16 @@ fn stop(reason: &str) -> Option<StopReason> {
     Some(match reason {
         "" | "FINISH_REASON_UNSPECIFIED" => return None,
         "STOP" => StopReason::End,
-        "MAX_TOKENS" => StopReason::Limit,
-        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE"
-        | "MODEL_ARMOR" => StopReason::Refuse,
+        "MAX_TOKENS" | "CONTINUATION" => StopReason::Limit,
+        "SAFETY"
+        | "RECITATION"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "LANGUAGE"
+        | "MODEL_ARMOR"
+        | "ESCALATION"
+        | "PUP_LIMITED_DISABLED" => StopReason::Refuse,
         image if image.starts_with("IMAGE_") => StopReason::Refuse,
         other => StopReason::Other(other.to_owned()),
     })

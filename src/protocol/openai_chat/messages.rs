@@ -126,14 +126,21 @@ impl<'r> Writer<'r, '_, '_> {
             self.say("system", joined(request.system.iter().map(String::as_str), "\n\n"));
         }
         let mut called = Table::default();
-        for (index, turn) in request.turns.iter().enumerate() {
-            match turn.role {
-                Role::Instructions => self.instructions(turn),
-                Role::User => self.user(turn, &called),
-                Role::Assistant => {
-                    called.extend(calls(turn).map(|call| (call.id.as_str(), ())));
-                    self.assistant(turn, index);
+        let is_assistant = |turn: &Turn| turn.role == Role::Assistant;
+        let mut index = 0;
+        for turns in request.turns.chunk_by(|one, next| !is_assistant(one) && !is_assistant(next)) {
+            // Results must follow their calls at once, whatever was said before they came.
+            self.results(turns, &called);
+            for turn in turns {
+                match turn.role {
+                    Role::Instructions => self.instructions(turn),
+                    Role::User => self.user(turn, &called),
+                    Role::Assistant => {
+                        called.extend(calls(turn).map(|call| (call.id.as_str(), ())));
+                        self.assistant(turn, index);
+                    }
                 }
+                index += 1;
             }
         }
     }
@@ -153,14 +160,26 @@ impl<'r> Writer<'r, '_, '_> {
         }
     }
 
-    fn user(&mut self, turn: &'r Turn, called: &Table<&str, ()>) {
+    /// The results of calls, and what was in them that a result cannot hold.
+    fn results(&mut self, turns: &'r [Turn], called: &Table<&str, ()>) {
         let mut pictures = Vec::new();
+        for block in turns.iter().flat_map(|turn| &turn.blocks) {
+            if let Block::Result(result) = block
+                && called.contains_key(result.id.as_str())
+            {
+                self.result(result, &mut pictures);
+            }
+        }
+        let media = pictures.into_iter().filter_map(|media| self.media(media)).map(Part::Media).collect();
+        self.parts(media);
+    }
+
+    /// What else a user said.
+    fn user(&mut self, turn: &'r Turn, called: &Table<&str, ()>) {
         let mut parts = Vec::with_capacity(turn.blocks.len());
         for block in &turn.blocks {
             match block {
-                Block::Result(result) if called.contains_key(result.id.as_str()) => {
-                    self.result(result, &mut pictures)
-                }
+                Block::Result(result) if called.contains_key(result.id.as_str()) => {}
                 Block::Result(result) => {
                     self.losses.degrade("tool result", "it belongs to no call; sent as text of the user");
                     parts.push(Part::Text(result_text(result, &mut Vec::new())));
@@ -170,8 +189,6 @@ impl<'r> Writer<'r, '_, '_> {
                 Block::Call(_) | Block::Reasoning(_) => {}
             }
         }
-        let media = pictures.into_iter().filter_map(|media| self.media(media)).map(Part::Media).collect();
-        self.parts(media);
         self.parts(parts);
     }
 
@@ -209,14 +226,16 @@ impl<'r> Writer<'r, '_, '_> {
 
     fn assistant(&mut self, turn: &'r Turn, index: usize) {
         let mut message = Message { role: "assistant", ..Message::default() };
-        let said = joined(texts(turn), "\n\n");
+        let mut refused = joined(refusals(turn), "\n\n");
+        let mut said = joined(texts(turn), "\n\n");
+        if !refused.is_empty() && !self.target.dialect.is_openai {
+            // Elsewhere nobody knows the field, and an answer without words is refused.
+            said = joined(texts(turn).chain(refusals(turn)), "\n\n");
+            refused = Cow::default();
+        }
         if !said.is_empty() {
             message.content = Content::Text(said);
         }
-        let refused = turn.blocks.iter();
-        let refused = refused
-            .filter_map(|block| if let Block::Refusal(text) = block { Some(text.as_str()) } else { None });
-        let refused = joined(refused, "\n\n");
         message.refusal = (!refused.is_empty()).then_some(refused);
         message.tool_calls = calls(turn).map(|call| self.call(call, index)).collect();
         self.reasoning(turn, index, &mut message);
@@ -340,6 +359,14 @@ fn calls(turn: &Turn) -> impl Iterator<Item = &ToolCall> {
 fn texts(turn: &Turn) -> impl Iterator<Item = &str> {
     turn.blocks.iter().filter_map(|block| match block {
         Block::Text(text) if !text.is_empty() => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+/// The words of a turn with which the model refused.
+fn refusals(turn: &Turn) -> impl Iterator<Item = &str> {
+    turn.blocks.iter().filter_map(|block| match block {
+        Block::Refusal(text) if !text.is_empty() => Some(text.as_str()),
         _ => None,
     })
 }

@@ -5,8 +5,8 @@ use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
-    Block, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source,
-    Tool, ToolCall, ToolChoice, ToolForm, ToolResult, Turn,
+    Block, CallKind, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling,
+    Source, Tool, ToolCall, ToolChoice, ToolForm, ToolIdentity, ToolResult, Turn,
 };
 use crate::ir::schema::Schema;
 use crate::protocol::fields::{Fields, Objects, data_url};
@@ -307,12 +307,10 @@ fn function_tool(mut function: Fields<'_>, losses: &mut Losses) -> Result<Tool, 
 fn custom_tool(mut custom: Fields<'_>) -> Result<Tool, WireError> {
     let format = custom.take("format");
     let grammar = format.and_then(|format| format.get("grammar")?.text("definition").map(str::to_owned));
-    Ok(Tool {
-        name: custom.required_text("name")?,
-        description: custom.text("description")?,
-        form: ToolForm::FreeForm { grammar },
-        identity: None,
-    })
+    let name = custom.required_text("name")?;
+    let identity = Some(ToolIdentity { namespace: None, name: name.clone(), kind: CallKind::Custom });
+    let description = custom.text("description")?;
+    Ok(Tool { name, description, form: ToolForm::FreeForm { grammar }, identity })
 }
 
 fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {

@@ -39,7 +39,7 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
 pub(super) fn stop(reason: &str) -> StopReason {
     match reason {
         "stop" | "end_turn" | "eos" => StopReason::End,
-        "length" | "max_tokens" => StopReason::Limit,
+        "length" | "max_tokens" | "model_length" => StopReason::Limit,
         "tool_calls" | "function_call" => StopReason::ToolCalls,
         "content_filter" => StopReason::Refuse,
         other => StopReason::Other(other.to_owned()),
@@ -196,11 +196,11 @@ struct CallMember<'a> {
 impl Put for CallMember<'_> {
     fn write(&self, pen: &mut Pen<'_>) {
         let call = self.call;
-        let stands_for = !call.free_form && is_free_form(&call.name, self.answer);
-        let (kind, field) =
-            if call.free_form || stands_for { ("custom", "input") } else { ("function", "arguments") };
+        let offered = is_free_form(&call.name, self.answer);
+        let (kind, field) = if offered { ("custom", "input") } else { ("function", "arguments") };
         let text = match call.arguments.as_str() {
-            given if stands_for => Cow::Owned(unwrapped(given, INPUT)),
+            given if offered && !call.free_form => Cow::Owned(unwrapped(given, INPUT)),
+            given if call.free_form && !offered => Cow::Owned(pen::object(|pen| pen.put(INPUT, given))),
             "" if !call.free_form => Cow::Borrowed("{}"),
             given => Cow::Borrowed(given),
         };
@@ -216,7 +216,8 @@ impl Put for CallMember<'_> {
     }
 }
 
-/// Did the client offer a free-form tool of that name, for which a function may stand?
+/// Did the client offer a free-form tool of that name? A function may stand for it; and where none
+/// was offered, a function with the input as its one argument stands for a free-form call.
 pub(super) fn is_free_form(name: &str, answer: &AnswerContext) -> bool {
     let of_name = |tool: &&Tool| tool.name == name && matches!(tool.form, ToolForm::FreeForm { .. });
     answer.tools.iter().any(|tool| of_name(&tool))

@@ -17,6 +17,9 @@ use crate::protocol::openai_chat::request_decode;
 use crate::protocol::openai_chat::response::{call_id, stop};
 use crate::protocol::wire::{StreamDecoder, WireError};
 
+/// About so many bytes of arguments wait for the name of their call.
+const MOST_EARLY: usize = 64 * 1024;
+
 /// Reads one stream.
 pub(super) struct Decoder {
     seed: String,
@@ -40,7 +43,12 @@ enum Voice {
 
 struct Call {
     index: u64,
-    id: BlockId,
+    /// The id it came with; may be empty.
+    given: String,
+    free_form: bool,
+    /// Its block, once its name is known; some servers send it late. What came of its arguments before.
+    id: Option<BlockId>,
+    early: String,
 }
 
 impl Decoder {
@@ -126,39 +134,71 @@ impl Decoder {
         let free_form = call.custom.is_some();
         let function = call.function.or(call.custom);
         let (name, arguments) = function.map_or((None, None), |function| (function.name, function.arguments));
-        // Some servers count no index: a new id is a new call.
-        let known = match call.index {
-            Some(index) => self.calls.iter().find(|known| known.index == index).map(|known| known.id),
-            None if call.id.is_none() => self.calls.last().map(|known| known.id),
-            None => None,
-        };
-        let id = known.unwrap_or_else(|| {
+        let (name, given) = (name.unwrap_or_default(), call.id.unwrap_or_default());
+        let place = self.place(call.index, &given, !name.is_empty()).unwrap_or_else(|| {
             let index = call.index.unwrap_or(self.calls.len() as u64);
-            let given = call.id.filter(|id| !id.is_empty());
-            let kind = BlockKind::Call {
-                id: given.unwrap_or_else(|| call_id(&self.seed, self.calls.len())),
-                name: name.unwrap_or_default(),
-                free_form,
-            };
-            let id = self.block(kind, out);
-            self.calls.push(Call { index, id });
-            id
+            self.calls.push(Call { index, given, free_form, id: None, early: String::new() });
+            self.calls.len() - 1
         });
-        if let Some(extra) = call.extra_content.map(Tree::into_value) {
-            out.push(StreamEvent::BlockDelta {
-                id,
-                delta: Delta::State(State::of("openai-chat", vec![extra])),
-            });
-        }
         let text = match arguments {
             Some(Tree::Text(text)) => text.into_owned(),
             None => String::new(),
             // Some servers give the object itself.
             Some(value) => pen::written(&value),
         };
+        let nameless = self.calls.get_mut(place).filter(|call| call.id.is_none() && name.is_empty());
+        if let Some(call) = nameless.filter(|call| call.early.len() < MOST_EARLY) {
+            call.early.push_str(&text);
+            return;
+        }
+        let Some(id) = self.begun(place, name, out) else { return };
+        if let Some(extra) = call.extra_content.map(Tree::into_value) {
+            out.push(StreamEvent::BlockDelta {
+                id,
+                delta: Delta::State(State::of("openai-chat", vec![extra])),
+            });
+        }
         if !text.is_empty() {
             out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text) });
         }
+    }
+
+    /// The call that a delta belongs to. Some servers count no index, others give each call the same,
+    /// or the head of a call another than its rest: an id that is not known begins a call (with an
+    /// index only if a name comes with it, for there are servers that give each piece an id), and a
+    /// piece with neither id nor name is never a new one.
+    fn place(&self, index: Option<u64>, given: &str, has_name: bool) -> Option<usize> {
+        let of_id = || self.calls.iter().rposition(|known| !given.is_empty() && known.given == given);
+        let last = || self.calls.len().checked_sub(1).filter(|_| given.is_empty() && !has_name);
+        let Some(index) = index else {
+            return if given.is_empty() { self.calls.len().checked_sub(1) } else { of_id() };
+        };
+        let is_other =
+            |known: &Call| has_name && ![known.given.as_str(), given].contains(&"") && known.given != given;
+        match self.calls.iter().rposition(|known| known.index == index) {
+            Some(place) => self.calls.get(place).is_some_and(|known| !is_other(known)).then_some(place),
+            None if has_name => None,
+            None => of_id().or_else(last),
+        }
+    }
+
+    /// The block of a call, which begins when its name is known.
+    fn begun(&mut self, place: usize, name: String, out: &mut Vec<StreamEvent>) -> Option<BlockId> {
+        let call = self.calls.get_mut(place)?;
+        if call.id.is_none() {
+            let id = BlockId(self.next);
+            self.next += 1;
+            let given = Some(call.given.clone()).filter(|given| !given.is_empty());
+            let given = given.unwrap_or_else(|| call_id(&self.seed, place));
+            let kind = BlockKind::Call { id: given, name, free_form: call.free_form };
+            out.push(StreamEvent::BlockStart { id, kind });
+            call.id = Some(id);
+            let early = std::mem::take(&mut call.early);
+            if !early.is_empty() {
+                out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(early) });
+            }
+        }
+        call.id
     }
 
     fn block(&mut self, kind: BlockKind, out: &mut Vec<StreamEvent>) -> BlockId {
@@ -193,7 +233,11 @@ impl Decoder {
         }
         self.close(out);
         let has_call = !self.calls.is_empty();
-        out.extend(self.calls.drain(..).map(|call| StreamEvent::BlockEnd { id: call.id }));
+        for place in 0..self.calls.len() {
+            let ended = self.begun(place, String::new(), out).map(|id| StreamEvent::BlockEnd { id });
+            out.extend(ended);
+        }
+        self.calls.clear();
         if !self.usage.is_empty() {
             out.push(StreamEvent::Usage(self.usage));
         }

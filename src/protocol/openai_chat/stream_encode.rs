@@ -1,6 +1,7 @@
 //! Events -> Chat chunks.
 
 use crate::base::pen::{self, Pen, Raw};
+use crate::base::quote::quoted;
 use crate::base::sse;
 use crate::ir::carrier::State;
 use crate::ir::response::Usage;
@@ -8,7 +9,7 @@ use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::openai_chat::response::{
     Counts, answer_id, finish_reason, is_free_form, put_extra_content,
 };
-use crate::protocol::unwrap::Unwrap;
+use crate::protocol::unwrap::{INPUT, Unwrap};
 use crate::protocol::wire::{AnswerContext, StreamEncoder};
 
 /// Writes one stream.
@@ -37,6 +38,8 @@ struct Call {
     free_form: bool,
     /// Takes the input out of the arguments of the function that stands for a free-form tool.
     unwrap: Option<Unwrap>,
+    /// Puts the input into the arguments of a function: the client offered no free-form tool.
+    wraps: bool,
     state: Option<State>,
     told: bool,
     silent: bool,
@@ -59,6 +62,31 @@ impl Call {
             });
             put_extra_content(self.state.as_ref(), pen);
         })
+    }
+
+    /// The next piece of what the client gets, of the next piece of what came.
+    fn piece(&mut self, text: &str) -> String {
+        match &mut self.unwrap {
+            Some(unwrap) => unwrap.push(text),
+            None if self.wraps => {
+                let quoted = quoted(text);
+                let inside = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+                if self.silent { format!("{{\"{INPUT}\":\"{inside}") } else { inside.to_owned() }
+            }
+            None => text.to_owned(),
+        }
+    }
+
+    /// What the client must get yet, at the end.
+    fn rest(&mut self) -> String {
+        match self.unwrap.take() {
+            Some(unwrap) => unwrap.finish(),
+            None if self.wraps && self.silent => format!("{{\"{INPUT}\":\"\"}}"),
+            None if self.wraps => "\"}".to_owned(),
+            // A function that was called without arguments is called with an empty object.
+            None if self.silent && !self.free_form => "{}".to_owned(),
+            None => String::new(),
+        }
     }
 
     /// That of a further chunk of it.
@@ -122,13 +150,14 @@ impl Encoder {
             BlockKind::Call { id, name, free_form } => {
                 let index = self.calls;
                 self.calls += 1;
-                let stands_for = !free_form && is_free_form(name, &self.answer);
+                let offered = is_free_form(name, &self.answer);
                 Part::Call(Box::new(Call {
                     index,
                     id: id.clone(),
                     name: name.clone(),
-                    free_form: *free_form || stands_for,
-                    unwrap: stands_for.then(Unwrap::input),
+                    free_form: offered,
+                    unwrap: (offered && !free_form).then(Unwrap::input),
+                    wraps: *free_form && !offered,
                     state: None,
                     told: false,
                     silent: true,
@@ -156,8 +185,8 @@ impl Encoder {
                 if !std::mem::replace(&mut call.told, true) {
                     chunks.push(call.opening());
                 }
+                let text = call.piece(text);
                 call.silent = false;
-                let text = call.unwrap.as_mut().map_or_else(|| text.clone(), |unwrap| unwrap.push(text));
                 if !text.is_empty() {
                     chunks.push(call.more(&text));
                 }
@@ -166,7 +195,6 @@ impl Encoder {
         chunks.into_iter().for_each(|delta| self.chunk(&delta, None, out));
     }
 
-    /// A function that was called without arguments is called with an empty object.
     fn close(&mut self, id: BlockId, out: &mut Vec<u8>) {
         let found = self.blocks.iter_mut().find(|(known, _)| *known == id);
         let Some((_, Part::Call(call))) = found else { return };
@@ -174,10 +202,7 @@ impl Encoder {
         if !std::mem::replace(&mut call.told, true) {
             chunks.push(call.opening());
         }
-        if call.silent && !call.free_form {
-            chunks.push(call.more("{}"));
-        }
-        let rest = call.unwrap.take().map(|unwrap| unwrap.finish()).unwrap_or_default();
+        let rest = call.rest();
         if !rest.is_empty() {
             chunks.push(call.more(&rest));
         }

@@ -50,7 +50,8 @@ fn chunk(text: &str, facts: &mut Facts) -> Seen {
     if let Some(usage) = usage {
         facts.usage = usage;
     }
-    let choices = members.get(text, "choices").map(serde_json::from_str::<Vec<Choice<'_>>>);
+    let choices = members.get(text, "choices").map(serde_json::from_str::<Option<Vec<Choice<'_>>>>);
+    let choices = choices.map(|choices| choices.map(Option::unwrap_or_default));
     let kind = match choices {
         Some(Ok(choices)) if choices.is_empty() && usage.is_some() => Kind::Usage,
         Some(Ok(choices)) => {
@@ -149,6 +150,7 @@ mod tests {
         assert!(check(r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#, Kind::End).incomplete);
         assert!(check("[DONE]", Kind::Last).finished);
         check(r#"{"choices":[],"prompt_filter_results":[]}"#, Kind::Opening);
+        check(r#"{"choices":null,"x":1}"#, Kind::Opening);
         check("{\"choices\":[{\"delta\":", Kind::Broken);
         check(r#"{"choices":3}"#, Kind::Broken);
         check(r#"{"x":1}"#, Kind::Unknown);

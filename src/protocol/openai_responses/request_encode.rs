@@ -26,6 +26,10 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let length = request.length();
     let mut writer = Writer { target, losses: &mut losses, input: Vec::with_capacity(length) };
     writer.conversation(request);
+    if writer.input.is_empty() {
+        // Instructions alone are refused.
+        writer.say("user", &Part::input(""));
+    }
     let input = writer.input;
     let has_tools = !request.tools.is_empty();
     let most = target.dialect.max_output.unwrap_or(u64::MAX);

@@ -10,7 +10,7 @@ use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_responses::item_encode::{
     Call, Envelope, Identities, Message, Part, Thought, kind_of, prefix, response_id,
 };
-use crate::protocol::openai_responses::{items, own_tools, tap, tools};
+use crate::protocol::openai_responses::{items, tap, tools};
 use crate::protocol::unwrap::{INPUT, unwrapped};
 use crate::protocol::wire::{AnswerContext, WireError};
 
@@ -74,11 +74,8 @@ pub(super) fn blocks(mut item: Fields<'_>, seed: &str, index: usize) -> Result<V
             }
             Ok(vec![Block::Call(call)])
         }
-        _ => match own_tools::of_item(&kind) {
-            Some(_) if own_tools::is_of_server(&mut item)? => Ok(Vec::new()),
-            Some((name, field)) => Ok(vec![Block::Call(own_tools::call(&mut item, name, field)?)]),
-            None => Ok(Vec::new()),
-        },
+        // Also the calls of `shell` and its like: only a client of this protocol can offer them.
+        _ => Ok(Vec::new()),
     }
 }
 

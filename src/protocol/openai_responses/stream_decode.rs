@@ -20,6 +20,8 @@ pub(super) struct Decoder {
     started: bool,
     next: u32,
     items: Table<u64, Item>,
+    /// How many items were told whole.
+    whole: usize,
     has_call: bool,
     finished: bool,
 }
@@ -70,6 +72,7 @@ impl Decoder {
             started: false,
             next: 0,
             items: Table::default(),
+            whole: 0,
             has_call: false,
             finished: false,
         }
@@ -140,6 +143,10 @@ impl Decoder {
 
     /// A call begins with its name; messages and reasoning begin with their first words.
     fn added(&mut self, index: u64, item: Tree<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        // Some servers (vLLM) give the next item the number of the one before.
+        if self.items.get(&index).is_some_and(|item| item.done) {
+            self.items.insert(index, Item::default());
+        }
         if !matches!(item.text("type"), Some("function_call" | "custom_tool_call")) {
             return Ok(());
         }
@@ -186,12 +193,16 @@ impl Decoder {
         }
         self.close(index, out);
         self.items.get_or_default(index).done = true;
+        self.whole += 1;
         Ok(())
     }
 
     fn end(&mut self, response: Tree<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         let mut response = Fields::of(response, Path::default().at("response"))?;
-        for (index, item) in response.list("output")?.unwrap_or_default().into_iter().enumerate() {
+        let output = response.list("output")?.unwrap_or_default();
+        // Where all were told, their numbers may be others.
+        let output = if output.len() > self.whole { output } else { Vec::new() };
+        for (index, item) in output.into_iter().enumerate() {
             self.done(index as u64, item, out)?;
         }
         let mut open: Vec<u64> = self.items.iter().map(|(index, _)| *index).collect();

@@ -7,7 +7,7 @@ use llmgate::ir::response::Response;
 use llmgate::protocol::Protocol;
 use llmgate::translate::pipe::StreamEnd;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::crossing::{self, FRAME, REQUEST_ID, called, pairs};
 use crate::support::fixtures;
@@ -128,6 +128,34 @@ fn what_is_said_survives_the_crossing() {
                     assert!(told.contains(&meant), "{place}: {told:?} does not say {meant:?}");
                 }
             }
+        }
+    }
+}
+
+/// A Chat client gets a free-form call as such where it offered that tool, else as a function.
+#[test]
+fn a_free_form_call_is_one_only_where_it_was_offered() {
+    let (from, to) = (Protocol::OpenaiResponses, Protocol::OpenaiChat);
+    let offer = r#"{"messages":[],"tools":[{"type":"custom","custom":{"name":"apply_patch"}}]}"#;
+    for (tools, free_form) in [(Vec::new(), false), (crossing::read(to, offer).0.tools, true)] {
+        let known = tools.into_iter().filter(|tool| tool.identity.is_some()).collect();
+        let crossing = crossing::crossing(from, to, crossing::answer(known));
+        let case = |kind: &str| {
+            let all = fixtures::all(kind, from.name());
+            all.into_iter().find(|fixture| fixture.case == "reasoning_custom_tool").unwrap().text
+        };
+        let whole = crossing.whole(&case("responses")).unwrap().body;
+        let whole = to.codec().wire().decode_response(&whole, REQUEST_ID).unwrap();
+        let streamed = crossing::stream(&crossing, [case("streams").as_bytes()]).text();
+        for answer in [whole, collected(to, &streamed).unwrap()] {
+            let call = answer.blocks.iter().find_map(|block| match block {
+                Block::Call(call) if call.name == "apply_patch" => Some(call),
+                _ => None,
+            });
+            let input = "*** Begin \"Patch\"\n*** End Patch\n";
+            let function = json!({"input": input}).to_string();
+            assert_eq!(call.unwrap().free_form, free_form);
+            assert_eq!(call.unwrap().arguments, if free_form { input } else { &function });
         }
     }
 }

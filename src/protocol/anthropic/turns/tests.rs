@@ -145,3 +145,26 @@ fn fault(messages: &Value) -> Option<&'static str> {
     }
     (!owed.is_empty() || role == "assistant" && messages.as_array()?.is_empty()).then_some("the end is open")
 }
+
+#[test]
+fn results_of_calls_that_share_an_id_come_in_their_order() {
+    let result = |text: &str| {
+        let content = vec![ResultPart::Text(text.into())];
+        Block::Result(ToolResult { id: "a".into(), name: None, content, failed: false })
+    };
+    let (messages, losses) = written(vec![
+        text(Role::User, "x"),
+        Turn { role: Role::Assistant, blocks: vec![call("a"), call("a")] },
+        Turn { role: Role::User, blocks: vec![result("one"), result("two")] },
+        Turn::of(Role::Assistant, call("a")),
+        Turn::of(Role::User, result("three")),
+    ]);
+    let told = |message: usize, place: usize| {
+        let result = &messages[message]["content"][place];
+        (result["tool_use_id"].clone(), result["content"][0]["text"].clone())
+    };
+    assert_eq!(told(2, 0), (json!("a"), json!("one")));
+    assert_eq!(told(2, 1), (json!("a_2"), json!("two")));
+    assert_eq!(told(4, 0), (json!("a_3"), json!("three")));
+    assert!(losses.is_empty(), "{losses:?}");
+}

@@ -128,7 +128,10 @@ fn an_end_is_told_only_when_the_provider_told_it() {
     assert_eq!(words(&[text()]).last().unwrap(), "0+a");
     assert_eq!(words(&[text(), finish("FINISH_REASON_UNSPECIFIED")]).last().unwrap(), "0+a");
     assert_eq!(words(&[text(), finish("SPII")]).last().unwrap(), "Refuse");
-    assert_eq!(words(&[text(), finish("IMAGE_SAFETY")]).last().unwrap(), "Refuse");
+    for refused in ["IMAGE_SAFETY", "ESCALATION", "PUP_LIMITED_DISABLED"] {
+        assert_eq!(words(&[text(), finish(refused)]).last().unwrap(), "Refuse");
+    }
+    assert_eq!(words(&[text(), finish("CONTINUATION")]).last().unwrap(), "Limit");
     assert_eq!(
         words(&[text(), finish("MALFORMED_FUNCTION_CALL")]).last().unwrap(),
         "Other(\"MALFORMED_FUNCTION_CALL\")"

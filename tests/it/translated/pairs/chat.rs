@@ -33,6 +33,16 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(R, Refused("file_id")), (A, Refused("file_id")), (G, Refused("file_id"))],
         ),
         (
+            "instructions alone",
+            C,
+            json!({"messages": [{"role": "system", "content": "Greet."}]}).to_string(),
+            vec![
+                (R, Carried(r#"{"type":"input_text","text":""}"#)),
+                (A, Carried("...")),
+                (G, Carried("...")),
+            ],
+        ),
+        (
             "sound",
             C,
             saying(C, sound),

@@ -19,7 +19,17 @@ pub(super) fn rows() -> Vec<Row> {
     let shown = json!([{"role": "user", "content": "ping"},
         {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c1", "output": [image]}]);
+    let late = json!([{"role": "user", "content": "ping"},
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"role": "user", "content": "Hurry."},
+        {"type": "function_call_output", "call_id": "c1", "output": "noon"}]);
     let mut rows: Vec<Row> = vec![
+        (
+            "result after a message",
+            R,
+            with_tool(R, None, json!({"input": late})),
+            vec![(C, Carried(r#""tool_call_id":"c1"},{"role":"user","content":"Hurry."}"#))],
+        ),
         (
             "image url",
             R,
