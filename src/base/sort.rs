@@ -18,13 +18,19 @@ pub fn by<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     }
 }
 
+/// The places of a list in the order of what stands there. What is equal stays in its order.
+pub fn order(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..length).collect();
+    order.sort_by(|a, b| compare(*a, *b));
+    order
+}
+
 /// What each place, one after the other, is swapped with, so that a list is in order.
 fn swaps(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     if length < 2 {
         return Vec::new();
     }
-    let mut order: Vec<usize> = (0..length).collect();
-    order.sort_by(|a, b| compare(*a, *b));
+    let mut order = order(length, compare);
     for place in 0..length {
         let at = |index: usize| order.get(index).copied().unwrap_or(index);
         let mut from = at(place);

@@ -220,9 +220,8 @@ fn has_repeated(members: &[Member<'_>]) -> bool {
 }
 
 fn settle(members: &mut Vec<Member<'_>>, keep: Keep) {
-    let mut order: Vec<usize> = (0..members.len()).collect();
-    // Equal names stay in their order.
-    sort::by_key(&mut order, |place| members.get(*place).map(|(name, _)| name));
+    let name = |place: usize| members.get(place).map(|(name, _)| name);
+    let order = sort::order(members.len(), &|a, b| name(a).cmp(&name(b)));
     let mut gone = vec![false; members.len()];
     // From the last to the first, each value of a name replaces the one before it.
     for pair in order.windows(2).rev() {

@@ -25,6 +25,9 @@ pub enum Severity {
     Refuse,
 }
 
+/// A loss is compared with so many that were told before.
+const LOOKED_AT: usize = 256;
+
 /// The losses of one translation, in the order they were met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Losses(Vec<Loss>);
@@ -65,8 +68,9 @@ impl Losses {
 
     fn add(&mut self, severity: Severity, path: String, why: Cow<'static, str>) {
         let loss = Loss { path, why, severity };
-        // The same field of forty tools is one loss in the eyes of a reader.
-        if !self.0.contains(&loss) {
+        // The same field of forty tools is one loss in the eyes of a reader. A request of a million
+        // unknown members is looked through no longer than that.
+        if !self.0.iter().rev().take(LOOKED_AT).any(|known| *known == loss) {
             self.0.push(loss);
         }
     }
@@ -75,5 +79,21 @@ impl Losses {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_again_is_told_once() {
+        let mut losses = Losses::default();
+        for _ in 0..3 {
+            losses.degrade("a", "x");
+            losses.degrade("b", "x");
+            losses.hint("a", "x");
+        }
+        assert_eq!(losses.iter().count(), 3);
     }
 }
