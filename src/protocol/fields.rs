@@ -119,6 +119,17 @@ impl<'a> Fields<'a> {
         self.required_word(name).map(Cow::into_owned)
     }
 
+    /// Takes an id; some servers count theirs.
+    #[inline(never)]
+    pub(super) fn id(&mut self, name: &'static str) -> Result<Option<String>, WireError> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Tree::Text(id)) => Ok(Some(id.into_owned())),
+            Some(Tree::Number(id)) => Ok(Some(id.to_string())),
+            Some(_) => Err(self.wrong(name, "a string")),
+        }
+    }
+
     /// Takes a switch.
     #[inline(never)]
     pub(super) fn flag(&mut self, name: &'static str) -> Result<Option<bool>, WireError> {

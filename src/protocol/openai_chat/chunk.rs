@@ -54,7 +54,7 @@ impl<'a> Chunk<'a> {
         let mut fields = Fields::parse(text)?;
         let choices = fields.objects("choices")?;
         Ok(Self {
-            id: fields.text("id")?,
+            id: fields.id("id")?,
             model: fields.text("model")?,
             choices: choices.map(|choice| Choice::read(choice?)).collect::<Result<_, _>>()?,
             usage: fields.take("usage").and_then(|usage| tap::usage_of(&usage)),
@@ -90,7 +90,7 @@ impl<'a> CallDelta<'a> {
     fn read(mut call: Fields<'a>) -> Result<Self, WireError> {
         Ok(Self {
             index: call.count("index")?,
-            id: call.text("id")?,
+            id: call.id("id")?,
             function: call.object("function")?.map(Function::read).transpose()?,
             custom: call.object("custom")?.map(Function::read).transpose()?,
             extra_content: call.take("extra_content"),

@@ -130,7 +130,7 @@ pub(super) fn detail<'d>(detail: &'d Tree<'_>) -> Option<&'d str> {
 }
 
 pub(super) fn call(mut call: Fields<'_>, losses: &mut Losses) -> Result<ToolCall, WireError> {
-    let id = call.text("id")?.unwrap_or_default();
+    let id = call.id("id")?.unwrap_or_default();
     call.skip("index");
     let kind = call.word("type")?;
     let state = call.take("extra_content").map(|value| State::of(ORIGIN, vec![value.into_value()]));

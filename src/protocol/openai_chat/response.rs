@@ -22,7 +22,7 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let choices = fields.list("choices")?.ok_or_else(|| fields.wrong("choices", "a list"))?;
     let usage = fields.take("usage").and_then(|usage| tap::usage_of(&usage)).unwrap_or_default();
     let mut response =
-        Response { id: fields.text("id")?, model: fields.text("model")?, usage, ..Response::default() };
+        Response { id: fields.id("id")?, model: fields.text("model")?, usage, ..Response::default() };
     let Some(choice) = Objects::of(choices, fields.at("choices")).next() else { return Ok(response) };
     let mut choice = choice?;
     if let Some(mut message) = choice.object("message")? {
