@@ -145,6 +145,8 @@ impl Decoder {
     fn added(&mut self, index: u64, item: Tree<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         // Some servers (vLLM) give the next item the number of the one before.
         if self.items.get(&index).is_some_and(|item| item.done) {
+            // Words that came behind its end are a block of their own.
+            self.close(index, out);
             self.items.insert(index, Item::default());
         }
         if !matches!(item.text("type"), Some("function_call" | "custom_tool_call")) {
