@@ -40,6 +40,7 @@ pub(super) fn few_files(bench: &mut Bench) -> Outcome {
     let served = wait_until(Duration::from_secs(3), || ordinary(&proxy).is_ok());
     served.ok_or("no request is served after the crowd has left")?;
     let fresh = since.elapsed();
+    proxy.files_fall_to(before.files + 1, Duration::from_secs(5))?;
     for _ in 0..20 {
         ordinary(&proxy)?;
     }
