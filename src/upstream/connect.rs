@@ -26,11 +26,14 @@ use crate::upstream::watch;
 const ADDRESS_LIFE: Duration = Duration::from_secs(30);
 
 /// The way to a provider: through a proxy if one is set, over our own socket, into TLS.
-pub(super) fn chain(tls: &Tls) -> impl Connector<(), Out = impl Transport> {
+pub(super) fn chain(tls: &Tls, addresses: &Addresses) -> impl Connector<(), Out = impl Transport> {
     let start = ();
     #[cfg(feature = "socks")]
     let start = start.chain(ureq::unversioned::transport::SocksConnector::default());
-    start.chain(ProxyConnector::default()).chain(SliceConnector::default()).chain(TlsConnector::new(tls))
+    start
+        .chain(ProxyConnector::default())
+        .chain(SliceConnector { known: Arc::clone(addresses) })
+        .chain(TlsConnector::new(tls))
 }
 
 /// ureq asks for addresses on every call, even for a pooled connection. They are looked up where a
@@ -87,13 +90,16 @@ impl ProxyConnector {
     }
 }
 
-#[derive(Debug, Default)]
+/// The addresses that names had a while ago.
+pub(super) type Addresses = Arc<Mutex<HashMap<String, Known>>>;
+
+#[derive(Debug)]
 struct SliceConnector {
-    known: Arc<Mutex<HashMap<String, Known>>>,
+    known: Addresses,
 }
 
 #[derive(Debug)]
-struct Known {
+pub(super) struct Known {
     addresses: Vec<SocketAddr>,
     since: Instant,
 }
@@ -159,13 +165,11 @@ impl SliceConnector {
     }
 }
 
-type Store = Mutex<HashMap<String, Known>>;
-
 fn look_up_and_connect(
     (host, port): &(String, u16),
     known: Option<Vec<SocketAddr>>,
     limit: Duration,
-    store: &Store,
+    store: &Addresses,
 ) -> Result<TcpStream, String> {
     let addresses = match known {
         Some(addresses) => addresses,
@@ -183,7 +187,7 @@ fn look_up_and_connect(
     Err(last)
 }
 
-fn look_up(host: &str, port: u16, store: &Store) -> Result<Vec<SocketAddr>, String> {
+fn look_up(host: &str, port: u16, store: &Addresses) -> Result<Vec<SocketAddr>, String> {
     let found = (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
     let addresses: Vec<SocketAddr> = found.collect();
     let entry = Known { addresses: addresses.clone(), since: clock::now() };

@@ -7,6 +7,7 @@
 mod connect;
 mod demo;
 mod failure;
+mod lanes;
 mod outgoing_proxy;
 pub mod probe;
 mod tls;
@@ -24,6 +25,7 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use crate::base::secret::Secret;
 use crate::config::DEMO_URL;
 use crate::protocol::Codec;
+use crate::upstream::lanes::{Lane, Lanes};
 
 pub use demo::STEADY as DEMO_MODEL;
 pub use failure::{Failure, Phase};
@@ -39,7 +41,7 @@ pub struct Agent {
 
 #[derive(Clone, Debug)]
 enum Upstream {
-    Http(ureq::Agent),
+    Http(Lanes),
     /// The built-in upstream: no connection at all.
     Demo,
 }
@@ -94,7 +96,7 @@ pub struct Incoming {
 }
 
 enum Body {
-    Http(ureq::BodyReader<'static>),
+    Http { reader: ureq::BodyReader<'static>, lane: Lane },
     Demo(demo::Body),
 }
 
@@ -108,28 +110,13 @@ impl Agent {
             return Ok(Self { to: Upstream::Demo });
         }
         let proxy = outgoing_proxy::choose(base_url, proxy)?;
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(proxy)
-            .user_agent("")
-            .accept("")
-            .accept_encoding("")
-            .max_idle_connections(64)
-            .max_idle_connections_per_host(64)
-            .max_idle_age(Duration::from_secs(30))
-            .input_buffer_size(32 * 1024)
-            .output_buffer_size(16 * 1024)
-            .build();
-        let resolver = connect::Unresolved;
-        Ok(Self { to: Upstream::Http(ureq::Agent::with_parts(config, connect::chain(tls), resolver)) })
+        Ok(Self { to: Upstream::Http(Lanes::new(proxy, tls)) })
     }
 
     /// Is the provider reached through a proxy?
     pub fn has_proxy(&self) -> bool {
         match &self.to {
-            Upstream::Http(agent) => agent.config().proxy().is_some(),
+            Upstream::Http(lanes) => lanes.has_proxy(),
             Upstream::Demo => false,
         }
     }
@@ -147,29 +134,29 @@ impl Agent {
 /// The provider was not reached or did not answer in time, or the hook said stop.
 pub fn send(agent: &Agent, call: &Call<'_>, hook: &Rc<dyn Hook>) -> Result<Incoming, Failure> {
     let watch = watch::begin(hook, &call.patience);
-    let agent = match &agent.to {
-        Upstream::Http(agent) => agent,
+    let lane = match &agent.to {
+        Upstream::Http(lanes) => lanes.take(),
         Upstream::Demo => return Ok(played(call, watch)),
     };
-    let mut answer = attempt(agent, call);
+    let mut answer = attempt(lane.agent(), call);
     if answer.as_ref().is_err_and(|error| watch.was_stale() && failure::is_broken_connection(error)) {
         watch.demand_fresh();
-        answer = attempt(agent, call);
+        answer = attempt(lane.agent(), call);
     }
     match answer {
-        Ok(response) => Ok(heard(response, watch)),
+        Ok(response) => Ok(heard(response, lane, watch)),
         Err(error) => Err(failure::of_ureq(&error)),
     }
 }
 
 #[inline(never)] // Its frame would lie under each call, in each thread.
-fn heard(response: ureq::http::Response<ureq::Body>, watch: watch::Guard) -> Incoming {
+fn heard(response: ureq::http::Response<ureq::Body>, lane: Lane, watch: watch::Guard) -> Incoming {
     let (parts, body) = response.into_parts();
     watch.body_begins();
     Incoming {
         status: parts.status.as_u16(),
         headers: parts.headers,
-        body: Body::Http(body.into_with_config().limit(u64::MAX).reader()),
+        body: Body::Http { reader: body.into_with_config().limit(u64::MAX).reader(), lane },
         watch,
     }
 }
@@ -220,10 +207,15 @@ impl Incoming {
     /// The body ended early, was silent for too long, or the hook said stop.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
         match &mut self.body {
-            Body::Http(body) => body.read(into),
-            Body::Demo(body) => body.read(into),
+            Body::Http { reader, lane } => {
+                let count = reader.read(into).map_err(|error| failure::of_io(&error))?;
+                if count == 0 && !into.is_empty() {
+                    lane.keep();
+                }
+                Ok(count)
+            }
+            Body::Demo(body) => body.read(into).map_err(|error| failure::of_io(&error)),
         }
-        .map_err(|error| failure::of_io(&error))
     }
 }
 

@@ -74,8 +74,8 @@ pub fn get_from(
     headers: &[(String, String)],
     limit: Duration,
 ) -> Result<(u16, String), Failure> {
-    let agent = match &agent.to {
-        Upstream::Http(agent) => agent,
+    let mut lane = match &agent.to {
+        Upstream::Http(lanes) => lanes.take(),
         Upstream::Demo => return Ok((404, String::new())),
     };
     let hook: Rc<dyn Hook> = Rc::new(Until(clock::now() + limit));
@@ -85,12 +85,13 @@ pub fn get_from(
         request = request.header(name, value);
     }
     let request = request.body(()).map_err(|error| Failure::NoAnswer(error.to_string()))?;
-    let response = agent.run(request).map_err(|error| of_ureq(&error).within(limit))?;
+    let response = lane.agent().run(request).map_err(|error| of_ureq(&error).within(limit))?;
     watch.body_begins();
     let status = response.status().as_u16();
     let mut body = String::new();
     let mut reader = response.into_body().into_with_config().limit(MOST).reader();
     reader.read_to_string(&mut body).map_err(|error| of_io(&error).within(limit))?;
+    lane.keep();
     Ok((status, body))
 }
 
@@ -105,8 +106,8 @@ pub fn post_to(
     body: &[u8],
     limit: Duration,
 ) -> Result<u16, Failure> {
-    let agent = match &agent.to {
-        Upstream::Http(agent) => agent,
+    let lane = match &agent.to {
+        Upstream::Http(lanes) => lanes.take(),
         Upstream::Demo => return Ok(404),
     };
     let hook: Rc<dyn Hook> = Rc::new(Until(clock::now() + limit));
@@ -116,7 +117,7 @@ pub fn post_to(
         request = request.header(name, value);
     }
     let request = request.body(body).map_err(|error| Failure::NoAnswer(error.to_string()))?;
-    let response = agent.run(request).map_err(|error| of_ureq(&error).within(limit))?;
+    let response = lane.agent().run(request).map_err(|error| of_ureq(&error).within(limit))?;
     Ok(response.status().as_u16())
 }
 
