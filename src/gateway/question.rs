@@ -1,5 +1,7 @@
 //! A request as a plan asks about it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::base::id::stable_hash;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
@@ -58,5 +60,8 @@ fn first_words(request: &Request) -> Option<u64> {
         Block::Text(text) => Some(text.as_str()),
         Block::Refusal(_) | Block::Media(_) | Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => None,
     })?;
-    Some(stable_hash(system.as_bytes()) ^ stable_hash(user.as_bytes()).rotate_left(1))
+    // Not the stable hash: that takes a byte at a time, and these texts can be long.
+    let mut hasher = DefaultHasher::new();
+    (system, user).hash(&mut hasher);
+    Some(hasher.finish())
 }
