@@ -143,8 +143,9 @@ fn counts_tokens(member: &Member<'_>) -> bool {
 
 /// The members of a group in the order of its strategy.
 fn ordered<'a>(group: Group<'a>, health: &mut View<'_>, moment: &mut Moment<'_>) -> Vec<Candidate<'a>> {
-    let mut candidates: Vec<Candidate<'a>> =
-        group.members.into_iter().map(|member| member.candidate).collect();
+    // A collected iterator would have its larger members' room made smaller, which is slow.
+    let mut candidates: Vec<Candidate<'a>> = Vec::with_capacity(group.members.len());
+    candidates.extend(group.members.into_iter().map(|member| member.candidate));
     let contenders: Vec<_> =
         candidates.iter().map(|candidate| health.contender(candidate, moment.now)).collect();
     for (candidate, contender) in candidates.iter_mut().zip(&contenders) {

@@ -4,9 +4,11 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     text: String,
-    /// For each header: where its name begins, its value begins, its value ends.
-    marks: Vec<(usize, usize, usize)>,
+    marks: Vec<Mark>,
 }
+
+/// Where a header's name begins, its value begins, its value ends.
+type Mark = (usize, usize, usize);
 
 impl Headers {
     /// None yet, with room for so many bytes and headers.
@@ -28,19 +30,30 @@ impl Headers {
 
     /// The first value of a header; the name in lower case.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.marks.iter().find_map(|mark| self.value(mark, name))
     }
 
     /// Every value of a header, in order; the name in lower case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
+        self.marks.iter().filter_map(|mark| self.value(mark, name))
+    }
+
+    /// The value of one header, if it has that name.
+    fn value(&self, mark: &Mark, name: &str) -> Option<&str> {
+        // Most names differ in length already.
+        let could_be = mark.1 - mark.0 == name.len();
+        let (_, value) = could_be.then(|| self.pair(mark)).filter(|(known, _)| *known == name)?;
+        Some(value)
     }
 
     /// Every name and value, in the order sent.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.marks.iter().map(|mark| self.pair(mark))
+    }
+
+    fn pair(&self, mark: &Mark) -> (&str, &str) {
         let text = |from, to| self.text.get(from..to).unwrap_or_default();
-        let pair = move |mark: &(usize, usize, usize)| (text(mark.0, mark.1), text(mark.1, mark.2));
-        self.marks.iter().map(pair)
+        (text(mark.0, mark.1), text(mark.1, mark.2))
     }
 
     /// Is a word among the comma-separated words of a header, letter case aside?

@@ -54,19 +54,23 @@ pub(super) fn status_line(head: &mut Vec<u8>, status: u16) {
 /// Writes a header line that cannot become two: a control character in a value turns into `?`, a
 /// name that is no token is left out with its value.
 pub(super) fn line(head: &mut Vec<u8>, name: &str, value: &str) {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(fits) {
+    if name.is_empty() || !name.bytes().all(is_token) {
         return;
     }
     head.extend_from_slice(name.as_bytes());
     head.extend_from_slice(b": ");
-    let clean = |byte: u8| match byte {
-        b'\t' => byte,
-        _ if byte.is_ascii_control() => b'?',
-        _ => byte,
-    };
-    head.extend(value.bytes().map(clean));
+    let start = head.len();
+    head.extend_from_slice(value.as_bytes());
+    for byte in head.iter_mut().skip(start).filter(|byte| byte.is_ascii_control() && **byte != b'\t') {
+        *byte = b'?';
+    }
     head.extend_from_slice(b"\r\n");
+}
+
+/// May it stand in a header's name (RFC 9110, 5.6.2)?
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }
 
 /// Is it a header that the frame of the answer decides?
