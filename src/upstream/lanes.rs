@@ -40,7 +40,7 @@ struct Idle {
     since: Instant,
 }
 
-/// A lane while a call goes over it. It is closed behind the call, unless it is to be kept.
+/// A lane while a call goes over it. It ends with the call, unless its connection can be used again.
 pub(super) struct Lane {
     agent: ureq::Agent,
     home: Lanes,
@@ -104,7 +104,7 @@ impl Lane {
         &self.agent
     }
 
-    /// The answer was read to its end: other calls may use the connection.
+    /// The answer was read to its end: another call may use the connection.
     pub(super) fn keep(&mut self) {
         self.kept = true;
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_whose_answer_was_not_read_to_its_end_is_closed() {
+    fn a_lane_without_a_connection_is_not_kept() {
         let lanes = lanes();
         drop(kept(&lanes));
         drop(lanes.take());

@@ -19,7 +19,7 @@ use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ureq::http::header::CONTENT_TYPE;
+use ureq::http::header::{CONNECTION, CONTENT_TYPE};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use crate::base::secret::Secret;
@@ -92,6 +92,8 @@ pub struct Incoming {
     pub status: u16,
     headers: HeaderMap,
     body: Body,
+    /// Does the connection outlive it?
+    stays: bool,
     watch: watch::Guard,
 }
 
@@ -152,11 +154,14 @@ pub fn send(agent: &Agent, call: &Call<'_>, hook: &Rc<dyn Hook>) -> Result<Incom
 #[inline(never)] // Its frame would lie under each call, in each thread.
 fn heard(response: ureq::http::Response<ureq::Body>, lane: Lane, watch: watch::Guard) -> Incoming {
     let (parts, body) = response.into_parts();
+    let closes = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
+    let stays = !parts.headers.get(CONNECTION).is_some_and(closes);
     watch.body_begins();
     Incoming {
         status: parts.status.as_u16(),
         headers: parts.headers,
         body: Body::Http { reader: body.into_with_config().limit(u64::MAX).reader(), lane },
+        stays,
         watch,
     }
 }
@@ -166,7 +171,7 @@ fn played(call: &Call<'_>, watch: watch::Guard) -> Incoming {
     let answer = demo::play(&call.speech, call.body);
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(answer.content_type))]);
     watch.body_begins();
-    Incoming { status: answer.status, headers, body: Body::Demo(answer.body), watch }
+    Incoming { status: answer.status, headers, body: Body::Demo(answer.body), stays: false, watch }
 }
 
 fn attempt(agent: &ureq::Agent, call: &Call<'_>) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
@@ -209,7 +214,7 @@ impl Incoming {
         match &mut self.body {
             Body::Http { reader, lane } => {
                 let count = reader.read(into).map_err(|error| failure::of_io(&error))?;
-                if count == 0 && !into.is_empty() {
+                if count == 0 && self.stays {
                     lane.keep();
                 }
                 Ok(count)

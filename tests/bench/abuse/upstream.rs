@@ -141,7 +141,7 @@ struct Guest {
     socket: TcpStream,
     tell: Sender<Seen>,
     counts: Arc<Counts>,
-    /// `hung_up` when it began.
+    /// `hung_up` when its script began.
     era: usize,
     came: Vec<u8>,
 }
@@ -159,6 +159,7 @@ impl Guest {
             && self.socket.set_write_timeout(Some(PATIENCE)).is_ok();
         while ready && let Ok(Some(asked)) = self.request() {
             self.counts.requests.fetch_add(1, Ordering::Relaxed);
+            self.era = self.counts.hung_up.load(Ordering::Relaxed);
             let _ = self.tell.send(Seen::Request(asked.model.clone()));
             let played = self.play(&asked);
             if played.is_err_and(|error| !is_late(&error)) {

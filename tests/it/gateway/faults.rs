@@ -294,6 +294,43 @@ fn a_pooled_connection_with_bytes_that_nobody_asked_for_is_left() {
 }
 
 #[test]
+fn a_connection_that_its_provider_closes_hides_no_warm_one() {
+    let lane = lane(Protocol::OpenaiChat);
+    let rogue = Rogue::start(vec![
+        Box::new(move |visit| {
+            visit.request();
+            visit.tell("asked");
+            visit.wait();
+            visit.answer(&lane.pong(UPSTREAM));
+            visit.request();
+            let pong = lane.pong(UPSTREAM);
+            visit.send(&format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\n\
+                 content-length: {}\r\n\r\n{pong}",
+                pong.len()
+            ));
+            visit.close();
+        }),
+        Box::new(move |visit| {
+            visit.request();
+            visit.answer(&lane.pong(UPSTREAM));
+            visit.request();
+            visit.tell("warm");
+            visit.answer(&lane.pong(UPSTREAM));
+        }),
+        Box::new(|visit| visit.tell("fresh")),
+    ]);
+    let proxy = Proxy::start(&lane.config(&rogue.url()));
+    let post = || proxy.post(&lane.path(ASKED), &lane.ping(ASKED)).status();
+    let mut client = proxy.connect();
+    client.ask("POST", &lane.path(ASKED), &[], lane.ping(ASKED).as_bytes());
+    assert_eq!((rogue.told(), post()), ("asked", 200));
+    rogue.go();
+    assert_eq!(client.answer().status(), 200);
+    assert_eq!((post(), post(), rogue.told()), (200, 200, "warm"));
+}
+
+#[test]
 fn only_a_pooled_connection_is_replaced_and_only_once() {
     let lane = lane(Protocol::OpenaiChat);
     // A fresh one that dies is not.
