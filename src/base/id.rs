@@ -112,6 +112,12 @@ impl TargetId {
         let (provider, model) = text.split_once(['/', ':'])?;
         Some(Self { provider: ProviderName::parse(provider)?, model: ModelName::parse(model)? })
     }
+
+    /// [`stable_hash()`] of its text.
+    pub fn stable_hash(&self) -> u64 {
+        let hash = stable_hash_on(stable_hash(self.provider.as_str().as_bytes()), b"/");
+        stable_hash_on(hash, self.model.as_str().as_bytes())
+    }
 }
 
 impl fmt::Display for TargetId {
@@ -141,9 +147,11 @@ impl fmt::Debug for TargetId {
 
 /// A hash that is the same in every run and on every machine (FNV-1a, 64 bits).
 pub fn stable_hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    stable_hash_on(0xcbf2_9ce4_8422_2325, bytes)
+}
+
+fn stable_hash_on(hash: u64, more: &[u8]) -> u64 {
+    more.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The known name nearest to a mistyped one, if any is near enough to be meant.

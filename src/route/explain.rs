@@ -10,7 +10,6 @@ use crate::base::id::TargetId;
 use crate::config::Words;
 use crate::protocol::Protocol;
 use crate::route::ask::{Content, Question};
-use crate::route::fit;
 use crate::route::health::Health;
 use crate::route::plan::{Candidate, Plan, Skip, Skipped};
 use crate::route::snapshot::{Resolved, Snapshot, Unresolved};
@@ -176,7 +175,7 @@ impl Snapshot {
         let first =
             plan.candidates.first().or_else(|| plan.skipped.first().map(|skipped| &skipped.candidate));
         let estimate = content.zip(first).map(|(content, first)| Estimate {
-            input: fit::tokens(first, content.size, health.factor(&first.target)),
+            input: health.estimate(first, content.size),
             output: content.output,
         });
         let needs = content.map(|content| content.needs.names().map(str::to_owned).collect());

@@ -1,17 +1,22 @@
 //! Does a target fit a request, whatever its health (SPEC 5.3)? The reasons in their order.
 
 use crate::config::{Compat, Config, Modality, ModelSpec, ToolAbility, When};
-use crate::ir::estimate::Size;
 use crate::protocol::dialect::ReasoningStyle;
 use crate::route::ask::Asked;
 use crate::route::groups::Member;
+use crate::route::health::Health;
 use crate::route::plan::{Candidate, Skip};
 
 /// An estimate is taken this much higher where it decides whether a request fits.
 const CAUTION: f64 = 1.1;
 
-/// Why a target cannot serve a request; `factor` is what its estimates are multiplied by.
-pub(super) fn unfit(config: &Config, member: &Member<'_>, asked: &Asked<'_>, factor: f64) -> Option<Skip> {
+/// Why a target cannot serve a request.
+pub(super) fn unfit(
+    config: &Config,
+    member: &Member<'_>,
+    asked: &Asked<'_>,
+    health: &Health,
+) -> Option<Skip> {
     let candidate = &member.candidate;
     if !member.enabled || !candidate.provider.enabled || member.written.is_some_and(|target| !target.enabled)
     {
@@ -20,16 +25,8 @@ pub(super) fn unfit(config: &Config, member: &Member<'_>, asked: &Asked<'_>, fac
     let strict = config.compat == Compat::Strict;
     incapable(candidate, asked, strict)
         .map(Skip::Capability)
-        .or_else(|| too_small(candidate, asked, factor))
-        .or_else(|| condition(member.written?.when, candidate, asked, factor).map(Skip::When))
-}
-
-/// Estimated input tokens for a target whose estimates are multiplied by `factor`; what is more than
-/// nothing stays so.
-pub(super) fn tokens(candidate: &Candidate<'_>, size: Size, factor: f64) -> u64 {
-    let tokens = candidate.tokens(size);
-    // Saturates: no request has 2^53 tokens.
-    ((tokens as f64 * factor) as u64).max(tokens.min(1))
+        .or_else(|| too_small(candidate, asked, health))
+        .or_else(|| condition(member.written?.when, candidate, asked, health).map(Skip::When))
 }
 
 /// What the model is known not to have, of what the request needs.
@@ -76,23 +73,28 @@ fn is_restricted(spec: &ModelSpec, strict: bool) -> bool {
         || (strict && (fewer || spec.reasoning == Some(ReasoningStyle::None)))
 }
 
-fn too_small(candidate: &Candidate<'_>, asked: &Asked<'_>, factor: f64) -> Option<Skip> {
+fn too_small(candidate: &Candidate<'_>, asked: &Asked<'_>, health: &Health) -> Option<Skip> {
     let spec = candidate.spec?;
     let context = spec.context?;
     let content = asked.content();
     let output = content.output.unwrap_or(0).min(spec.max_output.unwrap_or(u64::MAX));
     // Saturates: no request has 2^53 tokens.
-    let input = (tokens(candidate, content.size, factor) as f64 * CAUTION) as u64;
+    let input = (health.estimate(candidate, content.size) as f64 * CAUTION) as u64;
     let needed = input.saturating_add(output);
     (needed > context).then_some(Skip::Context { needed, context })
 }
 
-fn condition(when: When, candidate: &Candidate<'_>, asked: &Asked<'_>, factor: f64) -> Option<&'static str> {
+fn condition(
+    when: When,
+    candidate: &Candidate<'_>,
+    asked: &Asked<'_>,
+    health: &Health,
+) -> Option<&'static str> {
     if when == When::default() {
         return None;
     }
     let content = asked.content();
-    let input = tokens(candidate, content.size, factor);
+    let input = health.estimate(candidate, content.size);
     let images = content.needs.vision || content.needs.image_url;
     let table = [
         ("max_input", when.max_input.is_some_and(|most| input > most)),

@@ -9,14 +9,13 @@ use std::collections::HashMap;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::clock::Millis;
-use crate::base::id::{Alias, ProviderName, TargetId, stable_hash};
+use crate::base::id::{Alias, ProviderName, TargetId};
 use crate::base::splice::Edit;
 use crate::config::{AliasRoute, Config, Provider, Strategy};
 use crate::ir::estimate::Size;
 use crate::policy::breaker::{Breaker, CircuitState, Memory, Settings};
 use crate::policy::bucket::Bucket;
 use crate::policy::strategy::{Contender, Rotation};
-use crate::route::fit;
 use crate::route::groups::Place;
 use crate::route::plan::{Candidate, Skip};
 use crate::route::planning::{Moment, Purpose};
@@ -91,14 +90,12 @@ impl Health {
         f(&mut self.inner.lock())
     }
 
-    /// What the estimates for a target are multiplied by.
-    pub fn factor(&self, target: &TargetId) -> f64 {
-        self.with(|inner| inner.targets.get(target)?.factor.map(|factor| factor.value)).unwrap_or(1.0)
-    }
-
-    /// Estimated input tokens of a request for a target (SPEC 7.3).
+    /// Estimated input tokens of a request for a target (SPEC 7.3); what is more than nothing stays so.
     pub fn estimate(&self, candidate: &Candidate<'_>, size: Size) -> u64 {
-        fit::tokens(candidate, size, self.factor(&candidate.target))
+        let factor = self.with(|inner| inner.targets.get(&candidate.target)?.factor);
+        let tokens = candidate.tokens(size);
+        // Saturates: no request has 2^53 tokens.
+        ((tokens as f64 * factor.map_or(1.0, |factor| factor.value)) as u64).max(tokens.min(1))
     }
 
     /// A target has reported its input tokens, `estimated` before (without the factor).
@@ -245,7 +242,7 @@ impl View<'_> {
             .map(|(rule, bucket)| bucket.map_or(1.0, |bucket| bucket.remaining_share(now, &rule.limit())));
         let entry = self.0.targets.get(&candidate.target);
         Contender {
-            key: stable_hash(candidate.target.to_string().as_bytes()),
+            key: candidate.target.stable_hash(),
             weight: candidate.weight,
             remaining: shares.fold(1.0, f64::min),
             recent_failures: entry.map_or(0, |entry| entry.breaker.failures_in_a_row()),

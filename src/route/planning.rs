@@ -94,8 +94,7 @@ impl Snapshot {
         for group in groups {
             group.members.retain_mut(|member| {
                 let target = &member.candidate.target;
-                let factor = health.factor(target);
-                match fit::unfit(&self.config, member, &asked, factor) {
+                match fit::unfit(&self.config, member, &asked, health) {
                     // What is switched off, or waits for other requests, in one place may be fit in
                     // another.
                     Some(_) if plan.skipped.iter().any(|skipped| skipped.candidate.target == *target) => {
@@ -109,7 +108,7 @@ impl Snapshot {
                     None => {
                         fit.extend(several.then(|| target.clone()));
                         if counts_tokens(member) {
-                            member.tokens = fit::tokens(&member.candidate, asked.content().size, factor);
+                            member.tokens = health.estimate(&member.candidate, asked.content().size);
                         }
                         true
                     }

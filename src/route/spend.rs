@@ -11,7 +11,8 @@ use crate::state::SpendEntry;
 #[derive(Debug, Default)]
 pub(super) struct Spend {
     session: SpendEntry,
-    /// The day that the next two are of.
+    /// The day that the next two are of, and its name.
+    number: u64,
     day: String,
     /// By all processes, as last told by the store.
     shared: SpendEntry,
@@ -72,11 +73,12 @@ impl Spend {
 
     /// What is known of the day, of which the store may know more.
     pub(super) fn turn(&mut self, now: Millis) -> &str {
-        let day = calendar::day(now);
-        if self.day != day {
+        let number = calendar::day_number(now);
+        if self.number != number || self.day.is_empty() {
             let session = self.session;
             let [warned, _] = self.warned;
-            *self = Self { session, day, warned: [warned, false], ..Self::default() };
+            *self =
+                Self { session, number, day: calendar::day(now), warned: [warned, false], ..Self::default() };
         }
         &self.day
     }
