@@ -3,7 +3,6 @@
 use crate::base::clock;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::line::Headers;
-use crate::gateway::outgoing::Outgoing;
 use crate::gateway::record::Story;
 use crate::upstream::Incoming;
 
@@ -62,13 +61,10 @@ pub fn retry_after(incoming: &Incoming) -> Option<u64> {
 /// Values of our own headers are at most this long.
 const VALUE_CHARACTERS: usize = 512;
 
-/// The headers of an answer: the provider's, then ours.
-pub fn of_answer(inbound: &Inbound, story: &Story, outgoing: &Outgoing<'_>, incoming: &Incoming) -> Headers {
+/// The headers of an answer: the provider's, then ours. What is lost is told when it is known.
+pub fn of_answer(inbound: &Inbound, story: &Story, incoming: &Incoming) -> Headers {
     let mut headers = returned(incoming);
     headers.push("x-llmgate-request-id", inbound.id.as_str());
-    for warning in warnings(&outgoing.warnings) {
-        headers.push("x-llmgate-warning", shown(&warning));
-    }
     story.tells_target(&mut headers);
     if inbound.tell_all {
         headers.push("x-llmgate-ttfb-ms", story.first_byte_ms().to_string());
@@ -76,14 +72,15 @@ pub fn of_answer(inbound: &Inbound, story: &Story, outgoing: &Outgoing<'_>, inco
     headers
 }
 
-/// At most eight warnings, and how many there are beyond.
-fn warnings(all: &[String]) -> Vec<String> {
+/// Tells what was lost: at most eight warnings, and how many there are beyond (SPEC 8.9).
+pub fn warn(headers: &mut Headers, lost: &[String]) {
     const MOST: usize = 8;
-    let mut shown: Vec<String> = all.iter().take(MOST).cloned().collect();
-    if all.len() > MOST {
-        shown.push(format!("and {} more", all.len() - MOST));
+    for warning in lost.iter().take(MOST) {
+        headers.push("x-llmgate-warning", shown(warning));
     }
-    shown
+    if lost.len() > MOST {
+        headers.push("x-llmgate-warning", format!("and {} more", lost.len() - MOST));
+    }
 }
 
 /// A text of others in a header: only visible ASCII and space, else `?`.

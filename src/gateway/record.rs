@@ -89,6 +89,16 @@ impl Story {
         self.skipped = Some(text);
     }
 
+    /// The answer has lost something on its way, worth a warning.
+    pub fn loses(&mut self, lost: impl IntoIterator<Item = String>) {
+        self.record.losses.extend(lost);
+    }
+
+    /// What was lost so far.
+    pub fn lost(&self) -> &[String] {
+        &self.record.losses
+    }
+
     /// A target is called.
     pub fn attempts(&mut self, outgoing: &Outgoing<'_>) {
         self.record.translated = outgoing.is_translated();

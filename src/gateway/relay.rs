@@ -8,12 +8,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::gateway::attempt;
+use crate::gateway::headers;
 use crate::gateway::inbound::{Inbound, TestMode};
 use crate::gateway::line::{Headers, Line};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::{Lane, Outgoing};
 use crate::gateway::record::Story;
 use crate::gateway::trouble::Trouble;
+use crate::ir::loss::Severity;
 use crate::policy::class::Class;
 use crate::protocol::error::ProviderError;
 use crate::protocol::tap::{Facts, Kind, Seen};
@@ -184,13 +186,16 @@ impl Relay<'_, '_> {
     }
 
     /// The body of a translated answer; what it lost is told, what its client cannot carry is kept.
-    fn keep(&self, whole: Whole, story: &Story) -> String {
+    fn keep(&self, whole: Whole, story: &mut Story) -> String {
         whole.losses.iter().for_each(|loss| log::warn!("{} lost: {loss}", story.id()));
+        let warnings = whole.losses.iter().filter(|loss| loss.severity == Severity::Degrade);
+        story.loses(warnings.map(ToString::to_string));
         self.live.remember(whole.kept);
         whole.body
     }
 
     fn tell(mut self, status: u16, body: String, story: &Story) -> Ending {
+        headers::warn(&mut self.headers, story.lost());
         story.tells_usage(&mut self.headers);
         self.headers.push("content-type", "application/json");
         Ending::Whole(status, self.headers, body)
@@ -201,7 +206,8 @@ impl Relay<'_, '_> {
     /// # Errors
     /// It broke, ended early, is none, or told an error before the commit point.
     #[inline(never)] // as `Story::end`
-    pub fn stream(self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
+    pub fn stream(mut self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
+        headers::warn(&mut self.headers, story.lost());
         if is_not_events(&incoming) {
             return self.instead_of_stream(incoming, story);
         }

@@ -279,7 +279,7 @@ impl<'a, 's> Tries<'a, 's> {
         self.line.run.calls(outgoing.target());
         self.played(outgoing)?;
         let incoming = attempt::call(self.live, outgoing, self.line, self.story)?;
-        let headers = headers::of_answer(self.inbound, self.story, outgoing, &incoming);
+        let headers = headers::of_answer(self.inbound, self.story, &incoming);
         let relay = Relay { live: self.live, inbound: self.inbound, outgoing, line: self.line, headers };
         if self.inbound.ask.stream {
             relay.stream(incoming, self.story)

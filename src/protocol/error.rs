@@ -22,7 +22,8 @@ pub struct ProviderError {
     pub per_day: bool,
 }
 
-/// Reads an error body: `error.message`, a text `error`, `message`, `detail`, else the body itself.
+/// Reads an error body: `error.message`, a text `error`, `message`, `detail`, else the body itself;
+/// and what the provider behind the provider says.
 pub fn read(body: &str) -> ProviderError {
     match Tree::read(body) {
         // Google answers a streamed request with an array of one.
@@ -39,21 +40,52 @@ pub fn of_value(value: &Tree<'_>) -> ProviderError {
     let kind = text(error, "type").filter(|kind| kind != "error").or_else(|| text(error, "status"));
     let stated = code.as_deref().and_then(|code| code.parse().ok()).filter(|code| (400..600).contains(code));
     let named = || [&code, &kind].into_iter().flatten().find_map(|name| status_of(name));
-    let message = text(error, "message")
+    let own = text(error, "message")
         .or_else(|| error.as_text().map(str::to_owned))
         .or_else(|| text(value, "message"))
         .or_else(|| text(value, "detail"))
-        .unwrap_or_else(|| pen::written(value));
+        .or_else(|| listed(error.get("message").unwrap_or(value)));
+    let behind = behind(error, value).unwrap_or_default();
+    let message = match own {
+        Some(own) if own.contains(&behind.message) => own,
+        Some(own) => format!("{own}: {}", behind.message),
+        None if behind.message.is_empty() => pen::written(value),
+        None => behind.message,
+    };
     let details = error.list("details").unwrap_or_default();
     ProviderError {
         status: stated.or_else(named),
         code,
         kind,
-        param: text(error, "param"),
+        param: text(error, "param").or(behind.param),
         message,
         retry_delay: details.iter().find_map(retry_delay),
         per_day: details.iter().any(speaks_of_a_day),
     }
+}
+
+/// What the provider behind this one says: in OpenRouter's `metadata.raw`, in Databricks'
+/// `external_model_message`, in the `upstream_error` of others.
+fn behind(error: &Tree<'_>, value: &Tree<'_>) -> Option<ProviderError> {
+    let raw = error.get("metadata").and_then(|metadata| metadata.get("raw"));
+    let said = raw.or_else(|| error.get("upstream_error")).or_else(|| value.get("external_model_message"))?;
+    match said {
+        Tree::Text(text) => Some(read(text)),
+        Tree::Object(_) => Some(of_value(said)),
+        _ => None,
+    }
+}
+
+/// The texts of a list of errors: FastAPI's `detail` with `loc` and `msg`, Cloudflare's `errors`.
+fn listed(value: &Tree<'_>) -> Option<String> {
+    let list = value.list("detail").or_else(|| value.list("errors"))?;
+    let texts = list.iter().filter_map(|error| {
+        let text = error.text("msg").or_else(|| error.text("message"))?;
+        let place =
+            error.list("loc").unwrap_or_default().iter().map(pen::written).collect::<Vec<_>>().join(".");
+        Some(if place.is_empty() { text.to_owned() } else { format!("{}: {text}", place.replace('"', "")) })
+    });
+    Some(texts.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty())
 }
 
 fn text(value: &Tree<'_>, name: &str) -> Option<String> {
@@ -111,11 +143,36 @@ mod tests {
             (r#"{"message":"m"}"#, "m"),
             (r#"{"detail":"m"}"#, "m"),
             (r#"[{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}]"#, "m"),
+            (r#"{"detail":[{"type":"t","loc":["body","n",0],"msg":"m"},{"msg":"o"}]}"#, "body.n.0: m; o"),
+            (
+                r#"{"object":"error","message":{"detail":[{"loc":["body"],"msg":"m"}]},"param":null}"#,
+                "body: m",
+            ),
+            (r#"{"success":false,"errors":[{"code":7003,"message":"m"}]}"#, "m"),
+            (r#"{"errors":[]}"#, r#"{"errors":[]}"#),
             (" <html>m</html>\n", "<html>m</html>"),
             (r#"{"x":1}"#, r#"{"x":1}"#),
         ] {
             assert_eq!(read(body).message, message, "{body}");
         }
+    }
+
+    #[test]
+    fn the_provider_behind_the_provider_is_heard() {
+        for (body, message) in [
+            (r#"{"error":{"message":"m","code":400,"metadata":{"raw":"o","provider_name":"P"}}}"#, "m: o"),
+            (r#"{"error":{"message":"m","metadata":{"raw":"{\"error\":{\"message\":\"o\"}}"}}}"#, "m: o"),
+            (r#"{"message":"m","code":400,"metadata":{"raw":"{\"message\":\"o\"}"}}"#, "m: o"),
+            (r#"{"error":{"message":"m: o","metadata":{"raw":"o"}}}"#, "m: o"),
+            (r#"{"error":{"message":"m","metadata":{"raw":""}}}"#, "m"),
+            (r#"{"error":{"message":"m","metadata":{"reasons":["r"]}}}"#, "m"),
+            (r#"{"error":"m","external_model_message":{"message":"o"}}"#, "m: o"),
+            (r#"{"error":{"type":"t","upstream_error":{"error":{"message":"o"}}}}"#, "o"),
+        ] {
+            assert_eq!(read(body).message, message, "{body}");
+        }
+        let refused = r#"{"error":{"message":"m","metadata":{"raw":"{\"error\":{\"message\":\"o\",\"param\":\"temperature\"}}"}}}"#;
+        assert_eq!(read(refused).param.as_deref(), Some("temperature"));
     }
 
     #[test]

@@ -207,8 +207,10 @@ impl Decoder {
                 grow(*id, unwrap.push(&text), out);
             }
             (Open::Thinking { id, block }, "thinking_delta") => {
-                let text = delta.required_text("thinking")?;
+                let text = delta.text("thinking")?.unwrap_or_default();
                 extend(block, "thinking", &text);
+                // Some gateways have no delta of its own for it.
+                extend(block, "signature", &delta.word("signature")?.unwrap_or_default());
                 if text.is_empty() {
                     return Ok(());
                 }

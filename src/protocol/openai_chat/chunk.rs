@@ -75,18 +75,26 @@ impl<'a> Choice<'a> {
 impl<'a> ChoiceDelta<'a> {
     fn read(mut delta: Fields<'a>) -> Result<Self, WireError> {
         let calls = delta.objects("tool_calls")?;
+        let mut tool_calls = calls.map(|call| CallDelta::read(call?)).collect::<Result<Vec<_>, _>>()?;
+        // The form that came before tools: one call, without an id.
+        let function = delta.object("function_call")?.map(Function::read).transpose()?;
+        tool_calls.extend(function.map(CallDelta::of));
         Ok(Self {
             content: delta.take("content"),
             refusal: delta.word("refusal")?,
             reasoning_content: delta.word("reasoning_content")?,
             reasoning: delta.take("reasoning"),
             reasoning_details: delta.list("reasoning_details")?.unwrap_or_default(),
-            tool_calls: calls.map(|call| CallDelta::read(call?)).collect::<Result<_, _>>()?,
+            tool_calls,
         })
     }
 }
 
 impl<'a> CallDelta<'a> {
+    fn of(function: Function<'a>) -> Self {
+        Self { index: None, id: None, function: Some(function), custom: None, extra_content: None }
+    }
+
     fn read(mut call: Fields<'a>) -> Result<Self, WireError> {
         Ok(Self {
             index: call.count("index")?,

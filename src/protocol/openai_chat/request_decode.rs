@@ -54,6 +54,9 @@ fn refusals(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(), WireErro
     if modalities.iter().any(|kind| kind.as_text() != Some("text")) {
         losses.refuse("modalities", "only text can be answered by another protocol");
     }
+    if fields.list("functions")?.is_some_and(|functions| !functions.is_empty()) {
+        losses.refuse("functions", "functions in the form that came before `tools` are not translated");
+    }
     Ok(())
 }
 
@@ -139,6 +142,20 @@ pub(super) fn call(mut call: Fields<'_>, losses: &mut Losses) -> Result<ToolCall
     let Some(mut function) = call.object(inner)? else {
         return Err(call.wrong(inner, "an object"));
     };
+    let (name, arguments) = called(&mut function, field)?;
+    call.lose_rest(losses);
+    Ok(ToolCall { id, name, arguments, free_form, state })
+}
+
+/// The call of an answer in the form that came before tools: one, without an id.
+pub(super) fn function_call(message: &mut Fields<'_>) -> Result<Option<ToolCall>, WireError> {
+    let Some(mut function) = message.object("function_call")? else { return Ok(None) };
+    let (name, arguments) = called(&mut function, "arguments")?;
+    Ok(Some(ToolCall { id: String::new(), name, arguments, free_form: false, state: None }))
+}
+
+/// What is called, and with what.
+fn called(function: &mut Fields<'_>, field: &str) -> Result<(String, String), WireError> {
     let name = function.required_text("name")?;
     let arguments = match function.take(field) {
         None => String::new(),
@@ -146,8 +163,7 @@ pub(super) fn call(mut call: Fields<'_>, losses: &mut Losses) -> Result<ToolCall
         // Some servers give the object itself.
         Some(value) => pen::written(&value),
     };
-    call.lose_rest(losses);
-    Ok(ToolCall { id, name, arguments, free_form, state })
+    Ok((name, arguments))
 }
 
 fn result(message: &mut Fields<'_>, losses: &mut Losses) -> Result<ToolResult, WireError> {
@@ -204,12 +220,17 @@ fn part(mut part: Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, Wire
 pub(super) fn thinking(part: &mut Fields<'_>) -> String {
     match part.take("thinking") {
         Some(Tree::Text(text)) => text.into_owned(),
-        Some(Tree::List(parts)) => parts.iter().filter_map(|part| part.text("text")).collect(),
+        Some(Tree::List(parts)) => words(&parts),
         _ => String::new(),
     }
 }
 
-fn image(part: &mut Fields<'_>) -> Result<Media, WireError> {
+/// The words of a list of texts.
+pub(super) fn words(parts: &[Tree<'_>]) -> String {
+    parts.iter().filter_map(|part| part.text("text")).collect()
+}
+
+pub(super) fn image(part: &mut Fields<'_>) -> Result<Media, WireError> {
     let (url, detail) = match part.take("image_url") {
         Some(Tree::Text(url)) => (url, None),
         Some(value) => {

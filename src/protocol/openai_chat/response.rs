@@ -76,9 +76,17 @@ fn message_blocks(message: &mut Fields<'_>) -> Result<Vec<Block>, WireError> {
         _ => {}
     }
     blocks.extend(message.text("refusal")?.filter(|text| !text.is_empty()).map(Block::Refusal));
+    // What is said in sound is said in words beside it.
+    let transcript = message.object("audio")?.map(|mut audio| audio.text("transcript")).transpose()?;
+    blocks.extend(transcript.flatten().filter(|text| !text.is_empty()).map(Block::Text));
+    // OpenRouter's models that draw.
+    for image in message.objects("images")? {
+        blocks.push(Block::Media(request_decode::image(&mut image?)?));
+    }
     for call in message.objects("tool_calls")? {
         blocks.push(Block::Call(request_decode::call(call?, &mut losses)?));
     }
+    blocks.extend(request_decode::function_call(message)?.map(Block::Call));
     Ok(blocks)
 }
 
@@ -86,6 +94,11 @@ fn answer_part(mut part: Fields<'_>) -> Result<Option<Block>, WireError> {
     Ok(match part.word("type")?.as_deref() {
         Some("thinking") => {
             Some(Block::Reasoning(Reasoning { text: request_decode::thinking(&mut part), state: None }))
+        }
+        // Databricks
+        Some("reasoning") => {
+            let text = request_decode::words(&part.list("summary")?.unwrap_or_default());
+            Some(Block::Reasoning(Reasoning { text, state: None }))
         }
         Some("refusal") => part.text("refusal")?.map(Block::Refusal),
         _ => part.text("text")?.filter(|text| !text.is_empty()).map(Block::Text),

@@ -96,11 +96,10 @@ impl Decoder {
         }
     }
 
-    /// Mistral tells reasoning as parts of the content.
+    /// Mistral and Databricks tell reasoning as parts of the content.
     fn part(&mut self, part: &Tree<'_>, out: &mut Vec<StreamEvent>) {
-        if let Some(thinking) = part.list("thinking") {
-            let text: String = thinking.iter().filter_map(|part| part.text("text")).collect();
-            self.say(Voice::Reasoning, &text, out);
+        if let Some(thinking) = part.list("thinking").or_else(|| part.list("summary")) {
+            self.say(Voice::Reasoning, &request_decode::words(thinking), out);
         } else if let Some(text) = part.text("text") {
             self.say(Voice::Text, text, out);
         }

@@ -41,7 +41,7 @@ fn chunk(text: &str, facts: &mut Facts) -> Seen {
     let Ok(members) = Members::read(text) else {
         return Seen::plain(Kind::Broken);
     };
-    if members.has(text, "error") {
+    if members.has(text, "error") || is_bare_error(text, &members) {
         facts.error = Some(error::read(text));
         facts.finished = true;
         return Seen::plain(Kind::Failure);
@@ -62,6 +62,17 @@ fn chunk(text: &str, facts: &mut Facts) -> Seen {
         None => Kind::Unknown,
     };
     Seen { kind, model: members.range(text, "model") }
+}
+
+/// An error without the `error` around it, as some servers send it under 200 and in a stream.
+fn is_bare_error(text: &str, members: &Members) -> bool {
+    if members.has(text, "choices") || !members.has(text, "message") {
+        return false;
+    }
+    let says_error =
+        |name| members.string(text, name).is_some_and(|kind| kind.to_lowercase().ends_with("error"));
+    let is_status = |code: u64| (400..600).contains(&code);
+    says_error("object") || says_error("type") || members.number(text, "code").is_some_and(is_status)
 }
 
 /// Of several choices the one that has gone farthest tells what the chunk is.
@@ -112,17 +123,22 @@ pub(super) fn usage_of(usage: &Tree<'_>) -> Option<Usage> {
     usage.counts(COUNTS).map(in_neutral_words)
 }
 
-const COUNTS: [&str; 6] = [
+const COUNTS: [&str; 7] = [
     "prompt_tokens",
     "completion_tokens",
+    "total_tokens",
     "prompt_cache_hit_tokens",
     "prompt_tokens_details.cached_tokens",
     "prompt_tokens_details.cache_write_tokens",
     "completion_tokens_details.reasoning_tokens",
 ];
 
-fn in_neutral_words(counts: [Option<u64>; 6]) -> Usage {
-    let [input, output, hit, cached, cache_write, reasoning] = counts;
+/// xAI counts reasoning beside `completion_tokens`, everybody else among them: the sum tells.
+fn in_neutral_words(counts: [Option<u64>; 7]) -> Usage {
+    let [input, output, total, hit, cached, cache_write, reasoning] = counts;
+    let both = output.zip(reasoning).map(|(output, reasoning)| output.saturating_add(reasoning));
+    let sum = both.zip(input).map(|(both, input)| both.saturating_add(input));
+    let output = if sum.is_some() && sum == total { both } else { output };
     Usage { input, cached: cached.or(hit), cache_write, output, reasoning }
 }
 
@@ -154,8 +170,14 @@ mod tests {
         check("{\"choices\":[{\"delta\":", Kind::Broken);
         check(r#"{"choices":3}"#, Kind::Broken);
         check(r#"{"x":1}"#, Kind::Unknown);
-        let facts = check(r#"{"error":{"message":"m","code":503}}"#, Kind::Failure);
-        assert_eq!(facts.error.unwrap().status, Some(503));
+        for failure in [
+            r#"{"error":{"message":"m","code":503}}"#,
+            r#"{"object":"error","message":"m","type":"InternalServerError","code":503}"#,
+            r#"{"message":"m","code":503}"#,
+        ] {
+            assert_eq!(check(failure, Kind::Failure).error.unwrap().status, Some(503));
+        }
+        check(r#"{"message":"m","type":"notice","code":7}"#, Kind::Unknown);
     }
 
     #[test]
@@ -167,6 +189,18 @@ mod tests {
             (usage.input, usage.cached, usage.output, usage.reasoning),
             (Some(9), Some(4), Some(5), Some(2))
         );
+    }
+
+    #[test]
+    fn reasoning_beside_the_answer_is_part_of_the_output() {
+        for (completion, total, output) in [(14, 374, 39), (14, 349, 14), (39, 374, 39)] {
+            let text = format!(
+                r#"{{"choices":[],"usage":{{"prompt_tokens":335,"completion_tokens":{completion},
+                    "total_tokens":{total},"completion_tokens_details":{{"reasoning_tokens":25}}}}}}"#
+            );
+            let usage = check(&text, Kind::Usage).usage;
+            assert_eq!((usage.output, usage.reasoning), (Some(output), Some(25)), "{text}");
+        }
     }
 
     #[test]

@@ -46,6 +46,24 @@ fn max_warns_and_strict_refuses_before_any_call() {
 }
 
 #[test]
+fn what_a_whole_answer_loses_is_told_like_what_its_request_lost() {
+    let (client, target) = (lane(Protocol::OpenaiChat), lane(Protocol::Gemini));
+    let image = json!({"candidates": [{"content": {"role": "model", "parts": [
+        {"text": "here"}, {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}]},
+        "finishReason": "STOP"}]});
+    let provider = Provider::with(Reply::json(200, &image.to_string()));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    let answer = proxy.post(&client.path(ASKED), &with_unknown(client));
+    let told = answer.head.headers.iter().filter(|(name, _)| name == "x-llmgate-warning");
+    let told: Vec<&str> = told.map(|(_, value)| value.as_str()).collect();
+    assert_eq!(answer.json()["choices"][0]["message"]["content"], "here");
+    assert!(
+        matches!(told[..], [request, answer] if request.contains("moon") && answer.contains("image")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_wrong_mime_type_is_put_right_wherever_it_came_from() {
     const JPEG: &str = "/9j/4AAQSkZJRg==";
     let cases = [

@@ -138,6 +138,12 @@ pub(super) fn rows() -> Vec<Row> {
                 (G, Nearly(r#""thinkingLevel":"HIGH""#, "thinkingConfig")),
             ],
         ),
+        (
+            "functions",
+            C,
+            request(C, json!({"functions": [{"name": "f", "parameters": {"type": "object"}}]})),
+            vec![(R, Refused("functions")), (A, Refused("functions")), (G, Refused("functions"))],
+        ),
         ("n", C, request(C, json!({"n": 2})), vec![(R, Refused("n")), (A, Refused("n")), (G, Refused("n"))]),
         (
             "spoken answer",
