@@ -50,7 +50,7 @@ pub fn of_value(value: &Tree<'_>) -> ProviderError {
         Some(own) if own.contains(&behind.message) => own,
         Some(own) => format!("{own}: {}", behind.message),
         None if behind.message.is_empty() => pen::written(value),
-        None => behind.message,
+        None => kind.iter().chain([&behind.message]).map(String::as_str).collect::<Vec<_>>().join(": "),
     };
     let details = error.list("details").unwrap_or_default();
     ProviderError {
@@ -167,7 +167,7 @@ mod tests {
             (r#"{"error":{"message":"m","metadata":{"raw":""}}}"#, "m"),
             (r#"{"error":{"message":"m","metadata":{"reasons":["r"]}}}"#, "m"),
             (r#"{"error":"m","external_model_message":{"message":"o"}}"#, "m: o"),
-            (r#"{"error":{"type":"t","upstream_error":{"error":{"message":"o"}}}}"#, "o"),
+            (r#"{"error":{"type":"t","upstream_error":{"error":{"message":"o"}}}}"#, "t: o"),
         ] {
             assert_eq!(read(body).message, message, "{body}");
         }

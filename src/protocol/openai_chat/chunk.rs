@@ -76,9 +76,9 @@ impl<'a> ChoiceDelta<'a> {
     fn read(mut delta: Fields<'a>) -> Result<Self, WireError> {
         let calls = delta.objects("tool_calls")?;
         let mut tool_calls = calls.map(|call| CallDelta::read(call?)).collect::<Result<Vec<_>, _>>()?;
-        // The form that came before tools: one call, without an id.
+        // The form that came before tools: one call, without an id. Some servers send it always, empty.
         let function = delta.object("function_call")?.map(Function::read).transpose()?;
-        tool_calls.extend(function.map(CallDelta::of));
+        tool_calls.extend(function.filter(Function::says_something).map(CallDelta::of));
         Ok(Self {
             content: delta.take("content"),
             refusal: delta.word("refusal")?,
@@ -110,5 +110,11 @@ impl<'a> Function<'a> {
     fn read(mut function: Fields<'a>) -> Result<Self, WireError> {
         let name = function.text("name")?;
         Ok(Self { name, arguments: function.take("arguments").or_else(|| function.take("input")) })
+    }
+
+    fn says_something(&self) -> bool {
+        let is_empty = |arguments: &Tree<'_>| arguments.as_text() == Some("");
+        self.name.as_deref().is_some_and(|name| !name.is_empty())
+            || self.arguments.as_ref().is_some_and(|arguments| !is_empty(arguments))
     }
 }

@@ -151,7 +151,9 @@ pub(super) fn call(mut call: Fields<'_>, losses: &mut Losses) -> Result<ToolCall
 pub(super) fn function_call(message: &mut Fields<'_>) -> Result<Option<ToolCall>, WireError> {
     let Some(mut function) = message.object("function_call")? else { return Ok(None) };
     let (name, arguments) = called(&mut function, "arguments")?;
-    Ok(Some(ToolCall { id: String::new(), name, arguments, free_form: false, state: None }))
+    let call = ToolCall { id: String::new(), name, arguments, free_form: false, state: None };
+    // Some servers send every member, empty.
+    Ok(Some(call).filter(|call| !call.name.is_empty()))
 }
 
 /// What is called, and with what.
