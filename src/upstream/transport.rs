@@ -54,6 +54,8 @@ impl SliceTransport {
     }
 
     fn receive(&mut self) -> io::Result<usize> {
+        // Before the wait, not behind it: what has come is passed on first.
+        watch::look()?;
         self.set_read_slice(watch::first_slice())?;
         loop {
             match (&self.socket).read(self.buffers.input_append_buf()) {
@@ -62,7 +64,6 @@ impl SliceTransport {
                     if count > 0 {
                         self.heard = true;
                         watch::heard();
-                        watch::look()?;
                     }
                     return Ok(count);
                 }
