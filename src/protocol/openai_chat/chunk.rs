@@ -76,9 +76,11 @@ impl<'a> ChoiceDelta<'a> {
     fn read(mut delta: Fields<'a>) -> Result<Self, WireError> {
         let calls = delta.objects("tool_calls")?;
         let mut tool_calls = calls.map(|call| CallDelta::read(call?)).collect::<Result<Vec<_>, _>>()?;
-        // The form that came before tools: one call, without an id. Some servers send it always, empty.
+        // The form that came before tools: one call, without an id. Some servers send it always, empty,
+        // others tell the same call in both forms.
         let function = delta.object("function_call")?.map(Function::read).transpose()?;
-        tool_calls.extend(function.filter(Function::says_something).map(CallDelta::of));
+        let function = function.filter(|function| tool_calls.is_empty() && function.says_something());
+        tool_calls.extend(function.map(CallDelta::of));
         Ok(Self {
             content: delta.take("content"),
             refusal: delta.word("refusal")?,

@@ -86,7 +86,9 @@ fn message_blocks(message: &mut Fields<'_>) -> Result<Vec<Block>, WireError> {
     for call in message.objects("tool_calls")? {
         blocks.push(Block::Call(request_decode::call(call?, &mut losses)?));
     }
-    blocks.extend(request_decode::function_call(message)?.map(Block::Call));
+    // Some servers tell the same call in both forms.
+    let told = blocks.iter().any(|block| matches!(block, Block::Call(_)));
+    blocks.extend(request_decode::function_call(message)?.filter(|_| !told).map(Block::Call));
     Ok(blocks)
 }
 
