@@ -15,7 +15,7 @@ use crate::gateway::live::Live;
 use crate::gateway::outgoing::{Lane, Outgoing};
 use crate::gateway::record::Story;
 use crate::gateway::trouble::Trouble;
-use crate::ir::loss::Severity;
+use crate::ir::loss::{Losses, Severity};
 use crate::policy::class::Class;
 use crate::protocol::error::ProviderError;
 use crate::protocol::tap::{Facts, Kind, Seen};
@@ -187,9 +187,7 @@ impl Relay<'_, '_> {
 
     /// The body of a translated answer; what it lost is told, what its client cannot carry is kept.
     fn keep(&self, whole: Whole, story: &mut Story) -> String {
-        whole.losses.iter().for_each(|loss| log::warn!("{} lost: {loss}", story.id()));
-        let warnings = whole.losses.iter().filter(|loss| loss.severity == Severity::Degrade);
-        story.loses(warnings.map(ToString::to_string));
+        loses(&whole.losses, story);
         self.live.remember(whole.kept);
         whole.body
     }
@@ -220,6 +218,7 @@ impl Relay<'_, '_> {
         };
         let result = self.pump(&mut incoming, &mut pipe);
         story.learns(pipe.facts());
+        loses(&pipe.losses(), story);
         self.live.remember(pipe.take_kept());
         result
     }
@@ -355,12 +354,12 @@ impl Relay<'_, '_> {
         let (facts, _) = self.look_at(&text)?;
         let crossing = self.outgoing.crossing(self.live, self.inbound)?;
         self.line.tape.crosses(&crossing);
-        let (frames, kept) =
-            crossing.streamed(&text, self.line.framing()).map_err(|error| self.broken(&error))?;
-        self.live.remember(kept);
+        let streamed = crossing.streamed(&text, self.line.framing()).map_err(|error| self.broken(&error))?;
+        loses(&streamed.losses, story);
+        self.live.remember(streamed.kept);
         story.learns(&facts);
         self.commit()?;
-        Ok(Ending::Stream(frames))
+        Ok(Ending::Stream(streamed.frames))
     }
 
     /// The provider told an error inside its answer.
@@ -403,6 +402,13 @@ impl Relay<'_, '_> {
     fn failed(&self, failure: &Failure) -> Trouble {
         Trouble::of_failure(failure, self.outgoing.target())
     }
+}
+
+/// What an answer lost is logged, and counted where a client may miss it.
+fn loses(losses: &Losses, story: &mut Story) {
+    losses.iter().for_each(|loss| log::warn!("{} lost: {loss}", story.id()));
+    let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade);
+    story.loses(warnings.map(ToString::to_string));
 }
 
 fn close(pipe: &mut StreamPipe, mut out: Vec<u8>) -> Ending {

@@ -29,7 +29,8 @@ impl Collector {
             }
             StreamEvent::Usage(usage) => self.response.usage.update(usage),
             StreamEvent::Finish { stop } => self.stop = Some(stop),
-            StreamEvent::BlockEnd { .. } | StreamEvent::Unknown { .. } => {}
+            StreamEvent::Lost { what } => self.response.lost.add(what),
+            StreamEvent::BlockEnd { .. } => {}
         }
     }
 
@@ -49,6 +50,7 @@ impl Collector {
 /// The events that tell a whole answer.
 pub fn events(response: Response) -> Vec<StreamEvent> {
     let mut events = vec![StreamEvent::Start { id: response.id, model: response.model }];
+    events.extend(response.lost.into_names().into_iter().map(|what| StreamEvent::Lost { what }));
     for (block, number) in response.blocks.into_iter().zip(0..) {
         let id = BlockId(number);
         let Some((kind, text, state)) = taken_apart(block) else { continue };

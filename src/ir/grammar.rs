@@ -56,7 +56,7 @@ impl Grammar {
     /// It breaks a law.
     pub fn check(&mut self, event: &StreamEvent) -> Result<(), Breach> {
         match (self.phase, event) {
-            (_, StreamEvent::Unknown { .. }) => Ok(()),
+            (_, StreamEvent::Lost { .. }) => Ok(()),
             (Phase::Before, StreamEvent::Start { .. }) => {
                 self.phase = Phase::Open;
                 Ok(())
@@ -103,7 +103,7 @@ impl Grammar {
                 self.phase = Phase::After;
                 if self.blocks.iter().any(|(_, block)| block.open) { Err(Breach::OpenAtEnd) } else { Ok(()) }
             }
-            StreamEvent::Start { .. } | StreamEvent::Usage(_) | StreamEvent::Unknown { .. } => Ok(()),
+            StreamEvent::Start { .. } | StreamEvent::Usage(_) | StreamEvent::Lost { .. } => Ok(()),
         }
     }
 }

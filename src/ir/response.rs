@@ -1,5 +1,6 @@
 //! What an answer tells, whichever protocol it came in.
 
+use crate::ir::loss::Losses;
 use crate::ir::request::Block;
 
 /// One whole answer.
@@ -15,6 +16,35 @@ pub struct Response {
     pub stop: StopReason,
     /// Its token counts.
     pub usage: Usage,
+    /// What else it had.
+    pub lost: Lost,
+}
+
+/// What was left out of an answer since it has no neutral words, or is not known: the names, each
+/// once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost(Vec<String>);
+
+impl Lost {
+    /// So many are told at most.
+    const MOST: usize = 64;
+
+    /// One more.
+    pub fn add(&mut self, what: impl AsRef<str> + Into<String>) {
+        if self.0.len() < Self::MOST && !self.0.iter().any(|known| known == what.as_ref()) {
+            self.0.push(what.into());
+        }
+    }
+
+    /// As losses of a translation.
+    pub fn tell(&self, losses: &mut Losses) {
+        self.0.iter().for_each(|what| losses.degrade(what.clone(), "another protocol has no place for it"));
+    }
+
+    /// The names.
+    pub fn into_names(self) -> Vec<String> {
+        self.0
+    }
 }
 
 /// Why an answer ended.

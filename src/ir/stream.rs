@@ -40,10 +40,10 @@ pub enum StreamEvent {
         /// Why.
         stop: StopReason,
     },
-    /// An event of a type that is not known; it was left out.
-    Unknown {
-        /// The type.
-        name: String,
+    /// Something was left out that has no neutral words, or is not known.
+    Lost {
+        /// Its name.
+        what: String,
     },
 }
 

@@ -70,7 +70,7 @@ fn block_of(event: &StreamEvent) -> Option<BlockId> {
         StreamEvent::Start { .. }
         | StreamEvent::Usage(_)
         | StreamEvent::Finish { .. }
-        | StreamEvent::Unknown { .. } => None,
+        | StreamEvent::Lost { .. } => None,
     }
 }
 

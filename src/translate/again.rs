@@ -145,7 +145,7 @@ impl Recipe {
             (true, false) => {
                 let (_, crossing) = self.crossed(asked)?;
                 let streamed = crossing.streamed(told, framing);
-                streamed.map(|(frames, _)| frames).map_err(|error| error.to_string())
+                streamed.map(|streamed| streamed.frames).map_err(|error| error.to_string())
             }
             (false, true) => {
                 let (_, crossing) = self.crossed(asked)?;

@@ -7,7 +7,7 @@ use crate::ir::collect;
 use crate::ir::loss::{Loss, Losses, Severity};
 use crate::ir::names::NameMap;
 use crate::ir::request::{Block, Request};
-use crate::ir::response::{Response, StopReason};
+use crate::ir::response::{Lost, Response, StopReason};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Kind};
@@ -63,6 +63,16 @@ pub struct Whole {
     pub facts: Facts,
 }
 
+/// A whole answer as a stream.
+pub struct Streamed {
+    /// All of it.
+    pub frames: Vec<u8>,
+    /// What it lost.
+    pub losses: Losses,
+    /// State that its client has no field for.
+    pub kept: Vec<Kept>,
+}
+
 impl Crossing {
     /// A whole answer for the client.
     ///
@@ -77,14 +87,14 @@ impl Crossing {
     ///
     /// # Errors
     /// It is no answer of the target's protocol.
-    pub fn streamed(&self, text: &str, framing: Framing) -> Result<(Vec<u8>, Vec<Kept>), WireError> {
+    pub fn streamed(&self, text: &str, framing: Framing) -> Result<Streamed, WireError> {
         let response = self.target_wire.decode_response(text, &self.answer.request_id)?;
         let mut pipe = Translated::new(self, 0, framing);
         pipe.events = collect::events(response);
-        let mut out = Vec::new();
-        pipe.encode(&mut out);
-        pipe.close(&mut out);
-        Ok((out, pipe.take_kept()))
+        let mut frames = Vec::new();
+        pipe.encode(&mut frames);
+        pipe.close(&mut frames);
+        Ok(Streamed { frames, losses: pipe.losses(), kept: pipe.take_kept() })
     }
 
     /// A whole answer of a target for its client.
@@ -111,7 +121,8 @@ impl Crossing {
         if !self.client_wire.carries_state() {
             response.blocks.iter().for_each(|block| keeper.block(block));
         }
-        let (body, losses) = self.client_wire.encode_response(&response, &self.answer);
+        let (body, mut losses) = self.client_wire.encode_response(&response, &self.answer);
+        response.lost.tell(&mut losses);
         Whole { body, losses, kept: keeper.kept, facts: facts(&response) }
     }
 
@@ -163,6 +174,7 @@ pub struct Translated {
     events: Vec<StreamEvent>,
     words: Words,
     keeper: Keeper,
+    lost: Lost,
     facts: Facts,
     ended: bool,
     begun: bool,
@@ -180,6 +192,7 @@ impl Translated {
             events: Vec::new(),
             words: Words::default(),
             keeper: Keeper::default(),
+            lost: Lost::default(),
             facts: Facts::default(),
             ended: false,
             begun: false,
@@ -241,6 +254,12 @@ impl Translated {
         std::mem::take(&mut self.keeper.kept)
     }
 
+    pub(super) fn losses(&self) -> Losses {
+        let mut losses = Losses::default();
+        self.lost.tell(&mut losses);
+        losses
+    }
+
     pub(super) fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -251,6 +270,10 @@ impl Translated {
             self.crossing.localize(&mut event);
             if !self.crossing.client_wire.carries_state() {
                 self.keeper.event(&event);
+            }
+            if let StreamEvent::Lost { what } = event {
+                self.lost.add(what);
+                continue;
             }
             if matches!(event, StreamEvent::Finish { .. }) {
                 self.ended = true;

@@ -6,6 +6,7 @@
 //! never a quiet success.
 
 use crate::ir::carrier::Kept;
+use crate::ir::loss::Losses;
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Kind};
 use crate::translate::cross::{Crossing, Translated};
@@ -108,6 +109,14 @@ impl StreamPipe {
         match self {
             Self::Verbatim(_) => Vec::new(),
             Self::Translated(pipe) => pipe.take_kept(),
+        }
+    }
+
+    /// What was left out so far.
+    pub fn losses(&self) -> Losses {
+        match self {
+            Self::Verbatim(_) => Losses::default(),
+            Self::Translated(pipe) => pipe.losses(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, ToolCall};
-use crate::ir::response::{Response, StopReason};
+use crate::ir::response::{Lost, Response, StopReason};
 use crate::protocol::fields::Fields;
 use crate::protocol::path::Path;
 use crate::protocol::wire::{AnswerContext, WireError};
@@ -21,7 +21,9 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     fields.no_error()?;
     let content = fields.list("content")?.ok_or_else(|| fields.wrong("content", "a list of blocks"))?;
     let mut blocks = Vec::new();
+    let mut lost = Lost::default();
     for (index, value) in content.into_iter().enumerate() {
+        lose(&value, &mut lost);
         blocks.extend(block(value, fields.at("content").index(index), &made_id(seed, index))?);
     }
     join_call_states(&mut blocks);
@@ -38,7 +40,17 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
         blocks,
         stop: stop.settled(has_call),
         usage: tally.usage(),
+        lost,
     })
+}
+
+/// Tells what of a block is left out.
+fn lose(block: &Tree<'_>, lost: &mut Lost) {
+    match block.text("type") {
+        Some("text") if block.list("citations").is_some_and(|list| !list.is_empty()) => lost.add("citations"),
+        Some(kind) if kind != "text" && !is_thinking(kind) && !is_call(kind) => lost.add(kind),
+        _ => {}
+    }
 }
 
 /// What belongs to tools that run at the vendor is left out, and what is not known.

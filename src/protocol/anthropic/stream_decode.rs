@@ -6,7 +6,7 @@
 //! A missing `message_start` or `content_block_stop` is made up for. The end is told once, at
 //! `message_stop`, or when the input ends after a stop reason.
 
-use super::content::{self, is_call, is_server, is_thinking};
+use super::content::{self, is_call, is_thinking};
 use super::response::{made_id, stop};
 use super::usage::Tally;
 use super::wire;
@@ -96,7 +96,7 @@ impl StreamDecoder for Decoder {
                 self.begin(out);
                 self.end(out);
             }
-            other => out.push(StreamEvent::Unknown { name: other.to_owned() }),
+            other => out.push(StreamEvent::Lost { what: other.to_owned() }),
         }
         Ok(())
     }
@@ -150,9 +150,7 @@ impl Decoder {
             kind if is_thinking(kind) => self.thinking_start(block, out)?,
             kind if is_call(kind) => self.call_start(block, out)?,
             kind => {
-                if !is_server(kind) {
-                    out.push(StreamEvent::Unknown { name: kind.to_owned() });
-                }
+                out.push(StreamEvent::Lost { what: kind.to_owned() });
                 Open::Skipped
             }
         };
@@ -199,7 +197,8 @@ impl Decoder {
         };
         let Some((_, open)) = self.open.get_mut(place) else { return Ok(()) };
         match (open, kind.as_ref()) {
-            (Open::Skipped, _) | (_, "citations_delta") => {}
+            (Open::Skipped, _) => {}
+            (_, "citations_delta") => out.push(StreamEvent::Lost { what: "citations".to_owned() }),
             (Open::Text(id), "text_delta") => grow(*id, delta.required_text("text")?, out),
             (Open::Call { id, grown, unwrap, .. }, "input_json_delta") => {
                 let text = delta.word("partial_json")?.unwrap_or_default();
@@ -223,7 +222,7 @@ impl Decoder {
             (_, "text_delta" | "input_json_delta" | "thinking_delta" | "signature_delta") => {
                 return Err(WireError::new("delta.type", "one that fits its block"));
             }
-            (_, other) => out.push(StreamEvent::Unknown { name: other.to_owned() }),
+            (_, other) => out.push(StreamEvent::Lost { what: other.to_owned() }),
         }
         Ok(())
     }

@@ -74,7 +74,7 @@ impl Encoder {
             }
             StreamEvent::Usage(usage) => self.usage.update(*usage),
             StreamEvent::Finish { stop } => self.stop = stop.clone(),
-            StreamEvent::Unknown { .. } => {}
+            StreamEvent::Lost { .. } => {}
         }
     }
 

@@ -7,7 +7,7 @@ use crate::ir::collect::Collector;
 use crate::ir::grammar::Grammar;
 use crate::ir::loss::{Losses, Severity};
 use crate::ir::request::{Block, Request, Role, ToolForm};
-use crate::ir::response::Response;
+use crate::ir::response::{Lost, Response};
 use crate::ir::stream::StreamEvent;
 use crate::protocol::dialect::{Dialect, ReasoningStyle};
 use crate::protocol::gemini::CODEC;
@@ -82,7 +82,7 @@ fn seen(response: &Response) -> Response {
     let mut usage = response.usage;
     usage.input.get_or_insert(0);
     usage.output.get_or_insert(0);
-    Response { id: None, model: None, blocks, usage, ..response.clone() }
+    Response { id: None, model: None, blocks, usage, lost: Lost::default(), ..response.clone() }
 }
 
 fn check_answer(name: &str, response: &Response) {

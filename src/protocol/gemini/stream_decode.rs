@@ -18,6 +18,9 @@ use crate::protocol::gemini::{spelling, tap};
 use crate::protocol::path::Path;
 use crate::protocol::wire::{StreamDecoder, WireError};
 
+/// What may stand beside the words of an answer.
+const BESIDE: [&str; 3] = ["groundingMetadata", "citationMetadata", "urlContextMetadata"];
+
 /// Ends at which the model tried to call a tool and failed: there is no answer.
 const FAILURES: [&str; 5] = [
     "MALFORMED_FUNCTION_CALL",
@@ -104,6 +107,12 @@ impl Decoder {
                 self.part(part, out);
             }
         }
+        for name in BESIDE {
+            let is_empty = |value: &Tree<'_>| matches!(value, Tree::Object(members) if members.is_empty());
+            if candidate.take(name).is_some_and(|value| !is_empty(&value)) {
+                out.push(StreamEvent::Lost { what: name.to_owned() });
+            }
+        }
         let Some(reason) = candidate.word("finishReason")? else { return Ok(()) };
         if FAILURES.contains(&reason.as_ref()) && self.next == 0 {
             let why = candidate.text("finishMessage")?.unwrap_or_default();
@@ -146,9 +155,15 @@ impl Decoder {
                 self.media.push((self.next as usize, media));
             }
             // Server tools are never shown as the client's; the words around them stay.
-            Piece::Other(_) | Piece::File | Piece::Result(_) => {
+            Piece::Other(name) => {
                 self.close(out);
                 state = None;
+                out.push(StreamEvent::Lost { what: name.to_owned() });
+            }
+            Piece::File | Piece::Result(_) => {
+                self.close(out);
+                state = None;
+                out.push(StreamEvent::Lost { what: "a part".to_owned() });
             }
             Piece::Empty => {}
         }
@@ -219,7 +234,9 @@ impl StreamDecoder for Decoder {
     fn frame(&mut self, _: Option<&str>, data: &str, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         let value =
             Tree::read(data).map_err(|error| WireError::new("chunk", format!("a Gemini chunk: {error}")))?;
-        self.chunk(spelling::fields(value, Path::default())?, out)
+        self.chunk(spelling::fields(value, Path::default())?, out)?;
+        out.extend(self.media.drain(..).map(|_| StreamEvent::Lost { what: "inlineData".to_owned() }));
+        Ok(())
     }
 
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {

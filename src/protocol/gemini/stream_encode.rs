@@ -114,7 +114,7 @@ impl StreamEncoder for Encoder {
                 self.last(stop, out);
                 self.ended = Some((stop.clone(), self.usage));
             }
-            StreamEvent::Unknown { .. } => {}
+            StreamEvent::Lost { .. } => {}
         }
     }
 

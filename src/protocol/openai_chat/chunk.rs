@@ -32,6 +32,8 @@ pub(super) struct ChoiceDelta<'a> {
     pub(super) reasoning: Option<Tree<'a>>,
     pub(super) reasoning_details: Vec<Tree<'a>>,
     pub(super) tool_calls: Vec<CallDelta<'a>>,
+    /// Members that have no place elsewhere.
+    pub(super) lost: Vec<&'static str>,
 }
 
 /// A piece of a call.
@@ -81,6 +83,10 @@ impl<'a> ChoiceDelta<'a> {
         let function = delta.object("function_call")?.map(Function::read).transpose()?;
         let function = function.filter(|function| tool_calls.is_empty() && function.says_something());
         tool_calls.extend(function.map(CallDelta::of));
+        let mut lost = Vec::new();
+        for name in ["annotations", "images"] {
+            lost.extend(delta.list(name)?.filter(|list| !list.is_empty()).map(|_| name));
+        }
         Ok(Self {
             content: delta.take("content"),
             refusal: delta.word("refusal")?,
@@ -88,6 +94,7 @@ impl<'a> ChoiceDelta<'a> {
             reasoning: delta.take("reasoning"),
             reasoning_details: delta.list("reasoning_details")?.unwrap_or_default(),
             tool_calls,
+            lost,
         })
     }
 }

@@ -27,6 +27,9 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut choice = choice?;
     if let Some(mut message) = choice.object("message")? {
         response.blocks = message_blocks(&mut message)?;
+        if message.list("annotations")?.is_some_and(|list| !list.is_empty()) {
+            response.lost.add("annotations");
+        }
     }
     name_calls(&mut response, seed);
     let has_call = response.blocks.iter().any(|block| matches!(block, Block::Call(_)));

@@ -94,6 +94,7 @@ impl Decoder {
         for call in delta.tool_calls {
             self.call(call, out);
         }
+        out.extend(delta.lost.into_iter().map(|what| StreamEvent::Lost { what: what.to_owned() }));
     }
 
     /// Mistral and Databricks tell reasoning as parts of the content.

@@ -222,7 +222,7 @@ impl StreamEncoder for Encoder {
             StreamEvent::BlockEnd { id } => self.close(*id, out),
             StreamEvent::Usage(usage) => self.usage.update(*usage),
             StreamEvent::Finish { stop } => self.chunk("{}", Some(finish_reason(stop)), out),
-            StreamEvent::Unknown { .. } => {}
+            StreamEvent::Lost { .. } => {}
         }
     }
 

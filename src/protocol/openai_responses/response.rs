@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::base::pen::{self, Pen, Put};
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, CallKind};
-use crate::ir::response::{Response, StopReason};
+use crate::ir::response::{Lost, Response, StopReason};
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_responses::item_encode::{
     Call, Envelope, Identities, Message, Part, Thought, kind_of, prefix, response_id,
@@ -29,7 +29,7 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut response =
         Response { id: fields.text("id")?, model: fields.text("model")?, usage, ..Response::default() };
     for (index, item) in Objects::of(output, fields.at("output")).enumerate() {
-        response.blocks.extend(blocks(item?, seed, index)?);
+        response.blocks.extend(blocks(item?, seed, index, &mut response.lost)?);
     }
     let reason =
         fields.object("incomplete_details")?.map(|mut details| details.text("reason")).transpose()?.flatten();
@@ -49,7 +49,12 @@ pub(super) fn stop(status: Option<&str>, reason: Option<&str>) -> StopReason {
 }
 
 /// The blocks of one output item; the vendor's own calls and results are left out.
-pub(super) fn blocks(mut item: Fields<'_>, seed: &str, index: usize) -> Result<Vec<Block>, WireError> {
+pub(super) fn blocks(
+    mut item: Fields<'_>,
+    seed: &str,
+    index: usize,
+    lost: &mut Lost,
+) -> Result<Vec<Block>, WireError> {
     let kind = item.word("type")?.unwrap_or_default();
     match kind.as_ref() {
         "message" => {
@@ -57,6 +62,9 @@ pub(super) fn blocks(mut item: Fields<'_>, seed: &str, index: usize) -> Result<V
             let path = item.at("content");
             for part in item.list("content")?.unwrap_or_default() {
                 let mut part = Fields::of(part, path.clone())?;
+                if part.list("annotations")?.is_some_and(|list| !list.is_empty()) {
+                    lost.add("annotations");
+                }
                 blocks.extend(match part.word("type")?.as_deref() {
                     Some("refusal") => part.text("refusal")?.map(Block::Refusal),
                     _ => part.text("text")?.map(Block::Text),
@@ -75,7 +83,10 @@ pub(super) fn blocks(mut item: Fields<'_>, seed: &str, index: usize) -> Result<V
             Ok(vec![Block::Call(call)])
         }
         // Also the calls of `shell` and its like: only a client of this protocol can offer them.
-        _ => Ok(Vec::new()),
+        other => {
+            lost.add(other);
+            Ok(Vec::new())
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::base::table::Table;
 use crate::base::tree::Tree;
 use crate::ir::request::Block;
-use crate::ir::response::StopReason;
+use crate::ir::response::{Lost, StopReason};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::openai_responses::response::{blocks, stop};
@@ -153,7 +153,7 @@ impl Decoder {
             return Ok(());
         }
         let fields = Fields::of(item, Path::default().at("item"))?;
-        for block in blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0))? {
+        for block in blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0), &mut Lost::default())? {
             if let Block::Call(call) = block {
                 let kind = BlockKind::Call { id: call.id, name: call.name, free_form: call.free_form };
                 self.open(index, kind, out);
@@ -168,7 +168,9 @@ impl Decoder {
             return Ok(());
         }
         let fields = Fields::of(item, Path::default().at("item"))?;
-        let whole = blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0))?;
+        let mut lost = Lost::default();
+        let whole = blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0), &mut lost)?;
+        out.extend(lost.into_names().into_iter().map(|what| StreamEvent::Lost { what }));
         let item = self.items.get_or_default(index);
         let mut open = item.open;
         // What was told and closed; the next one may be open.

@@ -118,7 +118,7 @@ impl Encoder {
             StreamEvent::BlockEnd { .. } => self.close(out),
             StreamEvent::Usage(usage) => self.usage.update(*usage),
             StreamEvent::Finish { stop } => self.stop = stop.clone(),
-            StreamEvent::Unknown { .. } => {}
+            StreamEvent::Lost { .. } => {}
         }
     }
 

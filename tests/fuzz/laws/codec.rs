@@ -100,7 +100,7 @@ fn answer(from: Protocol, text: &str, seed: u8) {
             Ok(read) => assert_eq!(words(&read), words(&response), "{}\n{}", to.name(), whole.body),
             Err(error) => assert!(deep, "{}: {error}\n{}", to.name(), whole.body),
         }
-        let (frames, _) = crossing.streamed(text, Framing::Events).expect("it was read before");
+        let frames = crossing.streamed(text, Framing::Events).expect("it was read before").frames;
         told(to, &frames, (!deep).then_some((&words(&response), false)));
     }
 }
@@ -240,7 +240,7 @@ fn is_mixed(events: &[StreamEvent]) -> bool {
             | StreamEvent::BlockDelta { .. }
             | StreamEvent::Usage(_)
             | StreamEvent::Finish { .. }
-            | StreamEvent::Unknown { .. } => 0,
+            | StreamEvent::Lost { .. } => 0,
         };
         open > 1
     })

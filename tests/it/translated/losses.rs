@@ -64,6 +64,23 @@ fn what_a_whole_answer_loses_is_told_like_what_its_request_lost() {
 }
 
 #[test]
+fn what_a_stream_loses_is_counted() {
+    let (client, target) = (lane(Protocol::OpenaiChat), lane(Protocol::Anthropic));
+    let cited =
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{}}}"#;
+    let cited = format!("event: content_block_delta\ndata: {cited}\n\n");
+    let parts =
+        [target.opening(UPSTREAM), target.content(UPSTREAM), cited.repeat(2), target.ending(UPSTREAM)];
+    let provider = Provider::with(Reply::sse(parts));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    let answer = proxy.post(&client.stream_path(ASKED), &client.streamed_ping(ASKED));
+    client.is_one_pong(&answer.text());
+    let status = proxy.get("/debug/status").json();
+    assert_eq!(status["recent"][0]["losses"], 1, "{status:#}");
+    assert_eq!(status["losses"]["citations: another protocol has no place for it"], 1, "{status:#}");
+}
+
+#[test]
 fn a_wrong_mime_type_is_put_right_wherever_it_came_from() {
     const JPEG: &str = "/9j/4AAQSkZJRg==";
     let cases = [
