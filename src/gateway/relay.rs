@@ -1,15 +1,13 @@
-//! From upstream to the client: a whole answer, or a stream event by event; the commit point.
-//!
-//! Before the first good event nothing of a stream is sent: the events that only open it are kept,
-//! at most 16 of them, and an error among them is a real status. From then on every event goes
-//! out as it comes (SPEC 6.6).
+//! From upstream to the client: an answer that is told whole. [`stream`] relays one event by event.
+
+mod stream;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::gateway::attempt;
 use crate::gateway::headers;
-use crate::gateway::inbound::{Inbound, TestMode};
+use crate::gateway::inbound::Inbound;
 use crate::gateway::line::{Headers, Line};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::{Lane, Outgoing};
@@ -20,24 +18,16 @@ use crate::policy::class::Class;
 use crate::protocol::error::ProviderError;
 use crate::protocol::tap::{Facts, Kind, Seen};
 use crate::protocol::wire::WireError;
-use crate::translate::again::HELD_FRAMES;
 use crate::translate::cross::Whole;
 use crate::translate::gather::Gather;
-use crate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
+use crate::translate::pipe::PipeError;
 use crate::translate::verbatim;
 use crate::upstream::{Failure, Incoming, Phase, Stop};
 
 /// After the last event a provider has this long to end its answer, so that the connection can be
 /// used again.
 const AFTER_LAST: Duration = Duration::from_secs(1);
-/// After the regular end of the answer it has this long for what may follow.
-const AFTER_END: Duration = Duration::from_secs(15);
-/// So much is read at a time at first, and kept between events: most are short.
-const USUAL: usize = 1024;
 const LONGEST_READ: usize = 16 * 1024;
-
-/// After so many events of content the stream of test mode's `force_stream_cut` stops.
-const PLAYED_EVENTS: u32 = 3;
 
 /// An answer on its way from a target to the client.
 pub struct Relay<'a, 'o> {
@@ -73,21 +63,6 @@ impl Ending {
             Self::Stream(rest) => line.finish(&rest),
         }
     }
-}
-
-/// Events of a stream so far.
-#[derive(Default)]
-struct Counts {
-    /// Held back.
-    held: usize,
-    /// Of content.
-    content: u32,
-}
-
-/// Whether more of a stream is awaited.
-enum Flow {
-    GoOn,
-    Close,
 }
 
 impl Relay<'_, '_> {
@@ -199,169 +174,6 @@ impl Relay<'_, '_> {
         Ending::Whole(status, self.headers, body)
     }
 
-    /// Relays a stream.
-    ///
-    /// # Errors
-    /// It broke, ended early, is none, or told an error before the commit point.
-    #[inline(never)] // as `Story::end`
-    pub fn stream(mut self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
-        headers::warn(&mut self.headers, story.lost());
-        if is_not_events(&incoming) {
-            return self.instead_of_stream(incoming, story);
-        }
-        incoming.forget_headers();
-        let mut pipe = match &self.outgoing.lane {
-            Lane::Verbatim(options) => StreamPipe::verbatim(self.outgoing.codec(), options.clone()),
-            Lane::Translated(crossing) => {
-                StreamPipe::translated(crossing, self.outgoing.sse_frame, self.line.framing())
-            }
-        };
-        let result = self.pump(&mut incoming, &mut pipe);
-        story.learns(pipe.facts());
-        loses(&pipe.losses(), story);
-        self.live.remember(pipe.take_kept());
-        result
-    }
-
-    fn pump(&self, incoming: &mut Incoming, pipe: &mut StreamPipe) -> Result<Ending, Trouble> {
-        let mut part = vec![0_u8; USUAL];
-        let mut out = Vec::new();
-        let mut seen = Counts::default();
-        let mut heard = false;
-        loop {
-            let count = match incoming.read(&mut part) {
-                Ok(count) => count,
-                // Only the end of the connection was still awaited, or an error came before that
-                // says more than this one.
-                Err(Failure::Late(Phase::Body) | Failure::Broken(_)) if has_ended(pipe.facts()) => 0,
-                Err(failure) => return Err(self.failed(&failure)),
-            };
-            if count == 0 {
-                break;
-            }
-            heard = true;
-            self.line.tape.takes(part.get(..count).unwrap_or_default());
-            pipe.push(part.get(..count).unwrap_or_default());
-            let pulled = self.pull_all(pipe, incoming, &mut out, &mut seen);
-            if matches!(pulled, Ok(Flow::Close)) {
-                return Ok(close(pipe, out));
-            }
-            if self.line.is_committed() && !out.is_empty() {
-                self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
-                out.clear();
-                out.shrink_to(USUAL);
-            }
-            pulled?;
-            if count == part.len() && count < LONGEST_READ {
-                part.resize(count * 4, 0);
-            }
-        }
-        self.end(pipe, out, heard)
-    }
-
-    /// Takes every whole event that has come; what came before a bad one stays in `out`.
-    fn pull_all(
-        &self,
-        pipe: &mut StreamPipe,
-        incoming: &mut Incoming,
-        out: &mut Vec<u8>,
-        seen: &mut Counts,
-    ) -> Result<Flow, Trouble> {
-        while let Some(kind) = self.next(pipe, out, seen)? {
-            match kind {
-                // Whatever follows would make the failed answer look whole.
-                Kind::Failure if pipe.facts().finished => return Ok(Flow::Close),
-                Kind::Last | Kind::Failure => incoming.hurry(AFTER_LAST),
-                Kind::End => incoming.hurry(AFTER_END),
-                _ => {}
-            }
-        }
-        Ok(Flow::GoOn)
-    }
-
-    /// Takes the next event: its bytes are kept in `out`, and the line is committed when it is time.
-    fn next(
-        &self,
-        pipe: &mut StreamPipe,
-        out: &mut Vec<u8>,
-        seen: &mut Counts,
-    ) -> Result<Option<Kind>, Trouble> {
-        pipe.settle(out);
-        let mark = out.len();
-        let kind = match pipe.pull(out) {
-            Ok(Some(kind)) => kind,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(self.unfit(error)),
-        };
-        if kind == Kind::Failure && !pipe.relays_errors() {
-            return Err(self.told(pipe.facts(), ""));
-        }
-        if kind == Kind::Content && self.inbound.wishes.test == Some(TestMode::StreamCut) {
-            seen.content += 1;
-            if seen.content > PLAYED_EVENTS {
-                out.truncate(mark);
-                return Err(self.cut_short());
-            }
-        }
-        if self.line.is_committed() {
-            if kind == Kind::Failure {
-                self.mask(out, mark);
-            }
-            return Ok(Some(kind));
-        }
-        match kind {
-            Kind::Beat => out.truncate(mark),
-            Kind::Failure => return Err(self.told(pipe.facts(), "")),
-            Kind::Opening | Kind::Unknown if seen.held < HELD_FRAMES => seen.held += 1,
-            _ => self.commit()?,
-        }
-        Ok(Some(kind))
-    }
-
-    fn end(&self, pipe: &mut StreamPipe, mut out: Vec<u8>, heard: bool) -> Result<Ending, Trouble> {
-        let end = pipe.finish(&mut out);
-        match end {
-            StreamEnd::Truncated if !heard => return Err(self.bad("sent an empty answer")),
-            StreamEnd::Truncated => {
-                if self.line.is_committed() {
-                    // What did come goes out before the error.
-                    self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
-                }
-                return Err(self.cut_short());
-            }
-            StreamEnd::Failed if !self.line.is_committed() => return Err(self.told(pipe.facts(), "")),
-            StreamEnd::Failed => self.mask(&mut out, 0),
-            StreamEnd::Finished => {}
-        }
-        self.commit()?;
-        if end == StreamEnd::Failed && !pipe.facts().finished {
-            self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
-            return Err(self.told(pipe.facts(), ""));
-        }
-        Ok(close(pipe, out))
-    }
-
-    fn commit(&self) -> Result<(), Trouble> {
-        self.outgoing.forget_body();
-        self.line.commit(&self.headers).map_err(|stop| self.failed(&Failure::Stopped(stop)))
-    }
-
-    /// A streamed request was answered with something that is no stream: a whole answer, which
-    /// becomes one, an error, or nothing we can use.
-    #[inline(never)] // as `Story::end`
-    fn instead_of_stream(&self, mut incoming: Incoming, story: &mut Story) -> Result<Ending, Trouble> {
-        let text = self.read_whole(&mut incoming)?;
-        let (facts, _) = self.look_at(&text)?;
-        let crossing = self.outgoing.crossing(self.live, self.inbound)?;
-        self.line.tape.crosses(&crossing);
-        let streamed = crossing.streamed(&text, self.line.framing()).map_err(|error| self.broken(&error))?;
-        loses(&streamed.losses, story);
-        self.live.remember(streamed.kept);
-        story.learns(&facts);
-        self.commit()?;
-        Ok(Ending::Stream(streamed.frames))
-    }
-
     /// The provider told an error inside its answer.
     fn told(&self, facts: &Facts, body: &str) -> Trouble {
         let error = facts.error.clone().unwrap_or_default();
@@ -370,13 +182,6 @@ impl Relay<'_, '_> {
         let report = self.outgoing.report(self.live, masked.status.unwrap_or(0), None);
         let searched = if body.is_empty() { &masked.message } else { body };
         Trouble::of_provider(&masked, searched, &report)
-    }
-
-    /// An error event may quote a key of ours.
-    fn mask(&self, out: &mut Vec<u8>, from: usize) {
-        let told = out.split_off(from.min(out.len()));
-        let text = String::from_utf8_lossy(&told);
-        out.extend_from_slice(self.line.masked(self.live, &text).as_bytes());
     }
 
     fn unfit(&self, error: PipeError) -> Trouble {
@@ -411,21 +216,10 @@ fn loses(losses: &Losses, story: &mut Story) {
     story.loses(warnings.map(ToString::to_string));
 }
 
-fn close(pipe: &mut StreamPipe, mut out: Vec<u8>) -> Ending {
-    pipe.close(&mut out);
-    Ending::Stream(out)
-}
-
 fn has_ended(facts: &Facts) -> bool {
     facts.finished || facts.error.is_some()
 }
 
 fn is_events(incoming: &Incoming) -> bool {
     incoming.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
-}
-
-/// A server that does not name its kind may still stream; one that names JSON or a page does not.
-fn is_not_events(incoming: &Incoming) -> bool {
-    let kind = incoming.header("content-type").unwrap_or_default();
-    kind.starts_with("application/json") || kind.starts_with("text/html")
 }

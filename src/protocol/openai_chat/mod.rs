@@ -5,6 +5,7 @@ mod messages;
 mod request_decode;
 mod request_encode;
 mod response;
+mod said;
 mod stream_decode;
 mod stream_encode;
 mod tap;

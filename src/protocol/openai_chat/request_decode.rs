@@ -1,19 +1,16 @@
 //! A Chat client's request -> neutral words.
 
-use crate::base::pen;
 use crate::base::tree::Tree;
-use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
     Block, CallKind, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling,
-    Source, Tool, ToolCall, ToolChoice, ToolForm, ToolIdentity, ToolResult, Turn,
+    Source, Tool, ToolChoice, ToolForm, ToolIdentity, ToolResult, Turn,
 };
 use crate::ir::schema::Schema;
 use crate::protocol::fields::{Fields, Objects, data_url};
+use crate::protocol::openai_chat::said;
 use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
-
-const ORIGIN: &str = "openai-chat";
 
 /// Reads a request.
 pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
@@ -102,70 +99,13 @@ fn instructions(message: &mut Fields<'_>) -> Result<String, WireError> {
 
 fn assistant(message: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
     let mut blocks = Vec::new();
-    blocks.extend(reasoning(message)?.map(Block::Reasoning));
+    blocks.extend(said::reasoning(message)?.map(Block::Reasoning));
     blocks.extend(content(message, losses)?);
     blocks.extend(message.text("refusal")?.filter(|text| !text.is_empty()).map(Block::Refusal));
     for call in message.objects("tool_calls")? {
-        blocks.push(Block::Call(self::call(call?, losses)?));
+        blocks.push(Block::Call(said::call(call?, losses)?));
     }
     Ok(blocks)
-}
-
-/// `reasoning_content`, else `reasoning`; `reasoning_details` are state of the server that made them.
-pub(super) fn reasoning(message: &mut Fields<'_>) -> Result<Option<Reasoning>, WireError> {
-    let content = message.text("reasoning_content")?;
-    // Other providers put other things here; only a text is reasoning.
-    let plain = message.take("reasoning").and_then(|value| value.as_text().map(str::to_owned));
-    let details = message.list("reasoning_details")?.unwrap_or_default();
-    let in_details = || details.iter().filter_map(detail).collect::<String>();
-    let text = content.or(plain).filter(|text| !text.is_empty()).unwrap_or_else(in_details);
-    if text.is_empty() && details.is_empty() {
-        return Ok(None);
-    }
-    let exact = |details: Vec<Tree<'_>>| details.into_iter().map(Tree::into_value).collect();
-    let state = (!details.is_empty()).then(|| State::of(ORIGIN, exact(details)));
-    Ok(Some(Reasoning { text, state }))
-}
-
-/// The words of a detail of reasoning.
-pub(super) fn detail<'d>(detail: &'d Tree<'_>) -> Option<&'d str> {
-    detail.get("text").or_else(|| detail.get("summary"))?.as_text()
-}
-
-pub(super) fn call(mut call: Fields<'_>, losses: &mut Losses) -> Result<ToolCall, WireError> {
-    let id = call.id("id")?.unwrap_or_default();
-    call.skip("index");
-    let kind = call.word("type")?;
-    let state = call.take("extra_content").map(|value| State::of(ORIGIN, vec![value.into_value()]));
-    let free_form = kind.as_deref() == Some("custom");
-    let (inner, field) = if free_form { ("custom", "input") } else { ("function", "arguments") };
-    let Some(mut function) = call.object(inner)? else {
-        return Err(call.wrong(inner, "an object"));
-    };
-    let (name, arguments) = called(&mut function, field)?;
-    call.lose_rest(losses);
-    Ok(ToolCall { id, name, arguments, free_form, state })
-}
-
-/// The call of an answer in the form that came before tools: one, without an id.
-pub(super) fn function_call(message: &mut Fields<'_>) -> Result<Option<ToolCall>, WireError> {
-    let Some(mut function) = message.object("function_call")? else { return Ok(None) };
-    let (name, arguments) = called(&mut function, "arguments")?;
-    let call = ToolCall { id: String::new(), name, arguments, free_form: false, state: None };
-    // Some servers send every member, empty.
-    Ok(Some(call).filter(|call| !call.name.is_empty()))
-}
-
-/// What is called, and with what.
-fn called(function: &mut Fields<'_>, field: &str) -> Result<(String, String), WireError> {
-    let name = function.required_text("name")?;
-    let arguments = match function.take(field) {
-        None => String::new(),
-        Some(Tree::Text(text)) => text.into_owned(),
-        // Some servers give the object itself.
-        Some(value) => pen::written(&value),
-    };
-    Ok((name, arguments))
 }
 
 fn result(message: &mut Fields<'_>, losses: &mut Losses) -> Result<ToolResult, WireError> {
@@ -203,10 +143,10 @@ fn part(mut part: Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, Wire
         }
         "refusal" => part.text("refusal")?.map(Block::Refusal),
         "thinking" => {
-            let text = thinking(&mut part);
+            let text = said::thinking(&mut part);
             Some(Block::Reasoning(Reasoning { text, state: None }))
         }
-        "image_url" => Some(Block::Media(image(&mut part)?)),
+        "image_url" => Some(Block::Media(said::image(&mut part)?)),
         "file" => file(&mut part, losses)?,
         "input_audio" => audio(&mut part)?,
         other => {
@@ -216,32 +156,6 @@ fn part(mut part: Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, Wire
     };
     part.lose_rest(losses);
     Ok(block)
-}
-
-/// Mistral's parts of type `thinking` hold text parts.
-pub(super) fn thinking(part: &mut Fields<'_>) -> String {
-    match part.take("thinking") {
-        Some(Tree::Text(text)) => text.into_owned(),
-        Some(Tree::List(parts)) => words(&parts),
-        _ => String::new(),
-    }
-}
-
-/// The words of a list of texts.
-pub(super) fn words(parts: &[Tree<'_>]) -> String {
-    parts.iter().filter_map(|part| part.text("text")).collect()
-}
-
-pub(super) fn image(part: &mut Fields<'_>) -> Result<Media, WireError> {
-    let (url, detail) = match part.take("image_url") {
-        Some(Tree::Text(url)) => (url, None),
-        Some(value) => {
-            let mut image = Fields::of(value, part.at("image_url"))?;
-            (image.required_word("url")?, image.text("detail")?)
-        }
-        None => return Err(part.wrong("image_url", "an object")),
-    };
-    Ok(Media { kind: MediaKind::Image, source: source(&url), name: None, detail })
 }
 
 fn file(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, WireError> {
@@ -271,13 +185,6 @@ fn audio(part: &mut Fields<'_>) -> Result<Option<Block>, WireError> {
     let mime = format!("audio/{}", audio.word("format")?.as_deref().unwrap_or("wav"));
     let source = Source::Inline { mime, data: audio.required_text("data")? };
     Ok(Some(Block::Media(Media { kind: MediaKind::Audio, source, name: None, detail: None })))
-}
-
-fn source(url: &str) -> Source {
-    match data_url(url) {
-        Some((mime, data)) => Source::Inline { mime, data },
-        None => Source::Url(url.to_owned()),
-    }
 }
 
 fn tools(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Tool>, WireError> {

@@ -10,7 +10,7 @@ use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, Tool, ToolCall, ToolForm};
 use crate::ir::response::{Response, StopReason, Usage};
 use crate::protocol::fields::{Fields, Objects};
-use crate::protocol::openai_chat::request_decode;
+use crate::protocol::openai_chat::said;
 use crate::protocol::openai_chat::tap;
 use crate::protocol::unwrap::{INPUT, unwrapped};
 use crate::protocol::wire::{AnswerContext, WireError};
@@ -68,7 +68,7 @@ fn message_blocks(message: &mut Fields<'_>) -> Result<Vec<Block>, WireError> {
     let mut losses = Losses::default();
     // Most answers are one text.
     let mut blocks = Vec::with_capacity(1);
-    blocks.extend(request_decode::reasoning(message)?.map(Block::Reasoning));
+    blocks.extend(said::reasoning(message)?.map(Block::Reasoning));
     match message.take("content") {
         Some(Tree::Text(text)) if !text.is_empty() => blocks.push(Block::Text(text.into_owned())),
         Some(Tree::List(parts)) => {
@@ -84,25 +84,25 @@ fn message_blocks(message: &mut Fields<'_>) -> Result<Vec<Block>, WireError> {
     blocks.extend(transcript.flatten().filter(|text| !text.is_empty()).map(Block::Text));
     // OpenRouter's models that draw.
     for image in message.objects("images")? {
-        blocks.push(Block::Media(request_decode::image(&mut image?)?));
+        blocks.push(Block::Media(said::image(&mut image?)?));
     }
     for call in message.objects("tool_calls")? {
-        blocks.push(Block::Call(request_decode::call(call?, &mut losses)?));
+        blocks.push(Block::Call(said::call(call?, &mut losses)?));
     }
     // Some servers tell the same call in both forms.
     let told = blocks.iter().any(|block| matches!(block, Block::Call(_)));
-    blocks.extend(request_decode::function_call(message)?.filter(|_| !told).map(Block::Call));
+    blocks.extend(said::function_call(message)?.filter(|_| !told).map(Block::Call));
     Ok(blocks)
 }
 
 fn answer_part(mut part: Fields<'_>) -> Result<Option<Block>, WireError> {
     Ok(match part.word("type")?.as_deref() {
         Some("thinking") => {
-            Some(Block::Reasoning(Reasoning { text: request_decode::thinking(&mut part), state: None }))
+            Some(Block::Reasoning(Reasoning { text: said::thinking(&mut part), state: None }))
         }
         // Databricks
         Some("reasoning") => {
-            let text = request_decode::words(&part.list("summary")?.unwrap_or_default());
+            let text = said::words(&part.list("summary")?.unwrap_or_default());
             Some(Block::Reasoning(Reasoning { text, state: None }))
         }
         Some("refusal") => part.text("refusal")?.map(Block::Refusal),

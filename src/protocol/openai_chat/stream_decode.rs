@@ -13,8 +13,8 @@ use crate::ir::carrier::State;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::openai_chat::chunk::{CallDelta, ChoiceDelta, Chunk};
-use crate::protocol::openai_chat::request_decode;
 use crate::protocol::openai_chat::response::{call_id, stop};
+use crate::protocol::openai_chat::said;
 use crate::protocol::wire::{StreamDecoder, WireError};
 
 /// About so many bytes of arguments wait for the name of their call.
@@ -80,7 +80,7 @@ impl Decoder {
         match reasoning {
             Some(text) => self.say(Voice::Reasoning, text, out),
             None => {
-                let text: String = details.iter().filter_map(request_decode::detail).collect();
+                let text: String = details.iter().filter_map(said::detail).collect();
                 self.say(Voice::Reasoning, &text, out);
             }
         }
@@ -100,7 +100,7 @@ impl Decoder {
     /// Mistral and Databricks tell reasoning as parts of the content.
     fn part(&mut self, part: &Tree<'_>, out: &mut Vec<StreamEvent>) {
         if let Some(thinking) = part.list("thinking").or_else(|| part.list("summary")) {
-            self.say(Voice::Reasoning, &request_decode::words(thinking), out);
+            self.say(Voice::Reasoning, &said::words(thinking), out);
         } else if let Some(text) = part.text("text") {
             self.say(Voice::Text, text, out);
         }
