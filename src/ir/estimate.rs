@@ -35,7 +35,9 @@ pub fn size(request: &Request) -> Size {
         size.text(tool.description.as_deref().unwrap_or_default());
         match &tool.form {
             ToolForm::Function { schema, .. } => size.characters += schema.text().len() as u64,
-            ToolForm::FreeForm { grammar } => size.text(grammar.as_deref().unwrap_or_default()),
+            ToolForm::FreeForm { grammar } => {
+                size.text(grammar.as_ref().map_or("", |grammar| grammar.definition.as_str()));
+            }
         }
     }
     request.turns.iter().flat_map(|turn| &turn.blocks).for_each(|block| size.block(block));

@@ -2,6 +2,8 @@
 
 use serde_json::Number;
 
+use std::borrow::Cow;
+
 use crate::ir::carrier::State;
 use crate::ir::schema::Schema;
 
@@ -186,8 +188,17 @@ pub enum ToolForm {
     /// Free text, perhaps in a grammar, which is told in words where it cannot be told otherwise.
     FreeForm {
         /// The grammar.
-        grammar: Option<String>,
+        grammar: Option<ToolGrammar>,
     },
+}
+
+/// What the text of a free-form tool must look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolGrammar {
+    /// How it is written: `lark` or `regex`.
+    pub syntax: String,
+    /// The rules.
+    pub definition: String,
 }
 
 /// How a client knows a tool that was made flat for the model.
@@ -361,10 +372,22 @@ impl Request {
 const MEMBERS: usize = 128;
 
 impl Tool {
+    /// Its description, with the grammar of a free text behind it.
+    pub fn in_words(&self) -> Option<Cow<'_, str>> {
+        let grammar = match &self.form {
+            ToolForm::FreeForm { grammar } => grammar.as_ref().map(|grammar| grammar.definition.as_str()),
+            ToolForm::Function { .. } => None,
+        };
+        match (self.description.as_deref(), grammar) {
+            (Some(description), Some(grammar)) => Some(Cow::Owned(format!("{description}\n\n{grammar}"))),
+            (said, grammar) => said.or(grammar).map(Cow::Borrowed),
+        }
+    }
+
     fn length(&self) -> usize {
         let form = match &self.form {
             ToolForm::Function { schema, .. } => schema.text().len(),
-            ToolForm::FreeForm { grammar } => grammar.as_ref().map_or(0, String::len),
+            ToolForm::FreeForm { grammar } => grammar.as_ref().map_or(0, |grammar| grammar.definition.len()),
         };
         self.name.len() + self.description.as_ref().map_or(0, String::len) + form + MEMBERS
     }

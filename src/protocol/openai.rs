@@ -1,7 +1,9 @@
-//! What OpenAI's two protocols share: paths, credential, error object, model list.
+//! What OpenAI's two protocols share: paths, credential, grammars, error object, model list.
 //! <https://platform.openai.com/docs/api-reference>
 
 use crate::base::object::{Object, object};
+use crate::base::tree::Tree;
+use crate::ir::request::ToolGrammar;
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::ModelCard;
 
@@ -11,6 +13,15 @@ pub(super) const PREFIXES: [&str; 4] = ["/openai/v1", "/openai", "/v1", ""];
 /// `Authorization: Bearer KEY`.
 pub(super) fn credential(key: &str) -> (&'static str, String) {
     ("authorization", format!("Bearer {key}"))
+}
+
+/// `{"syntax","definition"}`
+pub(super) fn grammar(value: &Tree<'_>) -> Option<ToolGrammar> {
+    let text = |name: &str| value.text(name).map(str::to_owned);
+    Some(ToolGrammar {
+        syntax: text("syntax").unwrap_or_else(|| "lark".to_owned()),
+        definition: text("definition")?,
+    })
 }
 
 /// `{"error":{"message","type","param":null,"code"}}`

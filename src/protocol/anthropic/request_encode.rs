@@ -86,21 +86,21 @@ fn called(request: &Request) -> Vec<Tool<'_>> {
 }
 
 fn tool<'a>(tool: &'a request::Tool, losses: &mut Losses) -> Tool<'a> {
-    let description = tool.description.as_deref().map(Cow::Borrowed);
-    let (description, input_schema) = match &tool.form {
+    let input_schema = match &tool.form {
         ToolForm::Function { schema, strict } => {
             if strict.unwrap_or(false) {
                 losses.hint(format!("tools.{}.strict", tool.name), "the target's rules for schemas differ");
             }
-            (description, object_schema(schema))
+            object_schema(schema)
         }
-        ToolForm::FreeForm { grammar } => {
-            let said = [description.as_deref(), grammar.as_deref()];
-            let said: Vec<&str> = said.into_iter().flatten().collect();
-            ((!said.is_empty()).then(|| Cow::Owned(said.join("\n\n"))), Cow::Borrowed(INPUT_SCHEMA))
-        }
+        ToolForm::FreeForm { .. } => Cow::Borrowed(INPUT_SCHEMA),
     };
-    Tool { name: fit_name(&tool.name, &NAMES), description, input_schema, cache_control: None }
+    Tool {
+        name: fit_name(&tool.name, &NAMES),
+        description: tool.in_words(),
+        input_schema,
+        cache_control: None,
+    }
 }
 
 /// The schema, `type: object` made sure.

@@ -103,10 +103,8 @@ impl Put for Declared<'_> {
                     pen.put_some("description", tool.description.as_deref());
                     pen.put("parametersJsonSchema", schema);
                 }
-                ToolForm::FreeForm { grammar } => {
-                    let words = tool.description.as_deref().into_iter().chain(grammar.as_deref());
-                    let words: Vec<&str> = words.collect();
-                    pen.put_some("description", (!words.is_empty()).then(|| words.join("\n\n")));
+                ToolForm::FreeForm { .. } => {
+                    pen.put_some("description", tool.in_words());
                     pen.put("parametersJsonSchema", &Raw(INPUT_SCHEMA.as_bytes()));
                 }
             }
@@ -135,6 +133,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::ir::request::ToolGrammar;
     use crate::ir::request::{
         Block, Effort, Media, MediaKind, ResultPart, Role, Sampling, Source, ToolCall, ToolResult, Turn,
     };
@@ -149,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_request_is_written_as_the_reference_wants_it() {
-        let form = ToolForm::FreeForm { grammar: Some("start: /.*/".into()) };
+        let form = ToolForm::FreeForm {
+            grammar: Some(ToolGrammar { syntax: "lark".into(), definition: "start: /.*/".into() }),
+        };
         let request = Request {
             system: vec!["be kind".into(), String::new()],
             turns: vec![Turn::of(Role::User, Block::Text("hi".into()))],

@@ -8,6 +8,7 @@ use crate::ir::request::{
 };
 use crate::ir::schema::Schema;
 use crate::protocol::fields::{Fields, Objects, data_url};
+use crate::protocol::openai;
 use crate::protocol::openai_chat::said;
 use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
@@ -236,7 +237,7 @@ fn function_tool(mut function: Fields<'_>, losses: &mut Losses) -> Result<Tool, 
 
 fn custom_tool(mut custom: Fields<'_>) -> Result<Tool, WireError> {
     let format = custom.take("format");
-    let grammar = format.and_then(|format| format.get("grammar")?.text("definition").map(str::to_owned));
+    let grammar = format.and_then(|format| openai::grammar(format.get("grammar")?));
     let name = custom.required_text("name")?;
     let identity = Some(ToolIdentity { namespace: None, name: name.clone(), kind: CallKind::Custom });
     let description = custom.text("description")?;

@@ -79,11 +79,8 @@ impl Put for Declared<'_> {
                         pen.put("parameters", schema);
                         pen.put_some("strict", *strict);
                     }
-                    ToolForm::FreeForm { grammar } => {
-                        let described = tool.description.as_deref().into_iter().chain(grammar.as_deref());
-                        let described: Vec<&str> = described.collect();
-                        let described = (!described.is_empty()).then(|| described.join("\n\n"));
-                        pen.put_some("description", described);
+                    ToolForm::FreeForm { .. } => {
+                        pen.put_some("description", tool.in_words());
                         pen.put("parameters", &Raw(INPUT_SCHEMA.as_bytes()));
                     }
                 }

@@ -335,8 +335,14 @@ impl Put for Declared<'_> {
             ToolForm::FreeForm { grammar } => {
                 pen.put("type", "custom");
                 pen.put("name", &name);
-                let described = tool.description.as_deref().into_iter().chain(grammar.as_deref());
-                pen.put("description", &described.collect::<Vec<_>>().join("\n\n"));
+                pen.put_some("description", tool.description.as_deref());
+                if let Some(grammar) = grammar {
+                    pen.object_at("format", |pen| {
+                        pen.put("type", "grammar");
+                        pen.put("syntax", &grammar.syntax);
+                        pen.put("definition", &grammar.definition);
+                    });
+                }
             }
         });
     }

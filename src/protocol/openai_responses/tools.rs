@@ -7,6 +7,7 @@ use crate::ir::loss::Losses;
 use crate::ir::request::{CallKind, Request, Tool, ToolForm, ToolIdentity};
 use crate::ir::schema::Schema;
 use crate::protocol::fields::{Fields, Objects};
+use crate::protocol::openai;
 use crate::protocol::openai_responses::item_encode::Identities;
 use crate::protocol::openai_responses::own_tools;
 use crate::protocol::path::Path;
@@ -88,7 +89,7 @@ fn read(
         "custom" => {
             let name = tool.required_text("name")?;
             let format = tool.take("format");
-            let grammar = format.and_then(|format| format.text("definition").map(str::to_owned));
+            let grammar = format.and_then(|format| openai::grammar(&format));
             tool.skip("defer_loading");
             (name, ToolForm::FreeForm { grammar }, CallKind::Custom)
         }

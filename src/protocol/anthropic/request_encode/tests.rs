@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ir::loss::Severity;
 use crate::ir::request::{
-    Effort, Level, Media, MediaKind, Role, Source, Tool as IrTool, ToolCall, ToolChoice as Choice, Turn,
+    Effort, Level, Media, MediaKind, Role, Source, Tool as IrTool, ToolCall, ToolChoice as Choice,
+    ToolGrammar, Turn,
 };
 use crate::protocol::dialect::{Dialect, ReasoningStyle};
 
@@ -111,7 +112,9 @@ fn sampling_is_clamped_and_dropped_while_thinking() {
 #[test]
 fn tools_and_choices_are_what_the_target_takes() {
     let free = IrTool {
-        form: ToolForm::FreeForm { grammar: Some("start: X".into()) },
+        form: ToolForm::FreeForm {
+            grammar: Some(ToolGrammar { syntax: "lark".into(), definition: "start: X".into() }),
+        },
         description: Some("patches".into()),
         ..function("patch")
     };

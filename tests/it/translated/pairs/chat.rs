@@ -139,6 +139,20 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         (
+            "grammar",
+            C,
+            request(
+                C,
+                json!({"tools": [{"type": "custom", "custom": {"name": "run", "description": "Runs.",
+                "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}}}]}),
+            ),
+            vec![
+                (R, Carried(r#""format":{"type":"grammar","syntax":"regex","definition":"a+"}"#)),
+                (A, Carried(r#""description":"Runs.\n\na+""#)),
+                (G, Carried(r#""description":"Runs.\n\na+""#)),
+            ],
+        ),
+        (
             "functions",
             C,
             request(C, json!({"functions": [{"name": "f", "parameters": {"type": "object"}}]})),
