@@ -174,6 +174,24 @@ impl<'a> Fields<'a> {
         Ok(Objects::of(self.list(name)?.unwrap_or_default(), self.at(name)))
     }
 
+    /// Takes what is not carried: is it a list that holds anything?
+    pub(super) fn drops_list(&mut self, name: &str) -> bool {
+        !self.list_if_any(name).is_empty()
+    }
+
+    /// Takes a list, if it is one.
+    pub(super) fn list_if_any(&mut self, name: &str) -> Vec<Tree<'a>> {
+        match self.take(name) {
+            Some(Tree::List(list)) => list,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes an object, if it is one.
+    pub(super) fn object_if_any(&mut self, name: &'static str) -> Option<Self> {
+        Self::of(self.take(name)?, self.at(name)).ok()
+    }
+
     /// Takes an object.
     #[inline(never)]
     pub(super) fn object(&mut self, name: &'static str) -> Result<Option<Self>, WireError> {

@@ -80,13 +80,10 @@ impl<'a> ChoiceDelta<'a> {
         let mut tool_calls = calls.map(|call| CallDelta::read(call?)).collect::<Result<Vec<_>, _>>()?;
         // The form that came before tools: one call, without an id. Some servers send it always, empty,
         // others tell the same call in both forms.
-        let function = delta.object("function_call")?.map(Function::read).transpose()?;
+        let function = delta.object_if_any("function_call").map(Function::read).transpose()?;
         let function = function.filter(|function| tool_calls.is_empty() && function.says_something());
         tool_calls.extend(function.map(CallDelta::of));
-        let mut lost = Vec::new();
-        for name in ["annotations", "images"] {
-            lost.extend(delta.list(name)?.filter(|list| !list.is_empty()).map(|_| name));
-        }
+        let lost = ["annotations", "images"].into_iter().filter(|name| delta.drops_list(name)).collect();
         Ok(Self {
             content: delta.take("content"),
             refusal: delta.word("refusal")?,

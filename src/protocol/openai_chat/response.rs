@@ -27,7 +27,7 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut choice = choice?;
     if let Some(mut message) = choice.object("message")? {
         response.blocks = message_blocks(&mut message)?;
-        if message.list("annotations")?.is_some_and(|list| !list.is_empty()) {
+        if message.drops_list("annotations") {
             response.lost.add("annotations");
         }
     }
@@ -80,18 +80,19 @@ fn message_blocks(message: &mut Fields<'_>) -> Result<Vec<Block>, WireError> {
     }
     blocks.extend(message.text("refusal")?.filter(|text| !text.is_empty()).map(Block::Refusal));
     // What is said in sound is said in words beside it.
-    let transcript = message.object("audio")?.map(|mut audio| audio.text("transcript")).transpose()?;
-    blocks.extend(transcript.flatten().filter(|text| !text.is_empty()).map(Block::Text));
+    let transcript = message.object_if_any("audio").and_then(|mut audio| audio.text("transcript").ok()?);
+    blocks.extend(transcript.filter(|text| !text.is_empty()).map(Block::Text));
     // OpenRouter's models that draw.
-    for image in message.objects("images")? {
-        blocks.push(Block::Media(said::image(&mut image?)?));
+    for image in message.list_if_any("images") {
+        let image = Fields::of(image, message.at("images")).and_then(|mut image| said::image(&mut image));
+        blocks.extend(image.ok().map(Block::Media));
     }
     for call in message.objects("tool_calls")? {
         blocks.push(Block::Call(said::call(call?, &mut losses)?));
     }
     // Some servers tell the same call in both forms.
     let told = blocks.iter().any(|block| matches!(block, Block::Call(_)));
-    blocks.extend(said::function_call(message)?.filter(|_| !told).map(Block::Call));
+    blocks.extend(said::function_call(message).filter(|_| !told).map(Block::Call));
     Ok(blocks)
 }
 

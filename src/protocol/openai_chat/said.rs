@@ -62,12 +62,11 @@ pub(super) fn call(mut call: Fields<'_>, losses: &mut Losses) -> Result<ToolCall
 }
 
 /// The call of an answer in the form that came before tools: one, without an id.
-pub(super) fn function_call(message: &mut Fields<'_>) -> Result<Option<ToolCall>, WireError> {
-    let Some(mut function) = message.object("function_call")? else { return Ok(None) };
-    let (name, arguments) = called(&mut function, "arguments")?;
+pub(super) fn function_call(message: &mut Fields<'_>) -> Option<ToolCall> {
+    let (name, arguments) = called(&mut message.object_if_any("function_call")?, "arguments").ok()?;
     let call = ToolCall { id: String::new(), name, arguments, free_form: false, state: None };
     // Some servers send every member, empty.
-    Ok(Some(call).filter(|call| !call.name.is_empty()))
+    Some(call).filter(|call| !call.name.is_empty())
 }
 
 /// What is called, and with what.

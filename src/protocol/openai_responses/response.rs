@@ -62,7 +62,7 @@ pub(super) fn blocks(
             let path = item.at("content");
             for part in item.list("content")?.unwrap_or_default() {
                 let mut part = Fields::of(part, path.clone())?;
-                if part.list("annotations")?.is_some_and(|list| !list.is_empty()) {
+                if part.drops_list("annotations") {
                     lost.add("annotations");
                 }
                 blocks.extend(match part.word("type")?.as_deref() {
