@@ -160,10 +160,9 @@ fn message(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> 
                 _ => None,
             });
             let text = texts.collect::<Vec<_>>().join("\n\n");
-            if text.is_empty() {
-            } else if request.turns.is_empty() {
+            if !text.is_empty() && request.turns.is_empty() {
                 request.system.push(text);
-            } else {
+            } else if !text.is_empty() {
                 request.turns.push(Turn::of(Role::Instructions, Block::Text(text)));
             }
         }
