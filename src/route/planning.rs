@@ -7,7 +7,7 @@ use crate::config::ClientAuth;
 use crate::route::ask::{Asked, Question};
 use crate::route::fit;
 use crate::route::groups::{self, Group, Member};
-use crate::route::health::Health;
+use crate::route::health::{Health, View};
 use crate::route::plan::{Candidate, Plan, Skip};
 use crate::route::snapshot::{Resolved, Snapshot, Unresolved};
 
@@ -58,8 +58,20 @@ impl Snapshot {
         let kept = affinity
             .zip(plan.session)
             .and_then(|(route, key)| moment.health.last_of(key, &route.alias, moment.purpose, moment.now));
-        for group in groups {
-            plan.add(group, only_host, question, moment);
+        let mut health = moment.health.lock();
+        for mut group in groups {
+            group.members.retain(|member| {
+                let candidate = &member.candidate;
+                let foreign = only_host.is_some_and(|host| host != candidate.provider.origin());
+                let why = health
+                    .empty_bucket(candidate, member.tokens, moment.now)
+                    .or_else(|| if question.bypasses() { None } else { health.ill(candidate, moment.now) })
+                    .or_else(|| foreign.then_some(Skip::AuthMode));
+                let fits = why.is_none();
+                why.into_iter().for_each(|why| plan.skip(candidate.clone(), why));
+                fits
+            });
+            plan.candidates.extend(ordered(group, &mut health, moment));
         }
         if let Some(target) = kept {
             plan.prefer(&target);
@@ -128,48 +140,23 @@ fn counts_tokens(member: &Member<'_>) -> bool {
     buckets.any(|bucket| bucket.tokens.is_some())
 }
 
-impl<'a> Plan<'a> {
-    /// Adds the members of a group that may serve now, in the order of its strategy.
-    fn add(
-        &mut self,
-        group: Group<'a>,
-        only_host: Option<&str>,
-        question: &dyn Question,
-        moment: &mut Moment<'_>,
-    ) {
-        // Everybody needs the lock: nothing but looking is done under it.
-        let mut looks = Vec::with_capacity(group.members.len());
-        let health = moment.health.lock();
-        looks.extend(group.members.iter().map(|member| {
-            let candidate = &member.candidate;
-            let ill = || if question.bypasses() { None } else { health.ill(candidate, moment.now) };
-            let why = health.empty_bucket(candidate, member.tokens, moment.now).or_else(ill);
-            (why, health.contender(candidate, moment.now))
-        }));
-        drop(health);
-        let mut contenders = Vec::with_capacity(looks.len());
-        let mut candidates = Vec::with_capacity(looks.len());
-        for (member, (why, contender)) in group.members.into_iter().zip(looks) {
-            let mut candidate = member.candidate;
-            let foreign = only_host.is_some_and(|host| host != candidate.provider.origin());
-            match why.or_else(|| foreign.then_some(Skip::AuthMode)) {
-                Some(why) => self.skip(candidate, why),
-                None => {
-                    candidate.effective_weight = contender.effective_weight();
-                    candidates.push(candidate);
-                    contenders.push(contender);
-                }
-            }
-        }
-        let Some(place) = group.place.filter(|_| candidates.len() > 1) else {
-            self.candidates.append(&mut candidates);
-            return;
-        };
-        let order = moment.health.lock().order(place, group.strategy, &contenders, moment);
-        let mut candidates: Vec<_> = candidates.into_iter().map(Some).collect();
-        self.candidates.extend(order.into_iter().filter_map(|index| candidates.get_mut(index)?.take()));
+/// The members of a group in the order of its strategy.
+fn ordered<'a>(group: Group<'a>, health: &mut View<'_>, moment: &mut Moment<'_>) -> Vec<Candidate<'a>> {
+    // A collected iterator would have its larger members' room made smaller, which is slow.
+    let mut candidates: Vec<Candidate<'a>> = Vec::with_capacity(group.members.len());
+    candidates.extend(group.members.into_iter().map(|member| member.candidate));
+    let contenders: Vec<_> =
+        candidates.iter().map(|candidate| health.contender(candidate, moment.now)).collect();
+    for (candidate, contender) in candidates.iter_mut().zip(&contenders) {
+        candidate.effective_weight = contender.effective_weight();
     }
+    let Some(place) = group.place.filter(|_| candidates.len() > 1) else { return candidates };
+    let order = health.order(place, group.strategy, &contenders, moment);
+    let mut candidates: Vec<Option<Candidate<'a>>> = candidates.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| candidates.get_mut(index)?.take()).collect()
+}
 
+impl Plan<'_> {
     /// A session stays on the target that last answered it, while that is a candidate of the best
     /// priority that still has one (SPEC 5.5).
     fn prefer(&mut self, target: &TargetId) {
