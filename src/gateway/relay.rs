@@ -1,4 +1,4 @@
-//! From upstream to the client: an answer that is told whole. [`stream`] relays one event by event.
+//! From upstream to the client: an answer that is told whole. `relay::stream` relays one event by event.
 
 mod stream;
 
