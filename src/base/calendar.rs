@@ -10,17 +10,10 @@ pub fn day(at: Millis) -> String {
     format!("{year:04}-{:02}-{day:02}", u8::from(month))
 }
 
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 3600 * 1000;
-
-/// Whole days since January 1970.
-pub fn day_number(at: Millis) -> u64 {
-    at.0 / DAY
-}
-
 /// The first moment of the next day.
 pub fn next_day(at: Millis) -> Millis {
-    Millis((day_number(at) + 1).saturating_mul(DAY))
+    const DAY: u64 = 24 * 3600 * 1000;
+    Millis((at.0 / DAY + 1).saturating_mul(DAY))
 }
 
 /// Whole months since January 1970.

@@ -11,8 +11,7 @@ use crate::state::SpendEntry;
 #[derive(Debug, Default)]
 pub(super) struct Spend {
     session: SpendEntry,
-    /// The day that the next two are of, and its name.
-    number: u64,
+    /// The day that the next two are of.
     day: String,
     /// By all processes, as last told by the store.
     shared: SpendEntry,
@@ -73,12 +72,11 @@ impl Spend {
 
     /// What is known of the day, of which the store may know more.
     pub(super) fn turn(&mut self, now: Millis) -> &str {
-        let number = calendar::day_number(now);
-        if self.number != number || self.day.is_empty() {
+        let day = calendar::day(now);
+        if self.day != day {
             let session = self.session;
             let [warned, _] = self.warned;
-            *self =
-                Self { session, number, day: calendar::day(now), warned: [warned, false], ..Self::default() };
+            *self = Self { session, day, warned: [warned, false], ..Self::default() };
         }
         &self.day
     }
