@@ -23,8 +23,8 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut blocks = Vec::new();
     let mut lost = Lost::default();
     for (index, value) in content.into_iter().enumerate() {
-        lose(&value, &mut lost);
-        blocks.extend(block(value, fields.at("content").index(index), &made_id(seed, index))?);
+        let path = fields.at("content").index(index);
+        blocks.extend(block(value, path, &made_id(seed, index), &mut lost)?);
     }
     join_call_states(&mut blocks);
     let has_call = blocks.iter().any(|block| matches!(block, Block::Call(_)));
@@ -44,20 +44,15 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     })
 }
 
-/// Tells what of a block is left out.
-fn lose(block: &Tree<'_>, lost: &mut Lost) {
-    match block.text("type") {
-        Some("text") if block.list("citations").is_some_and(|list| !list.is_empty()) => lost.add("citations"),
-        Some(kind) if kind != "text" && !is_thinking(kind) && !is_call(kind) => lost.add(kind),
-        _ => {}
-    }
-}
-
 /// What belongs to tools that run at the vendor is left out, and what is not known.
-fn block(value: Tree<'_>, path: Path, made: &str) -> Result<Option<Block>, WireError> {
+fn block(value: Tree<'_>, path: Path, made: &str, lost: &mut Lost) -> Result<Option<Block>, WireError> {
     match value.text("type") {
         Some("text") => {
-            let text = Fields::of(value, path)?.required_text("text")?;
+            let mut fields = Fields::of(value, path)?;
+            if fields.drops_list("citations") {
+                lost.add("citations");
+            }
+            let text = fields.required_text("text")?;
             Ok((!text.is_empty()).then_some(Block::Text(text)))
         }
         Some(kind) if is_thinking(kind) => {
@@ -67,7 +62,10 @@ fn block(value: Tree<'_>, path: Path, made: &str) -> Result<Option<Block>, WireE
         Some(kind) if is_call(kind) => {
             call(&mut Fields::of(value, path)?, made).map(|call| Some(Block::Call(call)))
         }
-        Some(_) => Ok(None),
+        Some(kind) => {
+            lost.add(kind);
+            Ok(None)
+        }
         None => Err(WireError::new(path, "a block with a type")),
     }
 }

@@ -8,7 +8,7 @@ use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, Tool, ToolCall, ToolForm};
-use crate::ir::response::{Response, StopReason, Usage};
+use crate::ir::response::{Lost, Response, StopReason, Usage};
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_chat::said;
 use crate::protocol::openai_chat::tap;
@@ -26,10 +26,7 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let Some(choice) = Objects::of(choices, fields.at("choices")).next() else { return Ok(response) };
     let mut choice = choice?;
     if let Some(mut message) = choice.object("message")? {
-        response.blocks = message_blocks(&mut message)?;
-        if message.drops_list("annotations") {
-            response.lost.add("annotations");
-        }
+        response.blocks = message_blocks(&mut message, &mut response.lost)?;
     }
     name_calls(&mut response, seed);
     let has_call = response.blocks.iter().any(|block| matches!(block, Block::Call(_)));
@@ -64,7 +61,10 @@ fn name_calls(response: &mut Response, seed: &str) {
     }
 }
 
-fn message_blocks(message: &mut Fields<'_>) -> Result<Vec<Block>, WireError> {
+fn message_blocks(message: &mut Fields<'_>, lost: &mut Lost) -> Result<Vec<Block>, WireError> {
+    if message.drops_list("annotations") {
+        lost.add("annotations");
+    }
     let mut losses = Losses::default();
     // Most answers are one text.
     let mut blocks = Vec::with_capacity(1);
@@ -84,8 +84,10 @@ fn message_blocks(message: &mut Fields<'_>) -> Result<Vec<Block>, WireError> {
     blocks.extend(transcript.filter(|text| !text.is_empty()).map(Block::Text));
     // OpenRouter's models that draw.
     for image in message.list_if_any("images") {
-        let image = Fields::of(image, message.at("images")).and_then(|mut image| said::image(&mut image));
-        blocks.extend(image.ok().map(Block::Media));
+        match Fields::of(image, message.at("images")).and_then(|mut image| said::image(&mut image)) {
+            Ok(image) => blocks.push(Block::Media(image)),
+            Err(_) => lost.add("images"),
+        }
     }
     for call in message.objects("tool_calls")? {
         blocks.push(Block::Call(said::call(call?, &mut losses)?));
