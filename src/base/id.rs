@@ -187,6 +187,8 @@ mod tests {
 
     #[test]
     fn names_are_checked_where_they_are_made() {
+        let target = TargetId::parse("openai/gpt-5.1:x").unwrap();
+        assert_eq!(target.stable_hash(), stable_hash(target.to_string().as_bytes()));
         for good in ["a", "claude-*", "*", "openai/gpt-5.1:x@y", "0x"] {
             assert!(Alias::parse(good).is_some(), "{good}");
         }
