@@ -1,6 +1,5 @@
 //! What is shown of a running llmgate: status, metrics, dashboard.
 
-use llmgate::base::clock;
 use llmgate::protocol::Protocol;
 use serde_json::Value;
 
@@ -102,7 +101,7 @@ fn a_failover_of_the_demo_is_seen_everywhere() {
     let lane = lane(Protocol::Anthropic);
     let told = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED)).rest();
     assert!(told.contains("message_stop"), "{told}");
-    let status = settled(&proxy, 1);
+    let status = proxy.settled(1);
     assert_eq!(status["session"]["failovers"], 1);
     let [overloaded, steady] = status["targets"].as_array().unwrap().as_slice() else { panic!("{status}") };
     assert_eq!(
@@ -146,7 +145,7 @@ fn an_open_breaker_is_seen_also_in_health() {
     let proxy = Proxy::start(&lane.config_with(&provider.url(), "", top));
     provider.will(Reply::json(503, "{\"error\":{\"message\":\"no\"}}"));
     assert_eq!(proxy.post(&lane.path(ASKED), &lane.ping(ASKED)).status(), 503);
-    let target = &settled(&proxy, 1)["targets"][0];
+    let target = &proxy.settled(1)["targets"][0];
     assert_eq!(target["circuit_state"], "open");
     assert!(target["open_until"].as_u64() > Some(1_700_000_000_000), "{target}");
     let health = &proxy.get("/health").json()["providers"]["up"];
@@ -182,7 +181,7 @@ fn a_running_request_is_seen_with_its_phase() {
     // A second one waits for the only slot.
     let mut waits = proxy.connect();
     waits.ask("POST", &lane.stream_path(ASKED), &[], lane.streamed_ping(ASKED).as_bytes());
-    let queued = until(&proxy, |status| status["queued"] == 1);
+    let queued = proxy.until(|status| status["queued"] == 1);
     assert_eq!(queued["running"][1]["phase"], "waiting");
     waits.leave();
     rogue.go();
@@ -191,7 +190,7 @@ fn a_running_request_is_seen_with_its_phase() {
     assert_eq!(proxy.get("/debug/status").json()["running"][0]["phase"], "streaming");
     rogue.go();
     stream.rest();
-    let after = until(&proxy, |status| status["running"].as_array().is_some_and(Vec::is_empty));
+    let after = proxy.until(|status| status["running"].as_array().is_some_and(Vec::is_empty));
     assert_eq!((&after["in_flight"], &after["queued"]), (&0.into(), &0.into()));
 }
 
@@ -209,7 +208,7 @@ fn buckets_and_budgets_are_seen() {
         "usage: {budget: {session: 5}, ledger: false}",
     ));
     assert_eq!(proxy.post(&lane.path(ASKED), &lane.ping(ASKED)).status(), 200);
-    let status = settled(&proxy, 1);
+    let status = proxy.settled(1);
     let buckets = status["targets"][0]["buckets"].as_array().unwrap();
     let seen: Vec<_> =
         buckets.iter().map(|b| (b["metric"].as_str(), b["used"].as_u64(), b["limit"].as_u64())).collect();
@@ -236,7 +235,7 @@ fn hostile_names_and_texts_are_only_text() {
     let name = format!("up/{hostile}").replace('\n', " ").replace('\u{1b}', "");
     let ask = lane.ping("NAME").replace("\"NAME\"", &serde_json::to_string(&name).unwrap());
     assert_eq!(proxy.post(&lane.path("x"), &ask).status(), 400);
-    let status = settled(&proxy, 1);
+    let status = proxy.settled(1);
     assert_eq!(status["recent"][0]["model"], name);
     assert!(status["recent"][0]["detail"].as_str().unwrap().contains(hostile), "{status}");
     let metrics = proxy.get("/metrics").text();
@@ -259,25 +258,6 @@ fn a_reload_that_fails_is_seen() {
     assert_eq!((&config["revision"], &config["source"]), (&1.into(), &path.to_str().unwrap().into()));
     assert!(config["last_error"].as_str().unwrap().contains("version"), "{config}");
     assert!(config["loaded_at"].as_u64() > Some(1_700_000_000_000));
-}
-
-/// The status once so many requests are told: a record is told after the last byte of its answer.
-fn settled(proxy: &Proxy, requests: u64) -> Value {
-    until(proxy, |status| status["session"]["requests"] == requests)
-}
-
-fn until(proxy: &Proxy, is_so: impl Fn(&Value) -> bool) -> Value {
-    let mut client = proxy.connect();
-    let end = clock::now() + crate::support::GUARD;
-    loop {
-        client.ask("GET", "/debug/status", &[], b"");
-        let status = client.answer().json();
-        if is_so(&status) {
-            return status;
-        }
-        assert!(clock::now() < end, "{status}");
-        std::thread::yield_now();
-    }
 }
 
 /// Is it the Prometheus text format 0.0.4: families whole and once, each sample under its own, label

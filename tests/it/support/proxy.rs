@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use llmgate::base::clock;
 use llmgate::base::env::Env;
 use llmgate::config::{self, Overrides};
 use llmgate::server::{Server, Setup};
+use serde_json::Value;
 
+use crate::support::GUARD;
 use crate::support::client::{Answer, Client, Stream};
 
 /// A proxy at work; it stops listening when it is dropped.
@@ -86,6 +89,26 @@ impl Proxy {
         let mut client = self.connect();
         client.ask("POST", path, &[], body.as_bytes());
         client.stream()
+    }
+
+    /// The status once so many requests are told: a record is told after the last byte of its answer.
+    pub(crate) fn settled(&self, requests: u64) -> Value {
+        self.until(|status| status["session"]["requests"] == requests)
+    }
+
+    /// The first status of which this is so.
+    pub(crate) fn until(&self, is_so: impl Fn(&Value) -> bool) -> Value {
+        let mut client = self.connect();
+        let end = clock::now() + GUARD;
+        loop {
+            client.ask("GET", "/debug/status", &[], b"");
+            let status = client.answer().json();
+            if is_so(&status) {
+                return status;
+            }
+            assert!(clock::now() < end, "{status}");
+            std::thread::yield_now();
+        }
     }
 }
 

@@ -75,7 +75,7 @@ fn what_a_stream_loses_is_counted() {
     let proxy = Proxy::start(&target.config(&provider.url()));
     let answer = proxy.post(&client.stream_path(ASKED), &client.streamed_ping(ASKED));
     client.is_one_pong(&answer.text());
-    let status = proxy.get("/debug/status").json();
+    let status = proxy.settled(1);
     assert_eq!(status["recent"][0]["losses"], 1, "{status:#}");
     assert_eq!(status["losses"]["citations: another protocol has no place for it"], 1, "{status:#}");
 }
