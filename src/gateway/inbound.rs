@@ -63,7 +63,7 @@ pub struct Inbound {
 pub enum Task {
     /// An answer.
     Answer,
-    /// A shortened conversation (Responses), by targets of the client's own protocol alone.
+    /// A shortened conversation (Responses).
     Compact,
 }
 
@@ -210,7 +210,11 @@ impl Inbound {
             return Ok(decoded);
         }
         let codec = self.protocol.codec();
-        let (mut request, losses) = codec.wire().decode_request(codec.counted(&self.text, &self.members))?;
+        let body = codec.counted(&self.text, &self.members);
+        let (mut request, losses) = match self.task {
+            Task::Answer => codec.wire().decode_request(body),
+            Task::Compact => codec.wire().decode_compaction(body),
+        }?;
         request.stream = self.ask.stream;
         let restored = complete(&mut request);
         let size = estimate::size(&request);

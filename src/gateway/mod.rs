@@ -33,9 +33,8 @@ use std::rc::Rc;
 
 use crate::observe::live::Phase;
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::route::plan::{Plan, Skip, Skipped};
 use crate::route::planning::Purpose;
-use inbound::{Inbound, Task, TestMode};
+use inbound::{Inbound, TestMode};
 use line::{Line, SharedClient};
 use live::Live;
 use record::Story;
@@ -62,33 +61,11 @@ fn panicked() -> Trouble {
     Trouble::own(Fault::new(FaultKind::Internal, message))
 }
 
-/// A conversation is shortened by its own protocol's targets alone (SPEC 3.2).
-fn keep_native(plan: &mut Plan<'_>, inbound: &Inbound) -> Result<(), Trouble> {
-    for candidate in std::mem::take(&mut plan.candidates) {
-        if candidate.protocol == inbound.protocol {
-            plan.candidates.push(candidate);
-        } else {
-            plan.skip(candidate, Skip::Refusal("compact".to_owned()));
-        }
-    }
-    let is_native = |skipped: &Skipped<'_>| skipped.candidate.protocol == inbound.protocol;
-    if plan.candidates.is_empty() && !plan.skipped.iter().any(is_native) {
-        let name = inbound.protocol.name();
-        let message =
-            format!("No target of this model speaks {name}, so that none can shorten a conversation.");
-        return Err(Trouble::own(Fault::new(FaultKind::Endpoint, message)));
-    }
-    Ok(())
-}
-
 fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> Result<(), Trouble> {
     if inbound.wishes.test == Some(TestMode::Degraded) {
         return Err(nothing::played(live));
     }
-    let mut plan = live.plan(inbound, Purpose::Serve)?;
-    if inbound.task == Task::Compact {
-        keep_native(&mut plan, inbound)?;
-    }
+    let plan = live.plan(inbound, Purpose::Serve)?;
     log::debug!("{} plan: {plan}", inbound.id);
     story.plans(&plan);
     budget::check(live, story)?;

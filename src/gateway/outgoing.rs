@@ -15,7 +15,6 @@ use crate::gateway::live::Live;
 use crate::gateway::outgoing_headers;
 use crate::gateway::tape::Mask;
 use crate::gateway::trouble::{Report, Trouble};
-use crate::ir::carrier;
 use crate::ir::loss::Severity;
 use crate::ir::names::NameMap;
 use crate::observe::log::harmless;
@@ -128,7 +127,7 @@ pub fn prepare_count<'a>(
         agent,
         url: url(candidate, inbound, &path),
         headers: outgoing_headers::all(candidate, inbound, client_key),
-        body: RefCell::new(translate::outgoing(&source(inbound), &wants)),
+        body: RefCell::new(translate::outgoing(&source(inbound), &wants).text),
         patience: Patience { connect: patience, head: patience, idle: patience },
         stream: false,
         recipe: None,
@@ -165,9 +164,8 @@ fn verbatim<'a>(
     candidate: &Candidate<'_>,
 ) -> (Cow<'a, str>, Lane, Vec<String>) {
     let body = translate::outgoing(&source(inbound), &wants(candidate));
-    let foreign = inbound.text.contains(carrier::PREFIX) && !body.contains(carrier::PREFIX);
-    let warnings = foreign.then(|| "reasoning: foreign reasoning".to_owned()).into_iter().collect();
-    (body, Lane::Verbatim(options(live, inbound, candidate)), warnings)
+    let lost = body.lost_state.then(|| "reasoning: foreign reasoning".to_owned());
+    (body.text, Lane::Verbatim(options(live, inbound, candidate)), lost.into_iter().collect())
 }
 
 fn translated<'a>(
@@ -232,6 +230,7 @@ fn crossing(
             estimated_input: live.health.estimate(candidate, decoded.size),
             wants_usage: inbound.ask.wants_usage,
             show_reasoning: decoded.request.show_reasoning != Some(false),
+            compaction: decoded.request.compaction.clone(),
             tools: decoded.request.tools.iter().filter(|tool| tool.identity.is_some()).cloned().collect(),
         },
         names,

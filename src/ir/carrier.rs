@@ -12,6 +12,8 @@ use crate::base::object::{Object, object};
 use crate::base::pen::Pen;
 
 const MARK: &[u8] = b"LGC1";
+/// The origin of what we made ourselves.
+const OURS: &str = "llmgate";
 /// With this every packed state begins: `LGC1` and the brace that follows it, in base64.
 pub const PREFIX: &str = "TEdDMX";
 
@@ -43,6 +45,19 @@ impl State {
     pub fn text(&self) -> Option<&str> {
         match self.blocks.as_slice() {
             [Value::Object(only)] if only.len() == 1 => only.get("text")?.as_str(),
+            _ => None,
+        }
+    }
+
+    /// A summary that took the place of a conversation. It is no vendor's: every target is told it.
+    pub fn of_summary(text: &str) -> Self {
+        Self::of(OURS, vec![object! {"summary": text}.into()])
+    }
+
+    /// The words that [`State::of_summary`] put in.
+    pub fn summary(&self) -> Option<&str> {
+        match self.blocks.as_slice() {
+            [only] if self.origin == OURS => only.get("summary")?.as_str(),
             _ => None,
         }
     }

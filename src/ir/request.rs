@@ -39,6 +39,20 @@ pub struct Request {
     pub limit: Option<u64>,
     /// What the client calls its prompt cache.
     pub cache_key: Option<String>,
+    /// Is the answer to be a summary that takes the conversation's place?
+    pub compaction: Option<Compaction>,
+}
+
+/// The form in which a client gets the summary that takes the place of its conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compaction {
+    /// An ordinary answer that holds it and nothing else.
+    Turn,
+    /// A list of all that is left of the conversation.
+    List {
+        /// What stays before the summary: JSON texts in the client's protocol.
+        kept: Vec<String>,
+    },
 }
 
 /// Neighbouring blocks of one speaker.

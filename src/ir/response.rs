@@ -85,6 +85,15 @@ pub struct Usage {
 }
 
 impl Response {
+    /// All its text, without refusals and reasoning.
+    pub fn text(&self) -> String {
+        let texts = self.blocks.iter().filter_map(|block| match block {
+            Block::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
     /// About how many bytes it takes.
     pub fn length(&self) -> usize {
         self.blocks.iter().map(Block::length).sum()

@@ -1,6 +1,7 @@
-//! The native lane's reasoning carriers (SPEC 8.6): state of another provider that a client sends
-//! back, after a turn that was translated for it. Its target could not read it and would refuse the
-//! request, so that the whole block goes; every other byte of the history stays.
+//! The native lane's carriers (SPEC 8.6): state of another provider that a client sends back, after
+//! a turn that was translated for it. Its target could not read it and would refuse the request, so
+//! that the whole block goes, or becomes what the target can read; every other byte of the history
+//! stays.
 
 use serde_json::Value;
 
@@ -12,29 +13,45 @@ use crate::ir::carrier;
 pub(super) enum Fate {
     /// It stays as it came.
     Keep,
-    /// It becomes this.
-    Become(String),
+    /// It becomes another.
+    Become {
+        /// Its JSON text.
+        json: String,
+        /// Does that say less?
+        lossy: bool,
+    },
     /// It goes.
     Drop,
 }
 
-/// The JSON text of a list without what is foreign in it; `None` where nothing is. `judge` is asked
-/// about elements that hold a carrier only.
-pub(super) fn without(list: &str, judge: impl Fn(&str) -> Fate) -> Option<String> {
+/// A member of a request whose list held what is foreign.
+pub struct Cleared {
+    /// The member.
+    pub member: &'static str,
+    /// Its new JSON text.
+    pub json: String,
+    /// Does the target get less than the client said?
+    pub lossy: bool,
+}
+
+/// A member without what is foreign in its list; `None` where nothing is. `judge` is asked about
+/// elements that hold a carrier only.
+pub(super) fn without(member: &'static str, list: &str, judge: impl Fn(&str) -> Fate) -> Option<Cleared> {
     if !list.contains(carrier::PREFIX) {
         return None;
     }
     let mut out = String::with_capacity(list.len());
-    let mut changed = false;
+    let (mut changed, mut lossy) = (false, false);
     for range in elements(list).ok()? {
         let element = list.get(range)?;
         let fate = if element.contains(carrier::PREFIX) { judge(element) } else { Fate::Keep };
-        let kept = match &fate {
-            Fate::Keep => element,
-            Fate::Become(text) => text,
-            Fate::Drop => "",
+        let (kept, loses) = match &fate {
+            Fate::Keep => (element, false),
+            Fate::Become { json, lossy } => (json.as_str(), *lossy),
+            Fate::Drop => ("", true),
         };
         changed |= !matches!(fate, Fate::Keep);
+        lossy |= loses;
         if !kept.is_empty() {
             out.push(if out.is_empty() { '[' } else { ',' });
             out.push_str(kept);
@@ -44,7 +61,7 @@ pub(super) fn without(list: &str, judge: impl Fn(&str) -> Fate) -> Option<String
         out.push('[');
     }
     out.push(']');
-    changed.then_some(out)
+    changed.then_some(Cleared { member, json: out, lossy })
 }
 
 /// Does a member of an object hold a carrier of ours?
@@ -60,7 +77,7 @@ pub(super) fn changed(element: &str, change: impl FnOnce(&mut Value) -> bool) ->
     match change(&mut after) {
         false => Fate::Drop,
         true if after == before => Fate::Keep,
-        true => Fate::Become(after.to_string()),
+        true => Fate::Become { json: after.to_string(), lossy: true },
     }
 }
 
@@ -76,7 +93,8 @@ mod tests {
         let body = body.replace("CARRIER", &packed);
         let members = Members::read(&body).unwrap();
         let found = protocol.codec().without_foreign_state(&body, &members);
-        assert_eq!(found.map(|(_, json)| json).as_deref(), expected, "{body}");
+        assert!(found.as_ref().is_none_or(|found| found.lossy), "{body}");
+        assert_eq!(found.map(|found| found.json).as_deref(), expected, "{body}");
     }
 
     #[test]

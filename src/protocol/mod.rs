@@ -10,7 +10,7 @@ pub mod error;
 pub mod excerpt;
 pub mod fault;
 mod fields;
-mod foreign;
+pub mod foreign;
 pub mod gemini;
 mod in_turn;
 pub mod listing;
@@ -28,6 +28,7 @@ use std::borrow::Cow;
 use crate::base::json::Members;
 use dialect::ReasoningStyle;
 use fault::Fault;
+use foreign::Cleared;
 use listing::{ListQuery, ModelCard};
 use tap::{Ask, AskError, Facts, Seen};
 use wire::Wire;
@@ -203,8 +204,8 @@ pub trait Codec: Sync {
     }
 
     /// A request without state of another provider, which a turn that was translated has left in the
-    /// client's history: the member to replace and its new JSON text.
-    fn without_foreign_state(&self, _text: &str, _members: &Members) -> Option<(&'static str, String)> {
+    /// client's history.
+    fn without_foreign_state(&self, _text: &str, _members: &Members) -> Option<Cleared> {
         None
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::ir::loss::Losses;
 use crate::ir::names::NameRule;
-use crate::ir::request::{Request, Tool};
+use crate::ir::request::{Compaction, Request, Tool};
 use crate::ir::response::Response;
 use crate::ir::stream::StreamEvent;
 use crate::protocol::dialect::Dialect;
@@ -20,6 +20,15 @@ pub trait Wire: Sync {
     /// # Errors
     /// A known member is not what it must be.
     fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError>;
+
+    /// Reads a client's request for a summary in place of its conversation, where the protocol has a
+    /// path for that.
+    ///
+    /// # Errors
+    /// A known member is not what it must be; or there is no such path.
+    fn decode_compaction(&self, _text: &str) -> Result<(Request, Losses), WireError> {
+        Err(WireError::new("path", "one of a protocol that has such requests"))
+    }
 
     /// Writes a request for a target. `request.stream` says whether a stream is asked for where the
     /// body says so.
@@ -87,6 +96,11 @@ pub trait StreamEncoder {
         0
     }
 
+    /// Was all told that the client must have? Without it an end is none: the stream is cut off.
+    fn is_complete(&self) -> bool {
+        true
+    }
+
     /// The stream is at its end, which [`StreamEvent::Finish`] has told: what closes it.
     fn finish(&mut self, out: &mut Vec<u8>);
 }
@@ -119,6 +133,8 @@ pub struct AnswerContext {
     pub show_reasoning: bool,
     /// The tools of the request that the client knows by more than their name.
     pub tools: Vec<Tool>,
+    /// The form of the answer, where it is a summary in place of the conversation.
+    pub compaction: Option<Compaction>,
 }
 
 /// A wire that is not what it must be. Boxed: most of what can fail does not.

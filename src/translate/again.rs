@@ -34,6 +34,8 @@ pub struct Recipe {
     pub translated: bool,
     /// Was a stream asked for?
     pub stream: bool,
+    /// Was a summary in place of the conversation asked for (`/responses/compact`)?
+    pub compact: bool,
     /// Did the client want its stream as an array?
     pub array: bool,
     /// What the target's server wants, when it was translated.
@@ -78,6 +80,7 @@ impl Recipe {
             asked: word("asked"),
             translated: is("translated"),
             stream: is("stream"),
+            compact: is("compact"),
             array: is("array"),
             dialect: members.get(text, "dialect").and_then(Dialect::read),
             session: members.string(text, "session"),
@@ -131,7 +134,7 @@ impl Recipe {
             edits: self.edits.clone(),
             strip_attribution: self.strip_attribution,
         };
-        Ok(outgoing(&source, &wants).into_owned())
+        Ok(outgoing(&source, &wants).text.into_owned())
     }
 
     /// The answer as the client gets it; `events` says whether it came as a stream.
@@ -191,7 +194,9 @@ impl Recipe {
             .codec();
         let codec = asked.protocol.codec();
         let (members, ask) = look(codec, asked.text)?;
-        let decoded = codec.wire().decode_request(codec.counted(asked.text, &members));
+        let body = codec.counted(asked.text, &members);
+        let wire = codec.wire();
+        let decoded = if self.compact { wire.decode_compaction(body) } else { wire.decode_request(body) };
         let (mut request, _) = decoded.map_err(|error| format!("in the request, {error}"))?;
         request.stream = self.stream;
         let dialect = self.dialect.clone().unwrap_or_default();
@@ -211,6 +216,7 @@ impl Recipe {
                 estimated_input: self.estimated_input,
                 wants_usage: ask.wants_usage,
                 show_reasoning: request.show_reasoning != Some(false),
+                compaction: request.compaction,
                 tools: request.tools.into_iter().filter(|tool| tool.identity.is_some()).collect(),
             },
             names: if self.translated { names } else { Default::default() },
@@ -263,6 +269,7 @@ mod tests {
             asked: "ä".to_owned(),
             translated: true,
             stream: true,
+            compact: true,
             array: true,
             dialect: Some(Dialect::default()),
             session: Some("s".to_owned()),

@@ -80,7 +80,7 @@ impl Crossing {
     /// It is no answer of the target's protocol.
     pub fn whole(&self, text: &str) -> Result<Whole, WireError> {
         let response = self.target_wire.decode_response(text, &self.answer.request_id)?;
-        Ok(self.told(response))
+        self.told(response)
     }
 
     /// A whole answer as the stream that its client asked for.
@@ -93,12 +93,21 @@ impl Crossing {
         pipe.events = collect::events(response);
         let mut frames = Vec::new();
         pipe.encode(&mut frames);
+        if !pipe.encoder.is_complete() {
+            return Err(no_summary());
+        }
         pipe.close(&mut frames);
         Ok(Streamed { frames, losses: pipe.losses(), kept: pipe.take_kept() })
     }
 
     /// A whole answer of a target for its client.
-    pub(super) fn told(&self, mut response: Response) -> Whole {
+    ///
+    /// # Errors
+    /// It is not what was asked for.
+    pub(super) fn told(&self, mut response: Response) -> Result<Whole, WireError> {
+        if self.answer.compaction.is_some() && response.text().trim().is_empty() {
+            return Err(no_summary());
+        }
         for block in &mut response.blocks {
             match block {
                 Block::Call(call) => {
@@ -123,7 +132,7 @@ impl Crossing {
         }
         let (body, mut losses) = self.client_wire.encode_response(&response, &self.answer);
         response.lost.tell(&mut losses);
-        Whole { body, losses, kept: keeper.kept, facts: facts(&response) }
+        Ok(Whole { body, losses, kept: keeper.kept, facts: facts(&response) })
     }
 
     /// State names who made it, so that it goes back there only.
@@ -154,6 +163,11 @@ impl Crossing {
             _ => {}
         }
     }
+}
+
+/// A summary was asked for, and none came.
+fn no_summary() -> WireError {
+    WireError::new("answer", "a summary, in words")
 }
 
 /// What a whole answer tells.
@@ -238,7 +252,7 @@ impl Translated {
         }
         self.decoder.finish(&mut self.events);
         self.encode(out);
-        if self.ended { StreamEnd::Finished } else { StreamEnd::Truncated }
+        if self.ended && self.encoder.is_complete() { StreamEnd::Finished } else { StreamEnd::Truncated }
     }
 
     pub(super) fn close(&mut self, out: &mut Vec<u8>) {

@@ -73,7 +73,7 @@ impl<'c> Gather<'c> {
         }
         self.decoder.finish(&mut self.events);
         self.events.drain(..).for_each(|event| self.collector.push(event));
-        (self.collector.finish().map(|response| self.crossing.told(response)), self.facts)
+        (self.collector.finish().and_then(|response| self.crossing.told(response).ok()), self.facts)
     }
 }
 

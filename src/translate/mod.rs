@@ -44,17 +44,26 @@ pub struct Wants<'a> {
     pub strip_attribution: bool,
 }
 
-/// The body as a target of the same protocol gets it; untouched where nothing has to change.
-pub fn outgoing<'a>(source: &Source<'a>, wants: &Wants<'_>) -> Cow<'a, str> {
-    let edits = edits(source, wants);
-    if edits.is_empty() {
-        return Cow::Borrowed(source.text);
-    }
-    // The text was read before, so that this cannot fail; if it did, it would go as it came.
-    splice::apply_known(source.text, source.members, &edits).map_or(Cow::Borrowed(source.text), Cow::Owned)
+/// A body for a target of the same protocol.
+pub struct Body<'a> {
+    /// Its text; untouched where nothing has to change.
+    pub text: Cow<'a, str>,
+    /// Was state of another provider left out?
+    pub lost_state: bool,
 }
 
-fn edits(source: &Source<'_>, wants: &Wants<'_>) -> Vec<Edit> {
+/// The body as a target of the same protocol gets it.
+pub fn outgoing<'a>(source: &Source<'a>, wants: &Wants<'_>) -> Body<'a> {
+    let (edits, lost_state) = edits(source, wants);
+    // The text was read before, so that this cannot fail; if it did, it would go as it came.
+    let edited = (!edits.is_empty())
+        .then(|| splice::apply_known(source.text, source.members, &edits))
+        .and_then(Result::ok);
+    Body { text: edited.map_or(Cow::Borrowed(source.text), Cow::Owned), lost_state }
+}
+
+/// What has to change, and whether state of another provider goes with it.
+fn edits(source: &Source<'_>, wants: &Wants<'_>) -> (Vec<Edit>, bool) {
     let mut edits = Vec::new();
     if let Some(field) = source.codec.model_field()
         && (source.ask.model.as_deref() != Some(wants.model)
@@ -75,11 +84,13 @@ fn edits(source: &Source<'_>, wants: &Wants<'_>) -> Vec<Edit> {
     {
         edits.push(Edit::set(&[field], json));
     }
-    if let Some((field, json)) = source.codec.without_foreign_state(source.text, source.members) {
-        edits.push(Edit::set(&[field], json));
+    let mut lost_state = false;
+    if let Some(cleared) = source.codec.without_foreign_state(source.text, source.members) {
+        edits.push(Edit::set(&[cleared.member], cleared.json));
+        lost_state = cleared.lossy;
     }
     edits.extend(wants.edits.iter().cloned());
-    edits
+    (edits, lost_state)
 }
 
 /// The number at a dotted path of at most two names.
@@ -107,7 +118,7 @@ mod tests {
         let members = Members::read(text).unwrap();
         let ask = protocol.codec().tap_request(text, &members).unwrap();
         let source = Source { codec: protocol.codec(), text, members: &members, ask: &ask };
-        assert_eq!(outgoing(&source, wants), expected);
+        assert_eq!(outgoing(&source, wants).text, expected);
     }
 
     #[test]

@@ -28,12 +28,13 @@ use crate::ir::request::Request;
 use crate::ir::response::Response;
 use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::foreign::{self, Cleared};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::media::checked;
 
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
-use crate::protocol::{Action, Codec, Stage, foreign};
+use crate::protocol::{Action, Codec, Stage};
 
 /// This protocol's codec.
 pub const CODEC: Anthropic = Anthropic;
@@ -146,7 +147,7 @@ impl Codec for Anthropic {
         dialect::style_by_name(model).unwrap_or(ReasoningStyle::Budget)
     }
 
-    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
+    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<Cleared> {
         let judge = |message: &str| {
             foreign::changed(message, |message| {
                 let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else {
@@ -156,7 +157,7 @@ impl Codec for Anthropic {
                 !blocks.is_empty()
             })
         };
-        Some(("messages", foreign::without(members.get(text, "messages")?, judge)?))
+        foreign::without("messages", members.get(text, "messages")?, judge)
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

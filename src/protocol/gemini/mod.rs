@@ -25,10 +25,11 @@ use crate::base::json::Members;
 use crate::base::object::object;
 use crate::protocol::dialect::{self, ReasoningStyle};
 use crate::protocol::fault::Fault;
+use crate::protocol::foreign::{self, Cleared};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen, has_number};
 use crate::protocol::wire::Wire;
-use crate::protocol::{Action, Codec, Stage, foreign, percent_decoded, percent_encoded};
+use crate::protocol::{Action, Codec, Stage, percent_decoded, percent_encoded};
 
 /// This protocol's codec.
 pub const CODEC: Gemini = Gemini;
@@ -162,7 +163,7 @@ impl Codec for Gemini {
     }
 
     /// Gemini 3 refuses the first call of a step without a signature; one that says so is let pass.
-    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
+    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<Cleared> {
         let judge = |content: &str| {
             foreign::changed(content, |content| {
                 let Some(parts) = content.get_mut("parts").and_then(Value::as_array_mut) else { return true };
@@ -179,7 +180,7 @@ impl Codec for Gemini {
                 !parts.is_empty()
             })
         };
-        Some(("contents", foreign::without(members.get(text, "contents")?, judge)?))
+        foreign::without("contents", members.get(text, "contents")?, judge)
     }
 
     fn tap_request(&self, _text: &str, _members: &Members) -> Result<Ask, AskError> {

@@ -226,6 +226,20 @@ impl Envelope<'_> {
         pen.put("output", self.output);
         pen.raw(SETTINGS);
         pen.key("usage");
+        self.usage(pen);
+    }
+
+    /// Writes the members of an answer of `/responses/compact`.
+    pub(super) fn compacted(&self, pen: &mut Pen<'_>) {
+        pen.put("id", self.id);
+        pen.put("object", "response.compaction");
+        pen.put("created_at", &self.answer.created);
+        pen.put("output", self.output);
+        pen.key("usage");
+        self.usage(pen);
+    }
+
+    fn usage(&self, pen: &mut Pen<'_>) {
         match self.end {
             Some((_, usage)) => count(usage, self.answer, pen),
             None => pen.raw(b"null"),

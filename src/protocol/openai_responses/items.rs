@@ -7,11 +7,12 @@ use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
-    Block, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
+    Block, Compaction, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, ToolCall, ToolResult,
+    Turn,
 };
 use crate::protocol::fields::{Fields, Objects, data_url};
 use crate::protocol::openai_responses::tools::{self, flat_name};
-use crate::protocol::openai_responses::{ORIGIN, own_tools};
+use crate::protocol::openai_responses::{ORIGIN, compaction, own_tools};
 use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
@@ -72,16 +73,13 @@ fn item(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Res
             losses.refuse(item.at("type"), "item_reference refers to state that is stored at one provider");
             return Ok(());
         }
-        "compaction_trigger" => {
-            losses.refuse(
-                item.at("type"),
-                "compaction_trigger asks for a summary, which is not built for another protocol; the client can \
-                 compact by an ordinary call",
-            );
-            return Ok(());
-        }
+        "compaction_trigger" => request.compaction = Some(Compaction::Turn),
         "compaction" | "context_compaction" => {
-            losses.refuse(item.at("type"), "only the provider that made it can read it");
+            let packed = item.word("encrypted_content")?.unwrap_or_default();
+            match compaction::message(&packed) {
+                Some(text) => request.turns.push(Turn::of(Role::User, Block::Text(text))),
+                None => losses.refuse(item.at("type"), "only the provider that made it can read it"),
+            }
             return Ok(());
         }
         _ => return other(item, &kind, request, losses),

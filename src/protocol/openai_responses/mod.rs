@@ -1,5 +1,6 @@
 //! OpenAI Responses, the language of Codex. <https://platform.openai.com/docs/api-reference/responses>
 
+mod compaction;
 mod item_encode;
 mod items;
 mod models;
@@ -18,12 +19,14 @@ use serde_json::Value;
 use crate::base::json::Members;
 use crate::base::object::{Object, object};
 use crate::base::sse;
+use crate::base::tree::Tree;
 use crate::ir::names::NameRule;
 use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::foreign::{self, Cleared, Fate};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::Wire;
-use crate::protocol::{Action, Codec, Stage, foreign, openai};
+use crate::protocol::{Action, Codec, Stage, openai};
 
 /// How state of this protocol is known.
 const ORIGIN: &str = "openai-responses";
@@ -141,14 +144,16 @@ impl Codec for OpenaiResponses {
         &CODEC
     }
 
-    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<(&'static str, String)> {
+    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<Cleared> {
         let judge = |item: &str| {
-            foreign::changed(item, |item| {
-                let is_reasoning = item.get("type").and_then(Value::as_str) == Some("reasoning");
-                !(is_reasoning && foreign::carries(item, "encrypted_content"))
-            })
+            let Ok(item) = Tree::read(item).map(Tree::into_value) else { return Fate::Keep };
+            match item.get("type").and_then(Value::as_str) {
+                Some("reasoning") if foreign::carries(&item, "encrypted_content") => Fate::Drop,
+                Some("compaction" | "context_compaction") => compaction::fate(&item),
+                _ => Fate::Keep,
+            }
         };
-        Some(("input", foreign::without(members.get(text, "input")?, judge)?))
+        foreign::without("input", members.get(text, "input")?, judge)
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

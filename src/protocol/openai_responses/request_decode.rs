@@ -2,11 +2,11 @@
 
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Effort, Format, Level, Request, Sampling, ToolChoice};
+use crate::ir::request::{Compaction, Effort, Format, Level, Request, Sampling, ToolChoice};
 use crate::ir::schema::Schema;
 use crate::protocol::fields::Fields;
 use crate::protocol::openai_responses::tools::flat_name;
-use crate::protocol::openai_responses::{items, tools};
+use crate::protocol::openai_responses::{compaction, items, tools};
 use crate::protocol::wire::WireError;
 
 /// Members that refer to state at one provider.
@@ -49,6 +49,19 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
         losses.refuse("background", "an answer is not kept for later");
     }
     fields.lose_rest(&mut losses);
+    if request.compaction.is_some() {
+        compaction::ask(&mut request);
+    }
+    Ok((request, losses))
+}
+
+/// Reads a request for a summary in place of the conversation (`/responses/compact`).
+pub(super) fn decode_compaction(text: &str) -> Result<(Request, Losses), WireError> {
+    let (mut request, losses) = decode(text)?;
+    if request.compaction.is_none() {
+        compaction::ask(&mut request);
+    }
+    request.compaction = Some(Compaction::List { kept: compaction::kept(text) });
     Ok((request, losses))
 }
 

@@ -175,13 +175,18 @@ impl Encoder {
             return;
         }
         let Some(state) = block.state.take() else { return };
+        let id = format!("rs_{}{}", self.answer.request_id.trim_start_matches("req_"), self.output.len);
+        self.whole_item(&Thought { id: &id, text: "", state: Some(&state) }, out);
+    }
+
+    /// Tells an item that has no events of its own.
+    pub(super) fn whole_item(&mut self, item: &dyn Put, out: &mut Vec<u8>) {
+        let item = pen::written(item);
         let index = self.output.len;
-        let id = format!("rs_{}{index}", self.answer.request_id.trim_start_matches("req_"));
-        let item = pen::written(&Thought { id: &id, text: "", state: Some(&state) });
-        let item = Raw(item.as_bytes());
-        self.write(ADDED, &[("output_index", &index), ("item", &item)], out);
-        self.write(DONE, &[("output_index", &index), ("item", &item)], out);
-        self.output.push(&item);
+        let members: [Member<'_>; 2] = [("output_index", &index), ("item", &Raw(item.as_bytes()))];
+        self.write(ADDED, &members, out);
+        self.write(DONE, &members, out);
+        self.output.push(&Raw(item.as_bytes()));
     }
 
     fn grow(&mut self, delta: &Delta, out: &mut Vec<u8>) {

@@ -5,6 +5,7 @@ use crate::ir::names::NameRule;
 use crate::ir::request::Request;
 use crate::ir::response::Response;
 use crate::protocol::media;
+use crate::protocol::openai_responses::compaction::{self, Summarizer};
 use crate::protocol::openai_responses::stream_decode::Decoder;
 use crate::protocol::openai_responses::stream_encode::Encoder;
 use crate::protocol::openai_responses::{NAMES, OpenaiResponses, request_decode, request_encode, response};
@@ -13,6 +14,10 @@ use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetC
 impl Wire for OpenaiResponses {
     fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError> {
         request_decode::decode(text).map(media::checked)
+    }
+
+    fn decode_compaction(&self, text: &str) -> Result<(Request, Losses), WireError> {
+        request_decode::decode_compaction(text).map(media::checked)
     }
 
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses) {
@@ -28,7 +33,10 @@ impl Wire for OpenaiResponses {
     }
 
     fn encode_response(&self, response: &Response, answer: &AnswerContext) -> (String, Losses) {
-        response::encode(response, answer)
+        match &answer.compaction {
+            None => response::encode(response, answer),
+            Some(form) => (compaction::encode(response, answer, form), Losses::default()),
+        }
     }
 
     fn stream_decoder(&self, seed: &str) -> Box<dyn StreamDecoder> {
@@ -36,6 +44,9 @@ impl Wire for OpenaiResponses {
     }
 
     fn stream_encoder(&self, answer: &AnswerContext) -> Box<dyn StreamEncoder> {
-        Box::new(Encoder::new(answer))
+        match &answer.compaction {
+            None => Box::new(Encoder::new(answer)),
+            Some(_) => Box::new(Summarizer::new(answer)),
+        }
     }
 }

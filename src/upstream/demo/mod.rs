@@ -102,6 +102,7 @@ fn tell(speech: &Speech<'_>, request: Request, telling: Telling) -> Answer {
         wants_usage: true,
         show_reasoning: request.show_reasoning != Some(false),
         tools: request.tools,
+        compaction: request.compaction,
     };
     if speech.stream {
         stream(speech.codec, &context, &telling)

@@ -74,7 +74,7 @@ fn native(from: Protocol, text: &str) {
     let Ok(ask) = codec.tap_request(text, &members) else { return };
     let source = Source { codec, text, members: &members, ask: &ask };
     let wants = Wants { model: "m-1", max_output: Some(64), edits: Vec::new(), strip_attribution: true };
-    let body = outgoing(&source, &wants);
+    let body = outgoing(&source, &wants).text;
     object(&body);
     let members = Members::read(&body).expect("it is an object");
     if let Some(field) = codec.model_field() {
@@ -400,6 +400,7 @@ fn crossing(from: Protocol, to: Protocol, blocks: &[Block], seed: u8) -> Crossin
             wants_usage: seed & 1 != 0,
             show_reasoning: seed & 2 != 0,
             tools,
+            compaction: None,
         },
         provider: "up".to_owned(),
         model: "m-1".to_owned(),

@@ -1,7 +1,6 @@
 //! What is shown of a running llmgate: status, metrics, dashboard.
 
 use llmgate::protocol::Protocol;
-use serde_json::Value;
 
 use crate::support::client::Client;
 use crate::support::lane::{ASKED, LANES, UPSTREAM, lane};

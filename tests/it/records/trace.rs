@@ -66,6 +66,22 @@ fn a_trace_holds_what_went_over_the_wire_and_replays_it() {
 }
 
 #[test]
+fn a_shortened_conversation_is_replayed() {
+    let home = Folder::new("trace-compact");
+    let file = home.file("trace.jsonl");
+    for target in &LANES {
+        let provider = Provider::with(Reply::json(200, &target.pong(UPSTREAM)));
+        let top = traced(&file, "log: {bodies: true}");
+        let proxy = Proxy::start(&target.config_with(&provider.url(), "", &top));
+        let body = json!({"model": ASKED, "input": "long"}).to_string();
+        assert_eq!(proxy.post("/v1/responses/compact", &body).status(), 200);
+        proxy.server.drain();
+    }
+    let output = llmgate(&home, &["replay", "trace.jsonl", "--diff"]);
+    assert_eq!(said(&output).matches(": same\n").count(), LANES.len() * 2, "{}", said(&output));
+}
+
+#[test]
 fn a_difference_is_shown() {
     let home = Folder::new("trace-differs");
     let file = home.file("trace.jsonl");

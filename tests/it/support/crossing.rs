@@ -82,6 +82,7 @@ pub(crate) fn answer(tools: Vec<Tool>) -> AnswerContext {
         wants_usage: true,
         show_reasoning: true,
         tools,
+        compaction: None,
     }
 }
 

@@ -130,7 +130,6 @@ pub(super) fn rows() -> Vec<Row> {
         ("prompt", json!({"prompt": {"id": "pmpt_1"}})),
         ("background", json!({"background": true})),
         ("input[0]", json!({"input": [{"type": "item_reference", "id": "msg_1"}]})),
-        ("input[0]", json!({"input": [{"type": "compaction_trigger"}]})),
         ("input[0]", json!({"input": [{"type": "compaction", "encrypted_content": "x"}]})),
         (
             "input[0].content[0].file_id",
