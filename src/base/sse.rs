@@ -51,10 +51,11 @@ pub enum Data<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The data as text; bytes that are no UTF-8 become U+FFFD. `None` when there is no data.
+    /// The data as text; bytes that are no UTF-8 become U+FFFD. `None` when there is no data, or
+    /// nothing in it: such an event is none (WHATWG HTML, 9.2.6).
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match &self.data {
-            Data::None => None,
+            Data::None | Data::Line(b"", _) => None,
             Data::Line(line, _) => Some(String::from_utf8_lossy(line)),
             Data::Joined(lines) => Some(String::from_utf8_lossy(lines)),
         }

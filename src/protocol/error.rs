@@ -42,8 +42,8 @@ pub fn of_value(value: &Tree<'_>) -> ProviderError {
     let named = || [&code, &kind].into_iter().flatten().find_map(|name| status_of(name));
     let own = text(error, "message")
         .or_else(|| error.as_text().map(str::to_owned))
-        .or_else(|| text(value, "message"))
-        .or_else(|| text(value, "detail"))
+        .or_else(|| ["message", "detail", "msg", "error_msg"].iter().find_map(|name| text(value, name)))
+        .or_else(|| text(value.get("base_resp")?, "status_msg"))
         .or_else(|| listed(error.get("message").unwrap_or(value)));
     let behind = behind(error, value).unwrap_or_default();
     let message = match own {
@@ -149,6 +149,9 @@ mod tests {
                 "body: m",
             ),
             (r#"{"success":false,"errors":[{"code":7003,"message":"m"}]}"#, "m"),
+            (r#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"m"}}"#, "m"),
+            (r#"{"code":500,"msg":"m","success":false}"#, "m"),
+            (r#"{"error_code":17,"error_msg":"m"}"#, "m"),
             (r#"{"errors":[]}"#, r#"{"errors":[]}"#),
             (" <html>m</html>\n", "<html>m</html>"),
             (r#"{"x":1}"#, r#"{"x":1}"#),

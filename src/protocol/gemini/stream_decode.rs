@@ -35,6 +35,8 @@ pub(super) struct Decoder {
     seed: String,
     started: bool,
     next: u32,
+    /// Was anything told but thoughts?
+    answered: bool,
     calls: usize,
     /// The text or the thought that is being told.
     open: Option<(Voice, BlockId)>,
@@ -57,6 +59,7 @@ impl Decoder {
             seed: seed.to_owned(),
             started: false,
             next: 0,
+            answered: false,
             calls: 0,
             open: None,
             media: Vec::new(),
@@ -114,7 +117,7 @@ impl Decoder {
             }
         }
         let Some(reason) = candidate.word("finishReason")? else { return Ok(()) };
-        if FAILURES.contains(&reason.as_ref()) && self.next == 0 {
+        if FAILURES.contains(&reason.as_ref()) && !self.answered {
             let why = candidate.text("finishMessage")?.unwrap_or_default();
             return Err(WireError::new(
                 candidate.at("finishReason"),
@@ -126,6 +129,7 @@ impl Decoder {
     }
 
     fn part(&mut self, part: Part<'_>, out: &mut Vec<StreamEvent>) {
+        self.answered |= !matches!(part.piece, Piece::Thought(_) | Piece::Empty);
         let mut state = part.state;
         match part.piece {
             Piece::Call { id, name, arguments } => {

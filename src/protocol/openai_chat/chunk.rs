@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::fields::Fields;
+use crate::protocol::openai_chat::said::COPILOT_REASONING;
 use crate::protocol::openai_chat::tap;
 use crate::protocol::wire::WireError;
 
@@ -22,6 +23,8 @@ pub(super) struct Choice<'a> {
     pub(super) index: u64,
     pub(super) delta: Option<ChoiceDelta<'a>>,
     pub(super) finish_reason: Option<Cow<'a, str>>,
+    /// Moonshot counts here.
+    usage: Option<Tree<'a>>,
 }
 
 /// What an answer says next.
@@ -55,11 +58,13 @@ impl<'a> Chunk<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, WireError> {
         let mut fields = Fields::parse(text)?;
         let choices = fields.objects("choices")?;
+        let mut choices = choices.map(|choice| Choice::read(choice?)).collect::<Result<Vec<_>, _>>()?;
+        let counted = choices.iter_mut().find_map(|choice| choice.usage.take());
         Ok(Self {
             id: fields.id("id")?,
             model: fields.text("model")?,
-            choices: choices.map(|choice| Choice::read(choice?)).collect::<Result<_, _>>()?,
-            usage: fields.take("usage").and_then(|usage| tap::usage_of(&usage)),
+            choices,
+            usage: fields.take("usage").or(counted).and_then(|usage| tap::usage_of(&usage)),
         })
     }
 }
@@ -70,6 +75,7 @@ impl<'a> Choice<'a> {
             index: choice.count("index")?.unwrap_or(0),
             delta: choice.object("delta")?.map(ChoiceDelta::read).transpose()?,
             finish_reason: choice.word("finish_reason")?,
+            usage: choice.take("usage"),
         })
     }
 }
@@ -87,7 +93,10 @@ impl<'a> ChoiceDelta<'a> {
         Ok(Self {
             content: delta.take("content"),
             refusal: delta.word("refusal")?,
-            reasoning_content: delta.word("reasoning_content")?,
+            reasoning_content: match delta.word("reasoning_content")? {
+                None => delta.word(COPILOT_REASONING)?,
+                words => words,
+            },
             reasoning: delta.take("reasoning"),
             reasoning_details: delta.list("reasoning_details")?.unwrap_or_default(),
             tool_calls,

@@ -15,22 +15,36 @@ use crate::protocol::openai_chat::tap;
 use crate::protocol::unwrap::{INPUT, unwrapped};
 use crate::protocol::wire::{AnswerContext, WireError};
 
-/// Reads an answer; of several choices the first counts.
+/// Reads an answer; of several choices the first counts. Copilot tells one answer in several, without
+/// numbers.
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut fields = Fields::parse(text)?;
     fields.no_error()?;
     let choices = fields.list("choices")?.ok_or_else(|| fields.wrong("choices", "a list"))?;
-    let usage = fields.take("usage").and_then(|usage| tap::usage_of(&usage)).unwrap_or_default();
-    let mut response =
-        Response { id: fields.id("id")?, model: fields.text("model")?, usage, ..Response::default() };
-    let Some(choice) = Objects::of(choices, fields.at("choices")).next() else { return Ok(response) };
-    let mut choice = choice?;
-    if let Some(mut message) = choice.object("message")? {
-        response.blocks = message_blocks(&mut message, &mut response.lost)?;
+    let mut response = Response { id: fields.id("id")?, model: fields.text("model")?, ..Response::default() };
+    let mut counted = fields.take("usage");
+    let (mut first, mut reason) = (None, None);
+    for choice in Objects::of(choices, fields.at("choices")) {
+        let mut choice = choice?;
+        let index = choice.count("index")?;
+        if first.is_some_and(|first| index.is_some() || index != first) {
+            break;
+        }
+        first = Some(index);
+        choice.no_error()?;
+        if let Some(mut message) = choice.object("message")? {
+            response.blocks.append(&mut message_blocks(&mut message, &mut response.lost)?);
+        }
+        // Moonshot counts in the choice.
+        counted = counted.or_else(|| choice.take("usage"));
+        reason = choice.word("finish_reason")?.or(reason);
+        if reason.as_deref().is_some_and(|reason| tap::failure(reason).is_some()) {
+            return Err(choice.wrong("finish_reason", "that of a good answer"));
+        }
     }
+    response.usage = counted.and_then(|usage| tap::usage_of(&usage)).unwrap_or_default();
     name_calls(&mut response, seed);
     let has_call = response.blocks.iter().any(|block| matches!(block, Block::Call(_)));
-    let reason = choice.word("finish_reason")?;
     response.stop = stop(reason.as_deref().unwrap_or("stop")).settled(has_call);
     Ok(response)
 }

@@ -10,9 +10,13 @@ use crate::protocol::wire::WireError;
 
 const ORIGIN: &str = "openai-chat";
 
+/// What GitHub Copilot calls `reasoning_content`.
+pub(super) const COPILOT_REASONING: &str = "reasoning_text";
+
 /// `reasoning_content`, else `reasoning`; `reasoning_details` are state of the server that made them.
 pub(super) fn reasoning(message: &mut Fields<'_>) -> Result<Option<Reasoning>, WireError> {
-    let content = message.text("reasoning_content")?;
+    let copilot = message.text(COPILOT_REASONING)?;
+    let content = message.text("reasoning_content")?.or(copilot);
     // Other providers put other things here; only a text is reasoning.
     let plain = message.take("reasoning").and_then(|value| value.as_text().map(str::to_owned));
     let details = message.list("reasoning_details")?.unwrap_or_default();
@@ -74,6 +78,8 @@ fn called(function: &mut Fields<'_>, field: &str) -> Result<(String, String), Wi
     let name = function.required_text("name")?;
     let arguments = match function.take(field) {
         None => String::new(),
+        // Some servers say so of a tool that takes none.
+        Some(Tree::Text(text)) if text == "null" && field == "arguments" => String::new(),
         Some(Tree::Text(text)) => text.into_owned(),
         // Some servers give the object itself.
         Some(value) => pen::written(&value),

@@ -12,6 +12,7 @@ use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
+use crate::protocol::openai_chat::calls::{Call, Piece, Progress};
 use crate::protocol::openai_chat::chunk::{CallDelta, ChoiceDelta, Chunk};
 use crate::protocol::openai_chat::response::{call_id, stop};
 use crate::protocol::openai_chat::said;
@@ -39,16 +40,6 @@ enum Voice {
     Text,
     Refusal,
     Reasoning,
-}
-
-struct Call {
-    index: u64,
-    /// The id it came with; may be empty.
-    given: String,
-    free_form: bool,
-    /// Its block, once its name is known; some servers send it late. What came of its arguments before.
-    id: Option<BlockId>,
-    early: String,
 }
 
 impl Decoder {
@@ -135,23 +126,39 @@ impl Decoder {
         let function = call.function.or(call.custom);
         let (name, arguments) = function.map_or((None, None), |function| (function.name, function.arguments));
         let (name, given) = (name.unwrap_or_default(), call.id.unwrap_or_default());
-        let place = self.place(call.index, &given, !name.is_empty()).unwrap_or_else(|| {
+        let piece = Piece { index: call.index, given: &given, name: &name };
+        let place = piece.place(&self.calls).unwrap_or_else(|| {
             let index = call.index.unwrap_or(self.calls.len() as u64);
-            self.calls.push(Call { index, given, free_form, id: None, early: String::new() });
+            let (id, name, early) = (None, String::new(), String::new());
+            self.calls.push(Call {
+                index,
+                given,
+                name,
+                free_form,
+                id,
+                early,
+                arguments: Progress::default(),
+            });
             self.calls.len() - 1
         });
+        let Some(known) = self.calls.get_mut(place) else { return };
         let text = match arguments {
+            // Some servers say so of a tool that takes none.
+            Some(Tree::Text(text)) if text == "null" && known.arguments.is_none() => String::new(),
             Some(Tree::Text(text)) => text.into_owned(),
             None => String::new(),
             // Some servers give the object itself.
             Some(value) => pen::written(&value),
         };
-        let nameless = self.calls.get_mut(place).filter(|call| call.id.is_none() && name.is_empty());
-        if let Some(call) = nameless.filter(|call| call.early.len() < MOST_EARLY) {
-            call.early.push_str(&text);
+        known.arguments.take(&text);
+        if known.name.is_empty() {
+            known.name = name;
+        }
+        if known.name.is_empty() && known.id.is_none() && known.early.len() < MOST_EARLY {
+            known.early.push_str(&text);
             return;
         }
-        let Some(id) = self.begun(place, name, out) else { return };
+        let Some(id) = self.begun(place, out) else { return };
         if let Some(extra) = call.extra_content.map(Tree::into_value) {
             out.push(StreamEvent::BlockDelta {
                 id,
@@ -163,34 +170,15 @@ impl Decoder {
         }
     }
 
-    /// The call that a delta belongs to. Some servers count no index, others give each call the same,
-    /// or the head of a call another than its rest: an id that is not known begins a call (with an
-    /// index only if a name comes with it, for there are servers that give each piece an id), and a
-    /// piece with neither id nor name is never a new one.
-    fn place(&self, index: Option<u64>, given: &str, has_name: bool) -> Option<usize> {
-        let of_id = || self.calls.iter().rposition(|known| !given.is_empty() && known.given == given);
-        let last = || self.calls.len().checked_sub(1).filter(|_| given.is_empty() && !has_name);
-        let Some(index) = index else {
-            return if given.is_empty() { self.calls.len().checked_sub(1) } else { of_id() };
-        };
-        let is_other =
-            |known: &Call| has_name && ![known.given.as_str(), given].contains(&"") && known.given != given;
-        match self.calls.iter().rposition(|known| known.index == index) {
-            Some(place) => self.calls.get(place).is_some_and(|known| !is_other(known)).then_some(place),
-            None if has_name => None,
-            None => of_id().or_else(last),
-        }
-    }
-
     /// The block of a call, which begins when its name is known.
-    fn begun(&mut self, place: usize, name: String, out: &mut Vec<StreamEvent>) -> Option<BlockId> {
+    fn begun(&mut self, place: usize, out: &mut Vec<StreamEvent>) -> Option<BlockId> {
         let call = self.calls.get_mut(place)?;
         if call.id.is_none() {
             let id = BlockId(self.next);
             self.next += 1;
             let given = Some(call.given.clone()).filter(|given| !given.is_empty());
             let given = given.unwrap_or_else(|| call_id(&self.seed, place));
-            let kind = BlockKind::Call { id: given, name, free_form: call.free_form };
+            let kind = BlockKind::Call { id: given, name: call.name.clone(), free_form: call.free_form };
             out.push(StreamEvent::BlockStart { id, kind });
             call.id = Some(id);
             let early = std::mem::take(&mut call.early);
@@ -234,7 +222,7 @@ impl Decoder {
         self.close(out);
         let has_call = !self.calls.is_empty();
         for place in 0..self.calls.len() {
-            let ended = self.begun(place, String::new(), out).map(|id| StreamEvent::BlockEnd { id });
+            let ended = self.begun(place, out).map(|id| StreamEvent::BlockEnd { id });
             out.extend(ended);
         }
         self.calls.clear();

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::base::json::{Members, counts};
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
-use crate::protocol::error;
+use crate::protocol::error::{self, ProviderError};
 use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, string_field};
 
 pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
@@ -41,17 +41,27 @@ fn chunk(text: &str, facts: &mut Facts) -> Seen {
     let Ok(members) = Members::read(text) else {
         return Seen::plain(Kind::Broken);
     };
-    if members.has(text, "error") || is_bare_error(text, &members) {
-        facts.error = Some(error::read(text));
+    let fails = |error: ProviderError, facts: &mut Facts| {
+        facts.error = Some(error);
         facts.finished = true;
-        return Seen::plain(Kind::Failure);
-    }
-    let usage = members.get(text, "usage").and_then(usage);
-    if let Some(usage) = usage {
-        facts.usage = usage;
+        Seen::plain(Kind::Failure)
+    };
+    if members.has(text, "error") || is_bare_error(text, &members) {
+        return fails(error::read(text), facts);
     }
     let choices = members.get(text, "choices").map(serde_json::from_str::<Option<Vec<Choice<'_>>>>);
     let choices = choices.map(|choices| choices.map(Option::unwrap_or_default));
+    let all = || choices.iter().flatten().flatten();
+    if let Some(error) = all().find_map(Choice::failure) {
+        return fails(error, facts);
+    }
+    // Moonshot counts in the choice.
+    let counted =
+        members.get(text, "usage").or_else(|| all().find_map(|choice| choice.usage).map(RawValue::get));
+    let usage = counted.and_then(usage);
+    if let Some(usage) = usage {
+        facts.usage = usage;
+    }
     let kind = match choices {
         Some(Ok(choices)) if choices.is_empty() && usage.is_some() => Kind::Usage,
         Some(Ok(choices)) => {
@@ -66,13 +76,22 @@ fn chunk(text: &str, facts: &mut Facts) -> Seen {
 
 /// An error without the `error` around it, as some servers send it under 200 and in a stream.
 fn is_bare_error(text: &str, members: &Members) -> bool {
-    if members.has(text, "choices") || !members.has(text, "message") {
+    if members.has(text, "choices") {
         return false;
+    }
+    // MiniMax, whose good answers have it, too: with the code 0.
+    if let Some((text, members)) = members.object(text, "base_resp") {
+        return members.number(text, "status_code") != Some(0);
     }
     let says_error =
         |name| members.string(text, name).is_some_and(|kind| kind.to_lowercase().ends_with("error"));
     let is_status = |code: u64| (400..600).contains(&code);
-    says_error("object") || says_error("type") || members.number(text, "code").is_some_and(is_status)
+    ["message", "msg", "error_msg"].iter().any(|name| members.has(text, name))
+        && (says_error("object")
+            || says_error("type")
+            || members.number(text, "code").is_some_and(is_status)
+            || members.has(text, "error_code")
+            || members.get(text, "success") == Some("false"))
 }
 
 /// Of several choices the one that has gone farthest tells what the chunk is.
@@ -91,9 +110,31 @@ struct Choice<'a> {
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     finish_reason: Option<String>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+/// Why an answer that ends for that reason is none: the provider failed at it.
+pub(super) fn failure(reason: &str) -> Option<&'static str> {
+    match reason {
+        // OpenRouter
+        "error" => Some(r#"{"message":"the provider failed in the midst of its answer","code":502}"#),
+        // DeepSeek
+        "insufficient_system_resource" => {
+            Some(r#"{"message":"the provider has not the resources to end its answer","code":503}"#)
+        }
+        _ => None,
+    }
 }
 
 impl Choice<'_> {
+    fn failure(&self) -> Option<ProviderError> {
+        let told = self.error.map(RawValue::get).filter(|error| *error != "{}");
+        told.or_else(|| failure(self.finish_reason.as_deref()?)).map(error::read)
+    }
+
     fn kind(&self, facts: &mut Facts) -> Kind {
         if let Some(reason) = self.finish_reason.as_deref().filter(|reason| !reason.is_empty()) {
             facts.finished = true;
@@ -123,7 +164,7 @@ pub(super) fn usage_of(usage: &Tree<'_>) -> Option<Usage> {
     usage.counts(COUNTS).map(in_neutral_words)
 }
 
-const COUNTS: [&str; 7] = [
+const COUNTS: [&str; 8] = [
     "prompt_tokens",
     "completion_tokens",
     "total_tokens",
@@ -131,15 +172,16 @@ const COUNTS: [&str; 7] = [
     "prompt_tokens_details.cached_tokens",
     "prompt_tokens_details.cache_write_tokens",
     "completion_tokens_details.reasoning_tokens",
+    "cached_tokens",
 ];
 
 /// xAI counts reasoning beside `completion_tokens`, everybody else among them: the sum tells.
-fn in_neutral_words(counts: [Option<u64>; 7]) -> Usage {
-    let [input, output, total, hit, cached, cache_write, reasoning] = counts;
+fn in_neutral_words(counts: [Option<u64>; 8]) -> Usage {
+    let [input, output, total, hit, cached, cache_write, reasoning, moonshot] = counts;
     let both = output.zip(reasoning).map(|(output, reasoning)| output.saturating_add(reasoning));
     let sum = both.zip(input).map(|(both, input)| both.saturating_add(input));
     let output = if sum.is_some() && sum == total { both } else { output };
-    Usage { input, cached: cached.or(hit), cache_write, output, reasoning }
+    Usage { input, cached: cached.or(hit).or(moonshot), cache_write, output, reasoning }
 }
 
 #[cfg(test)]
@@ -174,10 +216,23 @@ mod tests {
             r#"{"error":{"message":"m","code":503}}"#,
             r#"{"object":"error","message":"m","type":"InternalServerError","code":503}"#,
             r#"{"message":"m","code":503}"#,
+            r#"{"code":503,"msg":"m","success":false}"#,
+            r#"{"choices":[{"delta":{"content":""},"finish_reason":"error","error":{"code":503,"message":"m"}}]}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"insufficient_system_resource"}]}"#,
         ] {
             assert_eq!(check(failure, Kind::Failure).error.unwrap().status, Some(503));
         }
+        for (failure, message) in [
+            (r#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"m"}}"#, "m"),
+            (r#"{"error_code":17,"error_msg":"m"}"#, "m"),
+            (r#"{"choices":[{"finish_reason":"error"}]}"#, "the provider failed in the midst of its answer"),
+        ] {
+            assert_eq!(check(failure, Kind::Failure).error.unwrap().message, message);
+        }
         check(r#"{"message":"m","type":"notice","code":7}"#, Kind::Unknown);
+        let good = r#"{"choices":[{"delta":{"content":"x"}}],"base_resp":{"status_code":0,"status_msg":""}}"#;
+        check(good, Kind::Content);
+        check(r#"{"choices":null,"base_resp":{"status_code":0}}"#, Kind::Opening);
     }
 
     #[test]
@@ -189,6 +244,14 @@ mod tests {
             (usage.input, usage.cached, usage.output, usage.reasoning),
             (Some(9), Some(4), Some(5), Some(2))
         );
+    }
+
+    #[test]
+    fn moonshot_counts_in_the_choice() {
+        let text = r#"{"choices":[{"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":8,
+            "completion_tokens":3,"total_tokens":11,"cached_tokens":4}}]}"#;
+        let usage = check(text, Kind::End).usage;
+        assert_eq!((usage.input, usage.cached, usage.output), (Some(8), Some(4), Some(3)));
     }
 
     #[test]

@@ -150,3 +150,11 @@ fn what_is_no_answer_is_an_error() {
     assert!(decode(&[json!({"candidates": [1]})]).is_err());
     assert!(decode(&[chunk(json!([{"functionCall": {"args": {}}}]))]).is_err());
 }
+
+#[test]
+fn a_call_that_failed_is_no_end_unless_something_was_said() {
+    let thought = chunk(json!([{"text": "hm", "thought": true}]));
+    assert!(decode(&[finish("MALFORMED_FUNCTION_CALL")]).is_err());
+    assert!(decode(&[thought.clone(), finish("MALFORMED_FUNCTION_CALL")]).is_err());
+    assert!(decode(&[thought, chunk(json!([{"text": "a"}])), finish("MALFORMED_FUNCTION_CALL")]).is_ok());
+}
