@@ -236,9 +236,10 @@ fn add_ids(headers: &mut Headers, codec: &dyn Codec, id: &RequestId) {
 }
 
 fn fault_of(class: Class, report: &Report<'_>, message: &str) -> Fault {
-    let said = cut(message, QUOTED_BYTES);
     let target = report.target;
     let status = if report.status >= 400 { report.status } else { 500 };
+    let silent = format!("answered with status {status} and no text");
+    let said = if message.trim().is_empty() { &silent } else { cut(message, QUOTED_BYTES) };
     match class {
         Class::Auth if report.client_key => {
             Fault::new(FaultKind::ClientKey, format!("{target}: {said}")).with_status(status)

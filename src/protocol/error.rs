@@ -42,7 +42,9 @@ pub fn of_value(value: &Tree<'_>) -> ProviderError {
     let named = || [&code, &kind].into_iter().flatten().find_map(|name| status_of(name));
     let own = text(error, "message")
         .or_else(|| error.as_text().map(str::to_owned))
-        .or_else(|| ["message", "detail", "msg", "error_msg"].iter().find_map(|name| text(value, name)))
+        .or_else(|| {
+            ["message", "detail", "msg", "error_msg", "Message"].iter().find_map(|name| text(value, name))
+        })
         .or_else(|| text(value.get("base_resp")?, "status_msg"))
         .or_else(|| listed(error.get("message").unwrap_or(value)));
     let behind = behind(error, value).unwrap_or_default();
@@ -76,11 +78,12 @@ fn behind(error: &Tree<'_>, value: &Tree<'_>) -> Option<ProviderError> {
     }
 }
 
-/// The texts of a list of errors: FastAPI's `detail` with `loc` and `msg`, Cloudflare's `errors`.
+/// The texts of a list of errors: FastAPI's `detail` with `loc` and `msg`, Cloudflare's `errors`,
+/// Hugging Face's texts.
 fn listed(value: &Tree<'_>) -> Option<String> {
-    let list = value.list("detail").or_else(|| value.list("errors"))?;
+    let list = ["detail", "errors", "error"].iter().find_map(|name| value.list(name))?;
     let texts = list.iter().filter_map(|error| {
-        let text = error.text("msg").or_else(|| error.text("message"))?;
+        let text = error.as_text().or_else(|| error.text("msg")).or_else(|| error.text("message"))?;
         let place =
             error.list("loc").unwrap_or_default().iter().map(pen::written).collect::<Vec<_>>().join(".");
         Some(if place.is_empty() { text.to_owned() } else { format!("{}: {text}", place.replace('"', "")) })
@@ -152,6 +155,8 @@ mod tests {
             (r#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"m"}}"#, "m"),
             (r#"{"code":500,"msg":"m","success":false}"#, "m"),
             (r#"{"error_code":17,"error_msg":"m"}"#, "m"),
+            (r#"{"error":["m","n"],"error_type":"validation"}"#, "m; n"),
+            (r#"{"Message":"m"}"#, "m"),
             (r#"{"errors":[]}"#, r#"{"errors":[]}"#),
             (" <html>m</html>\n", "<html>m</html>"),
             (r#"{"x":1}"#, r#"{"x":1}"#),

@@ -77,6 +77,47 @@ fn an_error_has_the_clients_shape_and_the_providers_words() {
 }
 
 #[test]
+fn an_error_without_words_is_told_by_its_status() {
+    for (client, target) in pairs() {
+        let provider = Provider::with(Reply::whole(500, "text/plain", ""));
+        let proxy = Proxy::start(&target.config(&provider.url()));
+        let answer = proxy.post(&client.path(ASKED), &client.ping(ASKED));
+        assert_eq!(answer.status(), 500, "{}", answer.text());
+        let message = client.error_message(&answer.json());
+        assert!(message.ends_with("answered with status 500 and no text"), "{message}");
+    }
+}
+
+/// A failure inside a choice is one of the provider: the next target is asked.
+#[test]
+fn a_failed_choice_of_chat_is_a_failure() {
+    let target = LANES.iter().find(|lane| lane.name == "openai-chat").unwrap();
+    let ends = r#""finish_reason":"error","error":{"code":502,"message":"an unparseable call"}"#;
+    let whole =
+        format!(r#"{{"id":"c","model":"m","choices":[{{"index":0,"message":{{"content":""}},{ends}}}]}}"#);
+    let stream = format!(
+        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},{ends}}}]}}\n\n"
+    );
+    for client in &LANES {
+        let provider = Provider::with(Reply::json(200, &whole));
+        provider.will(Reply::sse([stream.clone()]));
+        let proxy = Proxy::start(&target.config(&provider.url()));
+        let answers = [
+            proxy.post(&client.path(ASKED), &client.ping(ASKED)),
+            proxy.post(&client.stream_path(ASKED), &client.streamed_ping(ASKED)),
+        ];
+        for answer in answers {
+            assert_eq!(answer.status(), 502, "{}: {}", client.name, answer.text());
+            assert!(
+                client.error_message(&answer.json()).contains("an unparseable call"),
+                "{}",
+                answer.text()
+            );
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_carried_is_refused_before_any_call() {
     let provider = Provider::start();
     let target = LANES.iter().find(|lane| lane.name == "anthropic").unwrap();
