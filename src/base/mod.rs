@@ -19,6 +19,7 @@ pub mod sort;
 pub mod spare;
 pub mod splice;
 pub mod sse;
+pub mod surrogate;
 pub mod table;
 pub mod tree;
 pub mod words;

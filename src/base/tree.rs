@@ -13,6 +13,7 @@ use serde_json::{Map, Number, Value};
 use crate::base::object::Object;
 use crate::base::pen::{Pen, Put};
 use crate::base::sort;
+use crate::base::surrogate;
 
 /// A JSON value that was read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,12 +37,15 @@ pub enum Tree<'a> {
 pub type Member<'a> = (Cow<'a, str>, Tree<'a>);
 
 impl<'a> Tree<'a> {
-    /// Reads a text.
+    /// Reads a text. Half a surrogate pair, escaped, is read as U+FFFD.
     ///
     /// # Errors
     /// It is no JSON, or its values lie too deep in each other.
     pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
+        serde_json::from_str(text).or_else(|error| match surrogate::mended(text) {
+            Some(mended) => serde_json::from_str(&mended).map(surrogate::into_owned),
+            None => Err(error),
+        })
     }
 
     /// The value of a member, if this is an object that has it.

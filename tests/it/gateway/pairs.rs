@@ -88,6 +88,23 @@ fn an_error_without_words_is_told_by_its_status() {
     }
 }
 
+/// JavaScript cuts texts between the halves of a surrogate pair, and writes half of one as an escape.
+#[test]
+fn half_a_surrogate_pair_breaks_nothing() {
+    let half = |text: String, word: &str| text.replace(word, &format!("{word}\\ud83d"));
+    for (client, target) in pairs() {
+        let provider = Provider::with(Reply::json(200, &half(target.pong(UPSTREAM), "pong")));
+        provider.will(Reply::sse([half(target.streamed_pong(UPSTREAM), "pong")]));
+        let proxy = Proxy::start(&target.config(&provider.url()));
+        let place = format!("{} to {}", client.name, target.name);
+        let whole = proxy.post(&client.path(ASKED), &half(client.ping(ASKED), "ping"));
+        assert!(whole.text().contains("pong\u{fffd}"), "{place}: {}", whole.text());
+        assert!(provider.received().text().contains("ping\u{fffd}"), "{place}");
+        let stream = proxy.post(&client.stream_path(ASKED), &half(client.streamed_ping(ASKED), "ping"));
+        client.is_one(&stream.text(), "pong\u{fffd}");
+    }
+}
+
 /// A failure inside a choice is one of the provider: the next target is asked.
 #[test]
 fn a_failed_choice_of_chat_is_a_failure() {
