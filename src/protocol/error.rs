@@ -36,7 +36,8 @@ pub fn read(body: &str) -> ProviderError {
 /// Reads a decoded error body or error event.
 pub fn of_value(value: &Tree<'_>) -> ProviderError {
     let error = value.get("error").filter(|error| **error != Tree::Null).unwrap_or(value);
-    let code = text(error, "code");
+    let minimax = value.get("base_resp");
+    let code = text(error, "code").or_else(|| text(minimax?, "status_code"));
     let kind = text(error, "type").filter(|kind| kind != "error").or_else(|| text(error, "status"));
     let stated = code.as_deref().and_then(|code| code.parse().ok()).filter(|code| (400..600).contains(code));
     let named = || [&code, &kind].into_iter().flatten().find_map(|name| status_of(name));
@@ -45,7 +46,7 @@ pub fn of_value(value: &Tree<'_>) -> ProviderError {
         .or_else(|| {
             ["message", "detail", "msg", "error_msg", "Message"].iter().find_map(|name| text(value, name))
         })
-        .or_else(|| text(value.get("base_resp")?, "status_msg"))
+        .or_else(|| text(minimax?, "status_msg"))
         .or_else(|| listed(error.get("message").unwrap_or(value)));
     let behind = behind(error, value).unwrap_or_default();
     let message = match own {
@@ -56,7 +57,7 @@ pub fn of_value(value: &Tree<'_>) -> ProviderError {
     };
     let details = error.list("details").unwrap_or_default();
     ProviderError {
-        status: stated.or_else(named),
+        status: stated.or_else(named).or_else(|| minimax_status(minimax?)),
         code,
         kind,
         param: text(error, "param").or(behind.param),
@@ -109,6 +110,18 @@ fn retry_delay(detail: &Tree<'_>) -> Option<u64> {
 fn speaks_of_a_day(detail: &Tree<'_>) -> bool {
     let mut violations = detail.list("violations").unwrap_or_default().iter();
     violations.any(|violation| violation.text("quotaId").is_some_and(|id| id.contains("PerDay")))
+}
+
+/// The HTTP status that MiniMax's `base_resp.status_code` stands for.
+/// <https://platform.minimax.io/docs/api-reference/errorcode>
+fn minimax_status(told: &Tree<'_>) -> Option<u16> {
+    Some(match text(told, "status_code")?.as_str() {
+        "1002" => 429,
+        "1004" | "2049" => 401,
+        "1008" => 402,
+        "1026" | "1027" | "1039" | "2013" => 400,
+        _ => return None,
+    })
 }
 
 /// The HTTP status that an error code or type of one of the vendors stands for.
@@ -193,6 +206,10 @@ mod tests {
         );
         assert_eq!(status(r#"{"error":{"code":"insufficient_quota","type":"x","message":"m"}}"#), Some(429));
         assert_eq!(status(r#"{"error":{"code":"odd","message":"m"}}"#), None);
+        assert_eq!(
+            status(r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#),
+            Some(402)
+        );
     }
 
     #[test]
