@@ -1,4 +1,4 @@
-//! JSON schemas. Nobody between a client and a target has to understand one, so it is kept as the
+//! JSON schemas. Few between a client and a target have to understand one, so it is kept as the
 //! text it will go out as.
 
 use serde_json::Value;
@@ -40,6 +40,36 @@ impl Schema {
     /// It as a value.
     pub fn value(&self) -> Value {
         self.tree().into_value()
+    }
+}
+
+/// Members of a schema that hold one schema, or a list of them.
+const INNER: [&str; 10] =
+    ["items", "prefixItems", "anyOf", "oneOf", "allOf", "not", "additionalProperties", "if", "then", "else"];
+/// Members of a schema that hold schemas by name.
+const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "defs", "definitions"];
+
+/// The schemas in a member of a schema. What lies in an example, a default or an `enum` is a value,
+/// whatever it looks like.
+pub fn inner<'t, 'a>(name: &str, value: &'t mut Tree<'a>) -> Vec<&'t mut Tree<'a>> {
+    if value.is_object() && INNER.contains(&name) {
+        return vec![value];
+    }
+    match value {
+        Tree::Object(members) if NAMED.contains(&name) => {
+            members.iter_mut().map(|(_, schema)| schema).collect()
+        }
+        Tree::List(list) if INNER.contains(&name) => list.iter_mut().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Does a schema speak of objects? One without a type does where it names their members.
+pub fn is_of_objects(schema: &Tree<'_>) -> bool {
+    match schema.get("type") {
+        Some(Tree::List(types)) => types.iter().any(|one| one.as_text() == Some("object")),
+        Some(one) => one.as_text() == Some("object"),
+        None => schema.get("properties").is_some(),
     }
 }
 

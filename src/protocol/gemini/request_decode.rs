@@ -85,7 +85,7 @@ fn format(config: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Format>
         (None | Some("" | "application/json"), Some(schema)) => Some(Format::JsonSchema {
             name: None,
             description: None,
-            schema: Schema::of(&schema::lower(schema)),
+            schema: Schema::of(&schema::plain(schema)),
             strict: None,
         }),
         (Some("application/json"), None) => Some(Format::JsonObject),
@@ -134,8 +134,12 @@ fn function(mut function: Fields<'_>, losses: &mut Losses) -> Result<Tool, WireE
     let name = function.required_text("name")?;
     let description = function.text("description")?;
     let openapi = function.schema_tree("parameters")?;
-    let parameters = function.schema_tree("parametersJsonSchema")?.or(openapi);
-    let schema = parameters.map_or_else(Schema::no_arguments, |tree| Schema::of(&schema::lower(tree)));
+    let mut parameters = function.schema_tree("parametersJsonSchema")?.or(openapi);
+    if let Some(schema) = &mut parameters {
+        // Arguments are an object elsewhere, never null.
+        schema.take("nullable");
+    }
+    let schema = parameters.map_or_else(Schema::no_arguments, |tree| Schema::of(&schema::plain(tree)));
     function.lose_rest(losses);
     let form = ToolForm::Function { schema, strict: None };
     Ok(Tool { name, description, form, identity: None })
