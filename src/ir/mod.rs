@@ -4,6 +4,7 @@
 //! directly. They know no vendor: what only one vendor understands travels as [`carrier::State`].
 
 pub mod arguments;
+pub mod calls;
 pub mod carrier;
 pub mod collect;
 pub mod estimate;

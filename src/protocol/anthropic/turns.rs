@@ -5,13 +5,12 @@ use super::content::ORIGIN;
 use super::request_encode::NAMES;
 use super::wire::{self, Block as Wire, Message};
 use super::{media, media::Place};
-use crate::base::table::Table;
+use crate::ir::calls::CallIds;
 use crate::ir::loss::Losses;
-use crate::ir::names::{fit_id, fit_name};
+use crate::ir::names::fit_name;
 use crate::ir::request::{Block, Reasoning, Request, ResultPart, Role, ToolCall, ToolResult, Turn};
 use crate::protocol::dialect::Dialect;
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
 /// The result of a call that has none.
 const NO_OUTPUT: &str = "[no output recorded]";
@@ -30,8 +29,7 @@ pub(super) fn encode<'a>(
     dialect: &'a Dialect,
     losses: &mut Losses,
 ) -> Vec<Message<'a>> {
-    let mut draft =
-        Draft { dialect, losses, entries: Vec::new(), open: Table::default(), used: Table::default() };
+    let mut draft = Draft { dialect, losses, entries: Vec::new(), ids: CallIds::new(ID_LENGTH) };
     for (index, turn) in request.turns.iter().enumerate() {
         draft.turn(turn, &format!("turns[{index}]"));
     }
@@ -43,11 +41,8 @@ struct Draft<'a, 'b> {
     dialect: &'a Dialect,
     losses: &'b mut Losses,
     entries: Vec<Entry<'a>>,
-    /// Calls that wait for their result: entry, and place among its calls. Calls of one turn may share
-    /// an id; their results come in their order.
-    open: Table<&'a str, VecDeque<(usize, usize)>>,
-    /// The ids of calls; the target wants each once.
-    used: Table<String, ()>,
+    /// Places are the entry, and the place among its calls.
+    ids: CallIds<'a>,
 }
 
 /// A message, and what its calls gave.
@@ -119,11 +114,10 @@ impl<'a> Draft<'a, '_> {
         if call.state.is_some() {
             self.lose_reasoning();
         }
-        let fitted = fit_id(&call.id, ID_LENGTH);
-        let again = (2..).map(|count: u32| format!("{fitted}_{count}"));
-        let id = std::iter::once(fitted.clone()).chain(again).find(|id| !self.used.contains_key(id));
-        let id = id.unwrap_or(fitted);
-        self.used.insert(id.clone(), ());
+        let entry = self.entry(ASSISTANT);
+        let number = entry.calls.len();
+        let place = (self.entries.len() - 1, number);
+        let id = self.ids.call(&call.id, place);
         let block = Wire::ToolUse {
             id: Cow::Owned(id.clone()),
             name: Cow::Owned(fit_name(&call.name, &NAMES)),
@@ -133,10 +127,6 @@ impl<'a> Draft<'a, '_> {
         let entry = self.entry(ASSISTANT);
         entry.blocks.push(block);
         entry.calls.push((id, None));
-        let place = (self.entries.len() - 1, self.entries.last().map_or(0, |entry| entry.calls.len() - 1));
-        let waiting = self.open.get_or_default(&call.id);
-        waiting.retain(|(entry, _)| *entry == place.0);
-        waiting.push_back(place);
     }
 
     fn result(&mut self, result: &'a ToolResult, path: &str, index: usize) {
@@ -154,7 +144,7 @@ impl<'a> Draft<'a, '_> {
             // A failure without a word is refused.
             content.push(Wire::text(NO_OUTPUT));
         }
-        let place = self.open.get_mut(result.id.as_str()).and_then(VecDeque::pop_front);
+        let place = self.ids.result(&result.id);
         let slot = place.and_then(|(entry, call)| self.entries.get_mut(entry)?.calls.get_mut(call));
         let Some((id, slot)) = slot else {
             self.losses.degrade(format!("{path}.blocks[{index}]"), "a result without its call");

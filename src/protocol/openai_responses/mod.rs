@@ -1,6 +1,7 @@
 //! OpenAI Responses, the language of Codex. <https://platform.openai.com/docs/api-reference/responses>
 
 mod compaction;
+mod input_encode;
 mod item_encode;
 mod items;
 mod models;

@@ -3,40 +3,28 @@
 use serde_json::Value;
 
 use crate::base::object::{Object, object};
-use crate::base::pen::{self, Pen, Put, Raw};
-use crate::base::table::Table;
+use crate::base::pen::{self, Pen, Put};
 use crate::ir::loss::Losses;
-use crate::ir::names::{fit_id, fit_name};
-use crate::ir::request::{
-    Block, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, Tool,
-    ToolCall, ToolChoice, ToolForm, ToolResult, Turn,
-};
+use crate::ir::names::fit_name;
+use crate::ir::request::{Effort, Format, Level, Request, Tool, ToolChoice, ToolForm};
 use crate::protocol::dialect::ReasoningStyle;
-use crate::protocol::openai_responses::{NAMES, ORIGIN};
+use crate::protocol::openai_responses::{NAMES, input_encode};
 use crate::protocol::wire::TargetContext;
 
 const LEVELS: [Level; 5] = [Level::Minimal, Level::Low, Level::Medium, Level::High, Level::XHigh];
 /// The reference allows no lower limit.
 const LEAST_OUTPUT: u64 = 16;
-const ID_LENGTH: usize = 64;
 
 /// Writes a request.
 pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, Losses) {
     let mut losses = Losses::default();
-    let length = request.length();
-    let mut writer = Writer { target, losses: &mut losses, input: Vec::with_capacity(length) };
-    writer.conversation(request);
-    if writer.input.is_empty() {
-        // Instructions alone are refused.
-        writer.say("user", &Part::input(""));
-    }
-    let input = writer.input;
+    let input = input_encode::input(request, target, &mut losses);
     let has_tools = !request.tools.is_empty();
     let most = target.dialect.max_output.unwrap_or(u64::MAX);
     let reasons = target.dialect.reasoning != ReasoningStyle::None;
     let reasoning = reasoning(request, reasons, &mut losses);
     lost(request, &mut losses);
-    let body = pen::long_object(length, |pen| {
+    let body = pen::long_object(request.length(), |pen| {
         pen.put("model", target.model);
         let instructions = (!request.system.is_empty()).then(|| request.system.join("\n\n"));
         pen.put_some("instructions", instructions);
@@ -81,239 +69,6 @@ fn lost(request: &Request, losses: &mut Losses) {
     for (name, _) in fields.iter().filter(|(_, is_set)| *is_set) {
         losses.degrade(*name, "Responses has no such field");
     }
-}
-
-struct Writer<'a, 't> {
-    target: &'a TargetContext<'t>,
-    losses: &'a mut Losses,
-    /// The items, as they are written.
-    input: Vec<u8>,
-}
-
-impl Writer<'_, '_> {
-    fn conversation(&mut self, request: &Request) {
-        let blocks = || request.turns.iter().flat_map(|turn| &turn.blocks);
-        let answered: Table<&str, ()> = blocks()
-            .filter_map(|b| if let Block::Result(result) = b { Some((result.id.as_str(), ())) } else { None })
-            .collect();
-        let called: Table<&str, ()> = blocks()
-            .filter_map(|b| if let Block::Call(call) = b { Some((call.id.as_str(), ())) } else { None })
-            .collect();
-        let free: Table<&str, ()> = blocks()
-            .filter_map(|b| {
-                if let Block::Call(call) = b {
-                    call.free_form.then_some((call.id.as_str(), ()))
-                } else {
-                    None
-                }
-            })
-            .collect();
-        for turn in &request.turns {
-            match turn.role {
-                Role::Instructions => self.message("developer", turn),
-                Role::User => {
-                    for block in &turn.blocks {
-                        match block {
-                            Block::Result(result) if called.contains_key(result.id.as_str()) => {
-                                self.result(result, free.contains_key(result.id.as_str()));
-                            }
-                            Block::Result(result) => {
-                                self.losses.degrade(
-                                    "tool result",
-                                    "it belongs to no call; sent as text of the user",
-                                );
-                                self.say("user", &Part::input(&plain(result)));
-                            }
-                            Block::Text(_)
-                            | Block::Refusal(_)
-                            | Block::Media(_)
-                            | Block::Call(_)
-                            | Block::Reasoning(_) => {}
-                        }
-                    }
-                    self.message("user", turn);
-                }
-                Role::Assistant => self.assistant(turn, &answered),
-            }
-        }
-    }
-
-    fn message(&mut self, role: &str, turn: &Turn) {
-        let mut parts = Vec::new();
-        for block in &turn.blocks {
-            match block {
-                Block::Text(text) | Block::Refusal(text) if !text.is_empty() => {
-                    Pen::on(&mut parts).add(&Part::input(text));
-                }
-                Block::Media(media) => self.media(media, &mut parts),
-                Block::Text(_)
-                | Block::Refusal(_)
-                | Block::Call(_)
-                | Block::Result(_)
-                | Block::Reasoning(_) => {}
-            }
-        }
-        if !parts.is_empty() {
-            self.say(role, &Raw(&parts));
-        }
-    }
-
-    /// Adds a message of these parts.
-    fn say(&mut self, role: &str, parts: &dyn Put) {
-        Pen::on(&mut self.input).add_object(|pen| {
-            pen.put("type", "message");
-            pen.put("role", role);
-            pen.list_at("content", |pen| parts.write(pen));
-        });
-    }
-
-    fn assistant(&mut self, turn: &Turn, answered: &Table<&str, ()>) {
-        let mut missing = Vec::new();
-        for block in &turn.blocks {
-            match block {
-                Block::Text(text) if !text.is_empty() => {
-                    self.say("assistant", &Part { kind: "output_text", key: "text", text });
-                }
-                Block::Refusal(text) => {
-                    self.say("assistant", &Part { kind: "refusal", key: "refusal", text });
-                }
-                Block::Call(call) => {
-                    if call.state.as_ref().is_some_and(|state| !state.blocks.is_empty()) {
-                        self.losses.degrade("reasoning", "foreign reasoning");
-                    }
-                    self.call(call);
-                    if !answered.contains_key(call.id.as_str()) {
-                        missing.push(call);
-                    }
-                }
-                Block::Reasoning(reasoning) => {
-                    let own = reasoning
-                        .state
-                        .as_ref()
-                        .filter(|state| state.is_from(ORIGIN, &self.target.dialect.provider))
-                        .filter(|state| !state.blocks.is_empty());
-                    match own {
-                        Some(state) => {
-                            state.blocks.iter().for_each(|item| Pen::on(&mut self.input).add(item))
-                        }
-                        None => self.lose_reasoning(reasoning),
-                    }
-                }
-                Block::Text(_) | Block::Media(_) | Block::Result(_) => {}
-            }
-        }
-        for call in missing {
-            self.losses.degrade("tool call", "it has no result; an empty one is sent");
-            self.output(&call.id, call.free_form, &"[no output recorded]");
-        }
-    }
-
-    /// Responses takes back no reasoning but its own.
-    fn lose_reasoning(&mut self, reasoning: &Reasoning) {
-        let has_state = reasoning.state.as_ref().is_some_and(|state| !state.blocks.is_empty());
-        if has_state || !reasoning.text.is_empty() {
-            self.losses.degrade("reasoning", "foreign reasoning");
-        }
-    }
-
-    fn call(&mut self, call: &ToolCall) {
-        let (kind, key) =
-            if call.free_form { ("custom_tool_call", "input") } else { ("function_call", "arguments") };
-        let is_empty = !call.free_form && call.arguments.trim().is_empty();
-        Pen::on(&mut self.input).add_object(|pen| {
-            pen.put("type", kind);
-            pen.put("call_id", &fit_id(&call.id, ID_LENGTH));
-            pen.put("name", &fit_name(&call.name, &NAMES));
-            pen.put(key, if is_empty { "{}" } else { &call.arguments });
-        });
-    }
-
-    fn result(&mut self, result: &ToolResult, free_form: bool) {
-        let has_media = result.content.iter().any(|part| matches!(part, ResultPart::Media(_)));
-        if !has_media {
-            return self.output(&result.id, free_form, &plain(result));
-        }
-        let mut parts = vec![b'['];
-        for part in &result.content {
-            match part {
-                ResultPart::Text(text) => Pen::on(&mut parts).add(&Part::input(text)),
-                ResultPart::Media(media) => self.media(media, &mut parts),
-            }
-        }
-        parts.push(b']');
-        self.output(&result.id, free_form, &Raw(&parts));
-    }
-
-    /// Adds what a call gave.
-    fn output(&mut self, id: &str, free_form: bool, output: &dyn Put) {
-        let kind = if free_form { "custom_tool_call_output" } else { "function_call_output" };
-        Pen::on(&mut self.input).add_object(|pen| {
-            pen.put("type", kind);
-            pen.put("call_id", &fit_id(id, ID_LENGTH));
-            pen.put("output", output);
-        });
-    }
-
-    /// Adds a part for a piece of media, where the target takes it.
-    fn media(&mut self, media: &Media, parts: &mut Vec<u8>) {
-        let refuses = self.target.dialect.refuses;
-        let part = match (media.kind, &media.source) {
-            (MediaKind::Image, Source::Inline { mime, data }) if !refuses.images => {
-                image(&format!("data:{mime};base64,{data}"), media)
-            }
-            (MediaKind::Image, Source::Url(url)) if !refuses.image_urls => image(url, media),
-            (MediaKind::Document, Source::Inline { mime, data }) if !refuses.pdf => {
-                let name = media.name.as_deref().unwrap_or("document.pdf");
-                let data = format!("data:{mime};base64,{data}");
-                object! {"type": "input_file", "filename": name, "file_data": data}
-            }
-            (MediaKind::Document, Source::Url(url)) if !refuses.pdf => {
-                object! {"type": "input_file", "file_url": url.as_str()}
-            }
-            (MediaKind::Audio, _) => return self.losses.refuse("audio", "Responses takes no sound"),
-            (MediaKind::Image | MediaKind::Document, _) => {
-                return self.losses.degrade("media", "the target is known not to take it");
-            }
-        };
-        Pen::on(parts).add(&part);
-    }
-}
-
-/// A part of a message that is a text.
-struct Part<'a> {
-    kind: &'static str,
-    key: &'static str,
-    text: &'a str,
-}
-
-impl<'a> Part<'a> {
-    /// What is said to the model.
-    fn input(text: &'a str) -> Self {
-        Self { kind: "input_text", key: "text", text }
-    }
-}
-
-impl Put for Part<'_> {
-    fn write(&self, pen: &mut Pen<'_>) {
-        pen.object(|pen| {
-            pen.put("type", self.kind);
-            pen.put(self.key, self.text);
-        });
-    }
-}
-
-/// The text of a result; a failed tool is told by its text.
-fn plain(result: &ToolResult) -> String {
-    let texts = result.content.iter().filter_map(|part| match part {
-        ResultPart::Text(text) => Some(text.as_str()),
-        ResultPart::Media(_) => None,
-    });
-    texts.collect::<Vec<_>>().join("\n")
-}
-
-fn image(url: &str, media: &Media) -> Object {
-    let detail = media.detail.as_deref().unwrap_or("auto");
-    object! {"type": "input_image", "image_url": url, "detail": detail}
 }
 
 /// A tool as it is declared.

@@ -57,7 +57,7 @@ fn calls_and_results_without_each_other_are_told() {
         Turn::of(Role::Assistant, call("a b")),
         Turn::of(Role::User, result("z")),
     ]);
-    let id = fit_id("a b", ID_LENGTH);
+    let id = crate::ir::names::fit_id("a b", ID_LENGTH);
     let none = json!([{"type": "text", "text": NO_OUTPUT}]);
     let expected = json!([
         {"type": "tool_result", "tool_use_id": id, "content": none},
