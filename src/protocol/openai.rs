@@ -3,7 +3,9 @@
 
 use crate::base::object::{Object, object};
 use crate::base::tree::Tree;
-use crate::ir::request::ToolGrammar;
+use crate::ir::loss::Losses;
+use crate::ir::request::{Tool, ToolForm, ToolGrammar};
+use crate::ir::schema::{inner, is_of_objects};
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::ModelCard;
 
@@ -22,6 +24,38 @@ pub(super) fn grammar(value: &Tree<'_>) -> Option<ToolGrammar> {
         syntax: text("syntax").unwrap_or_else(|| "lark".to_owned()),
         definition: text("definition")?,
     })
+}
+
+/// Whether a function may be sent as strict. OpenAI demands of a strict one that each object of its
+/// schema requires all its members and allows no other, and refuses the request otherwise; Anthropic
+/// allows optional ones. Where a request came from is not looked at: one with such a schema from the
+/// other of OpenAI's protocols would be refused, and goes through with a warning instead. The schema
+/// of an answer is strict only where a client of OpenAI's said so, for whom the rule is the same.
+pub(super) fn strict(tool: &Tool, losses: &mut Losses) -> Option<bool> {
+    let ToolForm::Function { schema, strict } = &tool.form else { return None };
+    if *strict != Some(true) || is_exact(&mut schema.tree()) {
+        return *strict;
+    }
+    let why = "a member of its schema is optional, or one of its objects open: sent as not strict";
+    losses.degrade(format!("tools.{}.strict", tool.name), why);
+    Some(false)
+}
+
+/// Does each object in a schema require all its members, and allow no other?
+fn is_exact(schema: &mut Tree<'_>) -> bool {
+    if is_of_objects(schema) {
+        let required = schema.list("required").unwrap_or_default();
+        let is_required = |name: &str| required.iter().any(|one| one.as_text() == Some(name));
+        let all = match schema.get("properties") {
+            Some(Tree::Object(members)) => members.iter().all(|(name, _)| is_required(name)),
+            _ => true,
+        };
+        if !all || schema.get("additionalProperties") != Some(&Tree::Bool(false)) {
+            return false;
+        }
+    }
+    let Tree::Object(members) = schema else { return true };
+    members.iter_mut().all(|(name, value)| inner(name, value).into_iter().all(is_exact))
 }
 
 /// `{"error":{"message","type","param":null,"code"}}`
@@ -65,4 +99,41 @@ pub(super) fn entry(card: &ModelCard) -> Object {
 /// An object that says something.
 fn some(object: Object) -> Option<Object> {
     Some(object).filter(|object| !object.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::schema::Schema;
+    use serde_json::{Value, json};
+
+    #[track_caller]
+    fn check(schema: Value, asked: Option<bool>, sent: Option<bool>) {
+        let form = ToolForm::Function { schema: Schema::of(&schema), strict: asked };
+        let tool = Tool { name: "f".into(), description: None, form, identity: None };
+        let mut losses = Losses::default();
+        assert_eq!(strict(&tool, &mut losses), sent, "{schema}");
+        assert_eq!(losses.iter().count(), usize::from(asked != sent), "{schema}");
+    }
+
+    #[test]
+    fn a_function_is_strict_where_its_schema_leaves_nothing_open() {
+        let with = |inner: Value| {
+            json!({
+                "type": "object", "properties": {"a": inner}, "required": ["a"], "additionalProperties": false,
+            })
+        };
+        let open = || json!({"type": "object", "properties": {"b": {}}, "required": ["b"]});
+        let optional =
+            || json!({"type": ["object", "null"], "properties": {"b": {}}, "additionalProperties": false});
+        check(json!({}), Some(true), Some(true));
+        check(with(with(json!({"type": "string", "default": open()}))), Some(true), Some(true));
+        check(open(), None, None);
+        check(open(), Some(false), Some(false));
+        check(open(), Some(true), Some(false));
+        check(with(optional()), Some(true), Some(false));
+        check(with(json!({"anyOf": [{"type": "null"}, open()]})), Some(true), Some(false));
+        check(with(json!({"items": {"properties": {}}})), Some(true), Some(false));
+        check(json!({"$defs": {"d": optional()}, "type": "string"}), Some(true), Some(false));
+    }
 }

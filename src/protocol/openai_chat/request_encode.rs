@@ -11,6 +11,7 @@ use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{Effort, Format, Level, Request, Tool, ToolChoice, ToolForm};
 use crate::protocol::dialect::{LimitField, ReasoningStyle};
+use crate::protocol::openai;
 use crate::protocol::openai_chat::messages;
 use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
@@ -28,6 +29,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let dialect = target.dialect;
     let limit = request.limit.map(|limit| limit.min(dialect.max_output.unwrap_or(u64::MAX)));
     let has_tools = !request.tools.is_empty();
+    let tools = declared(request, &mut losses);
     let choice = request.choice.as_ref().filter(|_| has_tools);
     let choice = choice.and_then(|asked| self::choice(asked, target, &mut losses));
     let effort = effort(request, target, &mut losses);
@@ -36,7 +38,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let body = pen::long_object(request.length(), |pen| {
         pen.put("model", target.model);
         pen.put("messages", &messages);
-        pen.put_all("tools", &request.tools.iter().map(Declared).collect::<Vec<_>>());
+        pen.put_all("tools", &tools);
         pen.put_some("tool_choice", choice);
         pen.put_some("parallel_tool_calls", (has_tools && request.one_call).then_some(false));
         pen.put_some("reasoning_effort", effort);
@@ -63,21 +65,29 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     (body, losses)
 }
 
+/// The tools of a request.
+fn declared<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Declared<'a>> {
+    request.tools.iter().map(|tool| Declared { tool, strict: openai::strict(tool, losses) }).collect()
+}
+
 /// A tool as it is declared.
-struct Declared<'a>(&'a Tool);
+struct Declared<'a> {
+    tool: &'a Tool,
+    strict: Option<bool>,
+}
 
 impl Put for Declared<'_> {
     fn write(&self, pen: &mut Pen<'_>) {
-        let tool = self.0;
+        let tool = self.tool;
         pen.object(|pen| {
             pen.put("type", "function");
             pen.object_at("function", |pen| {
                 pen.put("name", &fit_name(&tool.name, &NAMES));
                 match &tool.form {
-                    ToolForm::Function { schema, strict } => {
+                    ToolForm::Function { schema, .. } => {
                         pen.put_some("description", tool.description.as_deref());
                         pen.put("parameters", schema);
-                        pen.put_some("strict", *strict);
+                        pen.put_some("strict", self.strict);
                     }
                     ToolForm::FreeForm { .. } => {
                         pen.put_some("description", tool.in_words());

@@ -8,6 +8,7 @@ use crate::ir::loss::Losses;
 use crate::ir::names::fit_name;
 use crate::ir::request::{Effort, Format, Level, Request, Tool, ToolChoice, ToolForm};
 use crate::protocol::dialect::ReasoningStyle;
+use crate::protocol::openai;
 use crate::protocol::openai_responses::{NAMES, input_encode};
 use crate::protocol::wire::TargetContext;
 
@@ -20,6 +21,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let mut losses = Losses::default();
     let input = input_encode::input(request, target, &mut losses);
     let has_tools = !request.tools.is_empty();
+    let tools = declared(request, &mut losses);
     let most = target.dialect.max_output.unwrap_or(u64::MAX);
     let reasons = target.dialect.reasoning != ReasoningStyle::None;
     let reasoning = reasoning(request, reasons, &mut losses);
@@ -30,7 +32,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         pen.put_some("instructions", instructions);
         pen.list_at("input", |pen| pen.raw(&input));
         if has_tools {
-            pen.put("tools", &request.tools.iter().map(Declared).collect::<Vec<_>>());
+            pen.put("tools", &tools);
             let choice = request.choice.as_ref().map(|asked| choice(asked, &request.tools));
             pen.put_some("tool_choice", choice);
             pen.put_some("parallel_tool_calls", request.one_call.then_some(false));
@@ -71,21 +73,29 @@ fn lost(request: &Request, losses: &mut Losses) {
     }
 }
 
+/// The tools of a request.
+fn declared<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Declared<'a>> {
+    request.tools.iter().map(|tool| Declared { tool, strict: openai::strict(tool, losses) }).collect()
+}
+
 /// A tool as it is declared.
-struct Declared<'a>(&'a Tool);
+struct Declared<'a> {
+    tool: &'a Tool,
+    strict: Option<bool>,
+}
 
 impl Put for Declared<'_> {
     fn write(&self, pen: &mut Pen<'_>) {
-        let tool = self.0;
+        let tool = self.tool;
         let name = fit_name(&tool.name, &NAMES);
         pen.object(|pen| match &tool.form {
-            ToolForm::Function { schema, strict } => {
+            ToolForm::Function { schema, .. } => {
                 pen.put("type", "function");
                 pen.put("name", &name);
                 pen.put_some("description", tool.description.as_deref());
                 pen.put("parameters", schema);
                 // Responses' own default is strict.
-                pen.put("strict", &strict.unwrap_or(false));
+                pen.put("strict", &self.strict.unwrap_or(false));
             }
             ToolForm::FreeForm { grammar } => {
                 pen.put("type", "custom");
