@@ -1,5 +1,6 @@
 //! Anthropic Messages, the language of Claude Code. <https://docs.anthropic.com/en/api/messages>
 
+mod answer_schema;
 mod content;
 mod events;
 mod media;

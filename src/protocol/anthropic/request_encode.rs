@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Number;
 
 use super::wire::{CacheControl, Format as WireFormat, OutputConfig, Sampling, Tool, ToolChoice};
-use super::{thinking, turns, wire};
+use super::{answer_schema, thinking, turns, wire};
 use crate::base::pen;
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
@@ -220,23 +220,8 @@ fn format<'a>(format: Option<&'a Format>, losses: &mut Losses) -> Option<WireFor
         }
         Format::JsonSchema { schema, .. } => {
             let mut schema = schema.tree();
-            close(&mut schema, losses);
+            answer_schema::fit(&mut schema, losses);
             Some(WireFormat { kind: "json_schema", schema })
-        }
-    }
-}
-
-/// The target demands `additionalProperties: false` of every object in the schema of an answer.
-fn close(schema: &mut Tree<'_>, losses: &mut Losses) {
-    match schema {
-        Tree::Object(members) => members.iter_mut().for_each(|(_, inner)| close(inner, losses)),
-        Tree::List(list) => list.iter_mut().for_each(|inner| close(inner, losses)),
-        Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) => {}
-    }
-    if schema.text("type") == Some("object") {
-        let before = schema.put("additionalProperties", Tree::Bool(false));
-        if before.is_some_and(|before| before != Tree::Bool(false)) {
-            losses.degrade("format.schema", "the target takes closed objects only");
         }
     }
 }
