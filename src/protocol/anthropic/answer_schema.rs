@@ -34,8 +34,13 @@ pub(super) fn fit(schema: &mut Tree<'_>, losses: &mut Losses) {
     rename_choice(members);
     wrap_reference(members);
     let (mut kept, untold): (Vec<_>, Vec<_>) = std::mem::take(members).into_iter().partition(is_taken);
-    if kept.iter().any(|(name, _)| name == "enum" || name == "const") {
-        // The target wants each value to be of the one type named; the values say enough.
+    // The target wants each value to be of the one type named; the values say enough.
+    let is_of_texts = |(_, value): &Member<'_>| match value {
+        Tree::List(values) => values.iter().all(|value| value.as_text().is_some()),
+        value => value.as_text().is_some(),
+    };
+    let mut values = kept.iter().filter(|(name, _)| name == "enum" || name == "const");
+    if !values.all(is_of_texts) {
         kept.retain(|(name, _)| name != "type");
     }
     for (name, value) in &mut kept {
@@ -157,6 +162,8 @@ mod tests {
         check(value, json!({"description": words}), 0);
         let nullable = json!({"type": ["string", "null"], "enum": ["a", null]});
         check(nullable, json!({"enum": ["a", null]}), 0);
+        let texts = json!({"type": "string", "enum": ["a", "b"], "const": "a"});
+        check(texts.clone(), texts, 0);
         check(json!({"enum": []}), json!({"description": "{enum: []}"}), 0);
         check(json!({"enum": ["a", null], "const": 1}), json!({"enum": ["a", null], "const": 1}), 0);
     }
