@@ -111,7 +111,7 @@ pub fn ask(
         headers: &headers,
         body: body.as_bytes(),
         patience: Patience { connect: limit, head: limit, idle: limit },
-        speech: Speech { codec, model: model.as_str(), stream },
+        speech: Speech { codec, model: model.as_str(), stream, compact: false },
     };
     let heard = probe::ask(agent, &call, limit)?;
     let said = said(live, heard.status, &heard.body);

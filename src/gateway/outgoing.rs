@@ -50,6 +50,7 @@ pub struct Outgoing<'a> {
     body: RefCell<Cow<'a, str>>,
     patience: Patience,
     stream: bool,
+    compact: bool,
     client_key: bool,
     mask: Mask,
 }
@@ -96,6 +97,7 @@ pub fn prepare<'a>(
         body: RefCell::new(body),
         patience: patience(candidate, inbound.ask.stream),
         stream: inbound.ask.stream,
+        compact: inbound.task == Task::Compact,
         recipe: None,
         client_key,
         mask: header_mask(live),
@@ -130,6 +132,7 @@ pub fn prepare_count<'a>(
         body: RefCell::new(translate::outgoing(&source(inbound), &wants).text),
         patience: Patience { connect: patience, head: patience, idle: patience },
         stream: false,
+        compact: false,
         recipe: None,
         client_key,
         mask: header_mask(live),
@@ -285,7 +288,12 @@ impl Outgoing<'_> {
             headers: &self.headers,
             body: body.as_bytes(),
             patience: self.patience,
-            speech: Speech { codec: self.codec(), model: self.target().model.as_str(), stream: self.stream },
+            speech: Speech {
+                codec: self.codec(),
+                model: self.target().model.as_str(),
+                stream: self.stream,
+                compact: self.compact,
+            },
         };
         upstream::send(self.agent, &call, hook)
     }

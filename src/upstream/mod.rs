@@ -73,6 +73,8 @@ pub struct Speech<'a> {
     pub model: &'a str,
     /// Is a stream asked for?
     pub stream: bool,
+    /// Is a summary in place of the conversation asked for?
+    pub compact: bool,
 }
 
 /// How long to wait for what.

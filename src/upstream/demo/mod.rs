@@ -56,7 +56,8 @@ pub(super) fn play(speech: &Speech<'_>, body: &[u8]) -> Answer {
 
 fn answer(speech: &Speech<'_>, body: &[u8]) -> Result<Answer, Fault> {
     let text = String::from_utf8_lossy(body);
-    let read = speech.codec.wire().decode_request(&text);
+    let wire = speech.codec.wire();
+    let read = if speech.compact { wire.decode_compaction(&text) } else { wire.decode_request(&text) };
     let (request, _) =
         read.map_err(|error| Fault::new(FaultKind::BadRequest, format!("In the body, {error}.")))?;
     match speech.model {
@@ -207,7 +208,7 @@ mod tests {
     }
 
     fn plays(protocol: Protocol, stream: bool, words: &str) -> (Answer, String) {
-        let speech = Speech { codec: protocol.codec(), model: STEADY, stream };
+        let speech = Speech { codec: protocol.codec(), model: STEADY, stream, compact: false };
         let mut answer = play(&speech, asks(protocol, words).as_bytes());
         let told: Vec<u8> = answer.body.parts.drain(..).flat_map(|(_, part)| part).collect();
         (answer, String::from_utf8(told).unwrap())
@@ -234,7 +235,8 @@ mod tests {
             assert_eq!((answer.status, answer.content_type), (429, "application/json"));
             assert!(told.contains("\"error\""), "{told}");
         }
-        let speech = Speech { codec: Protocol::Anthropic.codec(), model: OVERLOADED, stream: false };
+        let speech =
+            Speech { codec: Protocol::Anthropic.codec(), model: OVERLOADED, stream: false, compact: false };
         assert_eq!(play(&speech, asks(Protocol::Anthropic, "x").as_bytes()).status, 529);
         assert_eq!(play(&speech, b"{}").status, 400);
     }

@@ -25,6 +25,15 @@ fn a_native_target_shortens_the_conversation() {
     assert_eq!(received.text(), BODY.replace(ASKED, UPSTREAM));
 }
 
+#[test]
+fn the_demo_does_so_too() {
+    let proxy = Proxy::start_demo();
+    let told = proxy.post("/v1/responses/compact", BODY).json();
+    let [message, item] = told["output"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    assert_eq!((&told["object"], &item["type"]), (&"response.compaction".into(), &"compaction".into()));
+    assert_eq!(message["content"], "long");
+}
+
 /// The conversation of [`BODY`] with the item that asks for its summary.
 const TRIGGER: &str = r#"{"model":"asked-name","stream":STREAM,"input":[{"role":"user","content":"long"},{"type":"compaction_trigger"}],"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}],"text":{"format":{"type":"json_object"}}}"#;
 
