@@ -23,14 +23,13 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let choices = fields.list("choices")?.ok_or_else(|| fields.wrong("choices", "a list"))?;
     let mut response = Response { id: fields.id("id")?, model: fields.text("model")?, ..Response::default() };
     let mut counted = fields.take("usage");
-    let (mut first, mut reason) = (None, None);
-    for choice in Objects::of(choices, fields.at("choices")) {
+    let (mut numbered, mut reason) = (false, None);
+    for (place, choice) in Objects::of(choices, fields.at("choices")).enumerate() {
         let mut choice = choice?;
-        let index = choice.count("index")?;
-        if first.is_some_and(|first| index.is_some() || index != first) {
+        numbered |= choice.count("index")?.is_some();
+        if numbered && place > 0 {
             break;
         }
-        first = Some(index);
         choice.no_error()?;
         if let Some(mut message) = choice.object("message")? {
             response.blocks.append(&mut message_blocks(&mut message, &mut response.lost)?);
