@@ -1,12 +1,10 @@
 //! What goes wrong before anything was sent: a real status, in the client's protocol.
 
-use std::net::TcpListener;
-
 use llmgate::protocol::Protocol;
 
 use crate::support::client::Answer;
 use crate::support::lane::{ASKED, LANES, Lane, UPSTREAM, lane};
-use crate::support::provider::{Provider, Reply};
+use crate::support::provider::{NOWHERE, Provider, Reply};
 use crate::support::proxy::Proxy;
 use crate::support::rogue::{Rogue, Visit};
 
@@ -216,12 +214,9 @@ fn the_whole_request_has_a_limit() {
 
 #[test]
 fn a_port_where_nobody_listens_is_told() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
     for lane in &LANES {
         for streamed in [false, true] {
-            check(lane, &ask(lane, &lane.config(&url), streamed), 502, "upstream_unreachable");
+            check(lane, &ask(lane, &lane.config(NOWHERE), streamed), 502, "upstream_unreachable");
         }
     }
 }

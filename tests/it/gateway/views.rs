@@ -1,16 +1,16 @@
 //! What is shown of a running llmgate: status, metrics, dashboard.
 
 use llmgate::protocol::Protocol;
+use serde_json::Value;
 
 use crate::support::client::Client;
 use crate::support::lane::{ASKED, LANES, UPSTREAM, lane};
-use crate::support::provider::{Provider, Reply};
+use crate::support::provider::{NOWHERE, Provider, Reply};
 use crate::support::proxy::Proxy;
 use crate::support::rogue::Rogue;
 
 const VIEWS: [&str; 4] = ["/debug/status", "/debug/status?as=text", "/metrics", "/dashboard"];
 const CLIENT_KEY: &str = "gw_client-key-0123456789abcdef";
-const NOWHERE: &str = "http://127.0.0.1:9";
 
 #[test]
 fn without_keys_this_machine_alone_may_look() {
@@ -180,17 +180,16 @@ fn a_running_request_is_seen_with_its_phase() {
     // A second one waits for the only slot.
     let mut waits = proxy.connect();
     waits.ask("POST", &lane.stream_path(ASKED), &[], lane.streamed_ping(ASKED).as_bytes());
-    let queued = proxy.until(|status| status["queued"] == 1);
-    assert_eq!(queued["running"][1]["phase"], "waiting");
+    proxy.until(|status| status["queued"] == 1 && status["running"][1]["phase"] == "waiting");
     waits.leave();
     rogue.go();
     let mut stream = client.stream();
     stream.event().unwrap();
-    assert_eq!(proxy.get("/debug/status").json()["running"][0]["phase"], "streaming");
+    proxy.until(|status| status["running"][0]["phase"] == "streaming");
     rogue.go();
     stream.rest();
-    let after = proxy.until(|status| status["running"].as_array().is_some_and(Vec::is_empty));
-    assert_eq!((&after["in_flight"], &after["queued"]), (&0.into(), &0.into()));
+    let is_idle = |status: &Value| status["running"].as_array().is_some_and(Vec::is_empty);
+    proxy.until(|status| is_idle(status) && status["in_flight"] == 0 && status["queued"] == 0);
 }
 
 #[test]

@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::support::GUARD;
 
+/// Where nobody listens. No free port that a test has let go: another test may get it.
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
+
 /// What one request gets.
 pub(crate) struct Reply {
     status: u16,
