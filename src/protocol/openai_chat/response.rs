@@ -30,7 +30,12 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
         if numbered && place > 0 {
             break;
         }
-        choice.no_error()?;
+        match choice.take("error") {
+            None | Some(Tree::Bool(false)) => {}
+            Some(Tree::Text(text)) if text.is_empty() => {}
+            Some(Tree::Object(members)) if members.is_empty() => {}
+            Some(_) => return Err(choice.wrong("error", "nothing: it is no answer")),
+        }
         if let Some(mut message) = choice.object("message")? {
             response.blocks.append(&mut message_blocks(&mut message, &mut response.lost)?);
         }

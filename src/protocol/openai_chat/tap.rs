@@ -131,7 +131,8 @@ pub(super) fn failure(reason: &str) -> Option<&'static str> {
 
 impl Choice<'_> {
     fn failure(&self) -> Option<ProviderError> {
-        let told = self.error.map(RawValue::get).filter(|error| *error != "{}");
+        let is_empty = |error: &&str| matches!(*error, "{}" | "\"\"" | "false");
+        let told = self.error.map(RawValue::get).filter(|error| !is_empty(error));
         told.or_else(|| failure(self.finish_reason.as_deref()?)).map(error::read)
     }
 
@@ -233,6 +234,12 @@ mod tests {
         let good = r#"{"choices":[{"delta":{"content":"x"}}],"base_resp":{"status_code":0,"status_msg":""}}"#;
         check(good, Kind::Content);
         check(r#"{"choices":null,"base_resp":{"status_code":0}}"#, Kind::Opening);
+        for error in ["null", "{}", "\"\"", "false"] {
+            check(
+                &format!(r#"{{"choices":[{{"delta":{{"content":"x"}},"error":{error}}}]}}"#),
+                Kind::Content,
+            );
+        }
     }
 
     #[test]
