@@ -52,8 +52,9 @@ impl Piece<'_> {
     fn is_other(&self, known: &Call) -> bool {
         match (self.name, known.given.as_str(), self.given) {
             ("", ..) => false,
+            // A name that comes late belongs to what came before it.
             (name, "", "") => {
-                (!known.name.is_empty() && known.name != name) || known.arguments.are_complete()
+                !known.name.is_empty() && (known.name != name || known.arguments.are_complete())
             }
             (_, "", _) | (_, _, "") => false,
             (_, known, given) => known != given,
@@ -94,5 +95,33 @@ impl Progress {
                 _ => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_ids_a_name_begins_a_call_unless_it_comes_late() {
+        let call = |name: &str, arguments: &str| {
+            let mut call = Call {
+                index: 0,
+                given: String::new(),
+                name: name.to_owned(),
+                free_form: false,
+                id: None,
+                early: String::new(),
+                arguments: Progress::default(),
+            };
+            call.arguments.take(arguments);
+            [call]
+        };
+        let place = |name, calls: &[Call]| Piece { index: Some(0), given: "", name }.place(calls);
+        assert_eq!(place("", &call("f", "{}")), Some(0));
+        assert_eq!(place("f", &call("", "{}")), Some(0), "it comes late");
+        assert_eq!(place("f", &call("f", r#"{"a":"}"#)), Some(0), "it is told again with each piece");
+        assert_eq!(place("f", &call("f", r#"{"a":"\"}"}"#)), None);
+        assert_eq!(place("g", &call("f", "")), None);
     }
 }
