@@ -41,18 +41,15 @@ pub(super) fn ask(request: &mut Request) {
 
 /// The user's messages of a request, which stay beside the summary: JSON items, as they came.
 pub(super) fn kept(text: &str) -> Vec<String> {
-    let Some(input) =
-        Members::read(text).ok().and_then(|members| members.get(text, "input").map(str::to_owned))
-    else {
-        return Vec::new();
-    };
+    let input = Members::read(text).ok().and_then(|members| members.get(text, "input"));
+    let Some(input) = input else { return Vec::new() };
     let is_of_user = |item: &&str| {
         Members::read(item).is_ok_and(|members| {
             members.string(item, "role").as_deref() == Some("user")
                 && members.string(item, "type").is_none_or(|kind| kind == "message")
         })
     };
-    match elements(&input) {
+    match elements(input) {
         Ok(ranges) => {
             let items = ranges.into_iter().filter_map(|range| input.get(range));
             items.filter(is_of_user).map(str::to_owned).collect()
@@ -78,16 +75,21 @@ pub(super) fn fate(item: &Value) -> Fate {
     }
 }
 
+/// The id of the item.
+fn item_id(answer: &AnswerContext) -> String {
+    format!("cmp_{}", answer.request_id.trim_start_matches("req_"))
+}
+
 /// The item.
 struct Item<'a> {
-    answer: &'a AnswerContext,
+    id: &'a str,
     summary: &'a str,
 }
 
 impl Put for Item<'_> {
     fn write(&self, pen: &mut Pen<'_>) {
         pen.object(|pen| {
-            pen.put("id", &format!("cmp_{}", self.answer.request_id.trim_start_matches("req_")));
+            pen.put("id", self.id);
             pen.put("type", "compaction");
             pen.put("encrypted_content", &State::of_summary(self.summary).pack());
         });
@@ -97,7 +99,7 @@ impl Put for Item<'_> {
 /// Writes a whole answer whose text is the summary.
 pub(super) fn encode(answered: &Response, answer: &AnswerContext, compaction: &Compaction) -> String {
     let summary = answered.text();
-    let item = Item { answer, summary: &summary };
+    let item = Item { id: &item_id(answer), summary: &summary };
     let id = response_id(answered.id.as_deref(), answer);
     let end = Some((&answered.stop, &answered.usage));
     let kept = match compaction {
@@ -131,7 +133,7 @@ impl Put for Output<'_> {
 /// with exactly one item, and that a `compaction`.
 pub(super) struct Summarizer {
     encoder: Encoder,
-    answer: AnswerContext,
+    id: String,
     turns: InTurn,
     in_text: bool,
     summary: String,
@@ -141,7 +143,7 @@ impl Summarizer {
     pub(super) fn new(answer: &AnswerContext) -> Self {
         Self {
             encoder: Encoder::new(answer),
-            answer: answer.clone(),
+            id: item_id(answer),
             turns: InTurn::default(),
             in_text: false,
             summary: String::new(),
@@ -183,7 +185,7 @@ impl StreamEncoder for Summarizer {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
-        self.encoder.whole_item(&Item { answer: &self.answer, summary: &self.summary }, out);
+        self.encoder.whole_item(&Item { id: &self.id, summary: &self.summary }, out);
         self.encoder.finish(out);
     }
 }
