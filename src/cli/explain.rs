@@ -13,10 +13,10 @@ use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, MODEL, 
 use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::config::{self, Overrides};
 use crate::gateway::explain;
-use crate::gateway::inbound::{Envelope, Inbound, Task, Wishes};
+use crate::gateway::inbound::{Envelope, Inbound, Wishes};
 use crate::gateway::live::Live;
 use crate::observe::log::harmless;
-use crate::protocol::{Protocol, percent_encoded};
+use crate::protocol::{Protocol, Task, percent_encoded};
 use crate::route::explain::{Explanation, Told};
 use crate::upstream::probe;
 

@@ -13,7 +13,7 @@ use crate::ir::stream::StreamEvent;
 use crate::observe::log::harmless;
 use crate::policy::class::{Class, Evidence, classify};
 use crate::protocol::wire::TargetContext;
-use crate::protocol::{Protocol, error, listing};
+use crate::protocol::{Protocol, Task, error, listing};
 use crate::upstream::probe::{self, Heard};
 use crate::upstream::{Call, Failure, Header, Patience, Speech};
 
@@ -107,11 +107,12 @@ pub fn ask(
     }
     let url = format!("{}{}", provider.base_url, codec.upstream_path(model.as_str(), stream));
     let call = Call {
+        method: "POST",
         url: &url,
         headers: &headers,
         body: body.as_bytes(),
         patience: Patience { connect: limit, head: limit, idle: limit },
-        speech: Speech { codec, model: model.as_str(), stream, compact: false },
+        speech: Speech { codec, model: model.as_str(), stream, task: Task::Answer },
     };
     let heard = probe::ask(agent, &call, limit)?;
     let said = said(live, heard.status, &heard.body);

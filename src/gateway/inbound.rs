@@ -12,10 +12,10 @@ use crate::ir::estimate::{self, Size};
 use crate::ir::loss::Losses;
 use crate::ir::request::Request;
 use crate::observe::live::Run;
-use crate::protocol::Protocol;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::tap::Ask;
 use crate::protocol::wire::WireError;
+use crate::protocol::{Protocol, Task};
 use crate::translate::framing::Framing;
 
 /// A request for a generation.
@@ -56,15 +56,6 @@ pub struct Inbound {
     /// The same, for those who look on.
     pub run: Arc<Run>,
     decoded: OnceCell<Decoded>,
-}
-
-/// What is asked of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// An answer.
-    Answer,
-    /// A shortened conversation (Responses).
-    Compact,
 }
 
 /// What may be asked of a request beside an answer, by headers of ours.
@@ -184,7 +175,7 @@ impl Inbound {
             text,
             members,
             headers: envelope.headers,
-            query: envelope.query.as_deref().and_then(forwarded_query),
+            query: envelope.query.as_deref().and_then(|query| forwarded_query(query, &OWN_PARAMETERS)),
             credential: envelope.credential,
             framing: if events { Framing::Events } else { Framing::Array },
             client: envelope.client,
@@ -211,10 +202,7 @@ impl Inbound {
         }
         let codec = self.protocol.codec();
         let body = codec.counted(&self.text, &self.members);
-        let (mut request, losses) = match self.task {
-            Task::Answer => codec.wire().decode_request(body),
-            Task::Compact => codec.wire().decode_compaction(body),
-        }?;
+        let (mut request, losses) = codec.wire().decode_task(self.task, body)?;
         request.stream = self.ask.stream;
         let restored = complete(&mut request);
         let size = estimate::size(&request);
@@ -223,7 +211,7 @@ impl Inbound {
 }
 
 /// No URL may hold it (RFC 3986), so that no provider can be called with it.
-fn is_unfit(c: char) -> bool {
+pub(super) fn is_unfit(c: char) -> bool {
     !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>')
 }
 
@@ -235,10 +223,12 @@ pub fn parameter<'q>(query: Option<&'q str>, name: &str) -> Option<&'q str> {
     })
 }
 
-/// The client's query as it goes upstream: without its key and our own parameters. `alt` is ours
-/// to choose.
-fn forwarded_query(query: &str) -> Option<String> {
-    let own = ["key", "llm_proxy_test_mode", "alt"];
+/// What of a query is not for a provider: the client's key, our own parameters, and `alt`, which is
+/// ours to choose.
+const OWN_PARAMETERS: [&str; 3] = ["key", "llm_proxy_test_mode", "alt"];
+
+/// A client's query as it goes upstream: without those parameters.
+pub(super) fn forwarded_query(query: &str, own: &[&str]) -> Option<String> {
     let kept = |pair: &&str| !pair.is_empty() && !own.contains(&pair.split('=').next().unwrap_or_default());
     let kept: Vec<&str> = query.split('&').filter(kept).collect();
     (!kept.is_empty()).then(|| kept.join("&"))
@@ -251,10 +241,10 @@ mod tests {
     #[test]
     fn a_query_goes_on_without_the_clients_key() {
         assert_eq!(
-            forwarded_query("beta=true&key=secret&alt=sse&llm_proxy_test_mode=x"),
+            forwarded_query("beta=true&key=secret&alt=sse&llm_proxy_test_mode=x", &OWN_PARAMETERS),
             Some("beta=true".into())
         );
-        assert_eq!(forwarded_query("key=secret"), None);
+        assert_eq!(forwarded_query("key=secret", &OWN_PARAMETERS), None);
         assert_eq!(parameter(Some("a=1&alt=sse"), "alt"), Some("sse"));
     }
 }

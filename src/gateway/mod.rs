@@ -9,6 +9,7 @@ pub mod attempt;
 mod budget;
 pub mod check;
 pub mod count;
+pub mod errand;
 pub mod explain;
 pub mod headers;
 mod hook;

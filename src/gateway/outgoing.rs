@@ -10,7 +10,7 @@ use crate::base::id::{TargetId, stable_hash};
 use crate::base::secret::masked;
 use crate::base::splice::{self, Edit};
 use crate::config::{ClientAuth, Compat, ModelSpec, StripBilling};
-use crate::gateway::inbound::{Decoded, Inbound, Task};
+use crate::gateway::inbound::{Decoded, Inbound};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing_headers;
 use crate::gateway::tape::Mask;
@@ -18,10 +18,11 @@ use crate::gateway::trouble::{Report, Trouble};
 use crate::ir::loss::Severity;
 use crate::ir::names::NameMap;
 use crate::observe::log::harmless;
+use crate::policy::class::Class;
 use crate::policy::outcome::KeyOwner;
-use crate::protocol::Codec;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::wire::{AnswerContext, TargetContext};
+use crate::protocol::{Codec, Task};
 use crate::route::plan::Candidate;
 use crate::translate::again::Recipe;
 use crate::translate::concession::{self, Concession};
@@ -50,7 +51,7 @@ pub struct Outgoing<'a> {
     body: RefCell<Cow<'a, str>>,
     patience: Patience,
     stream: bool,
-    compact: bool,
+    task: Task,
     client_key: bool,
     mask: Mask,
 }
@@ -79,8 +80,7 @@ pub fn prepare<'a>(
         translated(live, inbound, candidate, conceded)?
     };
     let codec = candidate.protocol.codec();
-    let compact = codec.compact_path().filter(|_| inbound.task == Task::Compact);
-    let path = compact.map_or_else(
+    let path = codec.task_path(inbound.task).map_or_else(
         || codec.upstream_path(candidate.target.model.as_str(), inbound.ask.stream),
         str::to_owned,
     );
@@ -97,7 +97,7 @@ pub fn prepare<'a>(
         body: RefCell::new(body),
         patience: patience(candidate, inbound.ask.stream),
         stream: inbound.ask.stream,
-        compact: inbound.task == Task::Compact,
+        task: inbound.task,
         recipe: None,
         client_key,
         mask: header_mask(live),
@@ -132,7 +132,7 @@ pub fn prepare_count<'a>(
         body: RefCell::new(translate::outgoing(&source(inbound), &wants).text),
         patience: Patience { connect: patience, head: patience, idle: patience },
         stream: false,
-        compact: false,
+        task: Task::Answer,
         recipe: None,
         client_key,
         mask: header_mask(live),
@@ -266,6 +266,11 @@ impl Outgoing<'_> {
     pub fn crossing(&self, live: &Live, inbound: &Inbound) -> Result<Crossing, Trouble> {
         match &self.lane {
             Lane::Translated(crossing) => Ok(Crossing::clone(crossing)),
+            // Its answer is none of its protocol's, as far as the decoders know.
+            Lane::Verbatim(_) if self.task == Task::Complete => {
+                let what = "sent a stream in place of a whole answer, or the other way round";
+                Err(Trouble::bad_answer(Class::BadUpstream, self.target(), what))
+            }
             Lane::Verbatim(_) => {
                 let decoded = live.decoded(inbound)?;
                 Ok(crossing(live, inbound, self.candidate, decoded, NameMap::default()))
@@ -284,6 +289,7 @@ impl Outgoing<'_> {
         }
         let body = self.body();
         let call = Call {
+            method: "POST",
             url: &self.url,
             headers: &self.headers,
             body: body.as_bytes(),
@@ -292,7 +298,7 @@ impl Outgoing<'_> {
                 codec: self.codec(),
                 model: self.target().model.as_str(),
                 stream: self.stream,
-                compact: self.compact,
+                task: self.task,
             },
         };
         upstream::send(self.agent, &call, hook)

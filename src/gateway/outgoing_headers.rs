@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use crate::base::secret::Secret;
 use crate::config::{AuthForm, Provider};
+use crate::gateway::errand::{Errand, Key};
 use crate::gateway::inbound::Inbound;
 use crate::protocol::Codec;
 use crate::route::plan::Candidate;
@@ -23,17 +24,9 @@ pub(super) fn all<'a>(candidate: &Candidate<'a>, inbound: &'a Inbound, client_ke
     for (name, value) in inbound.headers.iter().filter(|(name, _)| passes(name, candidate, inbound)) {
         headers.set(name, value);
     }
-    if let Some((name, value)) = codec.required_header()
-        && !headers.has(name)
-    {
-        headers.set(name, value);
-    }
     headers.set("content-type", "application/json");
-    headers.set("accept-encoding", "identity");
     headers.set("accept", if inbound.ask.stream { "text/event-stream" } else { "application/json" });
-    if !headers.has("user-agent") {
-        headers.set("user-agent", concat!("llmgate/", env!("CARGO_PKG_VERSION")));
-    }
+    headers.complete(codec);
     let own = provider.key.as_ref().map(|key| &key.secret);
     if let Some(key) = if client_key { inbound.credential.as_ref() } else { own }
         && let Some((name, value)) = credential(provider, codec, key)
@@ -41,6 +34,29 @@ pub(super) fn all<'a>(candidate: &Candidate<'a>, inbound: &'a Inbound, client_ke
         headers.set(name, value);
     }
     for (name, value) in &provider.headers {
+        headers.set(name.to_lowercase(), value);
+    }
+    headers.0
+}
+
+/// The headers of a request that is handed on. With a client's own key goes nothing of ours: the
+/// provider's own headers may hold a key.
+pub(super) fn of_errand<'a>(errand: &'a Errand<'_>) -> Vec<Header<'a>> {
+    let provider = errand.provider;
+    let codec = errand.protocol.codec();
+    let mut headers = Headers::default();
+    for (name, value) in &errand.headers {
+        headers.set(*name, *value);
+    }
+    headers.complete(codec);
+    let (key, own) = match &errand.key {
+        Key::Ours => (provider.key.as_ref().map(|key| &key.secret), provider.headers.as_slice()),
+        Key::Clients(key) => (key.as_ref(), [].as_slice()),
+    };
+    if let Some((name, value)) = key.and_then(|key| credential(provider, codec, key)) {
+        headers.set(name, value);
+    }
+    for (name, value) in own {
         headers.set(name.to_lowercase(), value);
     }
     headers.0
@@ -68,6 +84,18 @@ struct Headers<'a>(Vec<Header<'a>>);
 impl<'a> Headers<'a> {
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
+    }
+
+    /// What every request of ours has: no coding of the answer that we would not understand, a name,
+    /// and what the protocol demands.
+    fn complete(&mut self, codec: &dyn Codec) {
+        let needed = codec.required_header().into_iter();
+        for (name, value) in needed.chain([("user-agent", concat!("llmgate/", env!("CARGO_PKG_VERSION")))]) {
+            if !self.has(name) {
+                self.set(name, value);
+            }
+        }
+        self.set("accept-encoding", "identity");
     }
 
     fn set(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {

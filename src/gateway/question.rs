@@ -7,7 +7,7 @@ use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::ir::needs::Needs;
 use crate::ir::request::{Block, Request, Role};
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Task};
 use crate::route::ask::{Content, Question};
 
 /// A request, and what is needed to decode it.
@@ -46,6 +46,10 @@ impl Question for Asking<'_> {
             Some(name) => Some(stable_hash(name.as_bytes())),
             None => first_words(&self.live.decoded(self.inbound).ok()?.request),
         }
+    }
+
+    fn native_only(&self) -> Option<&'static str> {
+        (self.inbound.task == Task::Complete).then_some("completions")
     }
 
     fn bypasses(&self) -> bool {

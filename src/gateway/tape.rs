@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use crate::base::clock;
 use crate::base::splice::Edit;
-use crate::gateway::inbound::{Inbound, Task};
+use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::{self, Lane, Outgoing};
 use crate::observe::log::harmless;
@@ -151,7 +151,7 @@ pub(super) fn recipe(live: &Live, inbound: &Inbound, outgoing: &Outgoing<'_>, co
         model: candidate.target.model.to_string(),
         asked: inbound.asked.clone().unwrap_or_default(),
         stream: inbound.ask.stream,
-        compact: inbound.task == Task::Compact,
+        task: inbound.task,
         array: inbound.framing == Framing::Array,
         edits: wants.edits,
         max_output: wants.max_output,

@@ -1,5 +1,6 @@
 //! Trouble: whatever keeps a request from its answer, and how its client is told.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::base::id::{RequestId, TargetId};
@@ -48,6 +49,24 @@ pub struct NativeError {
     pub headers: Headers,
     /// Its body, secrets masked.
     pub body: String,
+}
+
+/// How a client is told that a call to `whom` failed.
+pub(super) fn call_failed(failure: &Failure, whom: &dyn fmt::Display) -> Fault {
+    let kind = match failure.class() {
+        Class::Timeout => FaultKind::Timeout,
+        Class::Network => FaultKind::Network,
+        Class::BadUpstream => FaultKind::BadUpstream,
+        // A client that left is told nothing; the end of the process is told as what it is.
+        Class::Gone => FaultKind::Degraded,
+        _ => FaultKind::Cut,
+    };
+    let advice = match failure {
+        Failure::Unreachable(_) => " Check its `base_url`, the network and `proxy`.",
+        _ => "",
+    };
+    let retry = matches!(failure, Failure::Stopped(Stop::Shutdown)).then_some(1);
+    Fault::new(kind, format!("{whom}: {failure}.{advice}")).with_retry_after(retry)
 }
 
 /// Only so much of an upstream's own text is quoted.
@@ -117,25 +136,10 @@ impl Trouble {
 
     /// A call to a target failed.
     pub fn of_failure(failure: &Failure, target: &TargetId) -> Self {
-        let class = failure.class();
-        let kind = match class {
-            Class::Timeout => FaultKind::Timeout,
-            Class::Network => FaultKind::Network,
-            Class::BadUpstream => FaultKind::BadUpstream,
-            // A client that left is told nothing; the end of the process is told as what it is.
-            Class::Gone => FaultKind::Degraded,
-            _ => FaultKind::Cut,
-        };
-        let advice = match failure {
-            Failure::Unreachable(_) => " Check its `base_url`, the network and `proxy`.",
-            _ => "",
-        };
-        let fault = Fault::new(kind, format!("{target}: {failure}.{advice}"));
-        let retry = matches!(failure, Failure::Stopped(Stop::Shutdown)).then_some(1);
         Self {
             late: if *failure == Failure::Late(Phase::Connect) { Late::Connect } else { Late::Answer },
             is_final: matches!(failure, Failure::Stopped(_)),
-            ..Self::of(class, fault.with_retry_after(retry))
+            ..Self::of(failure.class(), call_failed(failure, target))
         }
     }
 

@@ -30,6 +30,7 @@ use dialect::ReasoningStyle;
 use fault::Fault;
 use foreign::Cleared;
 use listing::{ListQuery, ModelCard};
+use serde::Serialize;
 use tap::{Ask, AskError, Facts, Seen};
 use wire::Wire;
 
@@ -147,8 +148,8 @@ pub trait Codec: Sync {
     /// The path and query below the provider's base URL for a generation.
     fn upstream_path(&self, model: &str, stream: bool) -> String;
 
-    /// The path below the provider's base URL that shortens a conversation.
-    fn compact_path(&self) -> Option<&'static str> {
+    /// The path below the provider's base URL for a task that is no answer, where it has one.
+    fn task_path(&self, _task: Task) -> Option<&'static str> {
         None
     }
 
@@ -230,11 +231,37 @@ pub trait Codec: Sync {
     fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen;
 }
 
+/// What is asked of a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// An answer.
+    #[default]
+    Answer,
+    /// A shortened conversation (Responses).
+    Compact,
+    /// A text that goes on (OpenAI's first protocol, which Chat took the place of); no other protocol has it.
+    Complete,
+}
+
+impl Task {
+    /// The task that is written so.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "compact" => Self::Compact,
+            "complete" => Self::Complete,
+            _ => Self::Answer,
+        }
+    }
+}
+
 /// What a client wants of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// An answer. The model and whether it is streamed, where the path says so.
+    /// Something is made. The model and whether it is streamed, where the path says so.
     Generate {
+        /// What.
+        task: Task,
         /// The model's name, percent-decoded.
         model: Option<String>,
         /// Is a stream wanted?
@@ -245,8 +272,11 @@ pub enum Action {
         /// The model's name, percent-decoded.
         model: Option<String>,
     },
-    /// A shortened conversation (Responses).
-    Compact,
+    /// Something that the provider keeps.
+    Stored {
+        /// The methods, as the value of `allow`.
+        allow: &'static str,
+    },
 }
 
 /// How far a stream towards a client has come.

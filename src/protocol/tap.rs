@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::base::json::Members;
 use crate::ir::response::Usage;
+use crate::protocol::Protocol;
 use crate::protocol::error::ProviderError;
 
 /// What a request asks for.
@@ -128,4 +129,19 @@ pub fn inner_range(text: &str, members: &Members, outer: &str, inner: &str) -> O
     let (object, inside) = members.object(text, outer)?;
     let range = inside.range(object, inner)?;
     Some(range.start + start..range.end + start)
+}
+/// The protocol of a request whose path belongs to none: a header or its members tell (SPEC 3.1).
+pub fn spoken(text: &str, members: &Members, has_header: impl Fn(&str) -> bool) -> Protocol {
+    let has = |name| members.has(text, name);
+    if has_header("anthropic-version") {
+        Protocol::Anthropic
+    } else if has("contents") {
+        Protocol::Gemini
+    } else if has("input") {
+        Protocol::OpenaiResponses
+    } else if has("messages") && has("max_tokens") && has("system") {
+        Protocol::Anthropic
+    } else {
+        Protocol::OpenaiChat
+    }
 }

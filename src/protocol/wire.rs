@@ -11,6 +11,7 @@ use crate::ir::names::NameRule;
 use crate::ir::request::{Compaction, Request, Tool};
 use crate::ir::response::Response;
 use crate::ir::stream::StreamEvent;
+use crate::protocol::Task;
 use crate::protocol::dialect::Dialect;
 
 /// One protocol's wire.
@@ -21,13 +22,17 @@ pub trait Wire: Sync {
     /// A known member is not what it must be.
     fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError>;
 
-    /// Reads a client's request for a summary in place of its conversation, where the protocol has a
-    /// path for that.
+    /// Reads a client's request for a task.
     ///
     /// # Errors
-    /// A known member is not what it must be; or there is no such path.
-    fn decode_compaction(&self, _text: &str) -> Result<(Request, Losses), WireError> {
-        Err(WireError::new("path", "one of a protocol that has such requests"))
+    /// A known member is not what it must be; or the protocol has no such task.
+    fn decode_task(&self, task: Task, text: &str) -> Result<(Request, Losses), WireError> {
+        match task {
+            Task::Answer => self.decode_request(text),
+            Task::Compact | Task::Complete => {
+                Err(WireError::new("path", "one of a protocol that has such requests"))
+            }
+        }
     }
 
     /// Writes a request for a target. `request.stream` says whether a stream is asked for where the

@@ -17,6 +17,10 @@ pub trait Question {
     fn content(&self) -> Content;
     /// Its session (SPEC 5.5), as a number; may be costly.
     fn session(&self) -> Option<u64>;
+    /// What another protocol has no word for, so that a target must speak the client's own.
+    fn native_only(&self) -> Option<&'static str> {
+        None
+    }
     /// Are breakers and cooldowns to be ignored?
     fn bypasses(&self) -> bool {
         false
@@ -47,6 +51,10 @@ impl<'q> Asked<'q> {
 
     pub(super) fn protocol(&self) -> Protocol {
         self.question.protocol()
+    }
+
+    pub(super) fn native_only(&self) -> Option<&'static str> {
+        self.question.native_only()
     }
 
     pub(super) fn content(&self) -> Content {

@@ -32,6 +32,9 @@ pub(super) fn unfit(
 /// What the model is known not to have, of what the request needs.
 fn incapable(candidate: &Candidate<'_>, asked: &Asked<'_>, strict: bool) -> Option<&'static str> {
     let crosses = candidate.protocol != asked.protocol();
+    if let Some(need) = asked.native_only().filter(|_| crosses) {
+        return Some(need);
+    }
     let no_urls = crosses && !candidate.protocol.codec().takes_image_urls();
     let restricted = candidate.spec.is_some_and(|spec| is_restricted(spec, strict));
     if !restricted && !no_urls {

@@ -85,6 +85,15 @@ impl Visitor<'_> {
         self.credentials(endpoint).into_iter().next()
     }
 
+    /// The first credential that is no key of ours: what a provider may be shown as the client's own.
+    pub fn own_credential(&self, config: &Config, endpoint: &Endpoint) -> Option<Secret> {
+        let ours = match &config.client_auth {
+            ClientAuth::None | ClientAuth::ClientKey => [].as_slice(),
+            ClientAuth::ProxyKey(keys) => keys.as_slice(),
+        };
+        self.credentials(endpoint).into_iter().find(|key| !ours.contains(key))
+    }
+
     /// `?key=` is Google's way, and taken on its paths only.
     fn credentials(&self, endpoint: &Endpoint) -> Vec<Secret> {
         let in_headers = KEY_HEADERS.iter().filter_map(|name| self.head.headers.first(name));

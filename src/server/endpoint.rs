@@ -1,20 +1,24 @@
 //! (path) -> endpoint, derived from every codec (SPEC 3). The query never takes part.
 
-use crate::protocol::{Action, Protocol, percent_decoded};
+use crate::protocol::{Action, Protocol, Task, percent_decoded};
 use crate::server::head::Method;
 
 /// What a path means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// An answer.
+    /// Something is made.
     Generate {
         /// The protocol of the path.
         protocol: Protocol,
+        /// What.
+        task: Task,
         /// The model in the path.
         model: Option<String>,
         /// Whether the path asks for a stream.
         stream: Option<bool>,
     },
+    /// An answer, on a path that no protocol owns: the request tells which it speaks.
+    Any,
     /// A count of input tokens.
     Count {
         /// The protocol of the path.
@@ -22,8 +26,13 @@ pub enum Endpoint {
         /// The model in the path.
         model: Option<String>,
     },
-    /// A shortened conversation, for a target of the path's own protocol.
-    Compact(Protocol),
+    /// Something that a provider keeps.
+    Stored {
+        /// The protocol of the path.
+        protocol: Protocol,
+        /// The methods, as the value of `allow`.
+        allow: &'static str,
+    },
     /// A model list, or one entry of it.
     Models {
         /// The protocol of the prefix; `None` on a bare path, where headers decide.
@@ -51,6 +60,8 @@ pub enum Endpoint {
     Reload,
     /// `/admin/stop`.
     Stop,
+    /// Unknown here, and handed on to a provider that takes such paths. The protocol of the prefix.
+    Passed(Protocol),
     /// Nothing. The protocol of the prefix.
     Unknown(Protocol),
 }
@@ -67,6 +78,7 @@ impl Endpoint {
     pub fn of(path: &str) -> Self {
         let path = path.strip_suffix('/').unwrap_or(path);
         match path {
+            "/v1" | "/route" => Self::Any,
             "/health" | "/healthz" => Self::Health,
             "/ready" | "/readyz" => Self::Ready,
             "" | "/anthropic" | "/openai" | "/api/hello" | "/anthropic/api/hello" => Self::Hello,
@@ -86,13 +98,13 @@ impl Endpoint {
     /// The methods it takes, as the value of `allow`.
     pub fn allow(&self) -> &'static str {
         match self {
-            Self::Generate { .. } | Self::Count { .. } | Self::Compact(_) | Self::Reload | Self::Stop => {
-                "POST"
-            }
+            Self::Generate { .. } | Self::Any | Self::Count { .. } | Self::Reload | Self::Stop => "POST",
+            Self::Stored { allow, .. } => allow,
             Self::Models { .. } | Self::Health | Self::Ready | Self::Hello | Self::Routes | Self::State => {
                 "GET, HEAD"
             }
             Self::Status | Self::Metrics | Self::Dashboard => "GET, HEAD",
+            Self::Passed(_) => "GET, POST, PUT, PATCH, DELETE",
             Self::Unknown(_) => "",
         }
     }
@@ -107,10 +119,12 @@ impl Endpoint {
         match self {
             Self::Generate { protocol, .. }
             | Self::Count { protocol, .. }
-            | Self::Compact(protocol)
+            | Self::Stored { protocol, .. }
+            | Self::Passed(protocol)
             | Self::Unknown(protocol) => *protocol,
             Self::Models { protocol, .. } => protocol.unwrap_or(Protocol::OpenaiChat),
-            Self::Health
+            Self::Any
+            | Self::Health
             | Self::Ready
             | Self::Hello
             | Self::Routes
@@ -151,9 +165,9 @@ fn generation(path: &str) -> Option<Endpoint> {
         let codec = protocol.codec();
         let action = codec.prefixes().iter().find_map(|prefix| codec.action(path.strip_prefix(prefix)?))?;
         Some(match action {
-            Action::Generate { model, stream } => Endpoint::Generate { protocol, model, stream },
+            Action::Generate { task, model, stream } => Endpoint::Generate { protocol, task, model, stream },
             Action::Count { model } => Endpoint::Count { protocol, model },
-            Action::Compact => Endpoint::Compact(protocol),
+            Action::Stored { allow } => Endpoint::Stored { protocol, allow },
         })
     })
 }
@@ -189,7 +203,7 @@ mod tests {
     use super::*;
 
     fn generate(protocol: Protocol, model: Option<&str>, stream: Option<bool>) -> Endpoint {
-        Endpoint::Generate { protocol, model: model.map(str::to_owned), stream }
+        Endpoint::Generate { protocol, task: Task::Answer, model: model.map(str::to_owned), stream }
     }
 
     #[test]
@@ -211,6 +225,37 @@ mod tests {
             assert_eq!(stream, generate(Protocol::Gemini, Some("a/b/c:d"), Some(true)));
             let whole = Endpoint::of(&format!("{prefix}/models/m:generateContent"));
             assert_eq!(whole, generate(Protocol::Gemini, Some("m"), Some(false)));
+        }
+    }
+
+    #[test]
+    fn some_protocols_make_more_than_answers() {
+        let made = |protocol, task, stream| Endpoint::Generate { protocol, task, model: None, stream };
+        for prefix in ["/v1", "/openai/v1"] {
+            let of = |path: &str| Endpoint::of(&format!("{prefix}{path}"));
+            let shortened = made(Protocol::OpenaiResponses, Task::Compact, Some(false));
+            assert_eq!(of("/responses/compact"), shortened);
+            assert_eq!(of("/completions"), made(Protocol::OpenaiChat, Task::Complete, None));
+        }
+        assert_eq!((Endpoint::of("/v1/"), Endpoint::of("/route")), (Endpoint::Any, Endpoint::Any));
+    }
+
+    #[test]
+    fn what_a_provider_keeps_has_methods_of_its_own() {
+        for (path, allow) in [
+            ("/v1/responses/resp_1", "GET, DELETE"),
+            ("/openai/v1/responses/resp_1/cancel", "POST"),
+            ("/responses/resp_1/input_items", "GET"),
+            ("/v1/conversations", "POST"),
+            ("/v1/conversations/conv_1", "GET, POST, DELETE"),
+            ("/v1/conversations/conv_1/items", "GET, POST"),
+            ("/v1/conversations/conv_1/items/msg_1", "GET, DELETE"),
+        ] {
+            let stored = Endpoint::Stored { protocol: Protocol::OpenaiResponses, allow };
+            assert_eq!(Endpoint::of(path), stored, "{path}");
+        }
+        for path in ["/v1/responses//cancel", "/v1/responses/a/b", "/v1/conversations/c/d"] {
+            assert_eq!(Endpoint::of(path), Endpoint::Unknown(Protocol::OpenaiChat), "{path}");
         }
     }
 
@@ -241,7 +286,6 @@ mod tests {
         assert_eq!(Endpoint::of("/anthropic/v1/files"), Endpoint::Unknown(Protocol::Anthropic));
         assert_eq!(Endpoint::of("/v1beta/files"), Endpoint::Unknown(Protocol::Gemini));
         assert_eq!(Endpoint::of("/anthropically"), Endpoint::Unknown(Protocol::OpenaiChat));
-        assert_eq!(Endpoint::of("/v1/responses/compact"), Endpoint::Compact(Protocol::OpenaiResponses));
         assert_eq!(Endpoint::of("/"), Endpoint::Hello);
         assert!(
             is_responses("/v1/responses") && is_responses("/responses/x") && !is_responses("/v1/messages")

@@ -17,6 +17,7 @@ pub mod connection;
 pub mod dashboard;
 pub mod debug;
 pub mod endpoint;
+mod errand;
 mod guest;
 pub mod head;
 mod inlet;

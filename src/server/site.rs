@@ -18,6 +18,7 @@ use crate::server::access::{self, Visitor};
 use crate::server::body::BodyReader;
 use crate::server::connection::Handler;
 use crate::server::endpoint::Endpoint;
+use crate::server::errand;
 use crate::server::guest::Guest;
 use crate::server::head::Head;
 use crate::server::listener::Running;
@@ -122,7 +123,14 @@ impl Handler for Entrance {
     fn handle(&self, head: &Head, peer: SocketAddr, body: &mut BodyReader<'_>, reply: &Rc<RefCell<Reply>>) {
         self.site.reloader.look(&self.site);
         let live = self.site.live();
-        let endpoint = self.endpoint(&head.path);
+        let endpoint = match self.endpoint(&head.path) {
+            Endpoint::Unknown(protocol)
+                if self.door != Door::Admin && errand::is_taken(live.config(), head) =>
+            {
+                Endpoint::Passed(protocol)
+            }
+            endpoint => endpoint,
+        };
         let visit = Visit {
             site: &self.site,
             live: &live,

@@ -6,15 +6,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::base::id::RequestId;
+use crate::base::json::Members;
+use crate::base::splice::{self, Edit};
 use crate::config::{ClientAuth, Config, ResponseHeaders};
 use crate::gateway;
 use crate::gateway::headers::is_forwarded;
-use crate::gateway::inbound::{Envelope, Inbound, Task, TestMode, Wishes, parameter};
+use crate::gateway::inbound::{Envelope, Inbound, TestMode, Wishes, parameter};
 use crate::gateway::line::Client;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
-use crate::protocol::Protocol;
 use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::{Protocol, Task, tap};
 use crate::server::access::{self, Visitor};
 use crate::server::admin;
 use crate::server::body::{BodyError, BodyReader};
@@ -56,36 +58,35 @@ impl Visit<'_> {
             self.guest.borrow_mut().add_header("allow", endpoint.allow());
             return Err(Fault::new(FaultKind::Method, message));
         }
+        let credential = credential.filter(|_| config.client_auth == ClientAuth::ClientKey);
         match endpoint {
-            Endpoint::Generate { protocol, model, stream } => {
+            Endpoint::Generate { protocol, task, model, stream } => {
                 let envelope = Envelope {
-                    protocol: *protocol,
+                    task: *task,
                     model: model.clone(),
                     stream: *stream,
-                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    credential,
                     ..self.envelope(*protocol)?
                 };
-                self.generate(envelope, body)
+                self.generate(envelope, self.body(body)?)
             }
-            Endpoint::Compact(protocol) => {
-                let envelope = Envelope {
-                    task: Task::Compact,
-                    stream: Some(false),
-                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
-                    ..self.envelope(*protocol)?
-                };
-                self.generate(envelope, body)
+            Endpoint::Any => {
+                let (envelope, body) = self.any(self.body(body)?)?;
+                self.generate(Envelope { credential, ..envelope }, body)
             }
             Endpoint::Count { protocol, model } => {
                 let envelope = Envelope {
                     model: model.clone(),
                     stream: Some(false),
-                    credential: credential.filter(|_| config.client_auth == ClientAuth::ClientKey),
+                    credential,
                     ..self.envelope(*protocol)?
                 };
-                gateway::count::answer(self.live, &self.inbound(envelope, body)?, self.client());
+                let inbound = Inbound::read(envelope, self.id.clone(), self.body(body)?)?;
+                gateway::count::answer(self.live, &inbound, self.client());
                 Ok(())
             }
+            Endpoint::Stored { protocol, .. } => self.fetch_stored(*protocol, credential, body),
+            Endpoint::Passed(_) => self.pass_on(endpoint, body),
             Endpoint::Models { protocol, id } => {
                 self.json(200, &models::answer(config, self.head, *protocol, id.as_deref())?);
                 Ok(())
@@ -137,7 +138,9 @@ impl Visit<'_> {
             Endpoint::Generate { .. }
             | Endpoint::Count { .. }
             | Endpoint::Models { .. }
-            | Endpoint::Compact(_)
+            | Endpoint::Any
+            | Endpoint::Stored { .. }
+            | Endpoint::Passed(_)
             | Endpoint::Status
             | Endpoint::Metrics
             | Endpoint::Dashboard
@@ -201,18 +204,37 @@ impl Visit<'_> {
         Ok(wishes)
     }
 
-    fn inbound(&self, envelope: Envelope, body: &mut BodyReader<'_>) -> Result<Inbound, Fault> {
+    /// The whole body.
+    pub(super) fn body(&self, body: &mut BodyReader<'_>) -> Result<Vec<u8>, Fault> {
         let limit = self.live.config().limits.request_body;
-        let body = body.read_all(limit).map_err(|error| body_fault(&error, limit))?;
-        Inbound::read(envelope, self.id.clone(), body)
+        body.read_all(limit).map_err(|error| body_fault(&error, limit))
     }
 
-    fn client(&self) -> Rc<RefCell<dyn Client>> {
+    /// A request whose path belongs to no protocol (SPEC 3.1), and its body. Where a protocol has model
+    /// and stream in its path, they are taken out of the body.
+    fn any(&self, body: Vec<u8>) -> Result<(Envelope, Vec<u8>), Fault> {
+        let has_header = |name: &str| self.head.headers.first(name).is_some();
+        let read = std::str::from_utf8(&body).ok().and_then(|text| Some((text, Members::read(text).ok()?)));
+        // What is no JSON is refused as any such body is.
+        let Some((text, members)) = read else { return Ok((self.envelope(Protocol::OpenaiChat)?, body)) };
+        let protocol = tap::spoken(text, &members, has_header);
+        let envelope = self.envelope(protocol)?;
+        if protocol.codec().model_field().is_some() {
+            return Ok((envelope, body));
+        }
+        let stream = Some(members.get(text, "stream") == Some("true"));
+        let envelope = Envelope { model: members.string(text, "model"), stream, ..envelope };
+        let edits = ["model", "stream"].map(Edit::remove_dotted);
+        let text = splice::apply_known(text, &members, &edits).map(String::into_bytes);
+        Ok((envelope, text.unwrap_or(body)))
+    }
+
+    pub(super) fn client(&self) -> Rc<RefCell<dyn Client>> {
         Rc::clone(&self.guest) as Rc<RefCell<dyn Client>>
     }
 
-    fn generate(&self, envelope: Envelope, body: &mut BodyReader<'_>) -> Result<(), Fault> {
-        let inbound = self.inbound(envelope, body)?;
+    fn generate(&self, envelope: Envelope, body: Vec<u8>) -> Result<(), Fault> {
+        let inbound = Inbound::read(envelope, self.id.clone(), body)?;
         if self.site.draining.load(Ordering::Relaxed) {
             return Err(busy("llmgate is stopping."));
         }
@@ -269,7 +291,7 @@ impl Visit<'_> {
             .with_status(426)
     }
 
-    fn unknown(&self) -> Fault {
+    pub(super) fn unknown(&self) -> Fault {
         let message = format!("{} is not served here. Supported: {}.", self.head.path, endpoint::SUPPORTED);
         Fault::new(FaultKind::Endpoint, message)
     }

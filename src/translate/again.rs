@@ -8,7 +8,7 @@ use crate::base::splice::{self, Edit};
 use crate::protocol::dialect::Dialect;
 use crate::protocol::tap::{Ask, Facts, Kind};
 use crate::protocol::wire::{AnswerContext, TargetContext};
-use crate::protocol::{Codec, Protocol};
+use crate::protocol::{Codec, Protocol, Task};
 use crate::translate::cross::{self, Crossing};
 use crate::translate::framing::Framing;
 use crate::translate::gather::Gather;
@@ -34,8 +34,8 @@ pub struct Recipe {
     pub translated: bool,
     /// Was a stream asked for?
     pub stream: bool,
-    /// Was a summary in place of the conversation asked for (`/responses/compact`)?
-    pub compact: bool,
+    /// What was asked for?
+    pub task: Task,
     /// Did the client want its stream as an array?
     pub array: bool,
     /// What the target's server wants, when it was translated.
@@ -80,7 +80,7 @@ impl Recipe {
             asked: word("asked"),
             translated: is("translated"),
             stream: is("stream"),
-            compact: is("compact"),
+            task: Task::named(&word("task")),
             array: is("array"),
             dialect: members.get(text, "dialect").and_then(Dialect::read),
             session: members.string(text, "session"),
@@ -196,7 +196,7 @@ impl Recipe {
         let (members, ask) = look(codec, asked.text)?;
         let body = codec.counted(asked.text, &members);
         let wire = codec.wire();
-        let decoded = if self.compact { wire.decode_compaction(body) } else { wire.decode_request(body) };
+        let decoded = wire.decode_task(self.task, body);
         let (mut request, _) = decoded.map_err(|error| format!("in the request, {error}"))?;
         request.stream = self.stream;
         let dialect = self.dialect.clone().unwrap_or_default();
@@ -269,7 +269,7 @@ mod tests {
             asked: "ä".to_owned(),
             translated: true,
             stream: true,
-            compact: true,
+            task: Task::Compact,
             array: true,
             dialect: Some(Dialect::default()),
             session: Some("s".to_owned()),

@@ -24,7 +24,7 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use crate::base::secret::Secret;
 use crate::config::DEMO_URL;
-use crate::protocol::Codec;
+use crate::protocol::{Codec, Task};
 use crate::upstream::lanes::{Lane, Lanes};
 
 pub use demo::STEADY as DEMO_MODEL;
@@ -52,11 +52,13 @@ pub type Header<'a> = (Cow<'a, str>, Cow<'a, str>);
 /// A call about to be made.
 #[derive(Clone)]
 pub struct Call<'a> {
+    /// The method.
+    pub method: &'a str,
     /// The whole URL.
     pub url: &'a str,
     /// The headers; the credential is among them.
     pub headers: &'a [Header<'a>],
-    /// The body of a POST.
+    /// The body; where a method needs none, an empty one is none.
     pub body: &'a [u8],
     /// How long to wait for what.
     pub patience: Patience,
@@ -73,8 +75,8 @@ pub struct Speech<'a> {
     pub model: &'a str,
     /// Is a stream asked for?
     pub stream: bool,
-    /// Is a summary in place of the conversation asked for?
-    pub compact: bool,
+    /// What is asked for?
+    pub task: Task,
 }
 
 /// How long to wait for what.
@@ -177,14 +179,15 @@ fn played(call: &Call<'_>, watch: watch::Guard) -> Incoming {
 }
 
 fn attempt(agent: &ureq::Agent, call: &Call<'_>) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-    let mut request = Request::post(call.url).body(call.body)?;
+    let mut request = Request::builder().method(call.method).uri(call.url).body(call.body)?;
     let headers = request.headers_mut();
     headers.reserve(call.headers.len());
     for (name, value) in call.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(ureq::http::Error::from)?;
         headers.append(name, HeaderValue::from_str(value).map_err(ureq::http::Error::from)?);
     }
-    agent.run(request)
+    let has_body = !call.body.is_empty() || matches!(call.method, "POST" | "PUT" | "PATCH");
+    if has_body { agent.run(request) } else { agent.run(request.map(|_| ())) }
 }
 
 impl Incoming {

@@ -266,9 +266,6 @@ fn what_is_written_and_has_no_effect_is_told() {
     };
     let buckets = "client_auth: {buckets: [{name: m, requests: 5, window: 1m}]}\n";
     assert!(warnings(&format!("{MINIMAL}{buckets}")).contains("client_auth.buckets"));
-    let provider =
-        "version: 1\nproviders: {a: {protocol: gemini, base_url: \"http://[::1]:9\", passthrough: true}}";
-    assert!(warnings(provider).contains("providers.a.passthrough"));
     assert_eq!(warnings(MINIMAL), "");
 }
 

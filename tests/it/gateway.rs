@@ -1,13 +1,16 @@
 //! The gateway from outside: a client on one side, a fake provider on the other.
 
 mod access;
+mod any;
 mod budget;
 mod classes;
 mod compact;
+mod completions;
 mod convert;
 mod count;
 mod demo;
 mod eligible;
+mod errands;
 mod explain;
 mod failover;
 mod faults;

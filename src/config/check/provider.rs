@@ -6,7 +6,7 @@ use crate::base::id::ProviderName;
 use crate::base::secret::Secret;
 use crate::config::errors::{Errors, Spot};
 use crate::config::expand::is_variable;
-use crate::config::read::{At, Entries, Entry, Field, Read, join, one_of};
+use crate::config::read::{At, Entries, Entry, Field, Read, one_of};
 use crate::config::scalar::Key;
 use crate::config::url::{self, Flaw, Url};
 use crate::config::vendors;
@@ -61,10 +61,6 @@ fn provider(
     let models = model::models(written.models.or_empty(), errors);
     let buckets = bucket::buckets(written.buckets.or_empty(), errors);
     let passthrough = written.passthrough.or(false);
-    if passthrough {
-        let path = join(&spot.path, "passthrough");
-        errors.warn(&format!("{path} has no effect in this version: unknown paths are 404"));
-    }
     Some(Provider {
         name: name?,
         protocols: protocols.or_else(|| unexpanded.then(|| vec![Protocol::OpenaiChat]))?,

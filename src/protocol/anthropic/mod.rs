@@ -35,7 +35,7 @@ use crate::protocol::media::checked;
 
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
-use crate::protocol::{Action, Codec, Stage};
+use crate::protocol::{Action, Codec, Stage, Task};
 
 /// This protocol's codec.
 pub const CODEC: Anthropic = Anthropic;
@@ -55,7 +55,7 @@ impl Codec for Anthropic {
 
     fn action(&self, below_prefix: &str) -> Option<Action> {
         match below_prefix {
-            "/messages" => Some(Action::Generate { model: None, stream: None }),
+            "/messages" => Some(Action::Generate { task: Task::Answer, model: None, stream: None }),
             "/messages/count_tokens" => Some(Action::Count { model: None }),
             _ => None,
         }

@@ -29,7 +29,7 @@ use crate::protocol::foreign::{self, Cleared};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen, has_number};
 use crate::protocol::wire::Wire;
-use crate::protocol::{Action, Codec, Stage, percent_decoded, percent_encoded};
+use crate::protocol::{Action, Codec, Stage, Task, percent_decoded, percent_encoded};
 
 /// This protocol's codec.
 pub const CODEC: Gemini = Gemini;
@@ -52,8 +52,10 @@ impl Codec for Gemini {
         let (model, verb) = below_prefix.strip_prefix("/models/")?.rsplit_once(':')?;
         let model = Some(percent_decoded(model).into_owned()).filter(|model| !model.is_empty());
         match verb {
-            "generateContent" => Some(Action::Generate { model, stream: Some(false) }),
-            "streamGenerateContent" => Some(Action::Generate { model, stream: Some(true) }),
+            "generateContent" => Some(Action::Generate { task: Task::Answer, model, stream: Some(false) }),
+            "streamGenerateContent" => {
+                Some(Action::Generate { task: Task::Answer, model, stream: Some(true) })
+            }
             "countTokens" => Some(Action::Count { model }),
             _ => None,
         }

@@ -17,7 +17,7 @@ use crate::protocol::fault::Fault;
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::Wire;
-use crate::protocol::{Action, Codec, Stage, openai};
+use crate::protocol::{Action, Codec, Stage, Task, openai};
 
 /// This protocol's codec.
 pub const CODEC: OpenaiChat = OpenaiChat;
@@ -36,7 +36,12 @@ impl Codec for OpenaiChat {
     }
 
     fn action(&self, below_prefix: &str) -> Option<Action> {
-        (below_prefix == "/chat/completions").then_some(Action::Generate { model: None, stream: None })
+        let task = match below_prefix {
+            "/chat/completions" => Task::Answer,
+            "/completions" => Task::Complete,
+            _ => return None,
+        };
+        Some(Action::Generate { task, model: None, stream: None })
     }
 
     fn error_body(&self, fault: &Fault, _request_id: &str) -> String {
@@ -65,6 +70,10 @@ impl Codec for OpenaiChat {
 
     fn upstream_path(&self, _model: &str, _stream: bool) -> String {
         "/chat/completions".to_owned()
+    }
+
+    fn task_path(&self, task: Task) -> Option<&'static str> {
+        (task == Task::Complete).then_some("/completions")
     }
 
     fn limit_fields(&self) -> &'static [&'static str] {

@@ -43,6 +43,22 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     Ok((request, losses))
 }
 
+/// Reads a request for a text that goes on, as far as its size is asked for: no other protocol gets it.
+/// <https://platform.openai.com/docs/api-reference/completions/create>
+pub(super) fn decode_completion(text: &str) -> Result<(Request, Losses), WireError> {
+    let mut fields = Fields::parse(text)?;
+    let prompts = match fields.take("prompt") {
+        Some(Tree::List(prompts)) => prompts,
+        Some(prompt) => vec![prompt],
+        None => Vec::new(),
+    };
+    // Prompts may be tokens, as numbers.
+    let texts = prompts.iter().filter_map(Tree::as_text);
+    let blocks = texts.map(|text| Block::Text(text.to_owned())).collect();
+    let turns = vec![Turn { role: Role::User, blocks }];
+    Ok((Request { turns, limit: limit(&mut fields)?, ..Request::default() }, Losses::default()))
+}
+
 /// What would mean something else if it were left out.
 fn refusals(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(), WireError> {
     if fields.count("n")?.is_some_and(|n| n > 1) {

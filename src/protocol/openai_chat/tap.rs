@@ -109,6 +109,9 @@ struct Choice<'a> {
     delta: Option<&'a RawValue>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
+    /// Of the older `/completions`.
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
     finish_reason: Option<String>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
@@ -143,7 +146,8 @@ impl Choice<'_> {
             return Kind::End;
         }
         let spoken = [self.delta, self.message].into_iter().flatten().any(|part| says_something(part.get()));
-        if spoken { Kind::Content } else { Kind::Opening }
+        let goes_on = self.text.is_some_and(|text| !matches!(text.get(), "null" | "\"\""));
+        if spoken || goes_on { Kind::Content } else { Kind::Opening }
     }
 }
 

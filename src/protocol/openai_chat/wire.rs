@@ -3,6 +3,7 @@
 use crate::ir::loss::Losses;
 use crate::ir::request::Request;
 use crate::ir::response::Response;
+use crate::protocol::Task;
 use crate::protocol::media;
 use crate::protocol::openai_chat::stream_decode::Decoder;
 use crate::protocol::openai_chat::stream_encode::Encoder;
@@ -12,6 +13,13 @@ use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetC
 impl Wire for OpenaiChat {
     fn decode_request(&self, text: &str) -> Result<(Request, Losses), WireError> {
         request_decode::decode(text).map(media::checked)
+    }
+
+    fn decode_task(&self, task: Task, text: &str) -> Result<(Request, Losses), WireError> {
+        match task {
+            Task::Complete => request_decode::decode_completion(text),
+            Task::Answer | Task::Compact => self.decode_request(text),
+        }
     }
 
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses) {

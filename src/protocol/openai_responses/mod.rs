@@ -27,7 +27,7 @@ use crate::protocol::foreign::{self, Cleared, Fate};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::Wire;
-use crate::protocol::{Action, Codec, Stage, openai};
+use crate::protocol::{Action, Codec, Stage, Task, openai};
 
 /// How state of this protocol is known.
 const ORIGIN: &str = "openai-responses";
@@ -52,10 +52,12 @@ impl Codec for OpenaiResponses {
 
     fn action(&self, below_prefix: &str) -> Option<Action> {
         match below_prefix {
-            "/responses" => Some(Action::Generate { model: None, stream: None }),
+            "/responses" => Some(Action::Generate { task: Task::Answer, model: None, stream: None }),
             "/responses/input_tokens" => Some(Action::Count { model: None }),
-            "/responses/compact" => Some(Action::Compact),
-            _ => None,
+            "/responses/compact" => {
+                Some(Action::Generate { task: Task::Compact, model: None, stream: Some(false) })
+            }
+            _ => stored(below_prefix).map(|allow| Action::Stored { allow }),
         }
     }
 
@@ -106,8 +108,8 @@ impl Codec for OpenaiResponses {
         "/responses".to_owned()
     }
 
-    fn compact_path(&self) -> Option<&'static str> {
-        Some("/responses/compact")
+    fn task_path(&self, task: Task) -> Option<&'static str> {
+        (task == Task::Compact).then_some("/responses/compact")
     }
 
     fn count_path(&self, _model: &str) -> Option<String> {
@@ -167,6 +169,24 @@ impl Codec for OpenaiResponses {
 
     fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
         tap::frame(event, text, facts)
+    }
+}
+
+/// What may be done with what OpenAI keeps: answers and conversations.
+/// <https://platform.openai.com/docs/api-reference/responses>,
+/// <https://platform.openai.com/docs/api-reference/conversations>
+fn stored(path: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    if parts.iter().any(|part| part.is_empty()) {
+        return None;
+    }
+    match parts.as_slice() {
+        ["responses", _] | ["conversations", _, "items", _] => Some("GET, DELETE"),
+        ["responses", _, "cancel"] | ["conversations"] => Some("POST"),
+        ["responses", _, "input_items"] => Some("GET"),
+        ["conversations", _] => Some("GET, POST, DELETE"),
+        ["conversations", _, "items"] => Some("GET, POST"),
+        _ => None,
     }
 }
 

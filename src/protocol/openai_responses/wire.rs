@@ -4,6 +4,7 @@ use crate::ir::loss::Losses;
 use crate::ir::names::NameRule;
 use crate::ir::request::Request;
 use crate::ir::response::Response;
+use crate::protocol::Task;
 use crate::protocol::media;
 use crate::protocol::openai_responses::compaction::{self, Summarizer};
 use crate::protocol::openai_responses::stream_decode::Decoder;
@@ -16,8 +17,11 @@ impl Wire for OpenaiResponses {
         request_decode::decode(text).map(media::checked)
     }
 
-    fn decode_compaction(&self, text: &str) -> Result<(Request, Losses), WireError> {
-        request_decode::decode_compaction(text).map(media::checked)
+    fn decode_task(&self, task: Task, text: &str) -> Result<(Request, Losses), WireError> {
+        match task {
+            Task::Compact => request_decode::decode_compaction(text).map(media::checked),
+            Task::Answer | Task::Complete => self.decode_request(text),
+        }
     }
 
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses) {

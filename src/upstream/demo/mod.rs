@@ -15,9 +15,9 @@ use crate::base::id::RequestId;
 use crate::ir::collect::Collector;
 use crate::ir::request::Request;
 use crate::ir::stream::StreamEvent;
-use crate::protocol::Codec;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::wire::AnswerContext;
+use crate::protocol::{Codec, Task};
 use crate::upstream::Speech;
 use crate::upstream::watch;
 use script::{Script, Telling};
@@ -57,7 +57,10 @@ pub(super) fn play(speech: &Speech<'_>, body: &[u8]) -> Answer {
 fn answer(speech: &Speech<'_>, body: &[u8]) -> Result<Answer, Fault> {
     let text = String::from_utf8_lossy(body);
     let wire = speech.codec.wire();
-    let read = if speech.compact { wire.decode_compaction(&text) } else { wire.decode_request(&text) };
+    if speech.task == Task::Complete {
+        return Err(Fault::new(FaultKind::BadRequest, "the demo's models chat; they complete no text"));
+    }
+    let read = wire.decode_task(speech.task, &text);
     let (request, _) =
         read.map_err(|error| Fault::new(FaultKind::BadRequest, format!("In the body, {error}.")))?;
     match speech.model {
@@ -208,7 +211,7 @@ mod tests {
     }
 
     fn plays(protocol: Protocol, stream: bool, words: &str) -> (Answer, String) {
-        let speech = Speech { codec: protocol.codec(), model: STEADY, stream, compact: false };
+        let speech = Speech { codec: protocol.codec(), model: STEADY, stream, task: Task::Answer };
         let mut answer = play(&speech, asks(protocol, words).as_bytes());
         let told: Vec<u8> = answer.body.parts.drain(..).flat_map(|(_, part)| part).collect();
         (answer, String::from_utf8(told).unwrap())
@@ -235,8 +238,12 @@ mod tests {
             assert_eq!((answer.status, answer.content_type), (429, "application/json"));
             assert!(told.contains("\"error\""), "{told}");
         }
-        let speech =
-            Speech { codec: Protocol::Anthropic.codec(), model: OVERLOADED, stream: false, compact: false };
+        let speech = Speech {
+            codec: Protocol::Anthropic.codec(),
+            model: OVERLOADED,
+            stream: false,
+            task: Task::Answer,
+        };
         assert_eq!(play(&speech, asks(Protocol::Anthropic, "x").as_bytes()).status, 529);
         assert_eq!(play(&speech, b"{}").status, 400);
     }

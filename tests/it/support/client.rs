@@ -118,6 +118,13 @@ impl Client {
         self.reader.read_to_end(&mut rest).is_ok() && rest.is_empty()
     }
 
+    /// Every byte that comes before the server closes the connection, chunks as they are.
+    pub(crate) fn until_closed(&mut self) -> String {
+        let mut rest = Vec::new();
+        self.reader.read_to_end(&mut rest).unwrap();
+        String::from_utf8(rest).unwrap()
+    }
+
     /// Closes the sending side alone.
     pub(crate) fn half_close(&self) {
         self.reader.get_ref().shutdown(Shutdown::Write).unwrap();
