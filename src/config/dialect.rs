@@ -2,7 +2,7 @@
 //! model.
 
 use crate::base::id::ModelName;
-use crate::config::{CacheMarks, Modality, ModelSpec, Provider, vendors};
+use crate::config::{CacheMarks, Modality, ModelSpec, Provider, ToolAbility, vendors};
 use crate::protocol::Protocol;
 use crate::protocol::dialect::{Dialect, Refuses};
 
@@ -23,9 +23,15 @@ impl Provider {
             is_openai: host == "api.openai.com",
             nine_character_ids: host == "api.mistral.ai",
             refuses: refuses(spec),
+            search: spec.is_some_and(searches),
             cache_marks: spec.is_none_or(|spec| spec.cache == CacheMarks::Auto),
         }
     }
+}
+
+/// Is it said of a model that it searches the web?
+fn searches(spec: &ModelSpec) -> bool {
+    matches!(spec.tools, ToolAbility::Some { search: Some(true), .. })
 }
 
 /// What is not in a list of known inputs is refused; without a list nothing is.

@@ -15,4 +15,5 @@ pub mod needs;
 pub mod request;
 pub mod response;
 pub mod schema;
+pub mod search;
 pub mod stream;

@@ -33,7 +33,7 @@ impl Needs {
             tools,
             parallel_tools: tools && !request.one_call,
             reasoning: !matches!(request.effort, Effort::Unset | Effort::Off),
-            search: request.search,
+            search: request.search.is_some(),
             stream: request.stream,
             ..Self::default()
         };
@@ -80,6 +80,7 @@ impl Needs {
 mod tests {
     use super::*;
     use crate::ir::request::{Role, Tool, ToolForm, ToolResult, Turn};
+    use crate::ir::search::Search;
 
     #[test]
     fn needs_are_read_from_every_turn() {
@@ -107,7 +108,7 @@ mod tests {
         let form = ToolForm::FreeForm { grammar: None };
         request.tools.push(Tool { name: "f".into(), description: None, form, identity: None });
         assert_eq!(names(&request), "tools parallel_tools vision image_url pdf stream");
-        request.search = true;
+        request.search = Some(Search::default());
         assert_eq!(names(&request), "tools parallel_tools vision image_url pdf search stream");
         request.one_call = true;
         assert!(!Needs::of(&request).parallel_tools);

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use crate::ir::carrier::State;
 use crate::ir::schema::Schema;
+use crate::ir::search::Search;
 
 /// A request for one answer. What the neutral model has no word for was noted as a loss where the
 /// wire was read.
@@ -19,8 +20,8 @@ pub struct Request {
     pub turns: Vec<Turn>,
     /// The tools that may be called.
     pub tools: Vec<Tool>,
-    /// Is the vendor's own web search offered, too? It goes to no other vendor.
-    pub search: bool,
+    /// The vendor's own web search, if it is offered, too.
+    pub search: Option<Search>,
     /// Which of them.
     pub choice: Option<ToolChoice>,
     /// At most one call in an answer?

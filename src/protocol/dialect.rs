@@ -27,6 +27,8 @@ pub struct Dialect {
     pub refuses: Refuses,
     /// Are cache marks made for it (Anthropic)?
     pub cache_marks: bool,
+    /// Is it known to search the web?
+    pub search: bool,
 }
 
 /// What a model is known not to take.
@@ -74,6 +76,7 @@ impl Dialect {
                 pdf: refuses("pdf"),
             },
             cache_marks: is("cache_marks"),
+            search: is("search"),
         })
     }
 }
@@ -90,6 +93,7 @@ impl Default for Dialect {
             nine_character_ids: false,
             refuses: Refuses::default(),
             cache_marks: true,
+            search: false,
         }
     }
 }
@@ -177,7 +181,14 @@ mod tests {
             }
         }
         let refuses = Refuses { images: true, image_urls: false, pdf: true };
-        let other = Dialect { max_output: Some(7), is_openai: true, refuses, cache_marks: false, ..dialect };
+        let other = Dialect {
+            max_output: Some(7),
+            is_openai: true,
+            refuses,
+            cache_marks: false,
+            search: true,
+            ..dialect
+        };
         let other = Dialect { nine_character_ids: true, ..other };
         assert_eq!(Dialect::read(&serde_json::to_string(&other).unwrap()), Some(other));
     }

@@ -53,10 +53,20 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Its own path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The path of a member.
     #[inline(never)]
     pub(super) fn at(&self, name: &'static str) -> Path {
         self.path.at(name)
+    }
+
+    /// Looks at a member.
+    pub(super) fn peek(&self, name: &str) -> Option<&Tree<'a>> {
+        self.members.iter().find_map(|(known, value)| (known == name).then_some(value))
     }
 
     /// Takes a member; null counts as missing.

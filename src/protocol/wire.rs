@@ -39,6 +39,11 @@ pub trait Wire: Sync {
     /// body says so.
     fn encode_request(&self, request: &Request, target: &TargetContext<'_>) -> (String, Losses);
 
+    /// Can this request ask a target of this protocol to search the web, if it has such a search?
+    fn can_search(&self, _request: &Request) -> bool {
+        false
+    }
+
     /// Do this protocol's clients send reasoning back? Those that do not get its words as state.
     fn keeps_reasoning(&self) -> bool {
         true

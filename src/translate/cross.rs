@@ -42,6 +42,16 @@ pub fn refusal(losses: &Losses, strict: bool) -> Option<&Loss> {
 /// The body for a target, what was lost on the way, and the tool names as the target sees them.
 pub fn outgoing(request: &Request, wire: &dyn Wire, target: &TargetContext<'_>) -> (String, Losses, NameMap) {
     let (body, mut losses) = wire.encode_request(request, target);
+    if let Some(search) = &request.search
+        && !(target.dialect.search && wire.can_search(request))
+    {
+        let why = "web search runs at its own vendor, and this target is not known to have one";
+        if search.alone {
+            losses.refuse(search.path.as_str(), why);
+        } else {
+            losses.degrade(search.path.as_str(), why);
+        }
+    }
     let rule = wire.name_rule();
     let names = || request.tools.iter().map(|tool| tool.name.as_str());
     for name in names().filter(|name| !rule.fits(name)) {

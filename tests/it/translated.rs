@@ -6,3 +6,4 @@ mod loops;
 mod losses;
 mod pairs;
 mod round;
+mod search;

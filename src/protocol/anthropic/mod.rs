@@ -187,6 +187,10 @@ impl Wire for Anthropic {
         request_encode::encode(request, target)
     }
 
+    fn can_search(&self, request: &Request) -> bool {
+        request_encode::can_search(request)
+    }
+
     fn name_rule(&self) -> NameRule {
         request_encode::NAMES
     }

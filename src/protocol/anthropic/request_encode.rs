@@ -36,7 +36,11 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         .filter(|text| !text.trim().is_empty())
         .map(|text| wire::Block::text(text.as_str()))
         .collect();
+    let search = request.search.as_ref().filter(|_| dialect.search && can_search(request));
     let (mut tools, tool_choice) = tools(request, &mut losses);
+    // Without functions it would be `none`, for the calls of earlier turns, and forbid the search.
+    let is_alone = search.is_some() && request.tools.is_empty();
+    let tool_choice = if is_alone { choice(request, &mut losses) } else { tool_choice };
     if dialect.cache_marks {
         mark(&mut system, &mut messages, &mut tools);
     }
@@ -51,6 +55,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         system,
         messages,
         tools,
+        search,
         tool_choice,
         sampling: sampling(request, plan.is_on(), &mut losses),
         thinking: plan.thinking,
@@ -58,6 +63,11 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         stream: request.stream,
     };
     (pen::long(request.length(), &body), losses)
+}
+
+/// A function of the search's name leaves no room for it.
+pub(super) fn can_search(request: &Request) -> bool {
+    request.tools.iter().all(|tool| tool.name != wire::SEARCH)
 }
 
 /// The tools and the choice among them. A history with calls needs tools, so a request without any

@@ -86,20 +86,19 @@ fn encode(request: &Request) -> (Value, Vec<String>) {
 fn a_request_comes_back_as_it_was_meant() {
     for (name, text) in fixtures("requests") {
         let (request, losses) = CODEC.decode_request(&text).unwrap();
-        // One of them names a file that is stored at its provider, one asks for a web search alone.
+        // One of them names a file that is stored at its provider.
         if let Some(loss) = losses.first_of(Severity::Refuse) {
-            let stored = loss.path.ends_with("source") && text.contains("file_id");
-            assert!(stored || text.contains("web_search"), "{name}: {losses:?}");
+            assert!(loss.path.ends_with("source") && text.contains("file_id"), "{name}: {losses:?}");
             continue;
         }
         let by_budget = matches!(request.effort, Effort::Budget(_));
         let reasoning = if by_budget { ReasoningStyle::Budget } else { ReasoningStyle::Effort };
-        let dialect = Dialect { reasoning, ..Dialect::default() };
+        let dialect = Dialect { reasoning, search: true, ..Dialect::default() };
         let target = TargetContext { model: "m", dialect: &dialect, session: None };
         let (encoded, _) = CODEC.encode_request(&request, &target);
         assert_eq!(CODEC.encode_request(&request, &target).0, encoded, "{name}: the bytes are stable");
         let (again, _) = CODEC.decode_request(&encoded).unwrap();
-        assert_eq!(again.system, request.system, "{name}");
+        assert_eq!((&again.system, &again.search), (&request.system, &request.search), "{name}");
         assert_eq!((again.choice, again.one_call), (request.choice, request.one_call), "{name}");
         assert_eq!(again.limit, request.limit, "{name}");
         // A tool turn that came without its thinking lets none follow.
@@ -161,12 +160,12 @@ fn what_cannot_be_meant_elsewhere_is_refused_or_lost() {
         let told: Vec<_> = losses.iter().map(|loss| (loss.path.as_str(), loss.severity)).collect();
         assert!(told.contains(&(path, severity)), "{change}: {told:?}");
     };
-    let search = json!({"type": "web_search_20250305", "name": "web_search"});
+    let code = json!({"type": "code_execution_20250825", "name": "code_execution"});
     let file = json!({"type": "document", "source": {"type": "file", "file_id": "f"}});
     let clear = json!({"edits": [{"type": "clear_tool_uses_20250919"}]});
     let keep = json!({"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]});
-    check(json!({"tools": [search]}), "tools", Severity::Refuse);
-    check(json!({"tools": [search, {"name": "f", "input_schema": {}}]}), "tools[0]", Severity::Degrade);
+    check(json!({"tools": [code]}), "tools", Severity::Refuse);
+    check(json!({"tools": [code, {"name": "f", "input_schema": {}}]}), "tools[0]", Severity::Degrade);
     check(json!({"container": "c"}), "container", Severity::Refuse);
     check(json!({"context_management": clear}), "context_management", Severity::Degrade);
     check(json!({"context_management": keep}), "context_management", Severity::Hint);

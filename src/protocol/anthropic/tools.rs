@@ -5,7 +5,10 @@ use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Request, Tool, ToolChoice, ToolForm};
 use crate::ir::schema::Schema;
+use crate::ir::search::Search;
+use crate::protocol::anthropic::wire::SEARCH;
 use crate::protocol::fields::Fields;
+use crate::protocol::search;
 use crate::protocol::wire::WireError;
 
 /// It keeps Claude Code's search for tools alive and is never to be called.
@@ -25,15 +28,19 @@ pub(super) fn decode(
         all: list.iter().any(|tool| kind(tool).is_some_and(|kind| kind.starts_with("tool_search_tool"))),
     };
     let is_server = |tool: &Tree<'_>| kind(tool).is_some_and(|kind| kind != "custom");
-    if !list.is_empty() && list.iter().all(is_server) {
+    let alone = !list.is_empty() && list.iter().all(is_server);
+    if alone && !list.iter().any(is_search) {
         losses.refuse("tools", "all of them run at their vendor");
     }
     // Behind the others, so that what was offered before stays the beginning of the list.
     let mut late = Vec::new();
     for (index, tool) in list.into_iter().enumerate() {
         let path = fields.at("tools").index(index);
+        if is_search(&tool) {
+            request.search = Some(search(Fields::of(tool, path)?, alone, losses)?);
+            continue;
+        }
         if is_server(&tool) {
-            request.search |= kind(&tool).is_some_and(|kind| kind.starts_with("web_search"));
             losses.degrade(path, "a tool that runs at its vendor");
             continue;
         }
@@ -56,6 +63,24 @@ struct Offered {
 
 fn kind<'t>(tool: &'t Tree<'_>) -> Option<&'t str> {
     tool.text("type")
+}
+
+fn is_search(tool: &Tree<'_>) -> bool {
+    kind(tool).is_some_and(|kind| kind.starts_with("web_search"))
+}
+
+/// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool>
+fn search(mut fields: Fields<'_>, alone: bool, losses: &mut Losses) -> Result<Search, WireError> {
+    // Other vendors search as often as they like.
+    ["type", "name", "max_uses"].iter().for_each(|name| fields.skip(name));
+    let search = Search {
+        path: fields.path().to_string(),
+        alone,
+        domains: search::domains(&mut fields, "allowed_domains")?,
+        place: search::place(&mut fields)?,
+    };
+    fields.lose_rest(losses);
+    Ok(search)
 }
 
 fn function(
@@ -116,6 +141,8 @@ fn take_choice(mut choice: Fields<'_>, request: &mut Request, losses: &mut Losse
             let name = choice.required_text("name")?;
             if request.tools.iter().any(|tool| tool.name == name) {
                 Some(ToolChoice::One(name))
+            } else if request.search.is_some() && name == SEARCH {
+                Some(ToolChoice::Auto)
             } else {
                 losses.degrade("tool_choice", "it names a tool that does not go along");
                 None

@@ -8,7 +8,12 @@ use serde_json::value::RawValue;
 
 use crate::base::pen::{self, Pen, Put, Raw};
 use crate::base::tree::Tree;
+use crate::ir::search::Search;
+use crate::protocol::search;
 use crate::protocol::unwrap::{INPUT, RAW};
+
+/// The name that the search must have.
+pub(super) const SEARCH: &str = "web_search";
 
 /// A request.
 #[derive(Debug)]
@@ -18,6 +23,7 @@ pub(super) struct Request<'a> {
     pub(super) system: Vec<Block<'a>>,
     pub(super) messages: Vec<Message<'a>>,
     pub(super) tools: Vec<Tool<'a>>,
+    pub(super) search: Option<&'a Search>,
     pub(super) tool_choice: Option<ToolChoice>,
     pub(super) sampling: Sampling<'a>,
     pub(super) thinking: Option<Thinking>,
@@ -32,7 +38,12 @@ impl Put for Request<'_> {
             pen.put("max_tokens", &self.max_tokens);
             pen.put_all("system", &self.system);
             pen.put("messages", &self.messages);
-            pen.put_all("tools", &self.tools);
+            if !self.tools.is_empty() || self.search.is_some() {
+                pen.list_at("tools", |pen| {
+                    self.tools.iter().for_each(|tool| pen.add(tool));
+                    self.search.iter().for_each(|search| pen.add_object(|pen| declare_search(search, pen)));
+                });
+            }
             pen.put_some("tool_choice", self.tool_choice.as_ref());
             let sampling = &self.sampling;
             pen.put_some("temperature", sampling.temperature.as_ref());
@@ -211,6 +222,13 @@ impl Put for Tool<'_> {
             pen.put_some("cache_control", self.cache_control);
         });
     }
+}
+
+fn declare_search(search: &Search, pen: &mut Pen<'_>) {
+    pen.put("type", "web_search_20250305");
+    pen.put("name", SEARCH);
+    pen.put_all("allowed_domains", &search.domains);
+    search::put_place(search, pen);
 }
 
 /// Which tools may or must be called.

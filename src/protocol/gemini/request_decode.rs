@@ -4,6 +4,7 @@ use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Format, Request, Sampling, Tool, ToolChoice, ToolForm};
 use crate::ir::schema::Schema;
+use crate::ir::search::Search;
 use crate::protocol::fields::{Fields, parsed};
 use crate::protocol::gemini::{schema, spelling, thinking, turns_decode};
 use crate::protocol::path::Path;
@@ -97,21 +98,27 @@ fn format(config: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Format>
     })
 }
 
-/// The functions, and whether Google's search is among the other tools.
-fn tools(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(Vec<Tool>, bool), WireError> {
+/// The functions, and Google's search.
+fn tools(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(Vec<Tool>, Option<Search>), WireError> {
     let mut tools = Vec::new();
-    let mut search = false;
+    let mut search = None;
     let mut foreign = Vec::new();
     for mut tool in spelling::objects(fields, "tools")? {
         for declaration in spelling::objects(&mut tool, "functionDeclarations")? {
             tools.push(function(declaration, losses)?);
         }
-        search |= tool.has("googleSearch") || tool.has("googleSearchRetrieval");
+        for name in ["googleSearch", "googleSearchRetrieval"] {
+            let Some(own) = spelling::object(&mut tool, name)? else { continue };
+            search = Some(Search { path: own.path().to_string(), ..Search::default() });
+            own.lose_rest(losses);
+        }
         // Every other member is a tool that runs at Google, with its settings.
         foreign.push(tool);
     }
+    let alone = tools.is_empty();
+    search.iter_mut().for_each(|search| search.alone = alone);
     for tool in foreign {
-        server_tools(tool, tools.is_empty(), losses);
+        server_tools(tool, alone && search.is_none(), losses);
     }
     Ok((tools, search))
 }
@@ -196,11 +203,13 @@ mod tests {
         check(json!({"labels": {"a": "b"}}), Some(("labels", Severity::Hint)));
         check(json!({"safetySettings": [{}]}), Some(("safetySettings", Severity::Degrade)));
         check(json!({"safetySettings": []}), Some(("safetySettings", Severity::Hint)));
-        check(json!({"tools": [{"googleSearch": {}}]}), Some(("tools[0].googleSearch", Severity::Refuse)));
+        check(json!({"tools": [{"codeExecution": {}}]}), Some(("tools[0].codeExecution", Severity::Refuse)));
         check(
-            json!({"tools": [{"google_search": {}}, function]}),
-            Some(("tools[0].googleSearch", Severity::Degrade)),
+            json!({"tools": [{"code_execution": {}}, function]}),
+            Some(("tools[0].codeExecution", Severity::Degrade)),
         );
+        // Another vendor may have a search of its own.
+        check(json!({"tools": [{"google_search": {}}]}), None);
         check(
             json!({"generationConfig": {"candidateCount": 2}}),
             Some(("generationConfig.candidateCount", Severity::Refuse)),

@@ -23,6 +23,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let mut losses = Losses::default();
     let contents = turns_encode::contents(request, target, &mut losses);
     let has_tools = !request.tools.is_empty();
+    let searches = request.search.is_some() && target.dialect.search && !has_tools;
     let texts = request.system.iter().filter(|text| !text.is_empty());
     let instructions: Vec<Words<'_>> = texts.map(|text| Words(text)).collect();
     let config = config(request, target, &mut losses);
@@ -31,6 +32,9 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
             pen.object_at("systemInstruction", |pen| pen.put("parts", &instructions));
         }
         pen.put("contents", &contents);
+        if searches {
+            pen.raw(br#","tools":[{"googleSearch":{}}]"#);
+        }
         if has_tools {
             pen.raw(br#","tools":[{"#);
             pen.put("functionDeclarations", &request.tools.iter().map(Declared).collect::<Vec<_>>());
@@ -39,6 +43,9 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         }
         pen.put_some("generationConfig", Some(Raw(config.as_bytes())).filter(|config| config.0 != b"{}"));
     });
+    if searches && request.search.as_ref().is_some_and(|search| !search.domains.is_empty()) {
+        losses.degrade("allowed_domains", "Google searches everywhere");
+    }
     if has_tools && request.one_call {
         losses.degrade("parallel_tool_calls", "Gemini cannot be asked for one call at a time");
     }

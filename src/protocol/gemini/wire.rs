@@ -23,6 +23,11 @@ impl Wire for Gemini {
         false
     }
 
+    /// Gemini before 3 refuses its search beside functions.
+    fn can_search(&self, request: &Request) -> bool {
+        request.tools.is_empty()
+    }
+
     fn name_rule(&self) -> NameRule {
         request_encode::NAMES
     }

@@ -7,10 +7,12 @@ use crate::ir::request::{
     Source, Tool, ToolChoice, ToolForm, ToolIdentity, ToolResult, Turn,
 };
 use crate::ir::schema::Schema;
+use crate::ir::search::Search;
 use crate::protocol::fields::{Fields, Objects, data_url};
 use crate::protocol::openai;
 use crate::protocol::openai_chat::said;
 use crate::protocol::path::Path;
+use crate::protocol::search;
 use crate::protocol::wire::WireError;
 
 /// Reads a request.
@@ -18,9 +20,8 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     let mut fields = Fields::parse(text)?;
     let mut losses = Losses::default();
     fields.skip("model");
-    let search = fields.has("web_search_options");
     let mut request = Request {
-        search,
+        search: search(&mut fields)?,
         stream: fields.flag("stream")?.unwrap_or(false),
         tools: tools(&mut fields, &mut losses)?,
         choice: choice(&mut fields)?,
@@ -57,6 +58,13 @@ pub(super) fn decode_completion(text: &str) -> Result<(Request, Losses), WireErr
     let blocks = texts.map(|text| Block::Text(text.to_owned())).collect();
     let turns = vec![Turn { role: Role::User, blocks }];
     Ok((Request { turns, limit: limit(&mut fields)?, ..Request::default() }, Losses::default()))
+}
+
+/// <https://platform.openai.com/docs/guides/tools-web-search?api-mode=chat>
+fn search(fields: &mut Fields<'_>) -> Result<Option<Search>, WireError> {
+    let Some(mut options) = fields.object("web_search_options")? else { return Ok(None) };
+    let place = search::place(&mut options)?;
+    Ok(Some(Search { path: options.path().to_string(), place, ..Search::default() }))
 }
 
 /// What would mean something else if it were left out.

@@ -38,7 +38,10 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     tools::decode(list, &fields.at("tools"), &mut request, &mut losses)?;
     items::decode(&mut fields, &mut request, &mut losses)?;
     if offered > 0 && request.tools.is_empty() {
-        losses.refuse("tools", "its only tools run at their own vendor");
+        match &mut request.search {
+            Some(search) => search.alone = true,
+            None => losses.refuse("tools", "its only tools run at their own vendor"),
+        }
     }
     for name in STATEFUL {
         if fields.take(name).is_some() {

@@ -7,9 +7,11 @@ use crate::base::pen::{self, Pen, Put};
 use crate::ir::loss::Losses;
 use crate::ir::names::fit_name;
 use crate::ir::request::{Effort, Format, Level, Request, Tool, ToolChoice, ToolForm};
+use crate::ir::search::Search;
 use crate::protocol::dialect::ReasoningStyle;
 use crate::protocol::openai;
 use crate::protocol::openai_responses::{NAMES, input_encode};
+use crate::protocol::search;
 use crate::protocol::wire::TargetContext;
 
 const LEVELS: [Level; 5] = [Level::Minimal, Level::Low, Level::Medium, Level::High, Level::XHigh];
@@ -20,7 +22,7 @@ const LEAST_OUTPUT: u64 = 16;
 pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, Losses) {
     let mut losses = Losses::default();
     let input = input_encode::input(request, target, &mut losses);
-    let has_tools = !request.tools.is_empty();
+    let search = request.search.as_ref().filter(|_| target.dialect.search);
     let tools = declared(request, &mut losses);
     let most = target.dialect.max_output.unwrap_or(u64::MAX);
     let reasons = target.dialect.reasoning != ReasoningStyle::None;
@@ -31,8 +33,11 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         let instructions = (!request.system.is_empty()).then(|| request.system.join("\n\n"));
         pen.put_some("instructions", instructions);
         pen.list_at("input", |pen| pen.raw(&input));
-        if has_tools {
-            pen.put("tools", &tools);
+        if !tools.is_empty() || search.is_some() {
+            pen.list_at("tools", |pen| {
+                tools.iter().for_each(|tool| pen.add(tool));
+                search.iter().for_each(|search| pen.add_object(|pen| declare_search(search, pen)));
+            });
             let choice = request.choice.as_ref().map(|asked| choice(asked, &request.tools));
             pen.put_some("tool_choice", choice);
             pen.put_some("parallel_tool_calls", request.one_call.then_some(false));
@@ -111,6 +116,14 @@ impl Put for Declared<'_> {
             }
         });
     }
+}
+
+fn declare_search(search: &Search, pen: &mut Pen<'_>) {
+    pen.put("type", "web_search");
+    if !search.domains.is_empty() {
+        pen.object_at("filters", |pen| pen.put("allowed_domains", &search.domains));
+    }
+    search::put_place(search, pen);
 }
 
 fn choice(choice: &ToolChoice, tools: &[Tool]) -> Value {

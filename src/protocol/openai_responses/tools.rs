@@ -6,11 +6,13 @@ use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{CallKind, Request, Tool, ToolForm, ToolIdentity};
 use crate::ir::schema::Schema;
+use crate::ir::search::Search;
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai;
 use crate::protocol::openai_responses::item_encode::Identities;
 use crate::protocol::openai_responses::own_tools;
 use crate::protocol::path::Path;
+use crate::protocol::search;
 use crate::protocol::wire::WireError;
 
 /// The name under which a model is offered a tool of a namespace.
@@ -41,7 +43,12 @@ pub(super) fn decode(
     for tool in Objects::of(list, path.clone()) {
         let mut tool = tool?;
         let kind = kind_of(&mut tool)?;
-        request.search |= kind.starts_with("web_search");
+        // Codex may want what was stored of the web alone, which no other vendor has.
+        let is_live = tool.peek("external_web_access") != Some(&Tree::Bool(false));
+        if kind.starts_with("web_search") && is_live {
+            request.search = Some(search(tool, losses)?);
+            continue;
+        }
         if kind != "namespace" {
             add(read(tool, &kind, None, losses)?, request);
             continue;
@@ -54,6 +61,23 @@ pub(super) fn decode(
         }
     }
     Ok(())
+}
+
+/// <https://platform.openai.com/docs/guides/tools-web-search>
+fn search(mut tool: Fields<'_>, losses: &mut Losses) -> Result<Search, WireError> {
+    // How much of what is found, and what it may be, each vendor knows best.
+    ["external_web_access", "search_context_size", "search_content_types"]
+        .iter()
+        .for_each(|name| tool.skip(name));
+    let path = tool.path().to_string();
+    let place = search::place(&mut tool)?;
+    let mut domains = Vec::new();
+    if let Some(mut filters) = tool.object("filters")? {
+        domains = search::domains(&mut filters, "allowed_domains")?;
+        filters.lose_rest(losses);
+    }
+    tool.lose_rest(losses);
+    Ok(Search { path, alone: false, domains, place })
 }
 
 /// The type of a tool.

@@ -28,6 +28,10 @@ impl Wire for OpenaiResponses {
         request_encode::encode(request, target)
     }
 
+    fn can_search(&self, _request: &Request) -> bool {
+        true
+    }
+
     fn name_rule(&self) -> NameRule {
         NAMES
     }

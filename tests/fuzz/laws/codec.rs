@@ -356,6 +356,7 @@ fn dialect(seed: u8) -> Dialect {
         nine_character_ids: is(8),
         refuses: Refuses { images: is(16), image_urls: is(32), pdf: is(64) },
         cache_marks: is(128),
+        search: is(4),
     }
 }
 
