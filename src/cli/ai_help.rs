@@ -108,9 +108,11 @@ impl State {
         let models = config.providers.iter().flat_map(|provider| {
             provider.models.iter().map(|model| format!("{}/{}", provider.name, model.name))
         });
-        let buckets = config.providers.iter().flat_map(|provider| {
-            provider.buckets.iter().map(|it| format!("{}.{}: {}", provider.name, it.name, limits(it)))
-        });
+        let of_providers = config.providers.iter().map(|it| (it.name.as_str(), &it.buckets));
+        let buckets =
+            of_providers.chain([("client_auth", &config.client_buckets)]).flat_map(|(owner, buckets)| {
+                buckets.iter().map(move |it| format!("{owner}.{}: {}", it.name, limits(it)))
+            });
         let aliases = config.models.iter();
         Self {
             config_path: source(&config.source),

@@ -123,6 +123,7 @@ impl Explain {
             headers: Vec::new(),
             query: None,
             credential: None,
+            key: None,
             session: None,
             client: None,
             tell_all: true,

@@ -91,17 +91,18 @@ fn general(config: &Config, shown: &mut Object) {
     shown.put("test_mode", config.test_mode);
     shown.put("response_headers", config.response_headers.word());
     shown.put("dashboard", config.dashboard);
-    shown.put("client_auth", client_auth(&config.client_auth));
+    shown.put("client_auth", client_auth(config));
     shown.put("access", access(&config.access));
     shown.put("tls", object! {"ca_file": path(config.ca_file.as_ref())});
     shown.put("warnings", config.warnings.as_slice());
 }
 
-fn client_auth(auth: &ClientAuth) -> Object {
-    match auth {
+fn client_auth(config: &Config) -> Object {
+    match &config.client_auth {
         ClientAuth::None => object! {"mode": "none"},
         ClientAuth::ProxyKey(keys) => {
-            object! {"mode": "proxy_key", "keys": list(keys, |key| key.masked().into())}
+            let buckets = list(&config.client_buckets, |it| bucket(it).into());
+            object! {"mode": "proxy_key", "keys": list(keys, |key| key.masked().into()), "buckets": buckets}
         }
         ClientAuth::ClientKey => object! {"mode": "client_key"},
     }

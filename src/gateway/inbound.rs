@@ -41,6 +41,8 @@ pub struct Inbound {
     pub query: Option<String>,
     /// The client's credential, in `client_key` mode.
     pub credential: Option<Secret>,
+    /// The place of the client's key in `client_auth.keys`, where its requests are counted by it.
+    pub key: Option<usize>,
     /// How a stream is framed towards the client.
     pub framing: Framing,
     /// The session as a header names it, else as the body does.
@@ -128,6 +130,8 @@ pub struct Envelope {
     pub query: Option<String>,
     /// See [`Inbound::credential`].
     pub credential: Option<Secret>,
+    /// See [`Inbound::key`].
+    pub key: Option<usize>,
     /// The session as a header names it.
     pub session: Option<String>,
     /// See [`Inbound::client`].
@@ -177,6 +181,7 @@ impl Inbound {
             headers: envelope.headers,
             query: envelope.query.as_deref().and_then(|query| forwarded_query(query, &OWN_PARAMETERS)),
             credential: envelope.credential,
+            key: envelope.key,
             framing: if events { Framing::Events } else { Framing::Array },
             client: envelope.client,
             tell_all: envelope.tell_all,

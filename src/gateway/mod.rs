@@ -5,6 +5,7 @@
 //! bytes to the client, and [`record`] tells afterwards what happened. Whatever goes wrong on the
 //! way is a [`Trouble`], and [`Line::fail`] is the one place where a client is told of one.
 
+mod allowance;
 pub mod attempt;
 mod budget;
 pub mod check;
@@ -70,5 +71,6 @@ fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> 
     log::debug!("{} plan: {plan}", inbound.id);
     story.plans(&plan);
     budget::check(live, story)?;
-    Tries::new(live, inbound, line, story, plan).run()
+    let allowance = allowance::take(live, inbound, &plan)?;
+    Tries::new(live, inbound, line, story, plan).within(allowance).run()
 }

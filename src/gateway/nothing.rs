@@ -2,6 +2,7 @@
 //! the request cannot be served and when it may.
 
 use crate::base::clock::Millis;
+use crate::config::Bucket;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
 use crate::policy::bucket::Exhausted;
@@ -44,12 +45,15 @@ pub fn trouble(live: &Live, plan: &Plan<'_>, now: Millis) -> Trouble {
     let Some(soonest) = recovering.iter().min_by_key(|skipped| skipped.why.recovers_at()) else {
         return unfit(&enabled);
     };
-    let wait = soonest.why.recovers_at().map_or(1, |until| seconds(until, now));
     if let Skip::Bucket(name, exhausted) = &soonest.why
         && recovering.iter().all(|skipped| matches!(skipped.why, Skip::Bucket(..)))
+        && let provider = soonest.candidate.provider
+        && let Some(rule) = provider.buckets.iter().find(|rule| rule.name == *name)
     {
-        return empty_bucket(soonest, name, exhausted, wait);
+        let scope = if rule.models.is_some() { "model" } else { "provider" };
+        return empty_bucket(rule, (provider.name.as_str(), scope), exhausted, now);
     }
+    let wait = soonest.why.recovers_at().map_or(1, |until| seconds(until, now));
     if recovering.iter().all(|skipped| of_key_or_quota(skipped))
         && let Some(rest) = live.health.rest_of(&soonest.candidate.target, now)
     {
@@ -93,13 +97,16 @@ fn unfit(skipped: &[&Skipped<'_>]) -> Trouble {
     Trouble::own(Fault::new(kind, message))
 }
 
-fn empty_bucket(skipped: &Skipped<'_>, name: &str, exhausted: &Exhausted, wait: u64) -> Trouble {
-    let rule = skipped.candidate.provider.buckets.iter().find(|rule| rule.name == *name);
-    let window = rule.map_or_else(String::new, |rule| rule.shown_window());
-    let scope = if rule.is_some_and(|rule| rule.models.is_some()) { "model" } else { "provider" };
+/// A bucket has no room: whose it is, and what it limits.
+pub(super) fn empty_bucket(
+    rule: &Bucket,
+    (owner, scope): (&str, &'static str),
+    exhausted: &Exhausted,
+    now: Millis,
+) -> Trouble {
+    let (name, window, wait) = (&rule.name, rule.shown_window(), seconds(exhausted.resets_at, now));
     let message = format!(
-        "The bucket {name:?} of {} is empty: {} {} in {window}. It fills again in {wait} s.",
-        skipped.candidate.provider.name,
+        "The bucket {name:?} of {owner} is empty: {} {} in {window}. It fills again in {wait} s.",
         exhausted.limit,
         exhausted.metric.name()
     );

@@ -15,7 +15,7 @@ use crate::policy::class::Class;
 use crate::policy::outcome::{self, Late, Verdict};
 use crate::route::health::Rest;
 use crate::route::plan::Candidate;
-use crate::route::visit::{Hold, Visit};
+use crate::route::visit::Visit;
 
 /// A target has answered, with `input` tokens as it reports them.
 pub(super) fn answered(live: &Live, inbound: &Inbound, candidate: &Candidate<'_>, input: Option<u64>) {
@@ -26,14 +26,13 @@ pub(super) fn answered(live: &Live, inbound: &Inbound, candidate: &Candidate<'_>
     health.answers(&candidate.target, now);
 }
 
-/// What a try that failed holds of the buckets: kept where upstream has worked for it, given back
-/// where it has not.
-pub(super) fn refund(hold: Hold<'_>, trouble: &Trouble, input: Option<u64>) {
+/// What a try that failed gives back of the buckets: nothing where upstream has worked for it.
+pub(super) fn refund(trouble: &Trouble) -> Option<Refund> {
     match trouble.class {
-        Some(Class::Network) => hold.refund(Refund::RequestAndTokens),
-        Some(Class::Timeout) if trouble.late == Late::Connect => hold.refund(Refund::RequestAndTokens),
+        Some(Class::Network) => Some(Refund::RequestAndTokens),
+        Some(Class::Timeout) if trouble.late == Late::Connect => Some(Refund::RequestAndTokens),
         // It may have read the request, and nobody knows what it counted.
-        Some(Class::Timeout | Class::BadUpstream | Class::Cut | Class::Gone) => hold.settle(input),
+        Some(Class::Timeout | Class::BadUpstream | Class::Cut | Class::Gone) => None,
         Some(
             Class::Context
             | Class::Quota
@@ -46,7 +45,7 @@ pub(super) fn refund(hold: Hold<'_>, trouble: &Trouble, input: Option<u64>) {
             | Class::BadRequest
             | Class::Transient,
         )
-        | None => hold.refund(Refund::TokensOnly),
+        | None => Some(Refund::TokensOnly),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::base::id::TargetId;
 use crate::base::splice::Edit;
 use crate::base::{chance, clock};
 use crate::config::{Bucket, Compat};
+use crate::gateway::allowance::Allowance;
 use crate::gateway::inbound::{Inbound, TestMode};
 use crate::gateway::line::Line;
 use crate::gateway::live::Live;
@@ -59,6 +60,8 @@ pub struct Tries<'a, 's> {
     rescued: bool,
     /// The last failure of a target that was left.
     last: Option<Trouble>,
+    /// What the request takes of its client's buckets, if of any.
+    allowance: Option<Allowance<'a>>,
 }
 
 /// One candidate's turn.
@@ -110,7 +113,15 @@ impl<'a, 's> Tries<'a, 's> {
             looked_for_room: false,
             rescued: false,
             last: None,
+            allowance: None,
         }
+    }
+
+    /// The same, counted in its client's buckets.
+    #[must_use]
+    pub(super) fn within(mut self, allowance: Option<Allowance<'a>>) -> Self {
+        self.allowance = allowance;
+        self
     }
 
     /// Makes them.
@@ -118,6 +129,14 @@ impl<'a, 's> Tries<'a, 's> {
     /// # Errors
     /// No candidate answered: the last failure.
     pub fn run(&mut self) -> Result<(), Trouble> {
+        let served = self.go_on();
+        if let Some(allowance) = self.allowance.take() {
+            allowance.fails(self.story.facts().usage.input);
+        }
+        served
+    }
+
+    fn go_on(&mut self) -> Result<(), Trouble> {
         while let Some(mut turn) = self.next_turn() {
             match self.take(&mut turn) {
                 Left::Answered => return Ok(()),
@@ -320,6 +339,9 @@ impl<'a, 's> Tries<'a, 's> {
     fn succeeds(&mut self, candidate: &Candidate<'_>, hold: Hold<'_>) {
         let input = self.story.facts().usage.input;
         hold.settle(input);
+        if let Some(allowance) = self.allowance.take() {
+            allowance.settle(input);
+        }
         tally::answered(self.live, self.inbound, candidate, input);
         self.story.pays(self.live);
         if let (Some(route), Some(session)) = (self.plan.alias, self.plan.session) {
@@ -327,11 +349,14 @@ impl<'a, 's> Tries<'a, 's> {
         }
     }
 
-    fn refunds(&self, hold: Hold<'_>, trouble: &Trouble) {
-        if self.inbound.wishes.test.is_some() {
-            hold.refund(Refund::RequestAndTokens);
-        } else {
-            tally::refund(hold, trouble, self.story.facts().usage.input);
+    fn refunds(&mut self, hold: Hold<'_>, trouble: &Trouble) {
+        let refund = match self.inbound.wishes.test {
+            Some(_) => Some(Refund::RequestAndTokens),
+            None => tally::refund(trouble),
+        };
+        hold.fails(refund, self.story.facts().usage.input);
+        if let Some(allowance) = &mut self.allowance {
+            allowance.tried(refund);
         }
     }
 

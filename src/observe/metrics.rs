@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::observe::record::Record;
-use crate::observe::status::{Bucket, Target, class_name};
+use crate::observe::status::{Bucket, Client, Target, class_name};
 
 /// Series of requests; with those of [`SHOWN_BUCKETS`], [`SHOWN_TARGETS`], the four that stand alone
 /// and what is kept for `other` there are fewer than 500.
@@ -91,6 +91,8 @@ pub struct Now<'a> {
     pub queued: usize,
     /// The targets.
     pub targets: &'a [Target],
+    /// The client keys whose requests are counted.
+    pub clients: &'a [Client],
 }
 
 impl Family {
@@ -327,14 +329,16 @@ fn gauges(page: &mut String, now: &Now<'_>) {
         first_sample(page, name, &text(&[("target", &target.target.to_string())]), state);
     }
     let name = head(page, ("llmgate_bucket_remaining", "gauge", "What is left in a bucket's window."));
-    let levels = |target: &Target| {
-        let name = target.target.to_string();
-        target.buckets.iter().map(|bucket| (name.clone(), bucket.clone())).collect::<Vec<_>>()
-    };
-    for (target, bucket) in now.targets.iter().flat_map(levels).take(SHOWN_BUCKETS) {
-        let Bucket { name: bucket_name, metric, used, limit, .. } = &bucket;
-        let labels = text(&[("target", &target), ("bucket", bucket_name), ("metric", metric)]);
-        first_sample(page, name, &labels, limit.saturating_sub(*used) as f64);
+    let mut levels: Vec<(&'static str, String, &Bucket)> = Vec::new();
+    for target in now.targets {
+        levels.extend(target.buckets.iter().map(|bucket| ("target", target.target.to_string(), bucket)));
+    }
+    for client in now.clients {
+        levels.extend(client.buckets.iter().map(|bucket| ("client", client.key.clone(), bucket)));
+    }
+    for (label, owner, bucket) in levels.into_iter().take(SHOWN_BUCKETS) {
+        let labels = text(&[(label, &owner), ("bucket", &bucket.name), ("metric", bucket.metric)]);
+        first_sample(page, name, &labels, bucket.limit.saturating_sub(bucket.used) as f64);
     }
     let name = head(page, ("llmgate_in_flight", "gauge", "Generations that run."));
     sample(page, name, "", now.in_flight as f64);

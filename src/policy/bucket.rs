@@ -94,13 +94,13 @@ pub struct Reservation {
     tokens: u64,
 }
 
-/// What a release gives back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a release gives back, the less first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refund {
-    /// All: upstream was not reached.
-    RequestAndTokens,
     /// The tokens: upstream answered with an error of its own (5xx), which counts as a request.
     TokensOnly,
+    /// All: upstream was not reached.
+    RequestAndTokens,
 }
 
 /// What is counted.

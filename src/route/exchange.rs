@@ -2,11 +2,11 @@
 
 use crate::base::clock::Millis;
 use crate::base::id::TargetId;
-use crate::config::Config;
+use crate::config::{Bucket as BucketRule, Config};
 use crate::policy::breaker::Memory;
 use crate::policy::class::Class;
 use crate::route::health::{Entry, Factor, Health, Rest};
-use crate::state::{BreakerEntry, BucketEntry, BucketId, CooldownEntry, Delta, FactorEntry, Shared};
+use crate::state::{BreakerEntry, BucketEntry, BucketId, CooldownEntry, Delta, FactorEntry, Owner, Shared};
 
 impl Health {
     /// What has changed since it was last told. Counts are taken out: they are told once.
@@ -16,12 +16,9 @@ impl Health {
             for (target, entry) in &mut inner.targets {
                 entry.tell(target, &mut news);
             }
-            for ((provider, name), bucket) in &mut inner.buckets {
-                let rules = config.provider(provider).map(|provider| provider.buckets.as_slice());
-                let rule = rules.unwrap_or_default().iter().find(|rule| rule.name == *name);
-                if let Some((span, counts)) = rule.and_then(|rule| bucket.tell(rule.window)) {
-                    let id = BucketId { provider: provider.clone(), name: name.clone() };
-                    news.buckets.insert(id, BucketEntry::of(span, counts));
+            for (id, bucket) in &mut inner.buckets {
+                if let Some((span, counts)) = rule(config, id).and_then(|rule| bucket.tell(rule.window)) {
+                    news.buckets.insert(id.clone(), BucketEntry::of(span, counts));
                 }
             }
             news.spend.extend(inner.spend.tell());
@@ -54,13 +51,10 @@ impl Health {
                     known.factor = Some(Factor { value: entry.factor, at: entry.at });
                 }
             }
-            for provider in &config.providers {
-                for rule in &provider.buckets {
-                    let id = BucketId { provider: provider.name.clone(), name: rule.name.clone() };
-                    if let Some(entry) = shared.buckets.get(&id) {
-                        let bucket = inner.buckets.entry((id.provider, id.name)).or_default();
-                        bucket.adopt(entry.start, entry.counts(), now, rule.window);
-                    }
+            for (id, entry) in shared.buckets.iter() {
+                if let Some(rule) = rule(config, id) {
+                    let bucket = inner.buckets.entry(id.clone()).or_default();
+                    bucket.adopt(entry.start, entry.counts(), now, rule.window);
                 }
             }
             let today = inner.spend.turn(now).to_owned();
@@ -69,6 +63,15 @@ impl Health {
             }
         });
     }
+}
+
+/// A bucket as the configuration knows it.
+fn rule<'c>(config: &'c Config, id: &BucketId) -> Option<&'c BucketRule> {
+    let rules = match &id.owner {
+        Owner::Provider(name) => &config.provider(name)?.buckets,
+        Owner::Key(_) => &config.client_buckets,
+    };
+    rules.iter().find(|rule| rule.name == id.name)
 }
 
 impl Entry {

@@ -172,9 +172,7 @@ impl Snapshot {
         (health, now): (&Health, Millis),
     ) -> Result<Explanation, Unresolved> {
         let resolved = self.resolve(question.name())?;
-        let first =
-            plan.candidates.first().or_else(|| plan.skipped.first().map(|skipped| &skipped.candidate));
-        let estimate = content.zip(first).map(|(content, first)| Estimate {
+        let estimate = content.zip(plan.first()).map(|(content, first)| Estimate {
             input: health.estimate(first, content.size),
             output: content.output,
         });

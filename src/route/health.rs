@@ -22,6 +22,7 @@ use crate::route::planning::{Moment, Purpose};
 use crate::route::rest::Streak;
 use crate::route::spend::Spend;
 use crate::state::affinity::{Affinity, Session};
+use crate::state::{BucketId, Owner};
 
 pub use crate::route::rest::Rest;
 
@@ -40,7 +41,7 @@ pub(super) struct Inner {
     pub(super) targets: HashMap<TargetId, Entry>,
     /// Providers that rest as a whole: a refused key, a limit of the whole account.
     pub(super) providers: HashMap<ProviderName, Rest>,
-    pub(super) buckets: HashMap<(ProviderName, String), Bucket>,
+    pub(super) buckets: HashMap<BucketId, Bucket>,
     rotations: HashMap<(String, u32), Rotation>,
     pub(super) spend: Spend,
     /// Providers that have answered nothing but 429 of late.
@@ -170,7 +171,10 @@ impl Health {
                 let providers = before.provider(name).zip(after.provider(name));
                 providers.filter(|(before, after)| is_same(before, after))
             };
-            inner.buckets.retain(|(provider, _), _| same(provider).is_some());
+            inner.buckets.retain(|id, _| match &id.owner {
+                Owner::Provider(name) => same(name).is_some(),
+                Owner::Key(_) => true,
+            });
             let same_key =
                 |name: &ProviderName| same(name).is_some_and(|(before, after)| before.key == after.key);
             inner.providers.retain(|name, _| same_key(name));
@@ -210,8 +214,8 @@ impl Inner {
     ) -> impl Iterator<Item = (&'b crate::config::Bucket, Option<&'b Bucket>)> {
         let own = candidate.provider.buckets.iter();
         own.filter(|rule| rule.counts(&candidate.target.model)).map(|rule| {
-            let key = (candidate.provider.name.clone(), rule.name.clone());
-            (rule, self.buckets.get(&key))
+            let owner = Owner::Provider(candidate.provider.name.clone());
+            (rule, self.buckets.get(&BucketId { owner, name: rule.name.clone() }))
         })
     }
 }

@@ -1,35 +1,19 @@
 //! What is in the buckets, and how providers are, for those who look on. A look changes nothing.
 
 use crate::base::clock::Millis;
-use crate::base::id::{ModelName, ProviderName};
-use crate::config::{Config, Provider};
+use crate::base::id::ProviderName;
+use crate::config::{Bucket, Config};
 use crate::policy::breaker::CircuitState;
 use crate::policy::bucket::Counts;
 use crate::route::health::Health;
-
-/// What is in a bucket in the window of a moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Level<'c> {
-    /// The bucket.
-    pub rule: &'c crate::config::Bucket,
-    /// Used and reserved.
-    pub taken: Counts,
-    /// The start of the next window.
-    pub resets_at: Millis,
-}
+use crate::state::{BucketId, Owner};
 
 impl Health {
-    /// What is in the buckets that count a model.
-    pub fn levels<'c>(&self, provider: &'c Provider, model: &ModelName, now: Millis) -> Vec<Level<'c>> {
-        let rules = provider.buckets.iter().filter(|rule| rule.counts(model));
-        self.with(|inner| {
-            let level = |rule: &'c crate::config::Bucket| {
-                let bucket = inner.buckets.get(&(provider.name.clone(), rule.name.clone()));
-                let taken = bucket.map(|bucket| bucket.taken(now, &rule.limit())).unwrap_or_default();
-                Level { rule, taken, resets_at: rule.window.around(now).end }
-            };
-            rules.map(level).collect()
-        })
+    /// What is used and reserved of a bucket of an owner, and when its next window begins.
+    pub fn level(&self, owner: &Owner, rule: &Bucket, now: Millis) -> (Counts, Millis) {
+        let id = BucketId { owner: owner.clone(), name: rule.name.clone() };
+        let taken = self.with(|inner| inner.buckets.get(&id).map(|bucket| bucket.taken(now, &rule.limit())));
+        (taken.unwrap_or_default(), rule.window.around(now).end)
     }
 
     /// The worst breaker of a provider, with its failures inside the window.

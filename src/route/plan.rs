@@ -25,6 +25,13 @@ pub struct Plan<'a> {
     pub session: Option<u64>,
 }
 
+impl<'a> Plan<'a> {
+    /// The first target that may be used, else the first there is.
+    pub fn first(&self) -> Option<&Candidate<'a>> {
+        self.candidates.first().or_else(|| self.skipped.first().map(|skipped| &skipped.candidate))
+    }
+}
+
 /// A target that a request may use.
 #[derive(Clone)]
 pub struct Candidate<'a> {

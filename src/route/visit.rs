@@ -2,12 +2,13 @@
 //! once, also when it is dropped halfway.
 
 use crate::base::clock::{self, Millis};
-use crate::base::id::{ProviderName, TargetId};
+use crate::base::id::TargetId;
 use crate::config::{Bucket as BucketRule, Config};
 use crate::policy::breaker::{Change, Outcome, Permit, Settings, Ticket};
-use crate::policy::bucket::{Refund, Reservation};
+use crate::policy::bucket::{Bucket, Exhausted, Refund, Reservation};
 use crate::route::health::Health;
 use crate::route::plan::{Candidate, Skip};
+use crate::state::{BucketId, Owner};
 
 /// A request that was permitted by a target's breaker: all its tries there, until it goes on.
 pub struct Visit<'h> {
@@ -17,11 +18,10 @@ pub struct Visit<'h> {
     settings: Settings,
 }
 
-/// What one try holds of a target's buckets.
+/// What one try holds of a target's buckets, or one request of its client's.
 pub struct Hold<'h> {
     health: &'h Health,
-    provider: ProviderName,
-    held: Vec<(String, Reservation)>,
+    held: Vec<(BucketId, Reservation)>,
 }
 
 impl Health {
@@ -48,22 +48,38 @@ impl Health {
     /// # Errors
     /// One of them is exhausted.
     pub fn hold(&self, candidate: &Candidate<'_>, tokens: u64, now: Millis) -> Result<Hold<'_>, Skip> {
-        let provider = &candidate.provider.name;
         let rules = candidate.provider.buckets.iter();
         let rules: Vec<&BucketRule> = rules.filter(|rule| rule.counts(&candidate.target.model)).collect();
-        let mut hold = Hold { health: self, provider: provider.clone(), held: Vec::new() };
+        let owner = Owner::Provider(candidate.provider.name.clone());
+        let hold = self.reserve(&owner, &rules, tokens, now);
+        hold.map_err(|(rule, exhausted)| Skip::Bucket(rule.name.clone(), exhausted))
+    }
+
+    /// Reserves a request of so many tokens in all of these buckets of an owner, or in none.
+    ///
+    /// # Errors
+    /// One of them is exhausted: the first.
+    pub fn reserve<'r>(
+        &self,
+        owner: &Owner,
+        rules: &[&'r BucketRule],
+        tokens: u64,
+        now: Millis,
+    ) -> Result<Hold<'_>, (&'r BucketRule, Exhausted)> {
+        let mut hold = Hold { health: self, held: Vec::new() };
         if rules.is_empty() {
             return Ok(hold);
         }
         let refused = self.with(|inner| {
-            rules.into_iter().find_map(|rule| {
-                let bucket = inner.buckets.entry((provider.clone(), rule.name.clone())).or_default();
+            rules.iter().find_map(|rule| {
+                let id = BucketId { owner: owner.clone(), name: rule.name.clone() };
+                let bucket = inner.buckets.entry(id.clone()).or_default();
                 match bucket.reserve(now, &rule.limit(), tokens) {
                     Ok(reservation) => {
-                        hold.held.push((rule.name.clone(), reservation));
+                        hold.held.push((id, reservation));
                         None
                     }
-                    Err(exhausted) => Some(Skip::Bucket(rule.name.clone(), exhausted)),
+                    Err(exhausted) => Some((*rule, exhausted)),
                 }
             })
         });
@@ -118,14 +134,25 @@ impl Hold<'_> {
         self.end(|bucket, reservation| bucket.release(reservation, refund));
     }
 
-    fn end(&mut self, f: impl Fn(&mut crate::policy::bucket::Bucket, Reservation)) {
+    /// It did not answer, or with an error: what is not refunded is used, as [`Hold::settle`] says.
+    pub fn fails(self, refund: Option<Refund>, input: Option<u64>) {
+        match refund {
+            Some(refund) => self.refund(refund),
+            None => self.settle(input),
+        }
+    }
+
+    fn end(&mut self, f: impl Fn(&mut Bucket, Reservation)) {
         if self.held.is_empty() {
             return;
         }
         let held = std::mem::take(&mut self.held);
         self.health.with(|inner| {
-            for (name, reservation) in held {
-                f(inner.buckets.entry((self.provider.clone(), name)).or_default(), reservation);
+            for (id, reservation) in held {
+                // A reload may have forgotten it.
+                if let Some(bucket) = inner.buckets.get_mut(&id) {
+                    f(bucket, reservation);
+                }
             }
         });
     }

@@ -65,14 +65,20 @@ impl Visitor<'_> {
         match &config.client_auth {
             ClientAuth::None => true,
             ClientAuth::ClientKey => self.credential(endpoint).is_some(),
-            ClientAuth::ProxyKey(keys) => {
-                // No early end: the time must not tell which key it was.
-                let offered = self.credentials(endpoint);
-                offered
-                    .iter()
-                    .fold(false, |known, key| keys.iter().fold(known, |known, valid| known | (key == valid)))
-            }
+            ClientAuth::ProxyKey(_) => self.key(config, endpoint).is_some(),
         }
+    }
+
+    /// The place of its key among those of `proxy_key`: of several the first.
+    pub fn key(&self, config: &Config, endpoint: &Endpoint) -> Option<usize> {
+        let ClientAuth::ProxyKey(keys) = &config.client_auth else { return None };
+        // No early end: the time must not tell which key it was.
+        let offered = self.credentials(endpoint);
+        keys.iter().enumerate().fold(None, |first, (place, valid)| {
+            let is_known = offered.iter().fold(false, |known, key| known | (key == valid));
+            let place = is_known.then_some(place);
+            first.or(place)
+        })
     }
 
     /// Are the peer and the `Host` it asked for on this machine?

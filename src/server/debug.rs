@@ -3,19 +3,19 @@
 
 use crate::base::clock::{self, Millis};
 use crate::base::id::TargetId;
-use crate::config::{ClientAuth, Config};
+use crate::config::{Bucket as BucketRule, ClientAuth, Config};
 use crate::gateway::inbound::parameter;
 use crate::gateway::live::Live;
 use crate::observe::metrics::Now;
 use crate::observe::status::{
-    Bucket, Budgets, Cooldown, Loaded, Look, Money, Status, Sums, Target, next_step,
+    Bucket, Budgets, Client, Cooldown, Loaded, Look, Money, Status, Sums, Target, next_step,
 };
 use crate::policy::breaker::CircuitState;
 use crate::policy::bucket::Metric;
-use crate::route::levels::Level;
 use crate::server::dashboard;
 use crate::server::endpoint::Endpoint;
 use crate::server::site::Site;
+use crate::state::Owner;
 
 /// What is answered to those who look on.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub fn view(site: &Site, live: &Live, endpoint: &Endpoint, query: Option<&str>) 
 
 /// Targets that are shown.
 const MOST_TARGETS: usize = 200;
+/// Client keys that are shown.
+const MOST_CLIENTS: usize = 100;
 
 /// The status (SPEC 11.3).
 fn status(site: &Site, live: &Live) -> Status {
@@ -84,6 +86,7 @@ fn status(site: &Site, live: &Live) -> Status {
             day: Money { spent: spent.day.usd, unpriced: spent.day.unpriced, limit: config.usage.day_budget },
         },
         targets,
+        clients: clients(live, now),
         losses,
         running,
         recent,
@@ -92,12 +95,13 @@ fn status(site: &Site, live: &Live) -> Status {
 
 /// The metrics (SPEC 11.4).
 fn metrics(site: &Site, live: &Live) -> String {
-    let look = live.sinks.stats.look();
+    let (look, now) = (live.sinks.stats.look(), clock::millis());
     live.sinks.metrics.text(&Now {
         commit: env!("LLMGATE_COMMIT"),
         in_flight: site.slots.in_flight(),
         queued: site.slots.queued(),
-        targets: &targets(live, &look, clock::millis()),
+        targets: &targets(live, &look, now),
+        clients: &clients(live, now),
     })
 }
 
@@ -118,7 +122,8 @@ fn target_of(live: &Live, look: &Look, target: &TargetId, now: Millis) -> Target
     let config = live.config();
     let condition = live.health.condition(target, now, config);
     let provider = config.provider(&target.provider);
-    let levels = provider.map(|provider| live.health.levels(provider, &target.model, now));
+    let rules = provider.iter().flat_map(|provider| &provider.buckets);
+    let rules: Vec<_> = rules.filter(|rule| rule.counts(&target.model)).collect();
     let known = look.targets.iter().find(|sums| sums.target == *target);
     let sums = known.cloned().unwrap_or_else(|| Sums::new(target));
     Target {
@@ -135,7 +140,7 @@ fn target_of(live: &Live, look: &Look, target: &TargetId, now: Millis) -> Target
             until: rest.until,
             next: next_step(Some(rest.class)),
         }),
-        buckets: levels.iter().flatten().flat_map(buckets).collect(),
+        buckets: buckets(live, &Owner::Provider(target.provider.clone()), &rules, now),
         requests: sums.requests,
         errors: sums.errors,
         first_byte_ms: sums.first_byte_ms(),
@@ -158,12 +163,37 @@ fn is_enabled(config: &Config, target: &TargetId) -> bool {
     provider && routes.next().is_none_or(|first| first || routes.any(|enabled| enabled))
 }
 
+/// The client keys, where their requests are counted.
+fn clients(live: &Live, now: Millis) -> Vec<Client> {
+    let config = live.config();
+    let rules: Vec<_> = config.client_buckets.iter().collect();
+    let keys = match &config.client_auth {
+        ClientAuth::ProxyKey(keys) if !rules.is_empty() => keys.len().min(MOST_CLIENTS),
+        ClientAuth::ProxyKey(_) | ClientAuth::None | ClientAuth::ClientKey => 0,
+    };
+    let client = |place| {
+        let owner = Owner::Key(place);
+        Client { key: owner.to_string(), buckets: buckets(live, &owner, &rules, now) }
+    };
+    (0..keys).map(client).collect()
+}
+
 /// One entry for each thing that a bucket counts.
-fn buckets(level: &Level<'_>) -> impl Iterator<Item = Bucket> {
-    let Level { rule, taken, resets_at } = level.clone();
-    let counted =
-        [(Metric::Requests, rule.requests, taken.requests), (Metric::Tokens, rule.tokens, taken.tokens)];
-    counted.into_iter().filter_map(move |(metric, limit, used)| {
-        Some(Bucket { name: rule.name.clone(), metric: metric.name(), used, limit: limit?, resets_at })
-    })
+fn buckets(live: &Live, owner: &Owner, rules: &[&BucketRule], now: Millis) -> Vec<Bucket> {
+    let mut shown = Vec::new();
+    for rule in rules {
+        let (taken, resets_at) = live.health.level(owner, rule, now);
+        for (metric, limit, used) in
+            [(Metric::Requests, rule.requests, taken.requests), (Metric::Tokens, rule.tokens, taken.tokens)]
+        {
+            shown.extend(limit.map(|limit| Bucket {
+                name: rule.name.clone(),
+                metric: metric.name(),
+                used,
+                limit,
+                resets_at,
+            }));
+        }
+    }
+    shown
 }

@@ -59,6 +59,8 @@ impl Visit<'_> {
             return Err(Fault::new(FaultKind::Method, message));
         }
         let credential = credential.filter(|_| config.client_auth == ClientAuth::ClientKey);
+        // Looked for once more only where something is counted by it.
+        let key = if config.client_buckets.is_empty() { None } else { self.visitor.key(config, endpoint) };
         match endpoint {
             Endpoint::Generate { protocol, task, model, stream } => {
                 let envelope = Envelope {
@@ -66,13 +68,14 @@ impl Visit<'_> {
                     model: model.clone(),
                     stream: *stream,
                     credential,
+                    key,
                     ..self.envelope(*protocol)?
                 };
                 self.generate(envelope, self.body(body)?)
             }
             Endpoint::Any => {
                 let (envelope, body) = self.any(self.body(body)?)?;
-                self.generate(Envelope { credential, ..envelope }, body)
+                self.generate(Envelope { credential, key, ..envelope }, body)
             }
             Endpoint::Count { protocol, model } => {
                 let envelope = Envelope {
@@ -175,6 +178,7 @@ impl Visit<'_> {
             headers: forwarded.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             query: self.head.query.clone(),
             credential: None,
+            key: None,
             session: SESSION_HEADERS.iter().find_map(|name| headers.first(name)).map(str::to_owned),
             client: headers.first("user-agent").and_then(product),
             tell_all: tells_all(self.live.config()),

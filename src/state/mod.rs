@@ -83,13 +83,23 @@ pub struct Shared {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delta(pub Shared);
 
-/// One bucket of one provider, written `provider/bucket`.
+/// One bucket, written `owner/bucket`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BucketId {
-    /// The provider.
-    pub provider: ProviderName,
+    /// Whose it is.
+    pub owner: Owner,
     /// The bucket's name.
     pub name: String,
+}
+
+/// Whose calls or requests a bucket counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// The calls to a provider.
+    Provider(ProviderName),
+    /// The requests with a client key, known by its place in `client_auth.keys`: nothing of the key
+    /// itself is written down, and one that is changed keeps its counts.
+    Key(usize),
 }
 
 /// A breaker (SPEC 6.5).
@@ -313,7 +323,27 @@ impl SpendEntry {
 
 impl fmt::Display for BucketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.provider, self.name)
+        write!(f, "{}/{}", self.owner, self.name)
+    }
+}
+
+/// No provider is called as a key is: dots and brackets are in no name.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Provider(name) => name.fmt(f),
+            Self::Key(place) => write!(f, "client_auth.keys[{place}]"),
+        }
+    }
+}
+
+impl Owner {
+    fn parse(text: &str) -> Option<Self> {
+        let place = text.strip_prefix("client_auth.keys[").and_then(|rest| rest.strip_suffix(']'));
+        match place {
+            Some(place) => place.parse().ok().map(Self::Key),
+            None => ProviderName::parse(text).map(Self::Provider),
+        }
     }
 }
 
@@ -327,9 +357,8 @@ impl<'de> Deserialize<'de> for BucketId {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         let parts = text.split_once('/');
-        let id = parts.and_then(|(provider, name)| {
-            Some(Self { provider: ProviderName::parse(provider)?, name: name.to_owned() })
-        });
+        let id =
+            parts.and_then(|(owner, name)| Some(Self { owner: Owner::parse(owner)?, name: name.to_owned() }));
         id.ok_or_else(|| de::Error::custom(format!("{text:?} is no bucket")))
     }
 }

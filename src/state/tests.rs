@@ -12,7 +12,7 @@ fn target(name: &str) -> TargetId {
 }
 
 fn bucket() -> BucketId {
-    BucketId { provider: ProviderName::parse("a").unwrap(), name: "per/minute".to_owned() }
+    BucketId { owner: Owner::Provider(ProviderName::parse("a").unwrap()), name: "per/minute".to_owned() }
 }
 
 fn counted(start: Millis, requests: u64, tokens: u64) -> Delta {
@@ -156,4 +156,20 @@ fn memory_keeps_what_it_is_told() {
     let shared = store.exchange(&counted(NOW, 1, 10), NOW).unwrap();
     assert_eq!(shared.buckets.get(&bucket()).unwrap().counts(), Counts { requests: 2, tokens: 20 });
     assert_eq!(store.exchange(&Delta::default(), NOW.plus(HOUR)).unwrap(), Shared::default());
+}
+
+#[test]
+fn a_client_key_is_written_as_its_place() {
+    for (owner, text) in
+        [(bucket().owner, "\"a/per/minute\""), (Owner::Key(12), "\"client_auth.keys[12]/per/minute\"")]
+    {
+        let id = BucketId { owner, ..bucket() };
+        assert_eq!(serde_json::to_string(&id).unwrap(), text);
+        assert_eq!(serde_json::from_str::<BucketId>(text).unwrap(), id);
+    }
+    for text in
+        ["client_auth.keys[]/m", "client_auth.keys[-1]/m", "client_auth.keys[1/m", "client_auth.keys/m", "a"]
+    {
+        assert!(serde_json::from_str::<BucketId>(&format!("{text:?}")).is_err(), "{text}");
+    }
 }

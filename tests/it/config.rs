@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use llmgate::base::env::Env;
 use llmgate::base::id::{ModelName, ProviderName};
+use llmgate::base::secret::Secret;
 use llmgate::config::{
-    ClientAuth, Compat, Config, ConfigErrors, LogLevel, Overrides, ProxyChoice, Source, from_text, key_paths,
-    load, show,
+    ClientAuth, Compat, Config, ConfigErrors, LogLevel, Overrides, ProxyChoice, Session, Source, from_text,
+    key_paths, load, show,
 };
 use llmgate::protocol::Protocol;
 
@@ -264,9 +266,31 @@ fn what_is_written_and_has_no_effect_is_told() {
         let config = from_text(text, Path::new("f"), &Env::of([]), &Overrides::default());
         config.unwrap().warnings.join("\n")
     };
-    let buckets = "client_auth: {buckets: [{name: m, requests: 5, window: 1m}]}\n";
-    assert!(warnings(&format!("{MINIMAL}{buckets}")).contains("client_auth.buckets"));
+    for mode in ["none", "client_key"] {
+        let told = warnings(&with_buckets(mode));
+        assert!(told.contains("client_auth.buckets") && told.contains("mode: proxy_key"), "{mode}: {told}");
+    }
+    assert_eq!(warnings(&with_buckets("proxy_key, keys: [k-0123456789]")), "");
     assert_eq!(warnings(MINIMAL), "");
+}
+
+fn with_buckets(mode: &str) -> String {
+    format!("{MINIMAL}client_auth: {{mode: {mode}, buckets: [{{name: m, requests: 5, window: 1m}}]}}\n")
+}
+
+#[test]
+fn client_buckets_hold_where_keys_can_be_told_apart() {
+    let count = |text: &str, flags: &Overrides| {
+        let env = Env::of([("LLMGATE_KEY", KEY)]);
+        from_text(text, Path::new("f"), &env, flags).unwrap().client_buckets.len()
+    };
+    let flags = Overrides::default();
+    for (mode, held) in [("none", 0), ("client_key", 0), ("proxy_key", 1)] {
+        assert_eq!(count(&with_buckets(mode), &flags), held, "{mode}");
+    }
+    // The key of a session is nobody's of the file.
+    let session = Some(Session { key: Secret::new("k-of-a-session"), drain: Duration::ZERO });
+    assert_eq!(count(&with_buckets("proxy_key"), &Overrides { session, ..flags }), 0);
 }
 
 #[test]
@@ -343,6 +367,8 @@ fn read(path: &Path) -> Result<Config, ConfigErrors> {
         "DEEPSEEK_API_KEY",
         "ANTHROPIC_KEY_HOME",
         "ANTHROPIC_KEY_WORK",
+        "KEY_OF_ANNA",
+        "KEY_OF_BEN",
     ];
     let env = Env::of(names.map(|name| (name, KEY)));
     let text = std::fs::read_to_string(path).unwrap();

@@ -4,6 +4,7 @@ mod access;
 mod any;
 mod budget;
 mod classes;
+mod client_buckets;
 mod compact;
 mod completions;
 mod convert;

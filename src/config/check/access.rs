@@ -8,7 +8,7 @@ use crate::config::errors::{Errors, Spot};
 use crate::config::raw::{self, AuthMode};
 use crate::config::read::{At, Field};
 use crate::config::url::{self, Url};
-use crate::config::{Access, ClientAuth, Network};
+use crate::config::{Access, Bucket, ClientAuth, Network};
 
 const LISTEN: &str = "127.0.0.1:8080";
 
@@ -45,12 +45,6 @@ pub(super) fn client_auth(
     let broken = matches!(field, Field::Broken);
     let written = field.or_empty();
     let broken = broken || matches!(written.mode, Field::Broken);
-    // Nobody may believe in a limit that is not there.
-    if !super::bucket::buckets(written.buckets.or_empty(), errors).is_empty() {
-        let warning = "client_auth.buckets limits nobody in this version: use `buckets` of a provider";
-        errors.warn(warning);
-    }
-
     let variable = from_variable::<AuthMode>("LLMGATE_AUTH_MODE", outside.env, errors);
     let extra = outside.env.var("LLMGATE_KEY");
     let spot = match (variable, written.mode.given()) {
@@ -89,6 +83,25 @@ pub(super) fn client_auth(
         errors.refuse(&spot, reason);
     }
     (!broken).then_some(auth)
+}
+
+/// What each client key may use: only where clients have keys of ours can they be told apart.
+pub(super) fn client_buckets(
+    field: &Field<raw::ClientAuth>,
+    auth: Option<&ClientAuth>,
+    errors: &mut Errors,
+) -> Vec<Bucket> {
+    let buckets = super::bucket::buckets(field.or_empty().buckets.or_empty(), errors);
+    match auth {
+        Some(ClientAuth::None | ClientAuth::ClientKey) if !buckets.is_empty() => {
+            // Nobody may believe in a limit that is not there.
+            let warning =
+                "client_auth.buckets limits nobody: it counts by key, which needs `mode: proxy_key`";
+            errors.warn(warning);
+            Vec::new()
+        }
+        Some(ClientAuth::None | ClientAuth::ClientKey | ClientAuth::ProxyKey(_)) | None => buckets,
+    }
 }
 
 fn keys(list: &[At<Secret>], errors: &mut Errors) -> Vec<Secret> {

@@ -38,9 +38,14 @@ pub(super) fn check(root: &Root, source: Source, outside: Outside<'_>, errors: &
     version(&root.version, errors);
     let (listen, listen_spot) = access::listen(&root.listen, outside, errors);
     let session = outside.overrides.session.as_ref();
-    let client_auth = match session {
-        Some(session) => Some(super::ClientAuth::ProxyKey(vec![session.key.clone()])),
-        None => access::client_auth(&root.client_auth, outside, errors),
+    let (client_auth, client_buckets) = match session {
+        // One client, which nobody else pays for.
+        Some(session) => (Some(super::ClientAuth::ProxyKey(vec![session.key.clone()])), Vec::new()),
+        None => {
+            let auth = access::client_auth(&root.client_auth, outside, errors);
+            let buckets = access::client_buckets(&root.client_auth, auth.as_ref(), errors);
+            (auth, buckets)
+        }
     };
     access::exposure(&listen_spot, &listen, client_auth.as_ref(), errors);
     let test_mode = access::test_mode(&root.test_mode, &listen, errors);
@@ -66,6 +71,7 @@ pub(super) fn check(root: &Root, source: Source, outside: Outside<'_>, errors: &
         response_headers: root.response_headers.or(super::ResponseHeaders::Auto),
         dashboard: root.dashboard.or(true),
         client_auth: client_auth.unwrap_or(super::ClientAuth::None),
+        client_buckets,
         access,
         limits: bounds::limits(root.limits.or_empty(), errors),
         timeouts,

@@ -42,6 +42,8 @@ pub struct Config {
     pub dashboard: bool,
     /// Who may use the proxy.
     pub client_auth: ClientAuth,
+    /// What each of its keys may use; none where keys cannot be told apart.
+    pub client_buckets: Vec<Bucket>,
     /// From where.
     pub access: Access,
     /// How much at once.

@@ -7,7 +7,7 @@ use crate::observe::status::{Stats, Sums};
 use crate::observe::tests::answered;
 use crate::policy::class::Class;
 
-const NOTHING: Now<'_> = Now { commit: "abc", in_flight: 2, queued: 1, targets: &[] };
+const NOTHING: Now<'_> = Now { commit: "abc", in_flight: 2, queued: 1, targets: &[], clients: &[] };
 
 #[test]
 fn counts_and_times_are_told() {
@@ -112,8 +112,10 @@ fn gauges_tell_circuits_and_buckets() {
         limit: 50,
         resets_at: Millis(1),
     }];
-    let page = Metrics::default().text(&Now { targets: &[target], ..NOTHING });
+    let clients = [Client { key: "client_auth.keys[1]".to_owned(), buckets: target.buckets.clone() }];
+    let page = Metrics::default().text(&Now { targets: &[target], clients: &clients, ..NOTHING });
     assert!(page.contains("llmgate_circuit_state{target=\"p/m\"} 2\n"), "{page}");
     let level = "llmgate_bucket_remaining{target=\"p/m\",bucket=\"minute\",metric=\"tokens\"} 0\n";
     assert!(page.contains(level), "{page}");
+    assert!(page.contains(&level.replace("target=\"p/m\"", "client=\"client_auth.keys[1]\"")), "{page}");
 }

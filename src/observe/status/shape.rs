@@ -34,6 +34,8 @@ pub struct Status {
     pub budget: Budgets,
     /// The targets.
     pub targets: Vec<Target>,
+    /// The client keys whose requests are counted.
+    pub clients: Vec<Client>,
     /// What requests lost on their way to targets.
     pub losses: Losses,
     /// The requests that run.
@@ -151,6 +153,15 @@ pub struct Cooldown {
     pub until: Millis,
     /// What to do about it.
     pub next: &'static str,
+}
+
+/// What the holders of a client key have used.
+#[derive(Debug, serde::Serialize)]
+pub struct Client {
+    /// The place of the key: `client_auth.keys[0]`.
+    pub key: String,
+    /// Its buckets: one entry for requests, one for tokens.
+    pub buckets: Vec<Bucket>,
 }
 
 /// What is taken of a bucket in its window.

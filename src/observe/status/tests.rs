@@ -46,6 +46,7 @@ fn status(stats: &Stats) -> Status {
         session: look.session,
         budget: Budgets { session: money(), day: money() },
         targets: look.targets.iter().map(shown).collect(),
+        clients: Vec::new(),
         losses: look.losses,
         running: Vec::new(),
         recent: look.recent,

@@ -24,6 +24,8 @@ impl Status {
         let heads =
             ["TARGET", "STATE", "CALLS", "ERRORS", "P50", "P95", "TOK/S", "CACHED", "COST", "BUCKETS"];
         table(&mut out, &heads, targets);
+        let clients = self.clients.iter().map(|client| vec![client.key.clone(), levels(&client.buckets)]);
+        table(&mut out, &["CLIENT", "BUCKETS"], clients.collect());
         let failed = self.targets.iter().filter_map(|target| {
             let error = target.last_error.as_ref()?;
             let ago = time(self.now.since(error.at).as_secs());
@@ -112,12 +114,13 @@ fn line_of(target: &Target, now: Millis) -> Vec<String> {
         speed,
         share(target.cache_hit),
         target.cost.map_or_else(|| "?".to_owned(), budget::shown),
-        or_dash(&target.buckets.iter().map(level).collect::<Vec<_>>().join(", ")),
+        levels(&target.buckets),
     ]
 }
 
-fn level(bucket: &Bucket) -> String {
-    format!("{} {}/{} {}", bucket.name, bucket.used, bucket.limit, bucket.metric)
+fn levels(buckets: &[Bucket]) -> String {
+    let level = |it: &Bucket| format!("{} {}/{} {}", it.name, it.used, it.limit, it.metric);
+    or_dash(&buckets.iter().map(level).collect::<Vec<_>>().join(", "))
 }
 
 fn recent(told: &Told, now: Millis) -> Vec<String> {

@@ -59,7 +59,9 @@ fn again(config: &Config) {
 /// Does the secret stand in places of keys only?
 fn is_only_a_key(config: &Config) -> bool {
     let mut rest = config.clone();
-    rest.client_auth = ClientAuth::None;
+    if let ClientAuth::ProxyKey(keys) = &mut rest.client_auth {
+        keys.clear();
+    }
     rest.usage.hook = None;
     for provider in &mut rest.providers {
         provider.key = None;

@@ -17,7 +17,7 @@ fn one(client: &Lane, server: &Provider, top: &str, more: &str) -> Proxy {
 
 /// The status, the `code` of OpenAI's protocols or the like of the others, and the time to wait.
 #[track_caller]
-fn check(client: &Lane, answer: &Answer, status: u16, codes: [&str; 3]) -> u64 {
+pub(super) fn check(client: &Lane, answer: &Answer, status: u16, codes: [&str; 3]) -> u64 {
     let body = answer.json();
     client.error_message(&body);
     let [openai, anthropic, gemini] = codes;
