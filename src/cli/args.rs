@@ -99,6 +99,13 @@ impl Given {
         self.value(flag).map(|value| value.clone().string().map_err(Mistake::from)).transpose()
     }
 
+    /// The option's values, where it may stand several times.
+    pub(super) fn texts(&self, flag: &Flag) -> Result<Vec<String>, Mistake> {
+        let values =
+            self.flags.iter().filter(|(name, _)| *name == flag.name).filter_map(|(_, it)| it.as_ref());
+        values.map(|value| value.clone().string().map_err(Mistake::from)).collect()
+    }
+
     /// The option's value, read.
     pub(super) fn read<T: FromStr>(&self, flag: &Flag, takes: &str) -> Result<Option<T>, Mistake> {
         let Some(text) = self.text(flag)? else { return Ok(None) };
@@ -195,7 +202,7 @@ fn given(row: &'static Row, parser: &mut Parser) -> Result<Option<Given>, Mistak
                     return Err(Mistake::unknown_word(format!("--{name}"), known));
                 }
             },
-            Some(Arg::Value(word)) if given.words.len() < row.words.len() => {
+            Some(Arg::Value(word)) if given.words.len() < row.words.len() || row.takes_more() => {
                 let word = word.string()?;
                 fits_word(row, given.words.len(), &word)?;
                 given.words.push(word);

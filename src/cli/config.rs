@@ -1,5 +1,6 @@
 //! `config validate`; beside it the others of the group.
 
+pub(super) mod add;
 pub(super) mod import;
 pub(super) mod key;
 pub(super) mod show;

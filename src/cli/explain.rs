@@ -38,7 +38,8 @@ static FILE: Flag = Flag::path("file", "F", "the body of a request; its model ma
 static PROTOCOL: Flag = Flag::one_of("protocol", "P", PROTOCOLS, "the client's (default: openai-chat)");
 static URL: Flag = Flag { help: "ask a running llmgate (default: none, the configuration)", ..CONFIGURED };
 
-const PROTOCOLS: &[&str] = &["openai-chat", "openai-responses", "anthropic", "gemini"];
+/// The names of the protocols.
+pub(super) const PROTOCOLS: &[&str] = &["openai-chat", "openai-responses", "anthropic", "gemini"];
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Explain {

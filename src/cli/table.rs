@@ -18,6 +18,8 @@ pub(super) static COMMANDS: &[&Row] = &[
     &config::VALIDATE,
     &config::show::ROW,
     &config::import::ROW,
+    &config::add::PROVIDER,
+    &config::add::ALIAS,
     &config::key::ROW,
     &doctor::ROW,
     &providers::ROW,
@@ -60,7 +62,7 @@ pub(super) struct Row {
 
 /// A word that is no option.
 pub(super) struct Word {
-    /// How help calls it.
+    /// How help calls it; the last one may come again when this ends in `...`.
     pub(super) name: &'static str,
     /// What it is.
     pub(super) help: &'static str,
@@ -149,6 +151,11 @@ impl Row {
     /// The group that it is in.
     pub(super) fn group(&self) -> Option<&'static str> {
         self.name.split_once(' ').map(|(group, _)| group)
+    }
+
+    /// May its last word be followed by others of its kind?
+    pub(super) fn takes_more(&self) -> bool {
+        self.words.last().is_some_and(|word| word.name.ends_with("..."))
     }
 
     /// All its names.

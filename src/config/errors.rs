@@ -62,6 +62,8 @@ pub enum Problem {
     Missing(String),
     /// A variable in `${}` is not set and has no default; its name.
     UnsetVariable(String),
+    /// The variable of an `api_key_env` is not set; its name.
+    UnsetKey(String),
     /// The value is not one that the key takes; why, and what it takes.
     Refuse(String),
     /// There is no file and no key in the environment (SPEC 4.4).
@@ -126,6 +128,9 @@ impl fmt::Display for Problem {
             Self::Missing(takes) => write!(f, "missing: set it to {takes}"),
             Self::UnsetVariable(name) => {
                 write!(f, "the environment variable {name} is not set: set it, or write ${{{name}:-default}}")
+            }
+            Self::UnsetKey(name) => {
+                write!(f, "the environment variable {name} is not set: set it, or disable the provider")
             }
             Self::Refuse(reason) => f.write_str(reason),
             Self::NoProvider => f.write_str(super::vendors::NO_PROVIDER),

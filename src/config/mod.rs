@@ -19,6 +19,7 @@ use errors::{Errors, Spot};
 use file::{Kind, Node};
 use read::Read;
 
+pub mod add;
 mod check;
 mod dialect;
 mod errors;
@@ -79,15 +80,25 @@ pub fn load(explicit: Option<&Path>, env: &Env, overrides: &Overrides) -> Result
         return from_text(DEMO, Path::new("--demo"), env, overrides)
             .map(|config| Config { source: Source::Demo, ..config });
     }
-    let named = explicit.map(Path::to_owned).or_else(|| env.var("LLMGATE_CONFIG").map(PathBuf::from));
-    if let Some(path) = named {
-        return from_file(&path, env, overrides);
+    let named = named(explicit, env);
+    // A file that may be there but cannot be looked at is an error, not an absence.
+    match named.or_else(|| own(env).filter(|path| path.try_exists().unwrap_or(true))) {
+        Some(path) => from_text(&read_text(&path)?, &path, env, overrides),
+        None => from_environment(env, overrides),
     }
-    match env.config_dir().map(|dir| dir.join("config.yaml")) {
-        // A file that may be there but cannot be looked at is an error, not an absence.
-        Some(path) if path.try_exists().unwrap_or(true) => from_file(&path, env, overrides),
-        Some(_) | None => from_environment(env, overrides),
-    }
+}
+
+/// The file that [`load`] would read, whether it is there or not; `None` without a home.
+pub fn place(explicit: Option<&Path>, env: &Env) -> Option<PathBuf> {
+    named(explicit, env).or_else(|| own(env))
+}
+
+fn named(explicit: Option<&Path>, env: &Env) -> Option<PathBuf> {
+    explicit.map(Path::to_owned).or_else(|| env.var("LLMGATE_CONFIG").map(PathBuf::from))
+}
+
+fn own(env: &Env) -> Option<PathBuf> {
+    env.config_dir().map(|dir| dir.join("config.yaml"))
 }
 
 /// Makes a configuration of a file's text; `path` is how errors name the file.
@@ -143,7 +154,11 @@ pub fn unused_local_file(config: &Config) -> bool {
     local.exists() && !in_use
 }
 
-fn from_file(path: &Path, env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
+/// The text of a configuration's file.
+///
+/// # Errors
+/// It cannot be read, or is no text.
+pub fn read_text(path: &Path) -> Result<String, ConfigErrors> {
     use std::io::Read as _;
 
     let unreadable = |error: std::io::Error| ConfigErrors::unreadable(path, &error.to_string());
@@ -152,10 +167,7 @@ fn from_file(path: &Path, env: &Env, overrides: &Overrides) -> Result<Config, Co
     // One byte more than may be: enough to tell, and a device cannot fill the memory.
     let most = file::MAX_BYTES as u64 + 1;
     file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => from_text(text, path, env, overrides),
-        Err(_) => Err(ConfigErrors::unreadable(path, "it is not UTF-8 text")),
-    }
+    String::from_utf8(bytes).map_err(|_| ConfigErrors::unreadable(path, "it is not UTF-8 text"))
 }
 
 /// Makes the configuration that the environment alone gives (SPEC 4.4).

@@ -1,4 +1,4 @@
-//! A plain tree -> YAML text: what `config show` and `config import` print. Small sections stand on
+//! A plain tree -> YAML text: what `config show` and `config import` print and `config add-*` add. Small sections stand on
 //! one line; what could be read as anything but a text is put in quotes.
 
 use serde_json::{Map, Value};
@@ -10,6 +10,19 @@ const WIDTH: usize = 78;
 pub(super) fn document(root: &Map<String, Value>) -> String {
     let mut out = String::new();
     entries(root, 0, &mut out);
+    out
+}
+
+/// One entry of a section; its own keys stand on lines of their own, so that others can join them.
+pub(super) fn entry(key: &str, value: &Value) -> String {
+    let mut out = format!("{}:", scalar_text(key));
+    match value {
+        Value::Object(map) => {
+            out.push('\n');
+            entries(map, 2, &mut out);
+        }
+        other => below(other, 0, &mut out),
+    }
     out
 }
 

@@ -1,5 +1,6 @@
 //! The binary itself, with a clean environment.
 
+mod add;
 mod doctor;
 mod first;
 mod golden;

@@ -88,9 +88,8 @@ fn push_models(text: &mut String, vendors: &[(&'static str, Option<&'static str>
     let patterns = vendors.iter().filter_map(|(name, _)| vendor(name)).flat_map(|vendor| {
         vendor.patterns.iter().map(move |pattern| format!("  {}: {}/*\n", in_quotes(pattern), vendor.name))
     });
-    let patterns: String = patterns.collect();
-    text.push_str(if patterns.is_empty() { "models: {}\n" } else { "models:\n" });
-    text.push_str(&patterns);
+    text.push_str("models:\n");
+    text.extend(patterns);
     let first = vendors.first().map_or("anthropic", |(name, _)| name);
     let second = vendors.get(1).map_or("other", |(name, _)| name);
     push(

@@ -4,7 +4,7 @@ use super::access::check_key;
 use super::{Outside, bounds, bucket, model};
 use crate::base::id::ProviderName;
 use crate::base::secret::Secret;
-use crate::config::errors::{Errors, Spot};
+use crate::config::errors::{Errors, Problem, Spot};
 use crate::config::expand::is_variable;
 use crate::config::read::{At, Entries, Entry, Field, Read, one_of};
 use crate::config::scalar::Key;
@@ -193,8 +193,7 @@ fn key(
         return None;
     }
     let Some(key) = outside?.env.var(name) else {
-        let reason = format!("the environment variable {name} is not set: set it, or disable the provider");
-        errors.refuse(&spot, &reason);
+        errors.push(&spot, Problem::UnsetKey(name.clone()), None);
         return None;
     };
     let secret = Secret::new(key);
