@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::base::tree::Tree;
-use crate::ir::request::ToolForm;
+use crate::ir::tool::ToolForm;
 
 /// The arguments that the words after a tool's name stand for: for a function the JSON object that
 /// they begin with, else an empty value for each required argument; for a free-form tool the text,

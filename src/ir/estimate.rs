@@ -1,6 +1,7 @@
 //! An estimate of a request's input tokens, before anyone counted them (SPEC 7.3).
 
-use crate::ir::request::{Block, MediaKind, Request, ResultPart, Source, ToolForm};
+use crate::ir::request::{Block, MediaKind, Request, ResultPart, Source};
+use crate::ir::tool::ToolForm;
 
 /// Tokens of one image.
 const IMAGE: u64 = 1600;
@@ -82,8 +83,9 @@ impl Size {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::request::{Media, Role, Tool, Turn};
+    use crate::ir::request::{Media, Role, Turn};
     use crate::ir::schema::Schema;
+    use crate::ir::tool::Tool;
 
     #[test]
     fn characters_schemas_and_media_are_counted() {

@@ -17,3 +17,4 @@ pub mod response;
 pub mod schema;
 pub mod search;
 pub mod stream;
+pub mod tool;

@@ -79,8 +79,9 @@ impl Needs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::request::{Role, Tool, ToolForm, ToolResult, Turn};
+    use crate::ir::request::{Role, ToolResult, Turn};
     use crate::ir::search::Search;
+    use crate::ir::tool::{Tool, ToolForm};
 
     #[test]
     fn needs_are_read_from_every_turn() {

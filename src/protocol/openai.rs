@@ -4,8 +4,8 @@
 use crate::base::object::{Object, object};
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Tool, ToolForm, ToolGrammar};
 use crate::ir::schema::{inner, is_of_objects};
+use crate::ir::tool::{Tool, ToolForm, ToolGrammar};
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::ModelCard;
 

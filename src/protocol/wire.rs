@@ -8,9 +8,10 @@ use std::fmt;
 
 use crate::ir::loss::Losses;
 use crate::ir::names::NameRule;
-use crate::ir::request::{Compaction, Request, Tool};
+use crate::ir::request::{Compaction, Request};
 use crate::ir::response::Response;
 use crate::ir::stream::StreamEvent;
+use crate::ir::tool::Tool;
 use crate::protocol::Task;
 use crate::protocol::dialect::Dialect;
 

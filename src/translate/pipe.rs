@@ -9,7 +9,8 @@ use crate::ir::carrier::Kept;
 use crate::ir::loss::Losses;
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Kind};
-use crate::translate::cross::{Crossing, Translated};
+use crate::translate::cross::Crossing;
+use crate::translate::cross::stream::Translated;
 use crate::translate::framing::Framing;
 use crate::translate::verbatim::{Options, Verbatim};
 

@@ -5,7 +5,8 @@ use llmgate::base::id::TargetId;
 use llmgate::base::sse::FrameReader;
 use llmgate::gateway::trouble::{Report, Trouble};
 use llmgate::ir::collect::Collector;
-use llmgate::ir::request::{Block, Tool};
+use llmgate::ir::request::Block;
+use llmgate::ir::tool::Tool;
 use llmgate::protocol::{Protocol, error};
 
 use crate::support::crossing::{self, REQUEST_ID, called, lines, pairs};

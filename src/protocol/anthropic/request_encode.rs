@@ -10,8 +10,9 @@ use crate::base::pen;
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
-use crate::ir::request::{self, Block, Format, Request, ToolForm};
+use crate::ir::request::{Block, Format, Request};
 use crate::ir::schema::{NO_ARGUMENTS, Schema};
+use crate::ir::tool::{self, ToolForm};
 use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
@@ -95,7 +96,7 @@ fn called(request: &Request) -> Vec<Tool<'_>> {
     tools
 }
 
-fn tool<'a>(tool: &'a request::Tool, losses: &mut Losses) -> Tool<'a> {
+fn tool<'a>(tool: &'a tool::Tool, losses: &mut Losses) -> Tool<'a> {
     let input_schema = match &tool.form {
         ToolForm::Function { schema, strict } => {
             if strict.unwrap_or(false) {
@@ -132,15 +133,15 @@ fn choice(request: &Request, losses: &mut Losses) -> Option<ToolChoice> {
     let (kind, name) = match &request.choice {
         None if request.one_call => ("auto", None),
         None => return None,
-        Some(request::ToolChoice::Auto) => ("auto", None),
-        Some(request::ToolChoice::None) => ("none", None),
-        Some(request::ToolChoice::Any) => ("any", None),
-        Some(request::ToolChoice::One(name)) if known(name) => ("tool", Some(name)),
-        Some(request::ToolChoice::One(_)) => {
+        Some(tool::ToolChoice::Auto) => ("auto", None),
+        Some(tool::ToolChoice::None) => ("none", None),
+        Some(tool::ToolChoice::Any) => ("any", None),
+        Some(tool::ToolChoice::One(name)) if known(name) => ("tool", Some(name)),
+        Some(tool::ToolChoice::One(_)) => {
             losses.degrade("tool_choice", "it names a tool that does not go along");
             ("auto", None)
         }
-        Some(request::ToolChoice::OneOf(names)) => match names.as_slice() {
+        Some(tool::ToolChoice::OneOf(names)) => match names.as_slice() {
             [name] if known(name) => ("tool", Some(name)),
             _ => {
                 losses.degrade("tool_choice", "a choice among some of the tools");

@@ -114,7 +114,7 @@ fn a_request_comes_back_as_it_was_meant() {
             other => other,
         };
         assert_eq!(again.effort, effort, "{name}");
-        let names = |tools: &[crate::ir::request::Tool]| -> Vec<String> {
+        let names = |tools: &[crate::ir::tool::Tool]| -> Vec<String> {
             tools.iter().map(|tool| tool.name.clone()).collect()
         };
         assert_eq!(names(&again.tools), names(&request.tools), "{name}");

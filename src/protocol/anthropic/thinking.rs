@@ -3,7 +3,8 @@
 use super::wire::{Block, Message, Thinking};
 
 use crate::ir::loss::Losses;
-use crate::ir::request::{Effort, Level, Request, ToolChoice};
+use crate::ir::request::{Effort, Level, Request};
+use crate::ir::tool::ToolChoice;
 use crate::protocol::dialect::{Dialect, ReasoningStyle};
 
 /// The levels of `output_config.effort`.

@@ -3,9 +3,10 @@
 use crate::base::table::Table;
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Request, Tool, ToolChoice, ToolForm};
+use crate::ir::request::Request;
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
+use crate::ir::tool::{Tool, ToolChoice, ToolForm};
 use crate::protocol::anthropic::wire::SEARCH;
 use crate::protocol::fields::Fields;
 use crate::protocol::search;

@@ -2,9 +2,10 @@
 
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Format, Request, Sampling, Tool, ToolChoice, ToolForm};
+use crate::ir::request::{Format, Request, Sampling};
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
+use crate::ir::tool::{Tool, ToolChoice, ToolForm};
 use crate::protocol::fields::{Fields, parsed};
 use crate::protocol::gemini::{schema, spelling, thinking, turns_decode};
 use crate::protocol::path::Path;

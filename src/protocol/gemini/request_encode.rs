@@ -6,7 +6,8 @@ use crate::base::object::{Object, object};
 use crate::base::pen::{self, Pen, Put, Raw};
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
-use crate::ir::request::{Format, Request, Tool, ToolChoice, ToolForm};
+use crate::ir::request::{Format, Request};
+use crate::ir::tool::{Tool, ToolChoice, ToolForm};
 use crate::protocol::gemini::turns_encode::Words;
 use crate::protocol::gemini::{thinking, turns_encode};
 use crate::protocol::unwrap::INPUT_SCHEMA;
@@ -140,10 +141,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::ir::request::ToolGrammar;
     use crate::ir::request::{
         Block, Effort, Media, MediaKind, ResultPart, Role, Sampling, Source, ToolCall, ToolResult, Turn,
     };
+    use crate::ir::tool::ToolGrammar;
     use crate::protocol::dialect::{Dialect, ReasoningStyle};
     use crate::protocol::gemini::request_decode;
 

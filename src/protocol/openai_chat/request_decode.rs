@@ -3,11 +3,12 @@
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
-    Block, CallKind, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling,
-    Source, Tool, ToolChoice, ToolForm, ToolIdentity, ToolResult, Turn,
+    Block, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source,
+    ToolResult, Turn,
 };
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
+use crate::ir::tool::{CallKind, Tool, ToolChoice, ToolForm, ToolIdentity};
 use crate::protocol::fields::{Fields, Objects, data_url};
 use crate::protocol::openai;
 use crate::protocol::openai_chat::said;

@@ -3,8 +3,8 @@
 use crate::base::pen::{Pen, Put};
 use crate::base::table::Table;
 use crate::ir::carrier::State;
-use crate::ir::request::{CallKind, ToolIdentity};
 use crate::ir::response::{StopReason, Usage};
+use crate::ir::tool::{CallKind, ToolIdentity};
 use crate::protocol::openai_responses::own_tools;
 use crate::protocol::wire::AnswerContext;
 

@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::base::object::{Object, object};
 use crate::base::pen::{self, Pen};
 use crate::base::tree::Tree;
-use crate::ir::request::{CallKind, ResultPart, ToolCall, ToolResult};
+use crate::ir::request::{ResultPart, ToolCall, ToolResult};
 use crate::ir::schema::Schema;
+use crate::ir::tool::CallKind;
 use crate::protocol::fields::Fields;
 use crate::protocol::wire::WireError;
 

@@ -2,8 +2,9 @@
 
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Compaction, Effort, Format, Level, Request, Sampling, ToolChoice};
+use crate::ir::request::{Compaction, Effort, Format, Level, Request, Sampling};
 use crate::ir::schema::Schema;
+use crate::ir::tool::ToolChoice;
 use crate::protocol::fields::Fields;
 use crate::protocol::openai_responses::tools::flat_name;
 use crate::protocol::openai_responses::{compaction, items, tools};

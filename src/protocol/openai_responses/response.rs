@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use crate::base::pen::{self, Pen, Put};
 use crate::ir::loss::Losses;
-use crate::ir::request::{Block, CallKind};
+use crate::ir::request::Block;
 use crate::ir::response::{Lost, Response, StopReason};
+use crate::ir::tool::CallKind;
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_responses::item_encode::{
     Call, Envelope, Identities, Message, Part, Thought, kind_of, prefix, response_id,

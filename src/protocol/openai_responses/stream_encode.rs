@@ -13,9 +13,9 @@
 use crate::base::pen::{self, Put, Raw};
 use crate::base::sse;
 use crate::ir::carrier::State;
-use crate::ir::request::CallKind;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockKind, Delta, StreamEvent};
+use crate::ir::tool::CallKind;
 use crate::protocol::in_turn::InTurn;
 use crate::protocol::openai_responses::item_encode::{
     Call, Envelope, Identities, Message, Output, Part, Summary, Thought, kind_of, prefix, response_id,

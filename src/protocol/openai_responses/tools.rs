@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{CallKind, Request, Tool, ToolForm, ToolIdentity};
+use crate::ir::request::Request;
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
+use crate::ir::tool::{CallKind, Tool, ToolForm, ToolIdentity};
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai;
 use crate::protocol::openai_responses::item_encode::Identities;

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use crate::ir::arguments;
 use crate::ir::estimate;
-use crate::ir::request::{Block, Request, ResultPart, Role, Tool, ToolForm, ToolResult};
+use crate::ir::request::{Block, Request, ResultPart, Role, ToolResult};
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
+use crate::ir::tool::{Tool, ToolForm};
 
 /// With this every text answer begins.
 const GREETING: &str = "This is llmgate's built-in demo model, not a real LLM.";

@@ -2,8 +2,9 @@
 
 use llmgate::ir::loss::{Losses, Severity};
 use llmgate::ir::names::NameMap;
-use llmgate::ir::request::{Block, Request, Tool, ToolForm};
+use llmgate::ir::request::{Block, Request};
 use llmgate::ir::schema::Schema;
+use llmgate::ir::tool::{Tool, ToolForm};
 use llmgate::protocol::Protocol;
 use llmgate::protocol::Stage;
 use llmgate::protocol::dialect::{Dialect, ReasoningStyle};

@@ -2,10 +2,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ir::loss::Severity;
-use crate::ir::request::{
-    Effort, Level, Media, MediaKind, Role, Source, Tool as IrTool, ToolCall, ToolChoice as Choice,
-    ToolGrammar, Turn,
-};
+use crate::ir::request::{Effort, Level, Media, MediaKind, Role, Source, ToolCall, Turn};
+use crate::ir::tool::{Tool as IrTool, ToolChoice as Choice, ToolGrammar};
 use crate::protocol::dialect::{Dialect, ReasoningStyle};
 
 fn user(text: &str) -> Turn {
