@@ -249,6 +249,10 @@ impl<'de> Visitor<'de> for Counts<'_, '_> {
     }
 }
 
+/// An event of a stream has no more members, mostly. So many take less than the 256 bytes up to which
+/// the allocator of the static build keeps blocks for each thread.
+const USUAL: usize = 6;
+
 struct ObjectVisitor<'t>(&'t str);
 
 impl<'de> Visitor<'de> for ObjectVisitor<'de> {
@@ -259,7 +263,7 @@ impl<'de> Visitor<'de> for ObjectVisitor<'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-        let mut list = Vec::with_capacity(16);
+        let mut list = Vec::with_capacity(USUAL);
         while let Some(key) = map.next_key_seed(KeySeed(self.0))? {
             let value: &RawValue = map.next_value()?;
             list.push(Member { key, value: place(self.0, value.get()) });

@@ -56,8 +56,8 @@ impl<'a> Frame<'a> {
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match &self.data {
             Data::None | Data::Line(b"", _) => None,
-            Data::Line(line, _) => Some(String::from_utf8_lossy(line)),
-            Data::Joined(lines) => Some(String::from_utf8_lossy(lines)),
+            Data::Line(line, _) => Some(lossy(line)),
+            Data::Joined(lines) => Some(lossy(lines)),
         }
     }
 
@@ -177,7 +177,7 @@ impl FrameReader {
         }
         loop {
             let unread = self.buffer.get(self.searched..)?;
-            let Some(found) = unread.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+            let Some(found) = line_end(unread) else {
                 self.searched = self.buffer.len();
                 return None;
             };
@@ -207,12 +207,21 @@ impl FrameReader {
     }
 }
 
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr2(b'\n', b'\r', bytes)
+}
+
+/// The same as [`String::from_utf8_lossy`], which looks at each byte by itself.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 /// Reads the fields of a frame.
 fn parse(raw: &[u8]) -> Frame<'_> {
     let mut frame = Frame { raw, event: None, data: Data::None };
     let mut at = if raw.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+        let length = line_end(rest).unwrap_or(rest.len());
         let line = rest.get(..length).unwrap_or_default();
         if let Some(value) = field(line, b"data") {
             let start = at + line.len() - value.len();

@@ -45,7 +45,8 @@ pub fn outgoing(request: &Request, wire: &dyn Wire, target: &TargetContext<'_>) 
     if let Some(search) = &request.search
         && !(target.dialect.search && wire.can_search(request))
     {
-        let why = "web search runs at its own vendor; a target is known to have one by `tools.search` of its model";
+        let why =
+            "web search runs at its own vendor; a target is known to have one by `tools.search` of its model";
         if search.alone {
             losses.refuse(search.path.as_str(), why);
         } else {

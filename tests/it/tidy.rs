@@ -17,10 +17,11 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Outside crates and the places that may name them.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("base64", &["base/"]),
     ("getrandom", &["base/"]),
     ("httpdate", &["base/"]),
+    ("memchr", &["base/"]),
     ("rustix", &["base/"]),
     ("subtle", &["base/"]),
     ("time", &["base/"]),
