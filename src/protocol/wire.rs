@@ -86,6 +86,12 @@ pub trait StreamDecoder {
     fn frame(&mut self, event: Option<&str>, data: &str, out: &mut Vec<StreamEvent>)
     -> Result<(), WireError>;
 
+    /// Takes one frame if it tells words of the answer and nothing else, which needs no look at it
+    /// before: no end, no counts, no error. Any other is left alone.
+    fn words(&mut self, _event: Option<&str>, _data: &str, _out: &mut Vec<StreamEvent>) -> bool {
+        false
+    }
+
     /// The input is at its end: what was still owed is added to `out`. An end that the provider did
     /// not tell is not made up: without [`StreamEvent::Finish`] the stream is truncated.
     fn finish(&mut self, out: &mut Vec<StreamEvent>);

@@ -16,6 +16,8 @@ pub(super) struct Chunk<'a> {
     pub(super) model: Option<String>,
     pub(super) choices: Vec<Choice<'a>>,
     pub(super) usage: Option<Usage>,
+    /// Does it tell an error, here or in a choice?
+    failed: bool,
 }
 
 /// What it adds to one of the answers.
@@ -25,6 +27,7 @@ pub(super) struct Choice<'a> {
     pub(super) finish_reason: Option<Cow<'a, str>>,
     /// Moonshot counts here.
     usage: Option<Tree<'a>>,
+    failed: bool,
 }
 
 /// What an answer says next.
@@ -63,9 +66,19 @@ impl<'a> Chunk<'a> {
         Ok(Self {
             id: fields.id("id")?,
             model: fields.text("model")?,
+            failed: fields.has("error") || choices.iter().any(|choice| choice.failed),
             choices,
             usage: fields.take("usage").or(counted).and_then(|usage| tap::usage_of(&usage)),
         })
+    }
+}
+
+impl Chunk<'_> {
+    /// Does it tell words of the answer and nothing else?
+    pub(super) fn is_words(&self) -> bool {
+        let [only] = self.choices.as_slice() else { return false };
+        let told = only.index == 0 && only.goes_on() && only.delta.as_ref().is_some_and(ChoiceDelta::speaks);
+        told && !self.failed && self.usage.is_none()
     }
 }
 
@@ -76,7 +89,12 @@ impl<'a> Choice<'a> {
             delta: choice.object("delta")?.map(ChoiceDelta::read).transpose()?,
             finish_reason: choice.word("finish_reason")?,
             usage: choice.take("usage"),
+            failed: choice.has("error"),
         })
+    }
+
+    fn goes_on(&self) -> bool {
+        self.finish_reason.as_deref().unwrap_or_default().is_empty()
     }
 }
 
@@ -102,6 +120,14 @@ impl<'a> ChoiceDelta<'a> {
             tool_calls,
             lost,
         })
+    }
+}
+
+impl ChoiceDelta<'_> {
+    fn speaks(&self) -> bool {
+        let content = self.content.as_ref().and_then(Tree::as_text);
+        let words = [content, self.reasoning_content.as_deref()];
+        words.iter().flatten().any(|words| !words.is_empty()) || !self.tool_calls.is_empty()
     }
 }
 

@@ -64,6 +64,21 @@ impl Decoder {
         }
     }
 
+    fn take(&mut self, mut chunk: Chunk<'_>, out: &mut Vec<StreamEvent>) {
+        self.start(&mut chunk, out);
+        if let Some(usage) = chunk.usage {
+            self.usage.update(usage);
+        }
+        for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
+            if let Some(delta) = choice.delta {
+                self.delta(delta, out);
+            }
+            if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
+                self.stop = Some(stop(&reason));
+            }
+        }
+    }
+
     fn delta(&mut self, delta: ChoiceDelta<'_>, out: &mut Vec<StreamEvent>) {
         let details = delta.reasoning_details;
         let plain = delta.reasoning.as_ref().and_then(Tree::as_text);
@@ -240,23 +255,18 @@ impl StreamDecoder for Decoder {
             self.end(out);
             return Ok(());
         }
-        let mut chunk = Chunk::read(data)?;
-        if self.finished {
-            return Ok(());
-        }
-        self.start(&mut chunk, out);
-        if let Some(usage) = chunk.usage {
-            self.usage.update(usage);
-        }
-        for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
-            if let Some(delta) = choice.delta {
-                self.delta(delta, out);
-            }
-            if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
-                self.stop = Some(stop(&reason));
-            }
+        let chunk = Chunk::read(data)?;
+        if !self.finished {
+            self.take(chunk, out);
         }
         Ok(())
+    }
+
+    fn words(&mut self, _: Option<&str>, data: &str, out: &mut Vec<StreamEvent>) -> bool {
+        let chunk = Chunk::read(data).ok().filter(Chunk::is_words).filter(|_| !self.finished);
+        let is_taken = chunk.is_some();
+        chunk.into_iter().for_each(|chunk| self.take(chunk, out));
+        is_taken
     }
 
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {

@@ -60,6 +60,10 @@ impl Translated {
             Ok(Some(frame)) => frame,
         };
         let Some(text) = frame.text() else { return Ok(Some(Kind::Beat)) };
+        if self.decoder.words(frame.event_name(), &text, &mut self.events) {
+            self.encode(out);
+            return self.bounded(Kind::Content);
+        }
         let kind = self.crossing.target.tap_frame(frame.event_name(), &text, &mut self.facts).kind;
         match kind {
             Kind::Broken => return Err(PipeError::BrokenFrame),
@@ -69,7 +73,11 @@ impl Translated {
         let decoded = self.decoder.frame(frame.event_name(), &text, &mut self.events);
         decoded.map_err(|_| PipeError::BrokenFrame)?;
         self.encode(out);
-        // What waits in the encoder came in many frames, and is bounded like one.
+        self.bounded(kind)
+    }
+
+    /// What waits in the encoder came in many frames, and is bounded like one.
+    fn bounded(&self, kind: Kind) -> Result<Option<Kind>, PipeError> {
         if self.encoder.kept() > self.limit { Err(PipeError::FrameTooLong) } else { Ok(Some(kind)) }
     }
 

@@ -4,6 +4,7 @@ use llmgate::base::sse::FrameReader;
 use llmgate::ir::grammar::Grammar;
 use llmgate::ir::stream::StreamEvent;
 use llmgate::protocol::Protocol;
+use llmgate::protocol::tap::{Facts, Kind};
 use llmgate::translate::pipe::StreamEnd;
 
 use crate::support::crossing::{self, FRAME, REQUEST_ID, Streamed, pairs};
@@ -134,6 +135,56 @@ fn lawful(protocol: Protocol, bytes: &[u8], name: &str) {
             panic!("{name}: {breach:?} by {event:?} in\n{}", String::from_utf8_lossy(bytes));
         }
     }
+}
+
+/// Decoders skip the look that the native lane takes at each frame where they know that it would say
+/// nothing but "words": it must say just that.
+#[test]
+fn what_is_taken_for_words_is_words_and_nothing_else() {
+    let mut taken = 0;
+    for protocol in Protocol::ALL {
+        for kind in ["streams", "faults"] {
+            for fixture in fixtures::all(kind, protocol.name()) {
+                taken += compare(protocol, fixture.text.as_bytes(), &fixture.name);
+                for seed in 0..MUTANTS {
+                    let mut bytes = fixture.text.clone().into_bytes();
+                    let mut draw = Draw::seeded(seed);
+                    for _ in 0..=draw.below(8) {
+                        let at = draw.below(bytes.len());
+                        bytes[at] = b"\"{}[]:,ex0 "[draw.below(11)];
+                    }
+                    compare(protocol, &bytes, &format!("{} with seed {seed}", fixture.name));
+                }
+            }
+        }
+    }
+    assert!(taken > 50, "{taken}");
+}
+
+/// Reads a stream with and without the short way; so many frames went it.
+fn compare(protocol: Protocol, bytes: &[u8], name: &str) -> usize {
+    let codec = protocol.codec();
+    let mut reader = FrameReader::new(FRAME);
+    reader.push(bytes);
+    let new = || codec.wire().stream_decoder(REQUEST_ID);
+    let (mut short, mut plain, mut facts, mut taken) = (new(), new(), Facts::default(), 0);
+    while let Ok(Some(frame)) = reader.next_frame() {
+        let Some(text) = frame.text() else { continue };
+        let (mut told, mut expected) = (Vec::new(), Vec::new());
+        let before = facts.clone();
+        let seen = codec.tap_frame(frame.event_name(), &text, &mut facts);
+        if short.words(frame.event_name(), &text, &mut told) {
+            assert_eq!((seen.kind, &facts), (Kind::Content, &before), "{name}: {text}");
+            taken += 1;
+        } else if matches!(seen.kind, Kind::Broken | Kind::Failure | Kind::Beat) {
+            continue;
+        } else if short.frame(frame.event_name(), &text, &mut told).is_err() {
+            break;
+        }
+        plain.frame(frame.event_name(), &text, &mut expected).unwrap();
+        assert_eq!(told, expected, "{name}: {text}");
+    }
+    taken
 }
 
 #[test]
