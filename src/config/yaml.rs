@@ -1,5 +1,5 @@
-//! A plain tree -> YAML text: what `config show` and `config import` print and `config add-*` add. Small sections stand on
-//! one line; what could be read as anything but a text is put in quotes.
+//! A plain tree -> YAML text: what `config show` and `config import` print, and `config add-*` adds.
+//! Small sections stand on one line; what could be read as anything but a text is put in quotes.
 
 use serde_json::{Map, Value};
 
