@@ -1,13 +1,10 @@
 //! What lies where in Gemini answers and chunks.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use crate::base::json::{Members, counts};
+use crate::base::json::{Members, counts, elements};
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error;
-use crate::protocol::tap::{Facts, Kind, Seen};
+use crate::protocol::tap::{Facts, Kind, Seen, objects, string_field};
 
 pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
     let seen = frame(text, facts);
@@ -31,10 +28,10 @@ pub(super) fn frame(text: &str, facts: &mut Facts) -> Seen {
     let blocked = members
         .object(text, "promptFeedback")
         .is_some_and(|(inner, feedback)| feedback.has(inner, "blockReason"));
-    let candidates = members.get(text, "candidates").map(serde_json::from_str::<Vec<Candidate<'_>>>);
+    let candidates = members.get(text, "candidates").map(Candidate::list);
     let kind = match candidates {
-        Some(Err(_)) => Kind::Broken,
-        Some(Ok(candidates)) if !candidates.is_empty() => {
+        Some(None) => Kind::Broken,
+        Some(Some(candidates)) if !candidates.is_empty() => {
             if candidates.iter().any(|candidate| candidate.ends(facts)) {
                 Kind::End
             } else if candidates.iter().any(Candidate::says_something) {
@@ -54,21 +51,30 @@ pub(super) fn frame(text: &str, facts: &mut Facts) -> Seen {
     Seen { kind, model: members.range(text, "modelVersion") }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// One of the answers.
 struct Candidate<'a> {
-    #[serde(borrow)]
-    content: Option<Content<'a>>,
+    parts: Vec<&'a str>,
     finish_reason: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Content<'a> {
-    #[serde(borrow)]
-    parts: Option<Vec<&'a RawValue>>,
-}
+impl<'a> Candidate<'a> {
+    /// Those of a chunk; `None` when they are not what they must be.
+    fn list(text: &'a str) -> Option<Vec<Self>> {
+        objects(text)?.into_iter().map(Self::read).collect()
+    }
 
-impl Candidate<'_> {
+    fn read((text, members): (&'a str, Members)) -> Option<Self> {
+        let is_there = |value: &&str| *value != "null";
+        let mut parts = Vec::new();
+        if let Some(content) = members.get(text, "content").filter(is_there) {
+            let inner = Members::read(content).ok()?;
+            if let Some(list) = inner.get(content, "parts").filter(is_there) {
+                parts.extend(elements(list).ok()?.into_iter().filter_map(|place| list.get(place)));
+            }
+        }
+        Some(Self { parts, finish_reason: string_field(text, &members, "finishReason").ok()? })
+    }
+
     fn ends(&self, facts: &mut Facts) -> bool {
         let Some(reason) =
             self.finish_reason.as_deref().filter(|reason| *reason != "FINISH_REASON_UNSPECIFIED")
@@ -81,8 +87,7 @@ impl Candidate<'_> {
     }
 
     fn says_something(&self) -> bool {
-        let parts = self.content.as_ref().and_then(|content| content.parts.as_deref()).unwrap_or_default();
-        parts.iter().any(|part| part.get() != "{}" && !is_empty_text(part.get()))
+        self.parts.iter().any(|part| *part != "{}" && !is_empty_text(part))
     }
 }
 
@@ -149,6 +154,9 @@ mod tests {
         assert!(check(r#"{"candidates":[{"content":{},"finishReason":"STOP"}]}"#, Kind::End).finished);
         assert!(check(r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#, Kind::End).incomplete);
         check(r#"{"candidates":"x"}"#, Kind::Broken);
+        check(r#"{"candidates":[{"content":{"parts":3}}]}"#, Kind::Broken);
+        let twice = r#"{"candidates":[{"content":{"parts":[]},"content":{"parts":[{"text":"x"}]}}]}"#;
+        check(twice, Kind::Content);
         check(r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#, Kind::Failure);
     }
 

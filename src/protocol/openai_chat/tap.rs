@@ -1,13 +1,10 @@
 //! What lies where in Chat requests, answers and chunks.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::base::json::{Members, counts};
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error::{self, ProviderError};
-use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, string_field};
+use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, objects, string_field};
 
 pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
     let options = members.object(text, "stream_options");
@@ -49,25 +46,23 @@ fn chunk(text: &str, facts: &mut Facts) -> Seen {
     if members.has(text, "error") || is_bare_error(text, &members) {
         return fails(error::read(text), facts);
     }
-    let choices = members.get(text, "choices").map(serde_json::from_str::<Option<Vec<Choice<'_>>>>);
-    let choices = choices.map(|choices| choices.map(Option::unwrap_or_default));
+    let choices = members.get(text, "choices").map(Choice::list);
     let all = || choices.iter().flatten().flatten();
     if let Some(error) = all().find_map(Choice::failure) {
         return fails(error, facts);
     }
     // Moonshot counts in the choice.
-    let counted =
-        members.get(text, "usage").or_else(|| all().find_map(|choice| choice.usage).map(RawValue::get));
+    let counted = members.get(text, "usage").or_else(|| all().find_map(|choice| choice.get("usage")));
     let usage = counted.and_then(usage);
     if let Some(usage) = usage {
         facts.usage = usage;
     }
     let kind = match choices {
-        Some(Ok(choices)) if choices.is_empty() && usage.is_some() => Kind::Usage,
-        Some(Ok(choices)) => {
+        Some(Some(choices)) if choices.is_empty() && usage.is_some() => Kind::Usage,
+        Some(Some(choices)) => {
             choices.iter().map(|choice| choice.kind(facts)).max_by_key(rank).unwrap_or(Kind::Opening)
         }
-        Some(Err(_)) => Kind::Broken,
+        Some(None) => Kind::Broken,
         None if usage.is_some() => Kind::Usage,
         None => Kind::Unknown,
     };
@@ -103,20 +98,11 @@ fn rank(kind: &Kind) -> u8 {
     }
 }
 
-#[derive(Deserialize)]
+/// One of the answers, where it lies.
 struct Choice<'a> {
-    #[serde(borrow)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    /// Of the older `/completions`.
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
+    text: &'a str,
+    members: Members,
     finish_reason: Option<String>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
 }
 
 /// Why an answer that ends for that reason is none: the provider failed at it.
@@ -132,21 +118,35 @@ pub(super) fn failure(reason: &str) -> Option<&'static str> {
     }
 }
 
-impl Choice<'_> {
+impl<'a> Choice<'a> {
+    /// Those of a chunk; `None` when they are not what they must be.
+    fn list(text: &'a str) -> Option<Vec<Self>> {
+        objects(text)?.into_iter().map(Self::read).collect()
+    }
+
+    fn read((text, members): (&'a str, Members)) -> Option<Self> {
+        let finish_reason = string_field(text, &members, "finish_reason").ok()?;
+        Some(Self { text, members, finish_reason })
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.members.get(self.text, name).filter(|value| *value != "null")
+    }
+
     fn failure(&self) -> Option<ProviderError> {
-        let is_empty = |error: &&str| matches!(*error, "{}" | "\"\"" | "false");
-        let told = self.error.map(RawValue::get).filter(|error| !is_empty(error));
+        let told = self.get("error").filter(|error| !matches!(*error, "{}" | "\"\"" | "false"));
         told.or_else(|| failure(self.finish_reason.as_deref()?)).map(error::read)
     }
 
     fn kind(&self, facts: &mut Facts) -> Kind {
-        if let Some(reason) = self.finish_reason.as_deref().filter(|reason| !reason.is_empty()) {
+        if let Some(reason) = self.finish_reason.as_deref() {
             facts.finished = true;
             facts.incomplete |= matches!(reason, "length" | "content_filter");
             return Kind::End;
         }
-        let spoken = [self.delta, self.message].into_iter().flatten().any(|part| says_something(part.get()));
-        let goes_on = self.text.is_some_and(|text| !matches!(text.get(), "null" | "\"\""));
+        let spoken = ["delta", "message"].into_iter().any(|name| self.get(name).is_some_and(says_something));
+        // Of the older `/completions`.
+        let goes_on = self.get("text").is_some_and(|text| text != "\"\"");
         if spoken || goes_on { Kind::Content } else { Kind::Opening }
     }
 }
@@ -212,6 +212,7 @@ mod tests {
         assert!(check(r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, Kind::End).finished);
         assert!(check(r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#, Kind::End).incomplete);
         assert!(check("[DONE]", Kind::Last).finished);
+        check(r#"{"choices":[{"delta":{},"delta":{"content":"x"},"finish_reason":null}]}"#, Kind::Content);
         check(r#"{"choices":[],"prompt_filter_results":[]}"#, Kind::Opening);
         check(r#"{"choices":null,"x":1}"#, Kind::Opening);
         check("{\"choices\":[{\"delta\":", Kind::Broken);
