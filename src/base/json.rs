@@ -118,6 +118,17 @@ pub fn elements(text: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
     Ok(list)
 }
 
+/// Where the members of the objects of a JSON array lie, all of them in the text of the array.
+///
+/// # Errors
+/// The text is no JSON, or its value is no array of objects.
+pub fn objects(text: &str) -> Result<Vec<Members>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let list = deserializer.deserialize_seq(ObjectsVisitor(text))?;
+    deserializer.end()?;
+    Ok(list)
+}
+
 /// JSON with a line for each value; what is none stays as it is.
 pub fn pretty(text: &str) -> String {
     let read = Tree::read(text).map(Tree::into_value);
@@ -269,6 +280,32 @@ impl<'de> Visitor<'de> for ObjectVisitor<'de> {
             list.push(Member { key, value: place(self.0, value.get()) });
         }
         Ok(Members { list })
+    }
+}
+
+struct ObjectsVisitor<'t>(&'t str);
+
+impl<'de> Visitor<'de> for ObjectsVisitor<'de> {
+    type Value = Vec<Members>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON array of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(members) = seq.next_element_seed(ObjectVisitor(self.0))? {
+            list.push(members);
+        }
+        Ok(list)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ObjectVisitor<'de> {
+    type Value = Members;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Members, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::base::json::{Members, elements};
+use crate::base::json::{self, Members};
 use crate::ir::response::Usage;
 use crate::protocol::Protocol;
 use crate::protocol::error::ProviderError;
@@ -131,18 +131,10 @@ pub fn inner_range(text: &str, members: &Members, outer: &str, inner: &str) -> O
     Some(range.start + start..range.end + start)
 }
 
-/// The objects of a list, each where it lies: of a member given twice the last one counts, as where
-/// they are decoded. Null is an empty list; `None` when it is anything else.
-pub fn objects(text: &str) -> Option<Vec<(&str, Members)>> {
-    if text == "null" {
-        return Some(Vec::new());
-    }
-    let places = elements(text).ok()?.into_iter();
-    let objects = places.map(|place| {
-        let object = text.get(place)?;
-        Some((object, Members::read(object).ok()?))
-    });
-    objects.collect()
+/// The objects of a list: of a member given twice the last one counts, as where they are decoded. Null
+/// is an empty list; `None` when it is anything else.
+pub fn objects(text: &str) -> Option<Vec<Members>> {
+    if text == "null" { Some(Vec::new()) } else { json::objects(text).ok() }
 }
 
 /// The protocol of a request whose path belongs to none: a header or its members tell (SPEC 3.1).

@@ -60,10 +60,11 @@ struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     /// Those of a chunk; `None` when they are not what they must be.
     fn list(text: &'a str) -> Option<Vec<Self>> {
-        objects(text)?.into_iter().map(Self::read).collect()
+        objects(text)?.iter().map(|members| Self::read(text, members)).collect()
     }
 
-    fn read((text, members): (&'a str, Members)) -> Option<Self> {
+    /// Reads one, which lies in the text of all of them.
+    fn read(text: &'a str, members: &Members) -> Option<Self> {
         let is_there = |value: &&str| *value != "null";
         let mut parts = Vec::new();
         if let Some(content) = members.get(text, "content").filter(is_there) {
@@ -72,7 +73,7 @@ impl<'a> Candidate<'a> {
                 parts.extend(elements(list).ok()?.into_iter().filter_map(|place| list.get(place)));
             }
         }
-        Some(Self { parts, finish_reason: string_field(text, &members, "finishReason").ok()? })
+        Some(Self { parts, finish_reason: string_field(text, members, "finishReason").ok()? })
     }
 
     fn ends(&self, facts: &mut Facts) -> bool {

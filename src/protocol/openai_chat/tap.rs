@@ -98,7 +98,7 @@ fn rank(kind: &Kind) -> u8 {
     }
 }
 
-/// One of the answers, where it lies.
+/// One of the answers, where it lies in the text of all of them.
 struct Choice<'a> {
     text: &'a str,
     members: Members,
@@ -121,10 +121,10 @@ pub(super) fn failure(reason: &str) -> Option<&'static str> {
 impl<'a> Choice<'a> {
     /// Those of a chunk; `None` when they are not what they must be.
     fn list(text: &'a str) -> Option<Vec<Self>> {
-        objects(text)?.into_iter().map(Self::read).collect()
+        objects(text)?.into_iter().map(|members| Self::read(text, members)).collect()
     }
 
-    fn read((text, members): (&'a str, Members)) -> Option<Self> {
+    fn read(text: &'a str, members: Members) -> Option<Self> {
         let finish_reason = string_field(text, &members, "finish_reason").ok()?;
         Some(Self { text, members, finish_reason })
     }
