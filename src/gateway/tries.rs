@@ -9,7 +9,7 @@
 //!     '------another target-------'
 //! ```
 //! What is done next, [`policy::step`](crate::policy::step) decides; what a try leaves behind,
-//! `gateway/tally` writes down. [`call`] is one of them.
+//! `gateway/tally` writes down. `tries/call` is one of them.
 
 mod call;
 
