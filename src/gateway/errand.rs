@@ -19,7 +19,7 @@ use crate::gateway::outgoing_headers;
 use crate::gateway::trouble::{call_failed, cut};
 use crate::observe::log::harmless;
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::protocol::{Protocol, Task, percent_decoded};
+use crate::protocol::{Protocol, Task};
 use crate::upstream::{self, Call, Hook, Incoming, Patience, Speech, Stop};
 
 /// An answer of an announced length up to this goes back whole, a longer one as it comes.
@@ -102,9 +102,7 @@ impl Errand<'_> {
             url.push('?');
             url.push_str(&query);
         }
-        // A provider that takes `..` for a step up must not be led out of its base URL.
-        let climbs = percent_decoded(self.path).split(['/', '\\']).any(|part| matches!(part, "." | ".."));
-        if climbs || url.contains(is_unfit) {
+        if climbs(self.path) || url.contains(is_unfit) {
             return Err(Fault::new(FaultKind::BadRequest, "The path cannot be handed on as it is written."));
         }
         let headers = outgoing_headers::of_errand(self);
@@ -155,6 +153,14 @@ impl Errand<'_> {
         let _ = client.borrow_mut().whole(incoming.status, &headers.borrowed(), &body);
         Ok(())
     }
+}
+
+/// Would a provider that takes `..` for a step up be led out of its base URL? What else the path holds
+/// does not matter, be it UTF-8 when it is decoded or not.
+fn climbs(path: &str) -> bool {
+    let signs = [("%2e", "."), ("%2f", "/"), ("%5c", "/"), ("\\", "/")];
+    let plain = signs.iter().fold(path.to_ascii_lowercase(), |path, (code, sign)| path.replace(code, sign));
+    plain.split('/').any(|part| matches!(part, "." | ".."))
 }
 
 /// The answer as it comes. One that breaks is not ended, and so is seen to be cut.

@@ -210,8 +210,14 @@ fn other_paths_stay_unknown_and_none_climbs() {
     for path in ["/embeddings", "/v2/embeddings", "/openaix/v1/files", "/favicon.ico"] {
         assert_eq!(proxy.get(path).status(), 404, "{path}");
     }
-    for path in ["/openai/v1/../../admin", "/openai/v1/%2E%2e/x", "/openai/v1/x%2f..%2fy", "/openai/v1/a\"b"]
-    {
+    for path in [
+        "/openai/v1/../../admin",
+        "/openai/v1/%2E%2e/x",
+        "/openai/v1/x%2f..%2fy",
+        "/openai/v1/%ff/%2e%2E/x",
+        "/openai/v1/%ff%5c..%5cy",
+        "/openai/v1/a\"b",
+    ] {
         assert_eq!(proxy.get(path).status(), 400, "{path}");
     }
     assert_eq!(proxy.ask("GET", "/v1/embeddings", &[("origin", "https://evil.example")], "").status(), 403);
