@@ -39,7 +39,6 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
         .collect();
     let search = request.search.as_ref().filter(|_| dialect.search && can_search(request));
     let (mut tools, tool_choice) = tools(request, &mut losses);
-    // Without functions it would be `none`, for the calls of earlier turns, and forbid the search.
     let is_alone = search.is_some() && request.tools.is_empty();
     let tool_choice = if is_alone { choice(request, &mut losses) } else { tool_choice };
     if dialect.cache_marks {
@@ -66,9 +65,11 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     (pen::long(request.length(), &body), losses)
 }
 
-/// A function of the search's name leaves no room for it.
+/// A function of the search's name leaves no room for it, nor do calls of a history whose functions are
+/// declared only because they were called: beside a search nothing forbids to call them again.
 pub(super) fn can_search(request: &Request) -> bool {
-    request.tools.iter().all(|tool| tool.name != wire::SEARCH)
+    let is_only_declared = request.tools.is_empty() && !called(request).is_empty();
+    !is_only_declared && request.tools.iter().all(|tool| tool.name != wire::SEARCH)
 }
 
 /// The tools and the choice among them. A history with calls needs tools, so a request without any

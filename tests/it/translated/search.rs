@@ -143,6 +143,16 @@ fn a_function_of_that_name_leaves_no_room() {
     assert_eq!((tools.len(), worst(&losses)), (1, Some(Severity::Degrade)));
 }
 
+/// Anthropic wants the functions of a history declared, and could call them again.
+#[test]
+fn calls_of_a_history_leave_no_room_where_no_function_is_offered() {
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+    let result = json!({"type": "function_call_output", "call_id": "c", "output": "x"});
+    let asked = json!({"input": [call, result], "tools": offered(R)});
+    let (_, losses) = carry(R, A, &asked, true);
+    assert_eq!(worst(&losses), Some(Severity::Refuse));
+}
+
 #[test]
 fn claude_code_may_name_it_as_its_choice() {
     let mut asked = request(A, &offered(A).into());
