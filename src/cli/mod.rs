@@ -30,6 +30,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::base::env::Env;
+use crate::base::os;
 
 /// A command failed.
 const FAILURE: u8 = 1;
@@ -39,6 +40,9 @@ const USAGE: u8 = 2;
 /// Runs the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = Env::of_process();
+    if let Err(error) = os::hide() {
+        complain(&format!("other programs of yours can read the keys of this one: {error}"));
+    }
     match args::parse(arguments) {
         Ok(command) => command.run(env),
         Err(mistake) => {
