@@ -153,6 +153,15 @@ pub fn limit_field(host: &str, model: &ModelName) -> LimitField {
     by_host.unwrap_or_else(|| limit_field_by_name(model.as_str()))
 }
 
+/// Does a host's Gemini server take ids of calls? Vertex AI refuses them as unknown fields
+/// (<https://github.com/vercel/ai/issues/15664>).
+pub fn takes_call_ids(host: &str) -> bool {
+    host != VERTEX && !host.ends_with("-aiplatform.googleapis.com")
+}
+
+/// Vertex AI everywhere; in a region its host begins with the region's name.
+const VERTEX: &str = "aiplatform.googleapis.com";
+
 /// Where a host's Chat server puts visible reasoning.
 pub fn reasoning_field(host: &str) -> ReasoningField {
     let by_host = at_host(host).and_then(|vendor| vendor.reasoning_field);
@@ -199,6 +208,14 @@ mod tests {
             assert_eq!(limit_field(host, &model), field, "{host} {model}");
         }
         assert_eq!(reasoning_field("openrouter.ai"), ReasoningField::Reasoning);
+        for (host, takes) in [
+            ("aiplatform.googleapis.com", false),
+            ("europe-west4-aiplatform.googleapis.com", false),
+            ("generativelanguage.googleapis.com", true),
+            ("evilaiplatform.googleapis.com", true),
+        ] {
+            assert_eq!(takes_call_ids(host), takes, "{host}");
+        }
         assert_eq!(reasoning_field("localhost"), ReasoningField::ReasoningContent);
     }
 

@@ -9,7 +9,7 @@ use crate::base::clock;
 use crate::base::id::{TargetId, stable_hash};
 use crate::base::secret::masked;
 use crate::base::splice::{self, Edit};
-use crate::config::{ClientAuth, Compat, ModelSpec, StripBilling};
+use crate::config::{ClientAuth, Compat, ModelSpec, StripBilling, vendors};
 use crate::gateway::inbound::{Decoded, Inbound};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing_headers;
@@ -372,6 +372,7 @@ pub(super) fn wants<'a>(candidate: &'a Candidate<'_>) -> Wants<'a> {
         max_output: spec.and_then(|spec| spec.max_output),
         edits: spec.map(ModelSpec::edits).unwrap_or_default(),
         strip_attribution,
+        strip_call_ids: !vendors::takes_call_ids(candidate.provider.host()),
     }
 }
 

@@ -156,6 +156,7 @@ pub(super) fn recipe(live: &Live, inbound: &Inbound, outgoing: &Outgoing<'_>, co
         edits: wants.edits,
         max_output: wants.max_output,
         strip_attribution: wants.strip_attribution,
+        strip_call_ids: wants.strip_call_ids,
         ..Recipe::default()
     };
     if let Lane::Translated(crossing) = &outgoing.lane {

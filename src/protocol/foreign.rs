@@ -1,7 +1,7 @@
-//! The native lane's carriers (SPEC 8.6): state of another provider that a client sends back, after
-//! a turn that was translated for it. Its target could not read it and would refuse the request, so
-//! that the whole block goes, or becomes what the target can read; every other byte of the history
-//! stays.
+//! What a history holds that its target cannot read, on the native lane. That are carriers (SPEC 8.6):
+//! state of another provider that a client sends back, after a turn that was translated for it. The
+//! target would refuse the request, so that the whole block goes, or becomes what the target can read;
+//! every other byte of the history stays. And with Vertex AI it is ids of calls.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(super) enum Fate {
     Drop,
 }
 
-/// A member of a request whose list held what is foreign.
+/// A member of a request whose list held what its target cannot read.
 pub struct Cleared {
     /// The member.
     pub member: &'static str,
@@ -35,16 +35,21 @@ pub struct Cleared {
 }
 
 /// A member without what is foreign in its list; `None` where nothing is. `judge` is asked about
-/// elements that hold a carrier only.
-pub(super) fn without(member: &'static str, list: &str, judge: impl Fn(&str) -> Fate) -> Option<Cleared> {
-    if !list.contains(carrier::PREFIX) {
+/// elements that may hold it only.
+pub(super) fn without(
+    member: &'static str,
+    list: &str,
+    may_hold: impl Fn(&str) -> bool,
+    judge: impl Fn(&str) -> Fate,
+) -> Option<Cleared> {
+    if !may_hold(list) {
         return None;
     }
     let mut out = String::with_capacity(list.len());
     let (mut changed, mut lossy) = (false, false);
     for range in elements(list).ok()? {
         let element = list.get(range)?;
-        let fate = if element.contains(carrier::PREFIX) { judge(element) } else { Fate::Keep };
+        let fate = if may_hold(element) { judge(element) } else { Fate::Keep };
         let (kept, loses) = match &fate {
             Fate::Keep => (element, false),
             Fate::Become { json, lossy } => (json.as_str(), *lossy),
@@ -64,20 +69,25 @@ pub(super) fn without(member: &'static str, list: &str, judge: impl Fn(&str) -> 
     changed.then_some(Cleared { member, json: out, lossy })
 }
 
+/// May a text hold a carrier of ours?
+pub(super) fn is_marked(text: &str) -> bool {
+    text.contains(carrier::PREFIX)
+}
+
 /// Does a member of an object hold a carrier of ours?
 pub(super) fn carries(object: &Value, member: &str) -> bool {
     object.get(member).and_then(Value::as_str).is_some_and(|field| field.starts_with(carrier::PREFIX))
 }
 
 /// An element that was decoded, changed and is written again. One that cannot be decoded stays: its
-/// provider will say what is wrong with it.
+/// provider will say what is wrong with it. Only with a carrier something is lost.
 pub(super) fn changed(element: &str, change: impl FnOnce(&mut Value) -> bool) -> Fate {
     let Ok(before) = Tree::read(element).map(Tree::into_value) else { return Fate::Keep };
     let mut after = before.clone();
     match change(&mut after) {
         false => Fate::Drop,
         true if after == before => Fate::Keep,
-        true => Fate::Become { json: after.to_string(), lossy: true },
+        true => Fate::Become { json: after.to_string(), lossy: is_marked(element) },
     }
 }
 
@@ -92,7 +102,7 @@ mod tests {
         let packed = State::of("elsewhere", vec![]).pack();
         let body = body.replace("CARRIER", &packed);
         let members = Members::read(&body).unwrap();
-        let found = protocol.codec().without_foreign_state(&body, &members);
+        let found = protocol.codec().cleared(&body, &members, false);
         assert!(found.as_ref().is_none_or(|found| found.lossy), "{body}");
         assert_eq!(found.map(|found| found.json).as_deref(), expected, "{body}");
     }
@@ -125,5 +135,23 @@ mod tests {
         let expected = r#"[{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"skip_thought_signature_validator"},{"text":"x"}]}]"#;
         check(Protocol::Gemini, body, Some(expected));
         check(Protocol::OpenaiChat, r#"{"messages":[{"role":"user","content":"CARRIER"}]}"#, None);
+    }
+
+    #[test]
+    fn ids_of_calls_go_where_the_target_takes_none() {
+        let said = r#"{ "role": "user", "parts": [{"text": "my \"id\""}] }"#;
+        let body = format!(
+            r#"{{"contents":[{said}, {{"role":"model","parts":[{{"functionCall":{{"id":"a","name":"f","args":{{"id":1}}}}}}]}},
+            {{"role":"user","parts":[{{"functionResponse":{{"name":"f","response":{{"id":2}},"id":"a"}}}}]}}]}}"#
+        );
+        let members = Members::read(&body).unwrap();
+        let gemini = Protocol::Gemini.codec();
+        assert!(gemini.cleared(&body, &members, false).is_none());
+        let cleared = gemini.cleared(&body, &members, true).unwrap();
+        let expected = format!(
+            r#"[{said},{{"role":"model","parts":[{{"functionCall":{{"name":"f","args":{{"id":1}}}}}}]}},{{"role":"user","parts":[{{"functionResponse":{{"name":"f","response":{{"id":2}}}}}}]}}]"#
+        );
+        assert_eq!(cleared.json, expected);
+        assert!(!cleared.lossy);
     }
 }

@@ -205,9 +205,9 @@ pub trait Codec: Sync {
         None
     }
 
-    /// A request without state of another provider, which a turn that was translated has left in the
-    /// client's history.
-    fn without_foreign_state(&self, _text: &str, _members: &Members) -> Option<Cleared> {
+    /// A request without what its target cannot read in the client's history: state of another
+    /// provider, which a turn that was translated has left there, and, where they are to go, ids of calls.
+    fn cleared(&self, _text: &str, _members: &Members, _strip_call_ids: bool) -> Option<Cleared> {
         None
     }
 

@@ -48,6 +48,8 @@ pub struct Recipe {
     pub max_output: Option<u64>,
     /// Did the attribution block go, on the native lane?
     pub strip_attribution: bool,
+    /// Did ids of calls go, on the native lane?
+    pub strip_call_ids: bool,
     /// The estimate of input tokens.
     pub estimated_input: u64,
     /// Seconds since 1970.
@@ -87,6 +89,7 @@ impl Recipe {
             edits: Edit::read_list(members.get(text, "edits")?)?,
             max_output: members.number(text, "max_output"),
             strip_attribution: is("strip_attribution"),
+            strip_call_ids: is("strip_call_ids"),
             estimated_input: members.number(text, "estimated_input")?,
             created: members.number(text, "created")?,
             restored: is("restored"),
@@ -133,6 +136,7 @@ impl Recipe {
             max_output: self.max_output,
             edits: self.edits.clone(),
             strip_attribution: self.strip_attribution,
+            strip_call_ids: self.strip_call_ids,
         };
         Ok(outgoing(&source, &wants).text.into_owned())
     }
@@ -276,6 +280,7 @@ mod tests {
             edits: vec![Edit::set_dotted("a.b", "{\"c\": \"d\"}".to_owned()), Edit::remove_dotted("e")],
             max_output: Some(1),
             strip_attribution: true,
+            strip_call_ids: true,
             estimated_input: 33,
             created: 7,
             restored: true,

@@ -42,6 +42,8 @@ pub struct Wants<'a> {
     pub edits: Vec<Edit>,
     /// Does Claude Code's attribution block go (SPEC 8.8)?
     pub strip_attribution: bool,
+    /// Do ids of calls go?
+    pub strip_call_ids: bool,
 }
 
 /// A body for a target of the same protocol.
@@ -85,7 +87,7 @@ fn edits(source: &Source<'_>, wants: &Wants<'_>) -> (Vec<Edit>, bool) {
         edits.push(Edit::set(&[field], json));
     }
     let mut lost_state = false;
-    if let Some(cleared) = source.codec.without_foreign_state(source.text, source.members) {
+    if let Some(cleared) = source.codec.cleared(source.text, source.members, wants.strip_call_ids) {
         edits.push(Edit::set(&[cleared.member], cleared.json));
         lost_state = cleared.lossy;
     }
@@ -110,7 +112,7 @@ mod tests {
     use crate::protocol::Protocol;
 
     fn wants(model: &str) -> Wants<'_> {
-        Wants { model, max_output: None, edits: Vec::new(), strip_attribution: false }
+        Wants { model, max_output: None, edits: Vec::new(), strip_attribution: false, strip_call_ids: false }
     }
 
     #[track_caller]
@@ -128,6 +130,16 @@ mod tests {
             check(protocol, text, &wants("m"), text);
         }
         check(Protocol::Gemini, "{\"contents\": []}", &wants("other"), "{\"contents\": []}");
+    }
+
+    #[test]
+    fn ids_of_calls_go_where_they_are_refused() {
+        let text =
+            r#"{"contents": [{"parts": [{"functionCall": {"id": "a", "name": "f"}}]}], "other": {"id": 1}}"#;
+        check(Protocol::Gemini, text, &wants("m"), text);
+        let strips = Wants { strip_call_ids: true, ..wants("m") };
+        let expected = r#"{"contents": [{"parts":[{"functionCall":{"name":"f"}}]}], "other": {"id": 1}}"#;
+        check(Protocol::Gemini, text, &strips, expected);
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl Codec for Anthropic {
         dialect::style_by_name(model).unwrap_or(ReasoningStyle::Budget)
     }
 
-    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<Cleared> {
+    fn cleared(&self, text: &str, members: &Members, _strip_call_ids: bool) -> Option<Cleared> {
         let judge = |message: &str| {
             foreign::changed(message, |message| {
                 let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else {
@@ -158,7 +158,7 @@ impl Codec for Anthropic {
                 !blocks.is_empty()
             })
         };
-        foreign::without("messages", members.get(text, "messages")?, judge)
+        foreign::without("messages", members.get(text, "messages")?, foreign::is_marked, judge)
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

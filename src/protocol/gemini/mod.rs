@@ -165,11 +165,18 @@ impl Codec for Gemini {
     }
 
     /// Gemini 3 refuses the first call of a step without a signature; one that says so is let pass.
-    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<Cleared> {
+    fn cleared(&self, text: &str, members: &Members, strip_call_ids: bool) -> Option<Cleared> {
         let judge = |content: &str| {
             foreign::changed(content, |content| {
                 let Some(parts) = content.get_mut("parts").and_then(Value::as_array_mut) else { return true };
                 parts.retain_mut(|part| {
+                    for name in ["functionCall", "functionResponse"] {
+                        if let Some(call) = part.get_mut(name).and_then(Value::as_object_mut)
+                            && strip_call_ids
+                        {
+                            call.shift_remove("id");
+                        }
+                    }
                     let is_foreign = foreign::carries(part, "thoughtSignature");
                     let Some(part) = part.as_object_mut().filter(|_| is_foreign) else { return true };
                     if part.contains_key("functionCall") {
@@ -182,7 +189,8 @@ impl Codec for Gemini {
                 !parts.is_empty()
             })
         };
-        foreign::without("contents", members.get(text, "contents")?, judge)
+        let may_hold = |text: &str| foreign::is_marked(text) || (strip_call_ids && text.contains("\"id\""));
+        foreign::without("contents", members.get(text, "contents")?, may_hold, judge)
     }
 
     fn tap_request(&self, _text: &str, _members: &Members) -> Result<Ask, AskError> {

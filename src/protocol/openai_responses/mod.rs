@@ -147,7 +147,7 @@ impl Codec for OpenaiResponses {
         &CODEC
     }
 
-    fn without_foreign_state(&self, text: &str, members: &Members) -> Option<Cleared> {
+    fn cleared(&self, text: &str, members: &Members, _strip_call_ids: bool) -> Option<Cleared> {
         let judge = |item: &str| {
             let Ok(item) = Tree::read(item).map(Tree::into_value) else { return Fate::Keep };
             match item.get("type").and_then(Value::as_str) {
@@ -156,7 +156,7 @@ impl Codec for OpenaiResponses {
                 _ => Fate::Keep,
             }
         };
-        foreign::without("input", members.get(text, "input")?, judge)
+        foreign::without("input", members.get(text, "input")?, foreign::is_marked, judge)
     }
 
     fn tap_request(&self, text: &str, members: &Members) -> Result<Ask, AskError> {

@@ -74,7 +74,13 @@ fn native(from: Protocol, text: &str) {
     object(text);
     let Ok(ask) = codec.tap_request(text, &members) else { return };
     let source = Source { codec, text, members: &members, ask: &ask };
-    let wants = Wants { model: "m-1", max_output: Some(64), edits: Vec::new(), strip_attribution: true };
+    let wants = Wants {
+        model: "m-1",
+        max_output: Some(64),
+        edits: Vec::new(),
+        strip_attribution: true,
+        strip_call_ids: false,
+    };
     let body = outgoing(&source, &wants).text;
     object(&body);
     let members = Members::read(&body).expect("it is an object");
