@@ -63,10 +63,11 @@ impl Snapshot {
             group.members.retain(|member| {
                 let candidate = &member.candidate;
                 let foreign = only_host.is_some_and(|host| host != candidate.provider.origin());
-                let why = health
-                    .empty_bucket(candidate, member.tokens, moment.now)
-                    .or_else(|| if question.bypasses() { None } else { health.ill(candidate, moment.now) })
-                    .or_else(|| foreign.then_some(Skip::AuthMode));
+                // First what no time heals: whoever may be tried although it rests must be no other host.
+                let why = foreign
+                    .then_some(Skip::AuthMode)
+                    .or_else(|| health.empty_bucket(candidate, member.tokens, moment.now))
+                    .or_else(|| if question.bypasses() { None } else { health.ill(candidate, moment.now) });
                 let fits = why.is_none();
                 why.into_iter().for_each(|why| plan.skip(candidate.clone(), why));
                 fits

@@ -329,3 +329,24 @@ fn the_first_target_as_written_owns_the_clients_key() {
     assert_eq!(path(&answer), ("-", "0", "a/first=disabled, b/theirs=auth-mode"));
     assert!(b.is_idle());
 }
+
+#[test]
+fn a_clients_key_goes_to_no_other_host_for_want_of_a_target() {
+    let limited = |after| Reply::json(429, "{}").header("retry-after", after);
+    for client in &LANES {
+        let (a, b) = (Provider::with(limited("600")), Provider::with(limited("60")));
+        let providers = [provider("a", client, &a.url(), ""), provider("b", client, &b.url(), "")];
+        let top = "client_auth: {mode: client_key}\nretry: {attempts: 1, max_wait: 0s}";
+        let models = format!("{}\n  theirs: b/theirs", in_turn(&["a/first", "b/theirs"]));
+        let proxy = Proxy::start(&config(top, &providers, &models));
+        let key = [("authorization", "Bearer key-of-the-client")];
+        // Both rest; the other host the shorter.
+        let theirs = proxy.ask("POST", &client.path("theirs"), &key, &client.ping("theirs"));
+        assert_eq!((theirs.status(), ask(&proxy, client, false, &key).status()), (429, 429));
+        b.received();
+        a.will(Reply::json(200, &client.pong("first")));
+        let answer = ask(&proxy, client, false, &key);
+        assert_eq!(path(&answer), ("a/first", "1", "b/theirs=auth-mode"));
+        assert!(b.is_idle());
+    }
+}
