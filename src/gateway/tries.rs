@@ -263,14 +263,20 @@ impl<'a, 's> Tries<'a, 's> {
         }
     }
 
-    /// The lane to this target would refuse the request; another's may not.
+    /// The lane to this target would refuse the request; another's may not, now or when it is well.
     fn refused(&self, trouble: Trouble) -> Left {
         match &trouble.refuses {
-            Some(path) if !self.queue.is_empty() || self.last.is_some() => {
+            Some(path) if !self.queue.is_empty() || self.last.is_some() || self.may_recover() => {
                 Left::Skipped(Skip::Refusal(path.to_string()))
             }
             Some(_) | None => Left::Stop(trouble),
         }
+    }
+
+    /// Does a target rest that could carry the request? Then the refusal is not the last word.
+    fn may_recover(&self) -> bool {
+        let mut resting = self.plan.skipped.iter().filter(|skipped| skipped.why.recovers_at().is_some());
+        resting.any(|skipped| self.prepare(&skipped.candidate, &[]).is_ok())
     }
 
     /// What follows from a failure. One that is played is no target's fault.

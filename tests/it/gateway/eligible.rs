@@ -4,7 +4,7 @@ use llmgate::protocol::Protocol;
 
 use crate::support::client::Answer;
 use crate::support::duo::{ask, config, in_turn, path, provider, two};
-use crate::support::lane::{LANES, Lane, lane};
+use crate::support::lane::{ASKED, LANES, Lane, UPSTREAM, lane};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::Proxy;
 
@@ -146,6 +146,36 @@ fn mixed_reasons_are_degraded() {
     assert!(answer.text().contains("SIGNAL-7"));
     // The key is not tried: its turn would be later than the breaker's.
     assert_eq!(path(&answer), ("-", "0", "a/first=cooldown:auth, b/up-model-1=breaker"));
+}
+
+#[test]
+fn what_one_cannot_carry_waits_for_the_other_that_rests() {
+    let (client, other) = (lane(Protocol::OpenaiResponses), lane(Protocol::OpenaiChat));
+    let body =
+        client.ping(ASKED).replace("\"input\"", "\"previous_response_id\":\"resp_0\",\"input\"");
+    let top = format!("{ONCE}\nbreaker: {{threshold: 1}}");
+    for status in [429, 500] {
+        let (a, b) = (Provider::with(Reply::json(status, "{}")), Provider::start());
+        let proxy = Proxy::start(&two((client, &a.url()), (other, &b.url()), &top));
+        assert_eq!(proxy.post("/v1/responses", &body).status(), status);
+        a.received();
+        a.will(Reply::json(200, &client.pong("first")));
+        let answer = proxy.post("/v1/responses", &body);
+        if status == 429 {
+            assert_eq!(path(&answer), ("a/first", "1", "b/up-model-1=refusal:previous_response_id"));
+        } else {
+            check(client, &answer, 503, DEGRADED);
+            assert_eq!(path(&answer).2, "a/first=breaker, b/up-model-1=refusal:previous_response_id");
+        }
+        assert!(b.is_idle());
+    }
+    // One that could not carry it either is not waited for.
+    let (a, b) = (Provider::with(Reply::json(500, "{}")), Provider::start());
+    let proxy = Proxy::start(&two((other, &a.url()), (other, &b.url()), &top));
+    b.will(Reply::json(200, &other.pong(UPSTREAM)));
+    assert_eq!(ask(&proxy, client, false, &[]).status(), 200);
+    let answer = proxy.post("/v1/responses", &body);
+    assert_eq!((answer.status(), path(&answer).2), (400, "a/first=breaker"));
 }
 
 #[test]
