@@ -22,7 +22,7 @@ pub(super) fn all<'a>(candidate: &Candidate<'a>, inbound: &'a Inbound, client_ke
     let codec = candidate.protocol.codec();
     let mut headers = Headers::default();
     for (name, value) in inbound.headers.iter().filter(|(name, _)| passes(name, candidate, inbound)) {
-        headers.set(name, value);
+        headers.join(name, value);
     }
     headers.set("content-type", "application/json");
     headers.set("accept", if inbound.ask.stream { "text/event-stream" } else { "application/json" });
@@ -46,7 +46,7 @@ pub(super) fn of_errand<'a>(errand: &'a Errand<'_>) -> Vec<Header<'a>> {
     let codec = errand.protocol.codec();
     let mut headers = Headers::default();
     for (name, value) in &errand.headers {
-        headers.set(*name, *value);
+        headers.join(name, value);
     }
     headers.complete(codec);
     let (key, own) = match &errand.key {
@@ -96,6 +96,19 @@ impl<'a> Headers<'a> {
             }
         }
         self.set("accept-encoding", "identity");
+    }
+
+    /// One of the client's; a list may come in several lines (RFC 9110, 5.3).
+    fn join(&mut self, name: &'a str, value: &'a str) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) if *known != value => {
+                let known = known.to_mut();
+                known.push_str(", ");
+                known.push_str(value);
+            }
+            Some(_) => {}
+            None => self.0.push((name.into(), value.into())),
+        }
     }
 
     fn set(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {

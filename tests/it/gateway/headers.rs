@@ -75,6 +75,22 @@ fn known_headers_are_forwarded_and_others_are_not() {
 }
 
 #[test]
+fn a_list_in_several_lines_stays_whole() {
+    for (at, lane) in LANES.iter().enumerate() {
+        let provider = Provider::start();
+        let lines = [
+            ("anthropic-beta", "context-1m"),
+            ("session-id", "s"),
+            ("anthropic-beta", "files, skills"),
+            ("session-id", "s"),
+        ];
+        let received = ask(at, &provider, &lane.config(&provider.url()), &lines);
+        assert_eq!(received.header("anthropic-beta"), Some("context-1m, files, skills"), "{}", lane.name);
+        assert_eq!(received.header("session-id"), Some("s"), "{}", lane.name);
+    }
+}
+
+#[test]
 fn what_is_missing_is_added_and_the_providers_own_win() {
     let lane = lane(Protocol::Anthropic);
     let provider = Provider::start();
