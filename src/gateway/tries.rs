@@ -232,7 +232,7 @@ impl<'a, 's> Tries<'a, 's> {
                         Err(stop) => Left::Stop(Trouble::of_stop(stop, outgoing.target())),
                     };
                 }
-                Err(trouble) => trouble,
+                Err(trouble) => self.in_clients_words(candidate, trouble),
             };
             self.refunds(hold, &trouble);
             if let Some(concession) = self.concedes(&outgoing, &trouble) {

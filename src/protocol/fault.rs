@@ -15,6 +15,15 @@ pub struct Fault {
     pub retry_after: Option<u64>,
 }
 
+/// What is known of a request that was too long for a model, beside the provider's text.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overflow {
+    /// Estimated tokens of the input.
+    pub input: Option<u64>,
+    /// Tokens that the model takes.
+    pub context: Option<u64>,
+}
+
 /// The rows of SPEC 9.2, and what HTTP itself refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {

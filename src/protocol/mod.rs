@@ -28,7 +28,7 @@ use std::borrow::Cow;
 
 use crate::base::json::Members;
 use dialect::ReasoningStyle;
-use fault::Fault;
+use fault::{Fault, Overflow};
 use foreign::Cleared;
 use listing::{ListQuery, ModelCard};
 use serde::Serialize;
@@ -97,6 +97,12 @@ pub trait Codec: Sync {
 
     /// The body of an error answer.
     fn error_body(&self, fault: &Fault, request_id: &str) -> String;
+
+    /// What this protocol's clients must read of an exceeded context, where the provider's text does
+    /// not say it so.
+    fn overflow(&self, _said: &str, _known: Overflow) -> Option<String> {
+        None
+    }
 
     /// The header in which this protocol's clients look for the id of a request.
     fn request_id_header(&self) -> Option<&'static str> {

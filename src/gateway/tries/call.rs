@@ -15,7 +15,7 @@ use crate::gateway::trouble::Trouble;
 use crate::gateway::{attempt, headers, tally, tape, wait};
 use crate::policy::bucket::Refund;
 use crate::policy::class::Class;
-use crate::protocol::fault::FaultKind;
+use crate::protocol::fault::{FaultKind, Overflow};
 use crate::route::plan::Candidate;
 use crate::route::visit::Hold;
 use crate::translate::concession::Concession;
@@ -97,6 +97,22 @@ impl<'a> Tries<'a, '_> {
         if let (Some(route), Some(session)) = (self.plan.alias, self.plan.session) {
             self.live.health.keeps(session, route, &candidate.target, clock::millis());
         }
+    }
+
+    /// An exceeded context as the client's protocol says it: agents read the words.
+    #[inline(never)] // as `Story::end`
+    pub(super) fn in_clients_words(&self, candidate: &Candidate<'_>, mut trouble: Trouble) -> Trouble {
+        let Some(error) = trouble.upstream.as_ref().filter(|_| trouble.class == Some(Class::Context)) else {
+            return trouble;
+        };
+        let known = Overflow {
+            input: self.inbound.size().map(|size| self.live.health.estimate(candidate, size)),
+            context: candidate.spec.and_then(|spec| spec.context),
+        };
+        if let Some(words) = self.inbound.protocol.codec().overflow(&error.message, known) {
+            trouble.fault.message = format!("{words}. {}", trouble.fault.message);
+        }
+        trouble
     }
 
     /// Tells those who look on that a call failed.

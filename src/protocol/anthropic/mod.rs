@@ -5,6 +5,7 @@ mod content;
 mod events;
 mod media;
 mod models;
+mod overflow;
 mod request_decode;
 mod request_encode;
 mod response;
@@ -28,7 +29,7 @@ use crate::ir::names::NameRule;
 use crate::ir::request::Request;
 use crate::ir::response::Response;
 use crate::protocol::dialect::{self, ReasoningStyle};
-use crate::protocol::fault::{Fault, FaultKind};
+use crate::protocol::fault::{Fault, FaultKind, Overflow};
 use crate::protocol::foreign::{self, Cleared};
 use crate::protocol::listing::{ListQuery, ModelCard};
 use crate::protocol::media::checked;
@@ -76,6 +77,10 @@ impl Codec for Anthropic {
         };
         let error = object! {"type": kind, "message": fault.message.as_str()};
         object! {"type": "error", "error": error, "request_id": request_id}.to_string()
+    }
+
+    fn overflow(&self, said: &str, known: Overflow) -> Option<String> {
+        overflow::words(said, known)
     }
 
     fn request_id_header(&self) -> Option<&'static str> {

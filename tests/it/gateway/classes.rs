@@ -276,3 +276,47 @@ fn a_provider_whose_account_has_nothing_left_rests_as_a_whole() {
         }
     }
 }
+
+#[test]
+fn claude_code_reads_an_exceeded_context_in_its_own_words() {
+    let (client, target) = (lane(Protocol::Anthropic), lane(Protocol::OpenaiChat));
+    let unknown = "Your input exceeds the context window of this model.";
+    for (said, models, told) in [
+        (
+            "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+            "",
+            "prompt is too long: 9000 tokens > 8192 maximum",
+        ),
+        (unknown, "models: {first: {context: 1000}}", "prompt is too long: 1001 tokens > 1000 maximum"),
+        (unknown, "", "prompt is too long"),
+        (
+            "The maximum context length is 200 tokens, you requested 250 tokens (150 in the messages, 100 in the completion).",
+            "",
+            "input length and `max_tokens` exceed context limit: 150 + 100 > 200",
+        ),
+    ] {
+        let body = format!("{{\"error\":{{\"message\":\"{said}\",\"code\":\"context_length_exceeded\"}}}}");
+        for (streamed, reply) in [
+            (false, Reply::json(400, &body)),
+            (true, Reply::json(400, &body)),
+            (true, Reply::sse([format!("data: {body}\n\n")])),
+        ] {
+            let a = Provider::with(reply);
+            let proxy = Proxy::start(&config(
+                "",
+                &[provider("a", target, &a.url(), models)],
+                &in_turn(&["a/first"]),
+            ));
+            let answer = ask(&proxy, client, streamed, &[]);
+            let message = client.error_message(&answer.json());
+            assert_eq!((answer.status(), message), (400, format!("{told}. a/first: {said}")));
+            assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
+        }
+    }
+    // Others have a code for it.
+    let other = lane(Protocol::OpenaiResponses);
+    let a = Provider::with(Reply::json(400, "{\"error\":{\"message\":\"too many tokens\"}}"));
+    let providers = [provider("a", target, &a.url(), "")];
+    let answer = ask(&Proxy::start(&config("", &providers, &in_turn(&["a/first"]))), other, false, &[]);
+    assert_eq!(answer.json()["error"]["message"], "a/first: too many tokens");
+}
