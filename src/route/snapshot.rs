@@ -82,11 +82,7 @@ impl Snapshot {
             UnknownModel::UseDefault => default.and_then(|name| self.lead(name)),
             UnknownModel::Refuse => None,
         };
-        self.lead(name)
-            // Claude Code marks a model's long context so.
-            .or_else(|| self.lead(name.strip_suffix("[1m]")?))
-            .or_else(fallback)
-            .ok_or_else(|| self.unresolved(name))
+        self.lead(name).or_else(fallback).ok_or_else(|| self.unresolved(name))
     }
 
     /// The provider of that name.
@@ -95,19 +91,32 @@ impl Snapshot {
     }
 
     fn lead(&self, name: &str) -> Option<Resolved<'_>> {
+        // Claude Code marks a model's long context so. Whoever takes any name comes after that.
+        let unmarked = name.strip_suffix("[1m]");
+        let is_alias = |name: &str| self.route(name).is_some();
+        let found = self.named(name).or_else(|| self.named(unmarked?));
+        // An alias that is switched off leads nowhere.
+        found.or_else(|| {
+            if is_alias(name) || unmarked.is_some_and(is_alias) { None } else { self.only_provider(name) }
+        })
+    }
+
+    /// What has that name: an alias, or a target that is asked for directly.
+    fn named(&self, name: &str) -> Option<Resolved<'_>> {
         let model = ModelName::parse(name)?;
         if let Some(route) = self.route(name) {
             return route.enabled.then_some(Resolved::Alias(route, model));
         }
-        let direct = || {
-            let target = TargetId::parse(name).filter(|_| self.config.direct_routes)?;
-            self.provider(&target.provider).map(|_| Resolved::Direct(target))
-        };
-        direct().or_else(|| {
-            let mut enabled = self.config.providers.iter().filter(|provider| provider.enabled);
-            let (only, None) = (enabled.next()?, enabled.next()) else { return None };
-            Some(Resolved::Direct(TargetId { provider: only.name.clone(), model }))
-        })
+        let target = TargetId::parse(name).filter(|_| self.config.direct_routes)?;
+        self.provider(&target.provider).map(|_| Resolved::Direct(target))
+    }
+
+    /// The only enabled provider takes any name.
+    fn only_provider(&self, name: &str) -> Option<Resolved<'_>> {
+        let model = ModelName::parse(name)?;
+        let mut enabled = self.config.providers.iter().filter(|provider| provider.enabled);
+        let (only, None) = (enabled.next()?, enabled.next()) else { return None };
+        Some(Resolved::Direct(TargetId { provider: only.name.clone(), model }))
     }
 
     fn route(&self, name: &str) -> Option<&AliasRoute> {
@@ -197,6 +206,11 @@ models:
 ";
         check(one, Some("anything/at-all"), "a/anything/at-all");
         check(one, Some("a/x"), "a/x");
+        let named = format!("{one}models: {{coding: a/x, off: {{enabled: false, targets: [{{to: a/x}}]}}}}");
+        check(&named, Some("coding[1m]"), "coding coding");
+        check(&named, Some("other[1m]"), "a/other[1m]");
+        check(&named, Some("off"), "-");
+        check(&named, Some("off[1m]"), "-");
     }
 
     #[test]
