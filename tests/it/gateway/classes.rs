@@ -302,11 +302,8 @@ fn claude_code_reads_an_exceeded_context_in_its_own_words() {
             (true, Reply::sse([format!("data: {body}\n\n")])),
         ] {
             let a = Provider::with(reply);
-            let proxy = Proxy::start(&config(
-                "",
-                &[provider("a", target, &a.url(), models)],
-                &in_turn(&["a/first"]),
-            ));
+            let proxy =
+                Proxy::start(&config("", &[provider("a", target, &a.url(), models)], &in_turn(&["a/first"])));
             let answer = ask(&proxy, client, streamed, &[]);
             let message = client.error_message(&answer.json());
             assert_eq!((answer.status(), message), (400, format!("{told}. a/first: {said}")));

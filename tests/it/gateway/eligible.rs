@@ -151,8 +151,7 @@ fn mixed_reasons_are_degraded() {
 #[test]
 fn what_one_cannot_carry_waits_for_the_other_that_rests() {
     let (client, other) = (lane(Protocol::OpenaiResponses), lane(Protocol::OpenaiChat));
-    let body =
-        client.ping(ASKED).replace("\"input\"", "\"previous_response_id\":\"resp_0\",\"input\"");
+    let body = client.ping(ASKED).replace("\"input\"", "\"previous_response_id\":\"resp_0\",\"input\"");
     let top = format!("{ONCE}\nbreaker: {{threshold: 1}}");
     for status in [429, 500] {
         let (a, b) = (Provider::with(Reply::json(status, "{}")), Provider::start());
