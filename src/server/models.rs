@@ -109,7 +109,7 @@ fn card(config: &Config, id: &str, targets: &[Target]) -> ModelCard {
         }),
         parallel_calls: common(&tools, |ability| some_of(ability, |parallel, _| parallel)),
         search: common(&tools, |ability| some_of(ability, |_, search| search)),
-        apply_patch: tools.iter().find_map(patch_form),
+        apply_patch: common_form(&tools),
     }
 }
 
@@ -140,6 +140,12 @@ fn some_of(ability: &ToolAbility, pick: impl Fn(Option<bool>, Option<bool>) -> O
         ToolAbility::None => Some(false),
         ToolAbility::Some { parallel, search, .. } => pick(*parallel, *search),
     }
+}
+
+/// The form that all take; unknown when one takes another, or is not known to take any.
+fn common_form(tools: &[ToolAbility]) -> Option<&'static str> {
+    let first = tools.first().and_then(patch_form);
+    first.filter(|form| tools.iter().all(|ability| patch_form(ability) == Some(form)))
 }
 
 fn patch_form(ability: &ToolAbility) -> Option<&'static str> {
