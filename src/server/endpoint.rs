@@ -95,6 +95,20 @@ impl Endpoint {
         }
     }
 
+    /// What the path means with this method: what is posted to a model is a task of Gemini's, and one
+    /// that is not known here.
+    #[must_use]
+    pub fn asked_by(self, method: &Method) -> Self {
+        match self {
+            Self::Models { protocol: None | Some(Protocol::Gemini), id: Some(id) }
+                if *method == Method::Post && id.contains(':') =>
+            {
+                Self::Unknown(Protocol::Gemini)
+            }
+            other => other,
+        }
+    }
+
     /// The methods it takes, as the value of `allow`.
     pub fn allow(&self) -> &'static str {
         match self {
@@ -279,6 +293,22 @@ mod tests {
         assert_eq!(models("/anthropic/v1/models").0, Some(Protocol::Anthropic));
         assert_eq!(models("/v1beta/models/m"), (Some(Protocol::Gemini), Some("m".into())));
         assert_eq!(models("/openai/v1/models").0, Some(Protocol::OpenaiChat));
+    }
+
+    #[test]
+    fn what_is_posted_to_a_model_is_a_task() {
+        let posted = |path: &str| Endpoint::of(path).asked_by(&Method::Post);
+        for path in ["/v1beta/models/m:embedContent", "/v1/models/a/b:predict", "/gemini/v1/models/m:x"] {
+            assert_eq!(posted(path), Endpoint::Unknown(Protocol::Gemini), "{path}");
+        }
+        assert_eq!(posted("/v1beta/models/m"), Endpoint::of("/v1beta/models/m"));
+        assert_eq!(posted("/openai/v1/models/a:b"), Endpoint::of("/openai/v1/models/a:b"));
+        assert_eq!(
+            posted("/v1beta/models/m:generateContent"),
+            generate(Protocol::Gemini, Some("m"), Some(false))
+        );
+        let id = Endpoint::of("/v1/models/local:7b").asked_by(&Method::Get);
+        assert_eq!(id, Endpoint::Models { protocol: None, id: Some("local:7b".into()) });
     }
 
     #[test]

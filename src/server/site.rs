@@ -123,7 +123,7 @@ impl Handler for Entrance {
     fn handle(&self, head: &Head, peer: SocketAddr, body: &mut BodyReader<'_>, reply: &Rc<RefCell<Reply>>) {
         self.site.reloader.look(&self.site);
         let live = self.site.live();
-        let endpoint = match self.endpoint(&head.path) {
+        let endpoint = match self.endpoint(&head.path).asked_by(&head.method) {
             Endpoint::Unknown(protocol)
                 if self.door != Door::Admin && errand::is_taken(live.config(), head) =>
             {
@@ -147,7 +147,7 @@ impl Handler for Entrance {
             return;
         }
         if let Err(fault) = visit.serve(&endpoint, body) {
-            visit.refuse(endpoint.protocol(), fault);
+            visit.refuse(visit.spoken(&endpoint), fault);
         }
     }
 

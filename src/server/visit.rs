@@ -16,7 +16,7 @@ use crate::gateway::line::Client;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
 use crate::protocol::fault::{Fault, FaultKind};
-use crate::protocol::{Protocol, Task, tap};
+use crate::protocol::{Protocol, Task, listing, tap};
 use crate::server::access::{self, Visitor};
 use crate::server::admin;
 use crate::server::body::{BodyError, BodyReader};
@@ -265,6 +265,16 @@ impl Visit<'_> {
         let headers = [("content-type", kind), ("x-llmgate-request-id", self.id.as_str())];
         // A client that cannot be written to has left.
         let _ = self.guest.borrow_mut().whole(status, &headers, body.as_bytes());
+    }
+
+    /// The protocol in whose shape a refusal is told: where the path has none, headers tell.
+    pub(super) fn spoken(&self, endpoint: &Endpoint) -> Protocol {
+        match endpoint {
+            Endpoint::Models { protocol: None, .. } | Endpoint::Any => {
+                listing::shape(None, false, |name| self.head.headers.first(name).is_some())
+            }
+            other => other.protocol(),
+        }
     }
 
     pub(super) fn refuse(&self, protocol: Protocol, fault: Fault) {

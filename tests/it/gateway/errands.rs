@@ -190,6 +190,7 @@ fn unknown_paths_go_where_they_are_taken_with_the_clients_own_key() {
         ("/v1/messages/batches", version, (anthropic.0, "x-api-key", ""), "/base/messages/batches"),
         ("/v1beta/files/1?alt=media&key=k", google_key, google, "/base/files/1?alt=media"),
         ("/v1/cachedContents", google_key, google, "/base/cachedContents"),
+        ("/v1beta/models/m:embedContent", google_key, google, "/base/models/m:embedContent"),
     ] {
         provider.will(Reply::whole(200, "audio/mp3", "\u{1}bytes"));
         let (kind, body) = ("multipart/form-data; boundary=x", "--x\r\nbytes \u{1}\r\n--x--");

@@ -124,14 +124,36 @@ fn codexs() {
 }
 
 #[test]
+fn several_targets_have_what_all_of_them_have() {
+    let model = |tools: &str| format!("{{context: 10, tools: {tools}}}");
+    for (first, second, form) in [
+        ("{apply_patch: freeform}", "{apply_patch: freeform}", Some("freeform")),
+        ("{apply_patch: freeform}", "{apply_patch: function}", None),
+        ("{parallel: true}", "{apply_patch: function}", None),
+        ("false", "{apply_patch: function}", None),
+    ] {
+        let models = format!("models: {{m: {}, n: {}}}", model(first), model(second));
+        let proxy = Proxy::start(&format!(
+            "version: 1\nlisten: 127.0.0.1:0\nproviders:\n  up: {{protocol: openai-chat, base_url: 'http://127.0.0.1:9/v1', {models}}}\n\
+             models: {{a: {{targets: [{{to: up/m}}, {{to: up/n}}]}}}}\n"
+        ));
+        let told = ask(&proxy, "/v1/models/a", &[]);
+        let told = told["x_llmgate"]["surface"]["tools"]["apply_patch_transport"].as_str().map(str::to_owned);
+        assert_eq!(told.as_deref(), form, "{first} {second}");
+    }
+}
+
+#[test]
 fn a_name_that_is_not_listed_is_told() {
     let proxy = Proxy::start(CONFIG);
-    for (path, protocol) in [
-        ("/v1/models/nope", "openai"),
-        ("/anthropic/v1/models/nope", "anthropic"),
-        ("/v1beta/models/nope", "gemini"),
+    for (path, header, protocol) in [
+        ("/v1/models/nope", "x-other", "openai"),
+        ("/v1/models/nope", "anthropic-version", "anthropic"),
+        ("/models/nope", "x-goog-api-key", "gemini"),
+        ("/anthropic/v1/models/nope", "x-goog-api-key", "anthropic"),
+        ("/v1beta/models/nope", "x-other", "gemini"),
     ] {
-        let answer = proxy.get(path);
+        let answer = proxy.ask("GET", path, &[(header, "1")], "");
         assert_eq!(answer.status(), 404);
         let body = answer.json();
         match protocol {
