@@ -235,7 +235,7 @@ fn media(
     let Some(mut source) = fields.object("source")? else {
         return Err(WireError::new(path, "an object"));
     };
-    let source = match source.required_word("type")?.as_ref() {
+    let place = match source.required_word("type")?.as_ref() {
         "base64" => {
             Source::Inline { mime: source.required_text("media_type")?, data: source.required_text("data")? }
         }
@@ -248,6 +248,8 @@ fn media(
         }
         "text" => {
             let said = [name, context, source.text("data")?];
+            source.skip("media_type");
+            source.lose_rest(losses);
             return Ok(said.into_iter().flatten().map(ResultPart::Text).collect());
         }
         "content" => {
@@ -261,7 +263,8 @@ fn media(
             return Ok(Vec::new());
         }
     };
-    let media = ResultPart::Media(Media { kind, source, name, detail: None });
+    source.lose_rest(losses);
+    let media = ResultPart::Media(Media { kind, source: place, name, detail: None });
     Ok(context.map(ResultPart::Text).into_iter().chain([media]).collect())
 }
 

@@ -54,22 +54,22 @@ pub(super) fn read<'a>(value: Tree<'a>, path: Path, losses: &mut Losses) -> Resu
     let mut part = Fields::of(value, path)?;
     part.skip("thoughtSignature");
     let is_thought = part.flag("thought")?.unwrap_or(false);
-    let piece = piece(&mut part, is_thought)?;
+    let piece = piece(&mut part, is_thought, losses)?;
     if !matches!(piece, Piece::Other(_)) {
         part.lose_rest(losses);
     }
     Ok(Part { piece, state })
 }
 
-fn piece<'a>(part: &mut Fields<'a>, is_thought: bool) -> Result<Piece<'a>, WireError> {
+fn piece<'a>(part: &mut Fields<'a>, is_thought: bool, losses: &mut Losses) -> Result<Piece<'a>, WireError> {
     if let Some(call) = spelling::object(part, "functionCall")? {
-        return self::call(call);
+        return self::call(call, losses);
     }
     if let Some(result) = spelling::object(part, "functionResponse")? {
         return Ok(Piece::Result(result));
     }
     if let Some(data) = spelling::object(part, "inlineData")? {
-        return media(data);
+        return media(data, losses);
     }
     if part.take("fileData").is_some() {
         return Ok(Piece::File);
@@ -85,7 +85,7 @@ fn piece<'a>(part: &mut Fields<'a>, is_thought: bool) -> Result<Piece<'a>, WireE
     })
 }
 
-fn call<'a>(mut call: Fields<'a>) -> Result<Piece<'a>, WireError> {
+fn call<'a>(mut call: Fields<'a>, losses: &mut Losses) -> Result<Piece<'a>, WireError> {
     let id = call.text("id")?.filter(|id| !id.is_empty());
     let name = call.required_text("name")?;
     let arguments = match call.take("args") {
@@ -93,6 +93,7 @@ fn call<'a>(mut call: Fields<'a>) -> Result<Piece<'a>, WireError> {
         Some(args @ Tree::Object(_)) => raw(&args).unwrap_or_else(|| pen::written(&args)),
         Some(_) => return Err(call.wrong("args", "an object")),
     };
+    call.lose_rest(losses);
     Ok(Piece::Call { id, name, arguments })
 }
 
@@ -119,10 +120,11 @@ pub(super) fn object_of(arguments: &str, free_form: bool) -> Value {
 }
 
 /// Inline data; text of any sort is told as text.
-pub(super) fn media<'a>(mut data: Fields<'a>) -> Result<Piece<'a>, WireError> {
+pub(super) fn media<'a>(mut data: Fields<'a>, losses: &mut Losses) -> Result<Piece<'a>, WireError> {
     let mime = data.word("mimeType")?.unwrap_or_default();
     let name = data.text("displayName")?;
     let text = data.required_word("data")?;
+    data.lose_rest(losses);
     let kind = match mime.split('/').next().unwrap_or_default() {
         "image" => MediaKind::Image,
         "audio" => MediaKind::Audio,

@@ -24,7 +24,13 @@ pub(super) fn system(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec
     let parts = match fields.take("systemInstruction") {
         None => return Ok(Vec::new()),
         Some(Tree::Text(text)) => return Ok(vec![text.into_owned()]),
-        Some(mut turn @ Tree::Object(_)) => turn.take("parts"),
+        Some(turn @ Tree::Object(_)) => {
+            let mut turn = Fields::of(turn, fields.at("systemInstruction"))?;
+            turn.skip("role");
+            let parts = turn.take("parts").unwrap_or(Tree::Null);
+            turn.lose_rest(losses);
+            parts
+        }
         Some(parts) => parts,
     };
     let mut texts = Vec::new();
@@ -166,7 +172,10 @@ impl Reader {
         let (mut content, failed) = response(fields.take("response"));
         for mut inner in spelling::objects(&mut fields, "parts")? {
             let path = inner.at("inlineData");
-            match spelling::object(&mut inner, "inlineData")?.map(part::media).transpose()? {
+            match spelling::object(&mut inner, "inlineData")?
+                .map(|data| part::media(data, losses))
+                .transpose()?
+            {
                 Some(Piece::Media(media)) => content.push(ResultPart::Media(media)),
                 Some(Piece::Text(text)) => content.push(ResultPart::Text(text)),
                 _ => losses.refuse(path, STORED),

@@ -29,7 +29,7 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
         one_call: fields.flag("parallel_tool_calls")? == Some(false),
         sampling: sampling(&mut fields)?,
         effort: effort(&mut fields)?,
-        format: format(&mut fields)?,
+        format: format(&mut fields, &mut losses)?,
         verbosity: fields.text("verbosity")?,
         limit: limit(&mut fields)?,
         cache_key: fields.text("prompt_cache_key")?,
@@ -88,7 +88,7 @@ fn message(mut message: Fields<'_>, request: &mut Request, losses: &mut Losses) 
     message.skip("name");
     match role.as_ref() {
         "system" | "developer" => {
-            let text = instructions(&mut message)?;
+            let text = instructions(&mut message, losses)?;
             if !text.is_empty() && request.turns.is_empty() {
                 request.system.push(text);
             } else if !text.is_empty() {
@@ -113,14 +113,17 @@ fn message(mut message: Fields<'_>, request: &mut Request, losses: &mut Losses) 
     Ok(())
 }
 
-fn instructions(message: &mut Fields<'_>) -> Result<String, WireError> {
-    let mut losses = Losses::default();
-    let blocks = content(message, &mut losses)?;
-    let texts = blocks.into_iter().filter_map(|block| match block {
-        Block::Text(text) => Some(text),
-        _ => None,
-    });
-    Ok(texts.collect::<Vec<_>>().join("\n\n"))
+fn instructions(message: &mut Fields<'_>, losses: &mut Losses) -> Result<String, WireError> {
+    let mut texts = Vec::new();
+    for block in content(message, losses)? {
+        match block {
+            Block::Text(text) => texts.push(text),
+            Block::Refusal(_) | Block::Media(_) | Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => {
+                losses.degrade(message.at("content"), "instructions are text");
+            }
+        }
+    }
+    Ok(texts.join("\n\n"))
 }
 
 fn assistant(message: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Block>, WireError> {
@@ -172,9 +175,9 @@ fn part(mut part: Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, Wire
             let text = said::thinking(&mut part);
             Some(Block::Reasoning(Reasoning { text, state: None }))
         }
-        "image_url" => Some(Block::Media(said::image(&mut part)?)),
+        "image_url" => Some(Block::Media(said::image(&mut part, losses)?)),
         "file" => file(&mut part, losses)?,
-        "input_audio" => audio(&mut part)?,
+        "input_audio" => audio(&mut part, losses)?,
         other => {
             losses.degrade(part.at("type"), format!("content of type {other:?} is not known"));
             return Ok(None);
@@ -195,6 +198,7 @@ fn file(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, Wir
                 Some((mime, data)) => Source::Inline { mime, data },
                 None => Source::Inline { mime: "application/pdf".to_owned(), data: data.into_owned() },
             };
+            file.lose_rest(losses);
             Ok(Some(Block::Media(Media { kind: MediaKind::Document, source, name, detail: None })))
         }
         None => {
@@ -204,12 +208,13 @@ fn file(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, Wir
     }
 }
 
-fn audio(part: &mut Fields<'_>) -> Result<Option<Block>, WireError> {
+fn audio(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, WireError> {
     let Some(mut audio) = part.object("input_audio")? else {
         return Err(part.wrong("input_audio", "an object"));
     };
     let mime = format!("audio/{}", audio.word("format")?.as_deref().unwrap_or("wav"));
     let source = Source::Inline { mime, data: audio.required_text("data")? };
+    audio.lose_rest(losses);
     Ok(Some(Block::Media(Media { kind: MediaKind::Audio, source, name: None, detail: None })))
 }
 
@@ -223,10 +228,12 @@ fn tools(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<Tool>, Wire
             "function" => {
                 let function = tool.object("function")?.ok_or_else(|| tool.wrong("function", "an object"))?;
                 tools.push(function_tool(function, losses)?);
+                tool.lose_rest(losses);
             }
             "custom" => {
                 let custom = tool.object("custom")?.ok_or_else(|| tool.wrong("custom", "an object"))?;
-                tools.push(custom_tool(custom)?);
+                tools.push(custom_tool(custom, losses)?);
+                tool.lose_rest(losses);
             }
             kind => foreign.push((tool.at("type"), format!("the tool {kind:?} runs at its own vendor only"))),
         }
@@ -260,12 +267,13 @@ fn function_tool(mut function: Fields<'_>, losses: &mut Losses) -> Result<Tool, 
     Ok(tool)
 }
 
-fn custom_tool(mut custom: Fields<'_>) -> Result<Tool, WireError> {
+fn custom_tool(mut custom: Fields<'_>, losses: &mut Losses) -> Result<Tool, WireError> {
     let format = custom.take("format");
     let grammar = format.and_then(|format| openai::grammar(format.get("grammar")?));
     let name = custom.required_text("name")?;
     let identity = Some(ToolIdentity { namespace: None, name: name.clone(), kind: CallKind::Custom });
     let description = custom.text("description")?;
+    custom.lose_rest(losses);
     Ok(Tool { name, description, form: ToolForm::FreeForm { grammar }, identity })
 }
 
@@ -348,22 +356,30 @@ fn by_name(name: &str) -> Effort {
     }
 }
 
-fn format(fields: &mut Fields<'_>) -> Result<Option<Format>, WireError> {
+fn format(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
     let Some(mut format) = fields.object("response_format")? else { return Ok(None) };
-    match format.word("type")?.as_deref() {
-        Some("json_object") => Ok(Some(Format::JsonObject)),
+    let wanted = match format.word("type")?.as_deref() {
+        Some("json_object") => Some(Format::JsonObject),
         Some("json_schema") => {
             let schema = format.object("json_schema")?;
             let mut schema = schema.ok_or_else(|| format.wrong("json_schema", "an object"))?;
-            Ok(Some(Format::JsonSchema {
+            let wanted = Format::JsonSchema {
                 name: schema.text("name")?,
                 description: schema.text("description")?,
                 strict: schema.flag("strict")?,
                 schema: schema.schema("schema")?.unwrap_or_else(Schema::any),
-            }))
+            };
+            schema.lose_rest(losses);
+            Some(wanted)
         }
-        _ => Ok(None),
-    }
+        None | Some("text") => None,
+        Some(other) => {
+            losses.degrade(format.at("type"), format!("the format {other:?} is not known"));
+            None
+        }
+    };
+    format.lose_rest(losses);
+    Ok(wanted)
 }
 
 fn limit(fields: &mut Fields<'_>) -> Result<Option<u64>, WireError> {

@@ -103,7 +103,9 @@ fn message_blocks(message: &mut Fields<'_>, lost: &mut Lost) -> Result<Vec<Block
     blocks.extend(transcript.filter(|text| !text.is_empty()).map(Block::Text));
     // OpenRouter's models that draw.
     for image in message.list_if_any("images") {
-        match Fields::of(image, message.at("images")).and_then(|mut image| said::image(&mut image)) {
+        match Fields::of(image, message.at("images"))
+            .and_then(|mut image| said::image(&mut image, &mut losses))
+        {
             Ok(image) => blocks.push(Block::Media(image)),
             Err(_) => lost.add("images"),
         }

@@ -61,6 +61,7 @@ pub(super) fn call(mut call: Fields<'_>, losses: &mut Losses) -> Result<ToolCall
         return Err(call.wrong(inner, "an object"));
     };
     let (name, arguments) = called(&mut function, field)?;
+    function.lose_rest(losses);
     call.lose_rest(losses);
     Ok(ToolCall { id, name, arguments, free_form, state })
 }
@@ -88,12 +89,14 @@ fn called(function: &mut Fields<'_>, field: &str) -> Result<(String, String), Wi
 }
 
 /// An image: its URL, or an object that holds it.
-pub(super) fn image(part: &mut Fields<'_>) -> Result<Media, WireError> {
+pub(super) fn image(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Media, WireError> {
     let (url, detail) = match part.take("image_url") {
         Some(Tree::Text(url)) => (url, None),
         Some(value) => {
             let mut image = Fields::of(value, part.at("image_url"))?;
-            (image.required_word("url")?, image.text("detail")?)
+            let named = (image.required_word("url")?, image.text("detail")?);
+            image.lose_rest(losses);
+            named
         }
         None => return Err(part.wrong("image_url", "an object")),
     };

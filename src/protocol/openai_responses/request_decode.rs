@@ -100,8 +100,13 @@ fn text_options(
                 strict: format.flag("strict")?,
                 schema: format.schema("schema")?.unwrap_or_else(Schema::any),
             }),
-            _ => None,
+            None | Some("text") => None,
+            Some(other) => {
+                losses.degrade(format.at("type"), format!("the format {other:?} is not known"));
+                None
+            }
         };
+        format.lose_rest(losses);
     }
     text.lose_rest(losses);
     Ok(())

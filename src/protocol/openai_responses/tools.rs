@@ -60,6 +60,9 @@ pub(super) fn decode(
             let kind = kind_of(&mut member)?;
             add(read(member, &kind, Some(&namespace), losses)?, request);
         }
+        // Each of its tools is described; what is said of all of them has no place.
+        tool.skip("description");
+        tool.lose_rest(losses);
     }
     Ok(())
 }

@@ -45,6 +45,89 @@ fn max_warns_and_strict_refuses_before_any_call() {
     }
 }
 
+/// Requests with an unknown member at every place that has one, so that each is told apart.
+fn unknown_deep_inside() -> [(Protocol, Value); 4] {
+    let png = "iVBORw0KGgo=";
+    [
+        (
+            Protocol::OpenaiChat,
+            json!({
+                "messages": [
+                    {"role": "system", "content": [{"type": "text", "text": "s", "moon1": 1}]},
+                    {"role": "user", "content": [
+                        {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{png}"), "moon2": 1}},
+                        {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "moon3": 1}},
+                    ]},
+                    {"role": "assistant", "tool_calls": [
+                        {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}", "moon4": 1}}]},
+                    {"role": "tool", "tool_call_id": "c", "content": "ok"},
+                ],
+                "tools": [
+                    {"type": "function", "function": {"name": "f"}, "moon5": 1},
+                    {"type": "custom", "custom": {"name": "g", "moon6": 1}},
+                ],
+                "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "moon7": 1}},
+            }),
+        ),
+        (
+            Protocol::OpenaiResponses,
+            json!({
+                "input": "x",
+                "tools": [{"type": "namespace", "name": "n", "description": "All of them.", "moon1": 1,
+                    "tools": [{"type": "function", "name": "f"}]}],
+                "text": {"format": {"type": "text", "moon2": 1}},
+            }),
+        ),
+        (
+            Protocol::Anthropic,
+            json!({"max_tokens": 9, "messages": [{"role": "user", "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png, "moon1": 1}},
+                {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "d", "moon2": 1}},
+            ]}]}),
+        ),
+        (
+            Protocol::Gemini,
+            json!({
+                "systemInstruction": {"role": "user", "parts": [{"text": "s"}], "moon1": 1},
+                "contents": [
+                    {"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": png, "moon2": 1}}]},
+                    {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}, "moon3": 1}}]},
+                    {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "ok"}}}]},
+                ],
+            }),
+        ),
+    ]
+}
+
+#[test]
+fn what_is_not_known_deep_inside_is_told_too() {
+    for (protocol, body) in unknown_deep_inside() {
+        let (request, losses) = protocol.codec().wire().decode_request(&body.to_string()).unwrap();
+        assert!(!request.turns.is_empty(), "{}", protocol.name());
+        let told: Vec<&str> = losses
+            .iter()
+            .filter(|loss| loss.severity == Severity::Degrade)
+            .map(|loss| loss.path.as_str())
+            .collect();
+        let places = body.to_string().matches("moon").count();
+        assert_eq!(told.len(), places, "{}: {told:?}", protocol.name());
+        assert!(told.iter().all(|path| path.contains("moon")), "{}: {told:?}", protocol.name());
+    }
+}
+
+#[test]
+fn instructions_that_are_no_text_are_told() {
+    let picture = json!({"type": "image_url", "image_url": {"url": "https://x.example/y.png"}});
+    let body = json!({"messages": [
+        {"role": "system", "content": [{"type": "text", "text": "s"}, picture, {"type": "hologram"}]},
+        {"role": "user", "content": "x"},
+    ]});
+    let (request, losses) = Protocol::OpenaiChat.codec().wire().decode_request(&body.to_string()).unwrap();
+    assert_eq!(request.system, ["s"]);
+    let told: Vec<&str> = losses.iter().map(|loss| loss.path.as_str()).collect();
+    assert_eq!(told, ["messages[0].content[2].type", "messages[0].content"]);
+}
+
 #[test]
 fn what_a_whole_answer_loses_is_told_like_what_its_request_lost() {
     let (client, target) = (lane(Protocol::OpenaiChat), lane(Protocol::Gemini));
