@@ -185,6 +185,11 @@ pub trait Codec: Sync {
     /// The members of a request that limit its output tokens, as dotted paths.
     fn limit_fields(&self) -> &'static [&'static str];
 
+    /// The same members as providers read them, too: spelled otherwise.
+    fn limit_spellings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The members of a request that may be left out when a target refuses them: hints, and what is
     /// only degraded without them (SPEC 8.9); as dotted paths.
     fn droppable(&self) -> &'static [&'static str];

@@ -75,7 +75,8 @@ fn edits(source: &Source<'_>, wants: &Wants<'_>) -> (Vec<Edit>, bool) {
     }
     if let Some(most) = wants.max_output {
         let too_high = |path: &&&str| number_at(source, path).is_some_and(|asked| asked > most);
-        let fields = source.codec.limit_fields().iter().filter(too_high);
+        let fields = source.codec.limit_fields().iter().chain(source.codec.limit_spellings());
+        let fields = fields.filter(too_high);
         edits.extend(fields.map(|path| Edit::set_dotted(path, most.to_string())));
     }
     if let Some((path, json)) = source.codec.ask_for_usage(source.ask) {
@@ -98,12 +99,18 @@ fn edits(source: &Source<'_>, wants: &Wants<'_>) -> (Vec<Edit>, bool) {
 /// The number at a dotted path of at most two names.
 fn number_at(source: &Source<'_>, path: &str) -> Option<u64> {
     match path.split_once('.') {
-        None => source.members.number(source.text, path),
+        None => whole(source.members.get(source.text, path)?),
         Some((outer, inner)) => {
             let (text, members) = source.members.object(source.text, outer)?;
-            members.number(text, inner)
+            whole(members.get(text, inner)?)
         }
     }
+}
+
+/// A number however it is written: `8e3`, `8000.0`.
+fn whole(number: &str) -> Option<u64> {
+    // Saturates: more is more than any limit.
+    number.parse().ok().or_else(|| number.parse::<f64>().ok().map(|number| number as u64))
 }
 
 #[cfg(test)]
@@ -170,8 +177,20 @@ mod tests {
         let wants = Wants { max_output: Some(100), ..wants("m") };
         let text = "{\"model\":\"m\",\"max_tokens\":101,\"max_completion_tokens\":99}";
         check(Protocol::OpenaiChat, text, &wants, &text.replace("101", "100"));
-        let text = "{\"generationConfig\":{\"maxOutputTokens\":5000,\"topK\":1}}";
-        check(Protocol::Gemini, text, &wants, &text.replace("5000", "100"));
+        for number in ["5000", "5e3", "101.0", "99999999999999999999999"] {
+            let text = format!("{{\"model\":\"m\",\"max_tokens\":{number}}}");
+            check(Protocol::Anthropic, &text, &wants, &text.replace(number, "100"));
+        }
+        let text = "{\"model\":\"m\",\"max_tokens\":100.0}";
+        check(Protocol::Anthropic, text, &wants, text);
+        for [config, limit] in [
+            ["generationConfig", "maxOutputTokens"],
+            ["generation_config", "max_output_tokens"],
+            ["generationConfig", "max_output_tokens"],
+        ] {
+            let text = format!("{{\"{config}\":{{\"{limit}\":5000,\"topK\":1}}}}");
+            check(Protocol::Gemini, &text, &wants, &text.replace("5000", "100"));
+        }
     }
 
     #[test]

@@ -133,6 +133,14 @@ impl Codec for Gemini {
         &["generationConfig.maxOutputTokens"]
     }
 
+    fn limit_spellings(&self) -> &'static [&'static str] {
+        &[
+            "generationConfig.max_output_tokens",
+            "generation_config.maxOutputTokens",
+            "generation_config.max_output_tokens",
+        ]
+    }
+
     fn droppable(&self) -> &'static [&'static str] {
         &[
             "generationConfig.temperature",
