@@ -3,7 +3,7 @@
 
 use crate::base::clock::Millis;
 use crate::base::id::TargetId;
-use crate::config::ClientAuth;
+use crate::config::{AliasRoute, ClientAuth, Fallback};
 use crate::route::ask::{Asked, Question};
 use crate::route::fit;
 use crate::route::groups::{self, Group, Member};
@@ -127,9 +127,23 @@ impl Snapshot {
         }
         let first = match resolved {
             Resolved::Direct(target) => target,
-            Resolved::Alias(route, _) => &route.targets.first()?.to,
+            Resolved::Alias(route, _) => self.first_written(route)?,
         };
         self.provider(&first.provider).map(|provider| provider.origin())
+    }
+
+    /// The first target of an alias; where it has none of its own, of its fallbacks.
+    fn first_written<'a>(&'a self, route: &'a AliasRoute) -> Option<&'a TargetId> {
+        let own = route.targets.first().map(|target| &target.to);
+        // No circle: the configuration was checked.
+        own.or_else(|| {
+            route.fallback.iter().find_map(|fallback| match fallback {
+                Fallback::Target(target) => Some(target),
+                Fallback::Alias(alias) => {
+                    self.first_written(self.config.models.iter().find(|known| known.alias == *alias)?)
+                }
+            })
+        })
     }
 }
 

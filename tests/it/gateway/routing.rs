@@ -350,3 +350,21 @@ fn a_clients_key_goes_to_no_other_host_for_want_of_a_target() {
         assert!(b.is_idle());
     }
 }
+
+#[test]
+fn the_first_fallback_owns_the_clients_key_where_there_is_no_target() {
+    let client = lane(Protocol::OpenaiChat);
+    let (a, b) = (Provider::start(), Provider::start());
+    let providers = [provider("a", client, &a.url(), ""), provider("b", client, &b.url(), "")];
+    let top = "client_auth: {mode: client_key}\nretry: {attempts: 1}";
+    for models in [
+        format!("  {ASKED}: {{fallback: [a/first, b/theirs]}}"),
+        format!("  {ASKED}: {{fallback: [inner, b/theirs]}}\n  inner: {{fallback: [a/first]}}"),
+    ] {
+        a.will(Reply::json(500, "{}"));
+        let proxy = Proxy::start(&config(top, &providers, &models));
+        let answer = ask(&proxy, client, false, &[("authorization", "Bearer key-of-the-client")]);
+        assert_eq!((answer.status(), path(&answer)), (500, ("a/first", "1", "b/theirs=auth-mode")));
+        assert!(b.is_idle());
+    }
+}
