@@ -68,6 +68,7 @@ impl Visit<'_> {
             }
         };
         let path = below(&self.head.path, protocol).map_or("", |(_, path)| path);
+        let path = path.strip_suffix('/').unwrap_or(path);
         let key = match config.client_auth {
             ClientAuth::ClientKey => Key::Clients(credential),
             ClientAuth::None | ClientAuth::ProxyKey(_) => Key::Ours,

@@ -62,6 +62,13 @@ fn what_the_only_provider_keeps_is_fetched() {
 }
 
 #[test]
+fn a_trailing_slash_is_not_handed_on() {
+    let provider = Provider::with(Reply::json(200, "{}"));
+    assert_eq!(keeper(&provider).get("/v1/responses/resp_1/?a=b").status(), 200);
+    assert_eq!(provider.received().path, "/base/responses/resp_1?a=b");
+}
+
+#[test]
 fn errors_and_empty_answers_come_back_as_they_are() {
     let provider = Provider::start();
     let proxy = keeper(&provider);
