@@ -219,11 +219,12 @@ fn stream_code(kind: FaultKind) -> &'static str {
         | FaultKind::Capability
         | FaultKind::Policy
         | FaultKind::UpstreamAuth
-        | FaultKind::ModelNotFound => "invalid_prompt",
-        FaultKind::ClientKey
+        // The provider's word on the client's own key.
+        | FaultKind::ClientKey
         | FaultKind::Forbidden
-        | FaultKind::Context
         | FaultKind::TooLarge
+        | FaultKind::ModelNotFound => "invalid_prompt",
+        FaultKind::Context
         | FaultKind::Encoding
         | FaultKind::Stalled
         | FaultKind::Endpoint
@@ -258,5 +259,27 @@ mod tests {
         assert_eq!(kinds, ["response.created", "response.failed"]);
         assert!(frames.contains("Slow down. Please try again in 7s."));
         assert!(frames.contains("\"sequence_number\":1") && frames.contains("\"id\":\"resp_1\""));
+    }
+
+    #[test]
+    fn codex_gives_up_where_a_retry_cannot_help() {
+        for kind in [
+            FaultKind::BadRequest,
+            FaultKind::Capability,
+            FaultKind::ClientKey,
+            FaultKind::Context,
+            FaultKind::Forbidden,
+            FaultKind::ModelNotFound,
+            FaultKind::Policy,
+            FaultKind::Quota,
+            FaultKind::TooLarge,
+            FaultKind::UnsupportedParameter,
+            FaultKind::UpstreamAuth,
+        ] {
+            let code = stream_code(kind);
+            let is_final =
+                ["invalid_prompt", "context_length_exceeded", "insufficient_quota"].contains(&code);
+            assert!(is_final && !kind.row().retry_helps, "{kind:?} {code}");
+        }
     }
 }
