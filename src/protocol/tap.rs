@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::base::json::{self, Members};
+use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::Protocol;
 use crate::protocol::error::ProviderError;
@@ -19,6 +20,19 @@ pub struct Ask {
     pub wants_usage: bool,
     /// What the body says of the session it belongs to (SPEC 5.5).
     pub session: Option<String>,
+}
+
+/// What a body says of its session (SPEC 5.5): `prompt_cache_key`, else `metadata.user_id`; when that
+/// is a JSON text, the `session_id` in it. An empty one says nothing.
+pub(super) fn session(text: &str, members: &Members) -> Option<String> {
+    let of_user = || {
+        let (inner, metadata) = members.object(text, "metadata")?;
+        let user = metadata.string(inner, "user_id")?;
+        let parsed = Tree::read(&user).unwrap_or_default();
+        let session = parsed.text("session_id").map(str::to_owned);
+        session.or(Some(user)).filter(|name| !name.is_empty())
+    };
+    members.string(text, "prompt_cache_key").filter(|name| !name.is_empty()).or_else(of_user)
 }
 
 /// A member of a request that cannot be what it must be.
@@ -150,5 +164,32 @@ pub fn spoken(text: &str, members: &Members, has_header: impl Fn(&str) -> bool) 
         Protocol::Anthropic
     } else {
         Protocol::OpenaiChat
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_names_its_session_in_one_of_two_places() {
+        let named = |body: serde_json::Value| {
+            let text = body.to_string();
+            let members = Members::read(&text).unwrap();
+            let asked = |protocol: Protocol| protocol.codec().tap_request(&text, &members).unwrap().session;
+            let [chat, others @ ..] =
+                [Protocol::OpenaiChat, Protocol::OpenaiResponses, Protocol::Anthropic].map(asked);
+            assert!(others.iter().all(|other| *other == chat), "{text}");
+            chat
+        };
+        use serde_json::json;
+        let of_user = |user: &str| named(json!({"metadata": {"user_id": user}}));
+        assert_eq!(of_user(r#"{"device_id":"d","session_id":"s-1"}"#).as_deref(), Some("s-1"));
+        assert_eq!(of_user("user_7").as_deref(), Some("user_7"));
+        assert_eq!(of_user(""), None);
+        let both = json!({"prompt_cache_key": "k", "metadata": {"user_id": "u"}});
+        assert_eq!(named(both).as_deref(), Some("k"));
+        let empty = json!({"prompt_cache_key": "", "metadata": {"user_id": "u"}});
+        assert_eq!(named(empty).as_deref(), Some("u"));
     }
 }

@@ -171,6 +171,8 @@ impl Visit<'_> {
     fn envelope(&self, protocol: Protocol) -> Result<Envelope, Fault> {
         let headers = &self.head.headers;
         let forwarded = headers.iter().filter(|(name, _)| is_forwarded(name));
+        let mut named = SESSION_HEADERS.iter().filter_map(|name| headers.first(name));
+        let session = named.find(|session| !session.is_empty());
         Ok(Envelope {
             protocol,
             model: None,
@@ -179,7 +181,7 @@ impl Visit<'_> {
             query: self.head.query.clone(),
             credential: None,
             key: None,
-            session: SESSION_HEADERS.iter().find_map(|name| headers.first(name)).map(str::to_owned),
+            session: session.map(str::to_owned),
             client: headers.first("user-agent").and_then(product),
             tell_all: tells_all(self.live.config()),
             task: Task::Answer,

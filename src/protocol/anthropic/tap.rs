@@ -2,27 +2,17 @@
 
 use crate::base::counts::counts;
 use crate::base::json::{Members, elements};
-use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error;
-use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
+use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
 
 pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
     Ok(Ask {
         model: string_field(text, members, "model")?,
         stream: flag_field(text, members, "stream")?,
         wants_usage: true,
-        session: session(text, members),
+        session: tap::session(text, members),
     })
-}
-
-/// `metadata.user_id`; when it is a JSON text, the `session_id` in it.
-fn session(text: &str, members: &Members) -> Option<String> {
-    let (inner, metadata) = members.object(text, "metadata")?;
-    let user = metadata.string(inner, "user_id")?;
-    let parsed = Tree::read(&user).unwrap_or_default();
-    let session = parsed.text("session_id").map(str::to_owned);
-    session.or(Some(user))
 }
 
 /// Claude Code's first system block varies with each run; it is of use to Anthropic alone and
@@ -190,15 +180,5 @@ mod tests {
         let text = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
         assert_eq!(frame(Some("error"), text, &mut facts).kind, Kind::Failure);
         assert_eq!(facts.error.unwrap().status, Some(529));
-    }
-
-    #[test]
-    fn the_session_is_found_in_the_user_id() {
-        let session = |user: &str| {
-            let text = serde_json::json!({"metadata": {"user_id": user}}).to_string();
-            request(&text, &Members::read(&text).unwrap()).unwrap().session.unwrap()
-        };
-        assert_eq!(session(r#"{"device_id":"d","session_id":"s-1"}"#), "s-1");
-        assert_eq!(session("user_7"), "user_7");
     }
 }

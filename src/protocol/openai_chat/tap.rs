@@ -5,7 +5,7 @@ use crate::base::json::Members;
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error::{self, ProviderError};
-use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, objects, string_field};
+use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, objects, string_field};
 
 pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
     let options = members.object(text, "stream_options");
@@ -14,7 +14,7 @@ pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
         stream: flag_field(text, members, "stream")?,
         wants_usage: options
             .is_some_and(|(inner, options)| options.get(inner, "include_usage") == Some("true")),
-        session: members.string(text, "prompt_cache_key"),
+        session: tap::session(text, members),
     })
 }
 

@@ -5,14 +5,14 @@ use crate::base::json::Members;
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error;
-use crate::protocol::tap::{Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
+use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
 
 pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
     Ok(Ask {
         model: string_field(text, members, "model")?,
         stream: flag_field(text, members, "stream")?,
         wants_usage: true,
-        session: members.string(text, "prompt_cache_key"),
+        session: tap::session(text, members),
     })
 }
 

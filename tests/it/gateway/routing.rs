@@ -98,6 +98,8 @@ fn a_session_stays_on_its_target() {
     assert_eq!(site.target(&[("session-id", "1")]), "a/x");
     assert_eq!(site.target(&[("session-id", "1"), ("x-llmgate-session", "2")]), "b/x");
     assert_eq!(site.target(&[("session-id", "2"), ("x-llmgate-session", "2")]), "b/x");
+    assert_eq!(site.target(&[("session-id", "2"), ("x-llmgate-session", "")]), "b/x");
+    assert_eq!(site.target(&[("session-id", "1"), ("x-llmgate-session", "")]), "a/x");
     // Off.
     let site = Site::new(NOTHING, &alias("strategy: round-robin, affinity: 0", "{to: a/x}, {to: b/x}"), "");
     let of = |value: &str| site.target(&[("session-id", value)]);
