@@ -78,14 +78,19 @@ fn degraded(live: &Live, message: &str, wait: u64) -> Trouble {
 /// Nothing left because the request fits no target.
 fn unfit(skipped: &[&Skipped<'_>]) -> Trouble {
     let context = skipped.iter().filter_map(|skipped| match skipped.why {
-        Skip::Context { needed, context } => Some((needed, context)),
+        Skip::Context { input, output, context } => Some((input, output, context)),
         _ => None,
     });
-    let largest = context.max_by_key(|(_, context)| *context);
-    if let Some((needed, context)) =
+    let largest = context.max_by_key(|(.., context)| *context);
+    if let Some((input, output, context)) =
         largest.filter(|_| skipped.iter().all(|skipped| matches!(skipped.why, Skip::Context { .. })))
     {
-        let message = format!("prompt is too long: {needed} tokens > {context} maximum");
+        // Claude Code shortens the conversation for the one, and asks for less for the other.
+        let message = if input > context {
+            format!("prompt is too long: {input} tokens > {context} maximum")
+        } else {
+            format!("input length and `max_tokens` exceed context limit: {input} + {output} > {context}")
+        };
         return Trouble::own(Fault::new(FaultKind::Context, message));
     }
     let kind = if skipped.iter().all(|skipped| matches!(skipped.why, Skip::Refusal(_))) {

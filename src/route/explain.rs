@@ -221,7 +221,9 @@ fn of_use(candidate: &Candidate<'_>, asked: Protocol) -> Use {
 
 fn leave(skipped: &Skipped<'_>, now: Millis) -> Leave {
     let detail = match &skipped.why {
-        Skip::Context { needed, context } => Some(format!("{needed} tokens needed, {context} fit")),
+        Skip::Context { input, output, context } => {
+            Some(format!("{} tokens needed, {context} fit", input.saturating_add(*output)))
+        }
         Skip::Bucket(_, exhausted) => {
             Some(format!("{} of {} {} left", exhausted.remaining, exhausted.limit, exhausted.metric.name()))
         }

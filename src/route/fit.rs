@@ -83,8 +83,7 @@ fn too_small(candidate: &Candidate<'_>, asked: &Asked<'_>, health: &Health) -> O
     let output = content.output.unwrap_or(0).min(spec.max_output.unwrap_or(u64::MAX));
     // Saturates: no request has 2^53 tokens.
     let input = (health.estimate(candidate, content.size) as f64 * CAUTION) as u64;
-    let needed = input.saturating_add(output);
-    (needed > context).then_some(Skip::Context { needed, context })
+    (input.saturating_add(output) > context).then_some(Skip::Context { input, output, context })
 }
 
 fn condition(

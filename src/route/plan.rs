@@ -75,8 +75,10 @@ pub enum Skip {
     Capability(&'static str),
     /// The request does not fit into the model's context.
     Context {
-        /// Tokens that are needed.
-        needed: u64,
+        /// Tokens of the request.
+        input: u64,
+        /// Tokens that it asks for.
+        output: u64,
         /// Tokens that fit.
         context: u64,
     },

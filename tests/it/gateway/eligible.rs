@@ -195,7 +195,8 @@ fn what_fits_nowhere_is_the_clients_to_change() {
     let client = lane(Protocol::Anthropic);
     let a = Provider::start();
     for (models, body, status, said) in [
-        ("{context: 40}", "ping", 400, "prompt is too long: "),
+        ("{context: 40}", "long", 400, "prompt is too long: "),
+        ("{context: 40}", "ping", 400, "input length and `max_tokens` exceed context limit: 1 + 50 > 40"),
         ("{tools: false}", "tools", 400, "capability:tools"),
         ("{input: [text]}", "image", 400, "capability:vision"),
         ("{stream: false}", "stream", 400, "capability:stream"),
@@ -206,6 +207,7 @@ fn what_fits_nowhere_is_the_clients_to_change() {
             "tools" => ping.replace("\"messages\"", "\"tools\":[{\"name\":\"f\",\"input_schema\":{\"type\":\"object\"}}],\"messages\""),
             "image" => ping.replace("\"ping\"", "[{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\",\"data\":\"AAAA\"}}]"),
             "stream" => client.streamed_ping("asked-name"),
+            "long" => ping.replace("ping", &"ping ".repeat(50)),
             _ => ping,
         };
         let answer = proxy.post("/v1/messages", &body);
