@@ -60,7 +60,9 @@ impl Reloader {
                 Ok(live.revision)
             }
             Err(error) => {
-                log::error!("configuration not reloaded, the old one stays: {error}");
+                for line in error.lines() {
+                    log::error!("configuration not reloaded, the old one stays: {line}");
+                }
                 *self.last_error.lock() = Some(error.clone());
                 Err(error)
             }

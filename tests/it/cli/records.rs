@@ -1,4 +1,4 @@
-//! `start` with a log file and a trace.
+//! `start` and what it writes: log, log file, trace.
 
 use super::{Started, check_code, run, text};
 use crate::support::lane::{ASKED, KEY, LANES, UPSTREAM};
@@ -29,4 +29,28 @@ fn what_is_logged_and_traced_is_in_its_files() {
     let output = run(&home, &["start", "--config", blocked.to_str().unwrap()], &[]);
     check_code(&output, 1);
     assert!(text(&output.stderr).contains("`log.file` config.yaml/log"));
+}
+
+#[test]
+fn no_name_of_a_client_makes_a_line_of_its_own() {
+    let home = Folder::new("cli-forged");
+    let yaml = "version: 1\nproviders:\n  up: {protocol: openai-chat, base_url: 'http://127.0.0.1:9/v1'}\n  \
+                demo: {base_url: 'demo:'}\nmodels:\n  '*': {targets: [{to: 'up/*'}, {to: demo/steady, priority: 2}]}\n";
+    let config = home.write("config.yaml", yaml);
+    let started = Started::start(&home, &["--config", config.to_str().unwrap(), "--log-level", "debug"], &[]);
+    let mut client = started.client();
+    let name = r"m\u001b[31m\n2026-01-01T00:00:00.000Z error forged\u202e";
+    let path = LANES[0].path(ASKED);
+    client.ask("POST", &path, &[], LANES[0].ping(ASKED).replace(ASKED, name).as_bytes());
+    assert_eq!(client.answer().status(), 200);
+    home.write("config.yaml", "version: 9\nx: 1\n");
+    client.ask("POST", "/admin/reload", &[("x-llmgate-admin", "1")], b"");
+    assert_eq!(client.answer().status(), 400);
+    started.signal(rustix::process::Signal::TERM);
+    assert_eq!(started.end().0, Some(0));
+    let told = std::fs::read_to_string(home.file("err")).unwrap();
+    assert!(told.contains(" plan: ") && told.contains(" failover: "), "{told}");
+    assert!(told.contains("version") && told.contains(": x: unknown key"), "{told}");
+    assert!(told.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{told:?}");
+    assert!(!told.lines().any(|line| line.starts_with("2026-01-01")), "{told}");
 }
