@@ -1,7 +1,9 @@
 //! `start` and what it writes: log, log file, trace.
 
+use llmgate::protocol::Protocol;
+
 use super::{Started, check_code, run, text};
-use crate::support::lane::{ASKED, KEY, LANES, UPSTREAM};
+use crate::support::lane::{ASKED, KEY, LANES, UPSTREAM, lane};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::Folder;
 
@@ -53,4 +55,29 @@ fn no_name_of_a_client_makes_a_line_of_its_own() {
     assert!(told.contains("version") && told.contains(": x: unknown key"), "{told}");
     assert!(told.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{told:?}");
     assert!(!told.lines().any(|line| line.starts_with("2026-01-01")), "{told}");
+}
+
+#[test]
+fn what_a_request_loses_is_told_in_words() {
+    let home = Folder::new("cli-losses");
+    let provider = Provider::with(Reply::json(200, &LANES[0].pong(UPSTREAM)));
+    let config = home.write("config.yaml", &LANES[0].config(&provider.url()));
+    let started = Started::start(&home, &["--config", config.to_str().unwrap()], &[]);
+    let mut client = started.client();
+    let lane = lane(Protocol::Anthropic);
+    let members: String = (0..10).map(|n| format!("\"own_{n}\": 1, ")).collect();
+    let body = lane.ping(ASKED).replacen('{', &format!("{{{members}"), 1);
+    client.ask("POST", &lane.path(ASKED), &[], body.as_bytes());
+    let answer = client.answer();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let id = answer.header("x-llmgate-request-id").unwrap().to_owned();
+    started.signal(rustix::process::Signal::TERM);
+    assert_eq!(started.end().0, Some(0));
+    let told = std::fs::read_to_string(home.file("err")).unwrap();
+    let line = told.lines().find(|line| line.contains(&format!(" warn {id} lost: "))).expect(&told);
+    assert!(
+        line.contains("own_0: ") && line.contains("; own_7: ") && line.ends_with("; and 2 more"),
+        "{line}"
+    );
+    assert_eq!(told.matches("lost: ").count(), 1, "{told}");
 }
