@@ -81,3 +81,22 @@ fn what_a_request_loses_is_told_in_words() {
     );
     assert_eq!(told.matches("lost: ").count(), 1, "{told}");
 }
+
+#[test]
+fn what_takes_a_restart_is_told_as_long_as_it_does() {
+    let home = Folder::new("cli-restart");
+    let yaml = LANES[0].config("http://127.0.0.1:9");
+    let config = home.write("config.yaml", &yaml);
+    let started = Started::start(&home, &["--config", config.to_str().unwrap(), "--no-watch"], &[]);
+    let door = format!("{yaml}access: {{admin_listen: '127.0.0.1:0'}}\n");
+    let far = yaml.replace("http://127.0.0.1:9", "http://far.example");
+    for text in [&door, &format!("{door}default_model: m\n"), &yaml, &far, &far] {
+        home.write("config.yaml", text);
+        check_code(&run(&home, &["reload", "--url", &started.url], &[]), 0);
+    }
+    started.signal(rustix::process::Signal::TERM);
+    assert_eq!(started.end().0, Some(0));
+    let told = std::fs::read_to_string(home.file("err")).unwrap();
+    assert_eq!(told.matches("`access.admin_listen` has changed: that needs a restart").count(), 2, "{told}");
+    assert_eq!(told.matches("http to far.example").count(), 1, "{told}");
+}
