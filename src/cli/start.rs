@@ -39,6 +39,7 @@ pub(super) static ROW: Row = Row {
         &TRACE,
         &LOG_LEVEL,
         &COMPAT,
+        &STATE,
         &LOCAL,
         &DEMO,
     ],
@@ -52,6 +53,8 @@ static EXIT_WITH_PARENT: Flag =
 static NO_WATCH: Flag =
     Flag::switch("no-watch", "do not look at the file by itself; `llmgate reload` still works");
 static REQUIRE_AUTH: Flag = Flag::switch("require-auth", "refuse to start without client_auth");
+static STATE: Flag =
+    Flag::path("state", "F", "keep what outlives the process in this file (default: in the state directory)");
 pub(super) static LOG_LEVEL: Flag =
     Flag::one_of("log-level", "L", &["debug", "info", "warn", "error"], "how much is logged (default: info)");
 
@@ -69,6 +72,7 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
         log_level: given.text(&LOG_LEVEL)?.as_deref().and_then(LogLevel::named),
         compat: given.text(&COMPAT)?.as_deref().and_then(Compat::named),
         trace: given.path(&TRACE),
+        state: given.path(&STATE),
         require_auth: given.has(&REQUIRE_AUTH),
         local: given.has(&LOCAL),
         demo: given.has(&DEMO),

@@ -51,6 +51,8 @@ pub struct Overrides {
     pub compat: Option<Compat>,
     /// `--trace`.
     pub trace: Option<PathBuf>,
+    /// `--state`: the file for `state.store: file`.
+    pub state: Option<PathBuf>,
     /// `--require-auth`: refuse `client_auth.mode: none`.
     pub require_auth: bool,
     /// `--local`: use Ollama on this machine; only without a file.

@@ -84,7 +84,7 @@ pub(super) fn check(root: &Root, source: Source, outside: Outside<'_>, errors: &
         log: records::log(root.log.or_empty(), outside, errors),
         usage: records::usage(root.usage.or_empty(), errors),
         trace: records::trace(root.trace.or_empty(), outside, errors),
-        state: records::state(root.state.or_empty(), errors),
+        state: records::state(root.state.or_empty(), outside, errors),
         ca_file: path(&root.tls.or_empty().ca_file, errors),
         warnings: Vec::new(),
     }

@@ -83,6 +83,28 @@ fn what_a_request_loses_is_told_in_words() {
 }
 
 #[test]
+fn each_demo_begins_anew_unless_a_file_is_named() {
+    let home = Folder::new("cli-demo-state");
+    let ask = |words: &[&str]| {
+        let started = Started::start(&home, &[&["--demo"], words].concat(), &[]);
+        let mut client = started.client();
+        for _ in 0..5 {
+            client.ask("POST", &LANES[0].path(ASKED), &[], LANES[0].ping(ASKED).as_bytes());
+            assert_eq!(client.answer().header("x-llmgate-attempts"), Some("2"));
+        }
+        started.signal(rustix::process::Signal::TERM);
+        assert_eq!(started.end().0, Some(0));
+    };
+    // The breaker of the first is no business of the second.
+    ask(&[]);
+    ask(&[]);
+    assert!(!home.file(".local/state/llmgate/state.json").exists());
+    ask(&["--state", "own/state.json"]);
+    let state = std::fs::read_to_string(home.file("own/state.json")).unwrap();
+    assert!(state.contains("demo/overloaded"), "{state}");
+}
+
+#[test]
 fn what_takes_a_restart_is_told_as_long_as_it_does() {
     let home = Folder::new("cli-restart");
     let yaml = LANES[0].config("http://127.0.0.1:9");
