@@ -270,6 +270,22 @@ impl Provider {
 }
 
 impl Network {
+    /// Reads an address or a range, such as `10.0.0.7` or `10.0.0.0/8`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok()?,
+            Some(_) => return None,
+            None => bits,
+        };
+        (prefix <= bits).then_some(Self { address, prefix })
+    }
+
     /// Is this address in the range? An IPv4 address that arrives as IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address.to_canonical(), address.to_canonical()) {
