@@ -1,6 +1,6 @@
 //! What is written down: log, ledger, trace, state.
 
-use super::{Outside, filled, log_level, over_zero, path, some_over_zero};
+use super::{Outside, file, filled, log_level, over_zero, path, some_over_zero};
 use crate::config::errors::Errors;
 use crate::config::read::Field;
 use crate::config::scalar::Size;
@@ -39,7 +39,7 @@ pub(super) fn usage(written: &raw::Usage, errors: &mut Errors) -> UsageLog {
                 errors.refuse(&at.spot, "must not be empty: use false for no ledger");
                 Ledger::Off
             }
-            raw::Ledger::File(text) => Ledger::File(text.into()),
+            raw::Ledger::File(text) => Ledger::File(file(text, &at.spot, errors)),
         },
         Field::Missing | Field::Broken => Ledger::StateDir,
     };
