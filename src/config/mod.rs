@@ -110,16 +110,14 @@ pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> R
     if overrides.local {
         errors.warn("--local is not used: it makes a provider only where there is no file");
     }
-    let root = match file::parse(text) {
-        Ok(mut root) => {
-            expand::expand(&mut root, env, &mut errors);
-            root
-        }
-        Err(fault) => {
-            errors.push(&Spot::of(&fault.path, fault.at), fault.problem, None);
-            Node { at: None, kind: Kind::Broken }
-        }
-    };
+    let mut root = file::parse(text).unwrap_or_else(|fault| {
+        let is_double = fault.problem == Problem::DuplicateKey;
+        errors.push(&Spot::of(&fault.path, fault.at), fault.problem, None);
+        // A key that stands twice hides nothing else that is wrong.
+        let firsts = is_double.then(|| file::parse_firsts(text).ok()).flatten();
+        firsts.unwrap_or(Node { at: None, kind: Kind::Broken })
+    });
+    expand::expand(&mut root, env, &mut errors);
     let source = Source::File(path.to_owned());
     let outside = check::Outside { env, overrides };
     let config =
