@@ -78,7 +78,7 @@ fn show(link: &Link) -> io::Result<()> {
         let ours = entry?.path();
         let gone = ours.is_symlink() && !ours.exists();
         if gone {
-            fs::remove_file(&ours)?;
+            unless(io::ErrorKind::NotFound, fs::remove_file(&ours))?;
         }
     }
     for entry in fs::read_dir(&link.theirs)? {
@@ -90,15 +90,23 @@ fn show(link: &Link) -> io::Result<()> {
     Ok(())
 }
 
-/// What is there and no link of ours stays.
+/// What is there and no link of ours stays. Another session may do the same at this moment.
 fn show_one(theirs: &Path, ours: &Path) -> io::Result<()> {
     match fs::read_link(ours) {
         Ok(target) if target == theirs && theirs.exists() => return Ok(()),
-        Ok(_) => fs::remove_file(ours)?,
+        Ok(_) => unless(io::ErrorKind::NotFound, fs::remove_file(ours))?,
         Err(_) if ours.exists() => return Ok(()),
         Err(_) => {}
     }
-    if theirs.exists() { symlink(theirs, ours) } else { Ok(()) }
+    if theirs.exists() { unless(io::ErrorKind::AlreadyExists, symlink(theirs, ours)) } else { Ok(()) }
+}
+
+/// What another session has done already is no failure.
+fn unless(done: io::ErrorKind, result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == done => Ok(()),
+        Ok(()) | Err(_) => result,
+    }
 }
 
 #[cfg(unix)]
@@ -190,5 +198,27 @@ mod tests {
         lay(&launch).unwrap();
         assert!(!ours.join("skills/one").is_symlink() && !ours.join("AGENTS.md").is_symlink());
         assert!(ours.join("skills/own").is_dir() && !theirs.join("skills/own").exists());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn sessions_that_begin_together_share_a_home() {
+        let place = scratch();
+        let (theirs, ours) = (place.0.join("theirs"), place.0.join("ours"));
+        for n in 0..400 {
+            fs::create_dir_all(theirs.join(format!("skills/{n}"))).unwrap();
+        }
+        let mut launch = Launch::default();
+        launch.show(Some(&theirs), &ours, &["skills"]);
+        let together = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    together.wait();
+                    lay(&launch).unwrap();
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(ours.join("skills")).unwrap().count(), 400);
     }
 }
