@@ -56,13 +56,15 @@ fn told(path: &Path, error: &io::Error) -> io::Error {
 }
 
 fn write(file: &NewFile) -> io::Result<()> {
-    if file.only_if_absent && file.path.exists() {
-        return Ok(());
-    }
     if let Some(folder) = file.path.parent() {
         private::folder(folder)?;
     }
-    private::file(&file.path)?.write_all(file.text.as_bytes())
+    let opened = match file.only_if_absent {
+        true => private::options().write(true).create_new(true).open(&file.path),
+        false => private::file(&file.path),
+    };
+    let written = opened.and_then(|mut opened| opened.write_all(file.text.as_bytes()));
+    if file.only_if_absent { unless(io::ErrorKind::AlreadyExists, written) } else { written }
 }
 
 /// A folder of the user's is shown entry by entry: what a client adds to its own stays there.
