@@ -236,7 +236,8 @@ impl Config {
 /// Does a header of this name carry a credential?
 fn is_credential(header: &str) -> bool {
     let header = header.to_ascii_lowercase();
-    ["auth", "cookie", "key", "secret", "token"].iter().any(|word| header.contains(word))
+    const WORDS: [&str; 7] = ["auth", "cookie", "credential", "key", "pass", "secret", "token"];
+    WORDS.iter().any(|word| header.contains(word))
 }
 
 impl ModelSpec {
