@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod chance;
 pub mod channel;
 pub mod clock;
+pub mod counts;
 pub mod env;
 pub mod id;
 pub mod json;

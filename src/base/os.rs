@@ -1,5 +1,5 @@
 //! What std cannot ask of the system: the file limit, a listen backlog, a look at a socket, a signal
-//! to a child.
+//! to a child, to be left alone.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -150,6 +150,22 @@ pub fn reset_on_close(socket: &TcpStream) -> io::Result<()> {
 #[cfg(not(unix))]
 pub fn reset_on_close(_socket: &TcpStream) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Keeps this process's environment and memory, in which keys lie, from other programs of the same
+/// user, such as the agent that `run` starts: no `/proc/PID/environ`, no debugger, no core file
+/// (<https://man7.org/linux/man-pages/man2/pr_set_dumpable.2const.html>). A program that it starts is
+/// as open as any.
+#[cfg(target_os = "linux")]
+pub fn hide() -> io::Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// Keeps this process's environment and memory from others; not possible here.
+#[cfg(not(target_os = "linux"))]
+pub fn hide() -> io::Result<()> {
+    Ok(())
 }
 
 /// Raises the soft limit of open files to the hard one; returns the limit in force, if known.

@@ -4,10 +4,10 @@
 //! rest is let go. So no key is hashed, and no text is copied before somebody keeps it; only one
 //! that was written with escapes is a text of its own.
 
-use std::borrow::Cow;
-use std::fmt;
+mod read;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+
 use serde_json::{Map, Number, Value};
 
 use crate::base::object::Object;
@@ -80,7 +80,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Whole numbers of an object, as [`crate::base::json::counts`] finds them in its text.
+    /// Whole numbers of an object, as [`crate::base::counts::counts`] finds them in its text.
     pub fn counts<const N: usize>(&self, names: [&str; N]) -> Option<[Option<u64>; N]> {
         if !self.is_object() {
             return None;
@@ -255,93 +255,6 @@ impl Put for Tree<'_> {
                 pen.object(|pen| members.iter().for_each(|(name, value)| pen.put_named(name, value)));
             }
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Tree<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor)
-    }
-}
-
-struct TreeVisitor;
-
-impl<'de> Visitor<'de> for TreeVisitor {
-    type Value = Tree<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any valid JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Tree<'de>, E> {
-        Ok(Tree::Null)
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Tree<'de>, E> {
-        Ok(Tree::Bool(flag))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Tree<'de>, E> {
-        Ok(Tree::Number(number.into()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Tree<'de>, E> {
-        Ok(Tree::Number(number.into()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Tree<'de>, E> {
-        Ok(Number::from_f64(number).map_or(Tree::Null, Tree::Number))
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Tree<'de>, E> {
-        Ok(Tree::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Tree<'de>, E> {
-        Ok(Tree::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree<'de>, A::Error> {
-        let mut list = Vec::new();
-        while let Some(element) = seq.next_element()? {
-            list.push(element);
-        }
-        Ok(Tree::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree<'de>, A::Error> {
-        let mut members = Vec::new();
-        while let Some(Name(name)) = map.next_key()? {
-            members.push((name, map.next_value()?));
-        }
-        Ok(object(members))
-    }
-}
-
-/// A member's name. The standard type would be copied, however it was written.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl<'de> Visitor<'de> for NameVisitor {
-    type Value = Name<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
-        Ok(Name(Cow::Borrowed(name)))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
-        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }
 

@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::env::Env;
+use crate::base::os;
 
 /// A command failed.
 const FAILURE: u8 = 1;
@@ -40,6 +41,9 @@ const USAGE: u8 = 2;
 /// Runs the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = Env::of_process();
+    if let Err(error) = os::hide() {
+        complain(&format!("other programs of yours can read the keys of this one: {error}"));
+    }
     match args::parse(arguments) {
         Ok(command) => {
             let code = command.run(env);

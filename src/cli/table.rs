@@ -14,6 +14,7 @@ use crate::cli::{
 pub(super) static COMMANDS: &[&Row] = &[
     &start::ROW,
     &run::ROW,
+    &run::exec::ROW,
     &init::ROW,
     &config::VALIDATE,
     &config::show::ROW,

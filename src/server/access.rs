@@ -160,8 +160,9 @@ pub fn cors(config: &Config, head: &Head) -> Vec<(&'static str, String)> {
     }
 }
 
-/// The answer to a preflight of a listed origin, else `None`.
-pub fn preflight(config: &Config, head: &Head) -> Option<Vec<(&'static str, String)>> {
+/// The answer to a preflight of a listed origin, else `None`. `allow` are the methods that the path
+/// takes, none where nobody knows it: that is said to the request itself.
+pub fn preflight(config: &Config, head: &Head, allow: &str) -> Option<Vec<(&'static str, String)>> {
     let asked = head.headers.first("access-control-request-method");
     if head.method != Method::Options || asked.is_none() {
         return None;
@@ -171,7 +172,8 @@ pub fn preflight(config: &Config, head: &Head) -> Option<Vec<(&'static str, Stri
         return None;
     }
     let wanted = head.headers.first("access-control-request-headers").unwrap_or("*");
-    headers.push(("access-control-allow-methods", "GET, POST, DELETE, OPTIONS".to_owned()));
+    let allow = if allow.is_empty() { "GET, POST" } else { allow };
+    headers.push(("access-control-allow-methods", allow.to_owned()));
     headers.push(("access-control-allow-headers", wanted.to_owned()));
     headers.push(("access-control-max-age", "600".to_owned()));
     Some(headers)

@@ -139,7 +139,7 @@ impl Handler for Entrance {
             guest: Rc::new(RefCell::new(Guest::new(reply, access::cors(live.config(), head)))),
             id: RequestId::random(),
         };
-        if let Some(headers) = access::preflight(live.config(), head) {
+        if let Some(headers) = access::preflight(live.config(), head, endpoint.allow()) {
             let headers: Vec<(&str, &str)> =
                 headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
             // A client that cannot be written to has left.

@@ -328,20 +328,41 @@ fn every_key_has_a_row_in_the_documentation() {
 
 #[test]
 fn every_example_of_the_documentation_loads() {
-    let docs = std::fs::read_to_string(root().join("docs/ROUTING.md")).unwrap();
-    let mut shown: Vec<&str> =
-        docs.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    let is_example = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("routing_");
-    // That they load, `what_is_right_loads` has seen.
-    let mut files: Vec<String> = cases("valid")
-        .iter()
-        .filter(|path| is_example(path))
-        .map(|path| std::fs::read_to_string(path).unwrap())
-        .collect();
-    shown.sort_unstable();
-    files.sort_unstable();
-    assert_eq!(shown, files);
-    assert!(shown.len() >= 4);
+    for (page, prefix, least) in [("ROUTING", "routing_", 4), ("PROVIDERS", "providers_", 1)] {
+        let docs = std::fs::read_to_string(root().join(format!("docs/{page}.md"))).unwrap();
+        let mut shown: Vec<&str> =
+            docs.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        let is_example = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(prefix);
+        // That they load, `what_is_right_loads` has seen.
+        let mut files: Vec<String> = cases("valid")
+            .iter()
+            .filter(|path| is_example(path))
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        shown.sort_unstable();
+        files.sort_unstable();
+        assert_eq!(shown, files);
+        assert!(shown.len() >= least);
+    }
+}
+
+#[test]
+fn every_provider_of_the_documentation_loads() {
+    let docs = std::fs::read_to_string(root().join("docs/PROVIDERS.md")).unwrap();
+    let mut rows = 0;
+    for row in docs.lines().filter(|line| line.contains("| `http")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (protocols, url) = (cells[2], cells[3].trim_matches('`'));
+        let auth = if cells[4].contains("`auth: bearer`") { "bearer" } else { "auto" };
+        let text = format!(
+            "version: 1\nproviders:\n  it: {{protocol: [{protocols}], base_url: \"{url}\", auth: {auth}}}\n"
+        );
+        let config = from_text(&text, Path::new("f"), &Env::of([]), &Overrides::default());
+        let config = config.unwrap_or_else(|errors| panic!("{row}\n{errors}"));
+        assert_eq!(provider(&config, "it").base_url.to_lowercase(), url.to_lowercase(), "{row}");
+        rows += 1;
+    }
+    assert!(rows > 20, "{rows}");
 }
 
 #[test]
@@ -365,6 +386,8 @@ fn read(path: &Path) -> Result<Config, ConfigErrors> {
         "ANTHROPIC_API_KEY",
         "OPENROUTER_API_KEY",
         "DEEPSEEK_API_KEY",
+        "DEEPINFRA_TOKEN",
+        "MOONSHOT_API_KEY",
         "ANTHROPIC_KEY_HOME",
         "ANTHROPIC_KEY_WORK",
         "KEY_OF_ANNA",

@@ -2,6 +2,7 @@
 
 mod clients;
 mod ends;
+mod exec;
 mod homes;
 mod models;
 mod scripts;

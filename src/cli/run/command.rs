@@ -95,9 +95,14 @@ fn direct(env: &Env) -> Vec<(OsString, OsString)> {
     names.iter().map(|name| (name.into(), OsString::from(&value))).collect()
 }
 
-/// The program, looked for on PATH. What stands there without a full path is left out: it would
-/// depend on the directory, and a cloned repository must not choose the program.
+/// The program: at its path, or looked for on PATH. What stands there without a full path is left
+/// out: it would depend on the directory, and a cloned repository must not choose the program.
 pub(in crate::cli) fn find(program: &str, env: &Env) -> Option<PathBuf> {
+    let named = Path::new(program);
+    if named.components().nth(1).is_some() {
+        // A link stays one: what is started may look at its own name.
+        return std::path::absolute(named).ok().filter(|path| is_program(path));
+    }
     let path = env.var("PATH")?;
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
     let names: &[&str] = if cfg!(windows) { &[".exe", ".cmd", ".bat"] } else { &[""] };

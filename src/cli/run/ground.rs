@@ -8,6 +8,7 @@ use crate::base::env::Env;
 use crate::base::secret::Secret;
 use crate::base::{chance, clock};
 use crate::cli::models::of_running;
+use crate::cli::run::client::Client;
 use crate::cli::run::options::Options;
 use crate::cli::run::{Refusal, model};
 use crate::config::{self, Config, Log, Overrides, Session};
@@ -104,14 +105,23 @@ impl Ground {
         Ok(Self { url: url.to_owned(), key, notes: notes.collect(), base: Base::Running(listed, config) })
     }
 
-    /// The model's name.
-    pub(super) fn model(&self, options: &Options, env: &Env) -> Result<String, Refusal> {
+    /// The name of a client's model.
+    pub(super) fn model(&self, client: &Client, options: &Options, env: &Env) -> Result<String, Refusal> {
         let asked = options.model.as_deref();
         match &self.base {
-            Base::Own(snapshot, _) => model::choose(asked, options.client, snapshot, env),
-            Base::Running(listed, _) => model::choose_listed(asked, options.client, listed),
+            Base::Own(snapshot, _) => model::choose(asked, client, snapshot, env),
+            Base::Running(listed, _) => model::choose_listed(asked, client, listed),
         }
         .map_err(Refusal::Usage)
+    }
+
+    /// The name of the model that a program is told of, if there is one.
+    pub(super) fn model_of_program(&self, options: &Options) -> Result<Option<String>, Refusal> {
+        let asked = options.model.as_deref();
+        match &self.base {
+            Base::Own(snapshot, _) => model::for_program(asked, snapshot).map_err(Refusal::Usage),
+            Base::Running(..) => Ok(asked.map(str::to_owned)),
+        }
     }
 
     /// Starts the proxy, if it is to be its own.
@@ -130,7 +140,7 @@ impl Ground {
         if let Some(address) = server.addresses().first() {
             self.url = url_of(*address);
         }
-        log::info!("run {}: listening on {}", options.client.name, self.url);
+        log::info!("run {}: listening on {}", options.starts.name(), self.url);
         Ok(Some(server))
     }
 

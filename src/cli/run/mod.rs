@@ -1,4 +1,5 @@
-//! `run CLIENT`: the proxy inside, the client as a child in front of it (SPEC 13).
+//! `run CLIENT`: the proxy inside, the client as a child in front of it (SPEC 13); `exec PROGRAM`: the
+//! same for any program.
 //!
 //! ```text
 //! options -> Ground (own configuration, or a running llmgate) -> model -> Launch (as data)
@@ -10,6 +11,7 @@ mod claude;
 pub(super) mod client;
 mod codex;
 pub(super) mod command;
+pub(super) mod exec;
 mod gemini;
 mod ground;
 mod home;
@@ -26,18 +28,18 @@ use std::time::Duration;
 
 use crate::base::clock;
 use crate::base::env::Env;
-use crate::cli::args::{Given, Mistake};
+use crate::cli::args::Mistake;
 use crate::cli::table::{Command, Row, Word};
 use crate::cli::{FAILURE, USAGE, complain, logging, say};
 use crate::config;
 use crate::observe::rotate::Rotating;
 use crate::server::Server;
 use child::{Ended, Signals};
-use client::{Client, Home};
+use client::Client;
 use command::Plan;
 use ground::Ground;
 use home::SessionFiles;
-use options::{HomeChoice, Options};
+use options::{Options, Starts};
 
 pub(super) static ROW: Row = Row {
     name: "run",
@@ -50,22 +52,25 @@ pub(super) static ROW: Row = Row {
     words: &[Word { name: "CLIENT", help: "the agent", optional: false, one_of: client::NAMES }],
     rest: Some("what follows is passed on to the client as it is"),
     flags: options::FLAGS,
-    codes: &[
-        ("0", "the client ended with 0"),
-        ("1", "llmgate failed"),
-        ("2", "wrong words on the command line, an invalid configuration, or no model"),
-        ("127", "the client is not installed"),
-        ("128+n", "signal n ended the client"),
-        ("any other", "the client's own"),
-    ],
-    command: read,
+    codes: CODES,
+    command: |given| read(options::of_run(given)),
 };
 
-/// The exit code of a shell that finds no program.
-const NO_CLIENT: u8 = 127;
+/// The exit codes of `run` and `exec`.
+const CODES: &[(&str, &str)] = &[
+    ("0", "it ended with 0"),
+    ("1", "llmgate failed"),
+    ("2", "wrong words on the command line, an invalid configuration, or no model"),
+    ("127", "it is not installed"),
+    ("128+n", "signal n ended it"),
+    ("any other", "its own"),
+];
 
-fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
-    Ok(Box::new(options::read(given)?))
+/// The exit code of a shell that finds no program.
+const NO_PROGRAM: u8 = 127;
+
+fn read(options: Result<Options, Mistake>) -> Result<Box<dyn Command>, Mistake> {
+    Ok(Box::new(options?))
 }
 
 impl Command for Options {
@@ -86,8 +91,8 @@ enum Refusal {
     Usage(String),
     /// Something failed.
     Failure(String),
-    /// The client is not there.
-    NoClient(&'static Client),
+    /// The program is not there; how it is installed, if that is known.
+    NoProgram(String, Option<&'static str>),
 }
 
 impl Refusal {
@@ -95,7 +100,7 @@ impl Refusal {
         match self {
             Self::Usage(_) => USAGE,
             Self::Failure(_) => FAILURE,
-            Self::NoClient(_) => NO_CLIENT,
+            Self::NoProgram(..) => NO_PROGRAM,
         }
     }
 }
@@ -104,14 +109,21 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(said) | Self::Failure(said) => f.write_str(said),
-            Self::NoClient(client) => {
-                write!(f, "{} is not on PATH. Install it: {}", client.program, client.install)
+            Self::NoProgram(program, Some(install)) => {
+                write!(f, "{program} is not on PATH. Install it: {install}")
             }
+            Self::NoProgram(program, None) => write!(f, "{program}: there is no such program"),
         }
     }
 }
 
-/// One session, from the options to the client's exit code.
+/// What is started, with the model that it is told of.
+enum Chosen {
+    Client(&'static Client, String),
+    Program(Option<String>),
+}
+
+/// One session, from the options to the exit code of what was started.
 fn session(options: &Options, env: Env) -> Result<u8, Refusal> {
     let own = match &options.env_file {
         Some(file) => options::variables(file).map_err(Refusal::Usage)?,
@@ -121,31 +133,34 @@ fn session(options: &Options, env: Env) -> Result<u8, Refusal> {
     let workspace = workspace(options)?;
     let state = env.state_dir().ok_or_else(|| Refusal::Failure(NO_STATE.to_owned()))?;
     let mut ground = Ground::find(options, &env)?;
-    let program = command::find(options.client.program, &env).ok_or(Refusal::NoClient(options.client))?;
-    let model = ground.model(options, &env)?;
+    let program = command::find(options.starts.program(), &env).ok_or_else(|| options.starts.missing())?;
+    let chosen = match &options.starts {
+        Starts::Client(client) => Chosen::Client(client, ground.model(client, options, &env)?),
+        Starts::Program(_) => Chosen::Program(ground.model_of_program(options)?),
+    };
     let log = if options.print { None } else { Some(Log::begin(&state, options, ground.log())?) };
     let server = if options.print { None } else { ground.serve(options, &env)? };
 
     let files = SessionFiles::place(&state);
-    let home = match options.home {
-        HomeChoice::Isolated => Home::Isolated(state.join("home").join(options.client.name)),
-        HomeChoice::Temp => Home::Temp(files.join("home")),
-        HomeChoice::User => Home::User,
+    let launch = match &chosen {
+        Chosen::Program(model) => exec::launch(&ground.url, &ground.key, model.as_deref()),
+        Chosen::Client(client, model) => {
+            let known = ground.known(model);
+            (client.prepare)(&client::Session {
+                url: &ground.url,
+                key: &ground.key,
+                model: &known.card,
+                listed: &known.listed,
+                hosts: &known.hosts,
+                resolves: &|name| ground.resolves(name),
+                workspace: &workspace,
+                dangerous: options.dangerous,
+                home: &options.home.of(client, &state, &files),
+                files: &files,
+                env: &env,
+            })
+        }
     };
-    let known = ground.known(&model);
-    let launch = (options.client.prepare)(&client::Session {
-        url: &ground.url,
-        key: &ground.key,
-        model: &known.card,
-        listed: &known.listed,
-        hosts: &known.hosts,
-        resolves: &|name| ground.resolves(name),
-        workspace: &workspace,
-        dangerous: options.dangerous,
-        home: &home,
-        files: &files,
-        env: &env,
-    });
     for note in ground.notes().iter().chain(&launch.notes) {
         complain(&format!("note: {note}"));
     }
@@ -219,7 +234,7 @@ struct Log(PathBuf);
 impl Log {
     fn begin(state: &Path, options: &Options, log: config::Log) -> Result<Self, Refusal> {
         let now = clock::rfc3339(clock::wall()).replace(':', "");
-        let name = format!("run-{}-{now}-{}.log", options.client.name, std::process::id());
+        let name = format!("run-{}-{now}-{}.log", options.starts.name(), std::process::id());
         let path = state.join("logs").join(name);
         logging::to_file(&log, &path)
             .map_err(|error| Refusal::Failure(format!("{}: {error}", path.display())))?;

@@ -13,6 +13,8 @@ use crate::route::snapshot::{Resolved, Snapshot};
 
 /// For the one question to a provider.
 const PATIENCE: Duration = Duration::from_secs(6);
+/// The name of the demo's model.
+const DEMO: &str = "demo";
 /// So many names are shown to choose from.
 const SHOWN: usize = 30;
 
@@ -27,24 +29,16 @@ pub(super) fn choose(
     snapshot: &Snapshot,
     env: &Env,
 ) -> Result<String, String> {
-    if let Some(asked) = asked {
-        return match snapshot.resolve(Some(asked)) {
-            Ok(_) => Ok(asked.to_owned()),
-            Err(unresolved) => {
-                Err(format!("the model {asked:?} leads to no target. {}", shown(unresolved.nearest)))
-            }
-        };
+    if let Some(model) = asked_or_default(asked, snapshot)? {
+        return Ok(model);
     }
     let config = &snapshot.config;
-    if let Some(model) = &config.default_model {
-        return Ok(model.to_string());
-    }
     if let Some(own) = client.default_model.filter(|own| covers(snapshot, own)) {
         return Ok(own.to_owned());
     }
     let mut offered = Vec::new();
     match &config.source {
-        Source::Demo => return Ok("demo".to_owned()),
+        Source::Demo => return Ok(DEMO.to_owned()),
         Source::Environment(_) => match offer(&snapshot.config, env) {
             Ok((Some(best), _)) => return Ok(best),
             Ok((None, names)) => offered = names,
@@ -53,6 +47,28 @@ pub(super) fn choose(
         Source::File(_) => {}
     }
     Err(format!("no model for {}: name one with --model. {}", client.name, names_of(config, offered)))
+}
+
+/// The model that a program is told of which may know its own: the one that was asked for, else the
+/// configuration's or the demo's, if there is one.
+///
+/// # Errors
+/// The one that was asked for leads nowhere; the text names others.
+pub(super) fn for_program(asked: Option<&str>, snapshot: &Snapshot) -> Result<Option<String>, String> {
+    let demo = || (snapshot.config.source == Source::Demo).then(|| DEMO.to_owned());
+    Ok(asked_or_default(asked, snapshot)?.or_else(demo))
+}
+
+fn asked_or_default(asked: Option<&str>, snapshot: &Snapshot) -> Result<Option<String>, String> {
+    let Some(asked) = asked else {
+        return Ok(snapshot.config.default_model.as_ref().map(ToString::to_string));
+    };
+    match snapshot.resolve(Some(asked)) {
+        Ok(_) => Ok(Some(asked.to_owned())),
+        Err(unresolved) => {
+            Err(format!("the model {asked:?} leads to no target. {}", shown(unresolved.nearest)))
+        }
+    }
 }
 
 /// The model at a running llmgate: the one that was asked for, else the client's own if it is

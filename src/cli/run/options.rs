@@ -1,17 +1,18 @@
-//! `run`'s options, and the file with variables.
+//! The options of `run` and `exec`, and the file with variables.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::args::{Given, Mistake};
-use crate::cli::run::client::{self, Client};
+use crate::cli::run::Refusal;
+use crate::cli::run::client::{self, Client, Home};
 use crate::cli::table::{COMPAT, CONFIG, DEMO, Flag, LOCAL, TRACE};
 use crate::config::{Compat, Words};
 
-/// What `run` is asked for.
+/// What `run` or `exec` is asked for.
 pub(super) struct Options {
-    pub(super) client: &'static Client,
+    pub(super) starts: Starts,
     pub(super) model: Option<String>,
     pub(super) workspace: Option<PathBuf>,
     pub(super) config: Option<PathBuf>,
@@ -34,12 +35,58 @@ pub(super) struct Options {
     pub(super) arguments: Vec<OsString>,
 }
 
+/// What is started in front of the proxy.
+pub(super) enum Starts {
+    /// A coding agent that llmgate knows.
+    Client(&'static Client),
+    /// Any program, by its name or its path.
+    Program(String),
+}
+
+impl Starts {
+    /// What it is called in logs.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Client(client) => client.name,
+            Self::Program(program) => program.rsplit(['/', '\\']).next().unwrap_or_default(),
+        }
+    }
+
+    /// The program.
+    pub(super) fn program(&self) -> &str {
+        match self {
+            Self::Client(client) => client.program,
+            Self::Program(program) => program,
+        }
+    }
+
+    /// It is not there.
+    pub(super) fn missing(&self) -> Refusal {
+        let install = match self {
+            Self::Client(client) => Some(client.install),
+            Self::Program(_) => None,
+        };
+        Refusal::NoProgram(self.program().to_owned(), install)
+    }
+}
+
 /// `--home`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HomeChoice {
     Isolated,
     User,
     Temp,
+}
+
+impl HomeChoice {
+    /// Where a client's files are; `state` is the folder of what lasts, `files` of what does not.
+    pub(super) fn of(self, client: &Client, state: &Path, files: &Path) -> Home {
+        match self {
+            Self::Isolated => Home::Isolated(state.join("home").join(client.name)),
+            Self::Temp => Home::Temp(files.join("home")),
+            Self::User => Home::User,
+        }
+    }
 }
 
 static MODEL: Flag = Flag::text(
@@ -78,7 +125,7 @@ static BINARY: Flag = Flag::path("binary", "PATH", "for the scripts; not used he
 static PRINT: Flag =
     Flag::switch("print", "print command, environment and files (keys masked), start nothing");
 
-/// Every option.
+/// Every option of `run`.
 pub(super) static FLAGS: &[&Flag] = &[
     &MODEL,
     &WORKSPACE,
@@ -100,18 +147,46 @@ pub(super) static FLAGS: &[&Flag] = &[
     &PRINT,
 ];
 
-/// Reads them.
-pub(super) fn read(given: &Given) -> Result<Options, Mistake> {
+/// Every option of `exec`: nothing is known of the program's files and approvals.
+pub(super) static EXEC_FLAGS: &[&Flag] = &[
+    &MODEL,
+    &WORKSPACE,
+    &CONFIG,
+    &PROXY_BASE,
+    &HEALTH_TIMEOUT,
+    &ENV_FILE,
+    &PROXY_HOST,
+    &PROXY_PORT,
+    &GRACE,
+    &COMPAT,
+    &TRACE,
+    &KEEP_LOGS,
+    &LOCAL,
+    &DEMO,
+    &PRINT,
+];
+
+/// Reads those of `run`.
+pub(super) fn of_run(given: &Given) -> Result<Options, Mistake> {
     let name = given.word(0).unwrap_or_default();
     let client = client::named(name)
         .ok_or_else(|| Mistake::unknown_word(name.to_owned(), client::NAMES.iter().copied()))?;
+    read(given, Starts::Client(client))
+}
+
+/// Reads those of `exec`.
+pub(super) fn of_exec(given: &Given) -> Result<Options, Mistake> {
+    read(given, Starts::Program(given.word(0).unwrap_or_default().to_owned()))
+}
+
+fn read(given: &Given, starts: Starts) -> Result<Options, Mistake> {
     let seconds = |flag: &Flag, default: u64| {
         let read = given.read(flag, "a number of seconds")?;
         Ok::<_, Mistake>(Duration::from_secs(read.unwrap_or(default)))
     };
     let patience = seconds(&HEALTH_TIMEOUT, 10)?;
     Ok(Options {
-        client,
+        starts,
         model: given.text(&MODEL)?,
         workspace: given.path(&WORKSPACE),
         config: given.path(&CONFIG),

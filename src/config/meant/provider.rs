@@ -1,4 +1,4 @@
-//! Providers and what is known of their models.
+//! Providers, their limits, and what is known of their models.
 
 use std::time::Duration;
 
@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use crate::base::id::{ModelName, ProviderName};
 use crate::base::secret::Secret;
+use crate::config::units;
+use crate::policy::bucket;
 use crate::protocol::Protocol;
 use crate::protocol::dialect::{LimitField, ReasoningField, ReasoningStyle};
 
@@ -203,4 +205,21 @@ pub struct Bucket {
     pub tokens: Option<u64>,
     /// The window.
     pub window: Window,
+}
+
+impl Bucket {
+    /// Its window as it is written: `1m`, `1mo`.
+    pub fn shown_window(&self) -> String {
+        units::show_window(self.window)
+    }
+
+    /// Does it count requests for this model?
+    pub fn counts(&self, model: &ModelName) -> bool {
+        self.models.as_ref().is_none_or(|models| models.contains(model))
+    }
+
+    /// What it holds in each window.
+    pub fn limit(&self) -> bucket::Limit {
+        bucket::Limit { requests: self.requests, tokens: self.tokens, window: self.window }
+    }
 }

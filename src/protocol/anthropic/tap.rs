@@ -1,6 +1,7 @@
 //! What lies where in Messages requests, answers and events.
 
-use crate::base::json::{Members, counts, elements};
+use crate::base::counts::counts;
+use crate::base::json::{Members, elements};
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error;

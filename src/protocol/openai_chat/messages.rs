@@ -1,11 +1,10 @@
 //! The turns of a conversation as Chat's messages. Texts are borrowed until they are written: a
 //! coding agent's history is long.
 
-use serde_json::Value;
 use std::borrow::Cow;
 
 use crate::base::object::{Object, object};
-use crate::base::pen::{self, Pen, Put};
+use crate::base::pen;
 use crate::base::table::Table;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name, nine_characters};
@@ -13,6 +12,7 @@ use crate::ir::request::{
     Block, Media, MediaKind, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
 };
 use crate::protocol::dialect::ReasoningField;
+use crate::protocol::openai_chat::message::{Call, Content, Message, Part};
 use crate::protocol::openai_chat::request_encode::NAMES;
 use crate::protocol::wire::TargetContext;
 
@@ -28,87 +28,6 @@ pub(super) fn write<'r>(
     let mut writer = Writer { target, losses, messages, answered: results(request) };
     writer.conversation(request);
     writer.messages
-}
-
-/// One message.
-#[derive(Default)]
-pub(super) struct Message<'r> {
-    role: &'static str,
-    content: Content<'r>,
-    reasoning_content: Option<Cow<'r, str>>,
-    reasoning: Option<Cow<'r, str>>,
-    reasoning_details: Option<Vec<&'r Value>>,
-    refusal: Option<Cow<'r, str>>,
-    tool_calls: Vec<Call<'r>>,
-    tool_call_id: Option<String>,
-}
-
-impl Put for Message<'_> {
-    fn write(&self, pen: &mut Pen<'_>) {
-        pen.object(|pen| {
-            pen.put("role", self.role);
-            pen.key("content");
-            match &self.content {
-                Content::Null => pen.raw(b"null"),
-                Content::Text(text) => text.write(pen),
-                Content::Parts(parts) => parts.write(pen),
-            }
-            pen.put_some("reasoning_content", self.reasoning_content.as_ref());
-            pen.put_some("reasoning", self.reasoning.as_ref());
-            pen.put_some("reasoning_details", self.reasoning_details.as_ref());
-            pen.put_some("refusal", self.refusal.as_ref());
-            pen.put_all("tool_calls", &self.tool_calls);
-            pen.put_some("tool_call_id", self.tool_call_id.as_ref());
-        });
-    }
-}
-
-/// What a message says.
-#[derive(Default)]
-enum Content<'r> {
-    /// An assistant only calls.
-    #[default]
-    Null,
-    Text(Cow<'r, str>),
-    Parts(Vec<Part<'r>>),
-}
-
-enum Part<'r> {
-    Text(Cow<'r, str>),
-    Media(Object),
-}
-
-impl Put for Part<'_> {
-    fn write(&self, pen: &mut Pen<'_>) {
-        match self {
-            Self::Media(media) => media.write(pen),
-            Self::Text(text) => pen.object(|pen| {
-                pen.put("type", "text");
-                pen.put("text", text);
-            }),
-        }
-    }
-}
-
-struct Call<'r> {
-    id: String,
-    name: String,
-    arguments: Cow<'r, str>,
-    extra_content: Option<&'r Value>,
-}
-
-impl Put for Call<'_> {
-    fn write(&self, pen: &mut Pen<'_>) {
-        pen.object(|pen| {
-            pen.put("id", &self.id);
-            pen.put("type", "function");
-            pen.object_at("function", |pen| {
-                pen.put("name", &self.name);
-                pen.put("arguments", &self.arguments);
-            });
-            pen.put_some("extra_content", self.extra_content);
-        });
-    }
 }
 
 /// Writes the conversation.

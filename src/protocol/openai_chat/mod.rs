@@ -2,6 +2,7 @@
 
 mod calls;
 mod chunk;
+mod message;
 mod messages;
 mod request_decode;
 mod request_encode;

@@ -1,6 +1,7 @@
 //! What lies where in Chat requests, answers and chunks.
 
-use crate::base::json::{Members, counts};
+use crate::base::counts::counts;
+use crate::base::json::Members;
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error::{self, ProviderError};

@@ -80,15 +80,15 @@ fn a_listed_page_may_ask_before_it_asks() {
     let lane = &LANES[0];
     let top = "access: {cors_origins: [\"https://listed.example\"]}";
     let proxy = Proxy::start(&lane.config_with("http://127.0.0.1:9", "", top));
-    let asks = |origin: &str| {
+    let asks = |origin: &str, path: &str| {
         let headers = [
             ("origin", origin),
             ("access-control-request-method", "POST"),
             ("access-control-request-headers", "x-api-key, content-type"),
         ];
-        proxy.ask("OPTIONS", "/v1/chat/completions", &headers, "")
+        proxy.ask("OPTIONS", path, &headers, "")
     };
-    let answer = asks("https://listed.example");
+    let answer = asks("https://listed.example", "/v1/chat/completions");
     assert_eq!(answer.status(), 204);
     for (name, value) in [
         ("access-control-allow-origin", "https://listed.example"),
@@ -97,8 +97,16 @@ fn a_listed_page_may_ask_before_it_asks() {
     ] {
         assert_eq!(answer.header(name), Some(value));
     }
-    assert!(answer.header("access-control-allow-methods").unwrap().contains("POST"));
-    let answer = asks("https://evil.example");
+    for (path, methods) in [
+        ("/v1/chat/completions", "POST"),
+        ("/v1/models", "GET, HEAD"),
+        ("/v1/responses/resp_1", "GET, DELETE"),
+        ("/v1/nothing", "GET, POST"),
+    ] {
+        let answer = asks("https://listed.example", path);
+        assert_eq!(answer.header("access-control-allow-methods"), Some(methods), "{path}");
+    }
+    let answer = asks("https://evil.example", "/v1/chat/completions");
     assert!(matches!(answer.status(), 403 | 405), "{}", answer.status());
     assert_eq!(answer.header("access-control-allow-origin"), None);
 }

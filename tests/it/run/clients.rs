@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use super::{CLIENTS, Place, ask};
+use super::{CLIENTS, Place, Session, ask};
 
 /// A key of a provider that no client may see.
 const PROVIDER_KEY: &str = "sk-provider-marked-0123456789";
@@ -150,7 +150,7 @@ fn claude_gets_a_settings_file() {
     );
     let words =
         ["run", "claude", "--config", config.to_str().unwrap(), "--model", "coding", "--dangerous-harness"];
-    let session = super::Session::start(&place, place.llmgate(&words, &[("CLAUDE_CODE_USE_BEDROCK", "1")]));
+    let session = Session::start(&place, place.llmgate(&words, &[("CLAUDE_CODE_USE_BEDROCK", "1")]));
     let argv = place.argv();
     let at = |word: &str| {
         argv.iter().position(|known| known == word).unwrap_or_else(|| panic!("{word}: {argv:?}"))
@@ -192,7 +192,7 @@ fn claude_is_told_a_careful_context_of_what_it_does_not_know() {
         ("claude-opus-5-5", &[], false),
     ] {
         let words = ["run", "claude", "--config", config.to_str().unwrap(), "--model", model];
-        let session = super::Session::start(&place, place.llmgate(&words, own));
+        let session = Session::start(&place, place.llmgate(&words, own));
         let argv = place.argv();
         let settings = argv.iter().skip_while(|word| *word != "--settings").nth(1).unwrap();
         let settings: Value = serde_json::from_slice(&fs::read(settings).unwrap()).unwrap();
@@ -220,4 +220,25 @@ fn the_no_approval_mode_is_each_clients_own() {
         let output = place.output(&["run", client, "--demo", "--print", "--dangerous-harness"], &[]);
         assert!(super::text(&output.stdout).contains(word), "{client}: {}", super::text(&output.stdout));
     }
+}
+
+/// What an agent may run is no secret of its own, and keys are in the environment of its parent. Root
+/// reads everything: without its capabilities it is a user like others.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_client_cannot_read_the_keys_of_its_parent() {
+    let place = Place::new("run-parent");
+    let words = ["run", "claude", "--demo"];
+    let variables = [("ANTHROPIC_API_KEY", PROVIDER_KEY)];
+    let is_root = rustix::process::geteuid().is_root();
+    let without = ["--bounding-set=-all", "--inh-caps=-all", "--", super::BINARY];
+    let command = if is_root {
+        place.program("setpriv".as_ref(), &[&without[..], &words].concat(), &variables)
+    } else {
+        place.llmgate(&words, &variables)
+    };
+    let session = Session::start(&place, command);
+    assert!(place.noted("own").contains("ANTHROPIC_"));
+    assert_eq!(place.noted("parents"), "");
+    assert_eq!(session.end().code, Some(0));
 }
