@@ -1,11 +1,11 @@
 #!/bin/sh
 # llmgate run claude, with the binary found or built. Options and `-- ARGS` as in docs/CLIENTS.md.
 set -eu
-checkout=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+script=$(readlink -f -- "$0" 2>/dev/null || echo "$0") # perhaps through a link from a folder of PATH
+checkout=$(CDPATH='' cd -- "$(dirname -- "$script")/.." && pwd)
 built=$checkout/target/release/llmgate
 
-binary=
-previous=
+binary='' previous=''
 for word in "$@"; do
     case $previous:$word in
         *:--) break ;;

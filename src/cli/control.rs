@@ -157,7 +157,7 @@ pub(super) fn running_at(
     door: Door,
 ) -> Result<String, String> {
     if let Some(url) = url {
-        return Ok(url.trim_end_matches('/').to_owned());
+        return Ok(reachable_url(url));
     }
     let config = config::load(config, env, &Overrides::default());
     let config = config.map_err(|errors| format!("{errors}\nOr name the running llmgate with --url."))?;
@@ -165,6 +165,15 @@ pub(super) fn running_at(
         Some(address) => format!("http://{address}"),
         None => format!("http://{}", reachable(&config.listen)),
     })
+}
+
+/// The same of a URL, such as the one that `start` tells.
+fn reachable_url(url: &str) -> String {
+    let url = url.trim_end_matches('/');
+    match url.split_once("://") {
+        Some((scheme, address)) => format!("{scheme}://{}", reachable(address)),
+        None => url.to_owned(),
+    }
 }
 
 /// An address that means all of this machine's is reached by loopback.
@@ -178,6 +187,8 @@ fn reachable(listen: &str) -> String {
 
 fn url_in(file: &Path) -> Result<String, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let url = Object::read(&text).and_then(|facts| facts.text(&["url"]).map(str::to_owned));
+    // The local endpoints may have a door of their own.
+    let told = |facts: Object| facts.text(&["admin_url"]).or_else(|| facts.text(&["url"])).map(reachable_url);
+    let url = Object::read(&text).and_then(told);
     url.ok_or_else(|| format!("{}: it holds no `url`", file.display()))
 }

@@ -7,6 +7,7 @@ use env_logger::{Builder, Target};
 
 use crate::base::clock;
 use crate::config::{Log, LogLevel};
+use crate::observe::log::harmless;
 use crate::observe::rotate::Rotating;
 
 /// Log lines go where the configuration says: to its file, else to stderr.
@@ -36,7 +37,9 @@ fn to(level: LogLevel, target: Target) {
     let mut builder = Builder::new();
     builder.filter_module("llmgate", level).target(target).format(|out, record| {
         let level = record.level().as_str().to_lowercase();
-        writeln!(out, "{} {level} {}", clock::rfc3339(clock::wall()), record.args())
+        // Here, since names that clients chose are in lines of many places.
+        let message = record.args().to_string();
+        writeln!(out, "{} {level} {}", clock::rfc3339(clock::wall()), harmless(&message))
     });
     // A logger that is there already (a test's) stays.
     let _ = builder.try_init();

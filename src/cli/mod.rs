@@ -26,8 +26,9 @@ mod usage;
 mod version;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::env::Env;
 use crate::base::os;
@@ -44,7 +45,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         complain(&format!("other programs of yours can read the keys of this one: {error}"));
     }
     match args::parse(arguments) {
-        Ok(command) => command.run(env),
+        Ok(command) => {
+            let code = command.run(env);
+            if UNSAID.load(Ordering::Relaxed) { ExitCode::from(FAILURE) } else { code }
+        }
         Err(mistake) => {
             complain(&format!("{mistake}\nTry: llmgate --help"));
             ExitCode::from(USAGE)
@@ -57,9 +61,25 @@ pub fn reference() -> String {
     help::reference()
 }
 
-/// Writes a line to stdout. A reader that has gone (`| head`) is no failure.
+/// Could something not be written to stdout? Then the command has failed, whatever else it did.
+static UNSAID: AtomicBool = AtomicBool::new(false);
+
+/// Writes a line to stdout. A reader that has gone (`| head`) is no failure; a full disk is.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    match try_say(text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            if !UNSAID.swap(true, Ordering::Relaxed) {
+                complain(&format!("stdout: {error}"));
+            }
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+fn try_say(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
 }
 
 /// Rows of cells, each column as wide as its longest cell.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::cli::args::{Given, Mistake};
 use crate::cli::config::source;
 use crate::cli::control::READY_FILE;
 use crate::cli::table::{CODES, COMPAT, CONFIG, Command, DEMO, Flag, LOCAL, Row, TRACE};
-use crate::cli::{FAILURE, USAGE, complain, logging, say};
+use crate::cli::{FAILURE, USAGE, complain, logging, try_say};
 use crate::config::{self, Compat, Config, LogLevel, Overrides, Words};
 use crate::server::{Server, Setup};
 
@@ -39,6 +40,7 @@ pub(super) static ROW: Row = Row {
         &TRACE,
         &LOG_LEVEL,
         &COMPAT,
+        &STATE,
         &LOCAL,
         &DEMO,
     ],
@@ -52,6 +54,8 @@ static EXIT_WITH_PARENT: Flag =
 static NO_WATCH: Flag =
     Flag::switch("no-watch", "do not look at the file by itself; `llmgate reload` still works");
 static REQUIRE_AUTH: Flag = Flag::switch("require-auth", "refuse to start without client_auth");
+static STATE: Flag =
+    Flag::path("state", "F", "keep what outlives the process in this file (default: in the state directory)");
 pub(super) static LOG_LEVEL: Flag =
     Flag::one_of("log-level", "L", &["debug", "info", "warn", "error"], "how much is logged (default: info)");
 
@@ -69,6 +73,7 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
         log_level: given.text(&LOG_LEVEL)?.as_deref().and_then(LogLevel::named),
         compat: given.text(&COMPAT)?.as_deref().and_then(Compat::named),
         trace: given.path(&TRACE),
+        state: given.path(&STATE),
         require_auth: given.has(&REQUIRE_AUTH),
         local: given.has(&LOCAL),
         demo: given.has(&DEMO),
@@ -158,33 +163,41 @@ fn wait(stop: &Receiver<()>, parent: Option<u32>) {
     }
 }
 
+/// A proxy serves whether its greeting is read or not.
+fn greeting(line: &str) {
+    let _ = try_say(line);
+}
+
 fn greet(config: &Config, server: &Server) {
     for address in server.addresses() {
-        say(&format!("listening on http://{address}"));
+        greeting(&format!("listening on http://{address}"));
     }
-    say(&format!("configuration: {}", source(&config.source)));
+    greeting(&format!("configuration: {}", source(&config.source)));
     if config::unused_local_file(config) {
-        say("note: ./llmgate.yaml is not in use; name it with --config");
+        greeting("note: ./llmgate.yaml is not in use; name it with --config");
     }
     let names = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let providers = config.providers.iter().filter(|provider| provider.enabled);
-    say(&format!("providers: {}", names(providers.map(|provider| provider.name.as_str()).collect())));
+    greeting(&format!("providers: {}", names(providers.map(|provider| provider.name.as_str()).collect())));
     let aliases = config.models.iter().filter(|route| route.enabled);
-    say(&format!("models: {}", names(aliases.map(|route| route.alias.as_str()).collect())));
+    greeting(&format!("models: {}", names(aliases.map(|route| route.alias.as_str()).collect())));
     if let Some(address) = server.local_addresses().first().filter(|_| config.dashboard) {
         // It answers this machine only, wherever else is listened.
         let here = if address.is_ipv4() { "127.0.0.1" } else { "[::1]" };
-        say(&format!("dashboard: http://{here}:{}/dashboard", address.port()));
+        greeting(&format!("dashboard: http://{here}:{}/dashboard", address.port()));
     }
 }
 
 /// Written beside and renamed into place, so that a reader sees all of it or nothing.
 fn write_ready_file(file: &Path, config: &Config, server: &Server) -> std::io::Result<()> {
-    let url = server.addresses().first().map(|address| format!("http://{address}"));
-    let facts = object! {
-        "url": url, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
+    let url = |addresses: &[SocketAddr]| addresses.first().map(|address| format!("http://{address}"));
+    let mut facts = object! {
+        "url": url(server.addresses()), "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
         "config": source(&config.source),
     };
+    if config.access.admin_listen.is_some() {
+        facts.put("admin_url", url(server.local_addresses()));
+    }
     let mut beside = file.as_os_str().to_owned();
     beside.push(".new");
     let mut out = fs::File::create(&beside)?;

@@ -16,11 +16,20 @@ pub(super) const MAX_BYTES: usize = 1 << 20;
 
 /// Reads one document. An empty text is [`Kind::Null`].
 pub(super) fn parse(text: &str) -> Result<Node, Fault> {
+    read(text, DuplicateKeyPolicy::Error)
+}
+
+/// The same of a text in which a key stands twice: the first counts. For what else is wrong with it.
+pub(super) fn parse_firsts(text: &str) -> Result<Node, Fault> {
+    read(text, DuplicateKeyPolicy::First)
+}
+
+fn read(text: &str, doubles: DuplicateKeyPolicy) -> Result<Node, Fault> {
     if text.len() > MAX_BYTES {
         return Err(Fault { problem: Problem::TooLarge, path: String::new(), at: None });
     }
     let rules = ParserConfig::new()
-        .duplicate_key_policy(DuplicateKeyPolicy::Error)
+        .duplicate_key_policy(doubles)
         .strict_booleans(true)
         .max_document_length(MAX_BYTES);
     serde_yml::from_str_with_config(text, &rules).map_err(|error| explain(&error))

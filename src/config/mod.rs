@@ -51,6 +51,8 @@ pub struct Overrides {
     pub compat: Option<Compat>,
     /// `--trace`.
     pub trace: Option<PathBuf>,
+    /// `--state`: the file for `state.store: file`.
+    pub state: Option<PathBuf>,
     /// `--require-auth`: refuse `client_auth.mode: none`.
     pub require_auth: bool,
     /// `--local`: use Ollama on this machine; only without a file.
@@ -108,16 +110,14 @@ pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> R
     if overrides.local {
         errors.warn("--local is not used: it makes a provider only where there is no file");
     }
-    let root = match file::parse(text) {
-        Ok(mut root) => {
-            expand::expand(&mut root, env, &mut errors);
-            root
-        }
-        Err(fault) => {
-            errors.push(&Spot::of(&fault.path, fault.at), fault.problem, None);
-            Node { at: None, kind: Kind::Broken }
-        }
-    };
+    let mut root = file::parse(text).unwrap_or_else(|fault| {
+        let is_double = fault.problem == Problem::DuplicateKey;
+        errors.push(&Spot::of(&fault.path, fault.at), fault.problem, None);
+        // A key that stands twice hides nothing else that is wrong.
+        let firsts = is_double.then(|| file::parse_firsts(text).ok()).flatten();
+        firsts.unwrap_or(Node { at: None, kind: Kind::Broken })
+    });
+    expand::expand(&mut root, env, &mut errors);
     let source = Source::File(path.to_owned());
     let outside = check::Outside { env, overrides };
     let config =
@@ -236,7 +236,8 @@ impl Config {
 /// Does a header of this name carry a credential?
 fn is_credential(header: &str) -> bool {
     let header = header.to_ascii_lowercase();
-    ["auth", "cookie", "key", "secret", "token"].iter().any(|word| header.contains(word))
+    const WORDS: [&str; 7] = ["auth", "cookie", "credential", "key", "pass", "secret", "token"];
+    WORDS.iter().any(|word| header.contains(word))
 }
 
 impl ModelSpec {
@@ -268,6 +269,22 @@ impl Provider {
 }
 
 impl Network {
+    /// Reads an address or a range, such as `10.0.0.7` or `10.0.0.0/8`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok()?,
+            Some(_) => return None,
+            None => bits,
+        };
+        (prefix <= bits).then_some(Self { address, prefix })
+    }
+
     /// Is this address in the range? An IPv4 address that arrives as IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address.to_canonical(), address.to_canonical()) {

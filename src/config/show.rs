@@ -10,7 +10,7 @@ use super::{
     ProxyChoice, Source, Target, ToolAbility, UsageLog, When, Words, is_credential, yaml,
 };
 use crate::base::object::{Object, object};
-use crate::base::secret::{Secret, masked as mask};
+use crate::base::secret::{Secret, mask_known, masked as mask};
 use crate::policy::class::{ClassRule, StatusPattern};
 
 /// Shows members of a struct under their own names.
@@ -62,8 +62,9 @@ fn shown(config: &Config) -> Object {
     after_failures(config, &mut shown);
     records(config, &mut shown);
     let mut providers = Object::default();
+    let secrets = config.secrets();
     for it in &config.providers {
-        providers.put(it.name.as_str(), provider(it));
+        providers.put(it.name.as_str(), provider(it, &secrets));
     }
     shown.put("providers", providers);
     let mut models = Object::default();
@@ -215,7 +216,7 @@ fn usage(usage: &UsageLog) -> Object {
     shown
 }
 
-fn provider(provider: &Provider) -> Object {
+fn provider(provider: &Provider, secrets: &[Secret]) -> Object {
     let key = provider.key.as_ref();
     let mut shown = Object::default();
     shown.put("protocol", list(&provider.protocols, |protocol| protocol.name().into()));
@@ -232,7 +233,8 @@ fn provider(provider: &Provider) -> Object {
     shown.put("passthrough", provider.passthrough);
     let mut headers = Object::default();
     for (name, value) in &provider.headers {
-        headers.put(name, if is_credential(name) { mask(value) } else { value.clone() });
+        let known = || mask_known(value, secrets).into_owned();
+        headers.put(name, if is_credential(name) { mask(value) } else { known() });
     }
     shown.put("headers", headers);
     let mut timeouts = Object::default();
@@ -240,7 +242,7 @@ fn provider(provider: &Provider) -> Object {
     shown.put("timeouts", timeouts);
     let mut models = Object::default();
     for it in &provider.models {
-        models.put(it.name.as_str(), model(it));
+        models.put(it.name.as_str(), model(it, secrets));
     }
     shown.put("models", models);
     shown.put("buckets", list(&provider.buckets, |it| bucket(it).into()));
@@ -248,7 +250,7 @@ fn provider(provider: &Provider) -> Object {
 }
 
 /// What is known of a model; what is unknown is left out.
-fn model(model: &ModelSpec) -> Object {
+fn model(model: &ModelSpec, secrets: &[Secret]) -> Object {
     let mut shown = Object::default();
     shown.put_some("context", model.context);
     shown.put_some("max_output", model.max_output);
@@ -266,7 +268,11 @@ fn model(model: &ModelSpec) -> Object {
     }
     shown.put_some("reasoning", model.reasoning.map(Words::word));
     shown.put_some("price", model.price.as_ref().map(price));
-    let set: Map<_, _> = model.set.iter().cloned().collect();
+    let without_secrets = |(field, value): &(String, Value)| {
+        let shown = value.as_str().map(|text| Value::from(mask_known(text, secrets)));
+        (field.clone(), shown.unwrap_or_else(|| value.clone()))
+    };
+    let set: Map<_, _> = model.set.iter().map(without_secrets).collect();
     shown.put("set", set);
     shown.put("drop", model.drop.as_slice());
     shown.put_some("stream", model.stream);

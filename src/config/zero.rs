@@ -36,9 +36,8 @@ pub(super) fn file(env: &Env, overrides: &Overrides, errors: &mut Errors) -> Opt
     }
     if overrides.local {
         providers.put("ollama", ollama(env, errors)?);
-        if env.var("OLLAMA_HOST").is_some() {
-            variables.push("OLLAMA_HOST".to_owned());
-        }
+        let source = if env.var("OLLAMA_HOST").is_some() { "OLLAMA_HOST" } else { "--local" };
+        variables.push(source.to_owned());
     }
     if providers.is_empty() {
         errors.push(&Spot::outside_whole(), Problem::NoProvider, None);

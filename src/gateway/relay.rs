@@ -209,9 +209,8 @@ impl Relay<'_, '_> {
     }
 }
 
-/// What an answer lost is logged, and counted where a client may miss it.
+/// What an answer lost is told and counted where a client may miss it.
 fn loses(losses: &Losses, story: &mut Story) {
-    losses.iter().for_each(|loss| log::warn!("{} lost: {loss}", story.id()));
     let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade);
     story.loses(warnings.map(ToString::to_string));
 }

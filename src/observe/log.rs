@@ -8,12 +8,26 @@ use crate::observe::record::{Outcome, Record};
 use crate::policy::budget;
 use crate::policy::class::Class;
 
-/// Writes the line: info, or error when the request failed for the client.
+/// So many losses of a request are told in words, as in its headers.
+const TOLD_LOSSES: usize = 8;
+
+/// Writes the line: info, or error when the request failed for the client. What it lost is a warning.
 pub fn request(record: &Record) {
     let level = if record.outcome == Outcome::Error { log::Level::Error } else { log::Level::Info };
     if log::log_enabled!(level) {
         log::log!(level, "{}", line(record));
     }
+    if let Some(lost) = lost(record) {
+        log::warn!("{} lost: {lost}", record.id);
+    }
+}
+
+/// What was lost, in words: a client that had its head early has no header that tells it.
+fn lost(record: &Record) -> Option<String> {
+    let told: Vec<&str> = record.losses.iter().take(TOLD_LOSSES).map(String::as_str).collect();
+    let more = record.losses.len().saturating_sub(TOLD_LOSSES);
+    let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+    (!told.is_empty()).then(|| format!("{}{more}", told.join("; ")))
 }
 
 fn line(record: &Record) -> String {

@@ -104,9 +104,11 @@ impl Visitor<'_> {
     fn credentials(&self, endpoint: &Endpoint) -> Vec<Secret> {
         let in_headers = KEY_HEADERS.iter().filter_map(|name| self.head.headers.first(name));
         let bare = in_headers.map(|value| {
-            let (scheme, rest) = value.split_at_checked(7).unwrap_or(("", value));
-            let value = if scheme.eq_ignore_ascii_case("bearer ") { rest } else { value };
-            Secret::new(value.trim())
+            let (scheme, rest) = value.split_at_checked(6).unwrap_or(("", value));
+            // Without a space behind it, it is a key that begins so; without anything, it is none.
+            let is_scheme =
+                scheme.eq_ignore_ascii_case("bearer") && (rest.is_empty() || rest.starts_with(' '));
+            Secret::new(if is_scheme { rest } else { value }.trim())
         });
         let query = self.head.query.as_deref().filter(|_| endpoint.takes_key_in_query());
         let in_query = crate::gateway::inbound::parameter(query, "key");
@@ -251,7 +253,10 @@ mod tests {
         check_status(KEYED, "POST /v1/messages HTTP/1.1\nhost: x", Some(401));
         check_status(KEYED, "GET /v1/models HTTP/1.1\nhost: x", Some(401));
         check_status(KEYED, "GET /health HTTP/1.1\nhost: x", None);
-        check_status("client_auth: {mode: client_key}", "POST /v1/messages HTTP/1.1\nhost: x", Some(401));
+        let own = "client_auth: {mode: client_key}";
+        check_status(own, "POST /v1/messages HTTP/1.1\nhost: x", Some(401));
+        check_status(own, "POST /v1/messages HTTP/1.1\nhost: x\nauthorization: Bearer", Some(401));
+        check_status(own, "POST /v1/messages HTTP/1.1\nhost: x\nauthorization: bearer-of-news", None);
     }
 
     #[test]

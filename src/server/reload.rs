@@ -1,6 +1,7 @@
 //! file -> load, check, swap. A bad file changes nothing and is shown; a request keeps what it
 //! began with.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -16,6 +17,8 @@ pub struct Reloader {
     env: Env,
     overrides: Overrides,
     source: Source,
+    /// Where is listened as long as the process runs: for clients, and for the local endpoints.
+    doors: (String, Option<SocketAddr>),
     watch: Option<FileWatch>,
     /// One reload at a time.
     turn: Mutex<()>,
@@ -30,7 +33,8 @@ impl Reloader {
             Source::File(path) if watch => Some(FileWatch::new(path)),
             Source::File(_) | Source::Environment(_) | Source::Demo => None,
         };
-        Self { env, overrides, source, watch, turn: Mutex::new(()), last_error: Mutex::new(None) }
+        let doors = (config.listen.clone(), config.access.admin_listen);
+        Self { env, overrides, source, doors, watch, turn: Mutex::new(()), last_error: Mutex::new(None) }
     }
 
     /// Why the last reload changed nothing, if it did not.
@@ -60,7 +64,9 @@ impl Reloader {
                 Ok(live.revision)
             }
             Err(error) => {
-                log::error!("configuration not reloaded, the old one stays: {error}");
+                for line in error.lines() {
+                    log::error!("configuration not reloaded, the old one stays: {line}");
+                }
                 *self.last_error.lock() = Some(error.clone());
                 Err(error)
             }
@@ -68,15 +74,30 @@ impl Reloader {
     }
 
     fn load(&self, before: &Live) -> Result<Live, String> {
+        if let Some(watch) = &self.watch {
+            watch.is_read();
+        }
         let config = match &self.source {
             Source::File(path) => config::load(Some(path), &self.env, &self.overrides),
             Source::Environment(_) => config::from_environment(&self.env, &self.overrides),
             Source::Demo => config::load(None, &self.env, &self.overrides),
         };
         let config = config.map_err(|errors| errors.to_string())?;
-        if config.listen != before.config().listen {
+        self.tell(&config, before.config());
+        Live::new(Arc::new(config), &self.env, Some(before)).map_err(|error| error.to_string())
+    }
+
+    /// What the new configuration cannot change, and what is odd in it.
+    fn tell(&self, config: &Config, before: &Config) {
+        let (listen, admin_listen) = &self.doors;
+        if config.listen != *listen {
             log::warn!("`listen` has changed to {}: that needs a restart", config.listen);
         }
-        Live::new(Arc::new(config), &self.env, Some(before)).map_err(|error| error.to_string())
+        if config.access.admin_listen != *admin_listen {
+            log::warn!("`access.admin_listen` has changed: that needs a restart");
+        }
+        for warning in config.warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
+            log::warn!("{warning}");
+        }
     }
 }

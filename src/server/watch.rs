@@ -34,6 +34,11 @@ impl FileWatch {
         Self { path: path.to_owned(), seen: Mutex::new(seen) }
     }
 
+    /// The file is read now, whoever asked for it: as it stands it is known.
+    pub fn is_read(&self) {
+        self.seen.lock().stamp = stamp(&self.path);
+    }
+
     /// Did the file change since it was last looked at? Told once for each change.
     pub fn has_changed(&self) -> bool {
         // Whoever finds it busy leaves the look to the other.
@@ -56,4 +61,28 @@ impl FileWatch {
 fn stamp(path: &Path) -> Stamp {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.len(), metadata.modified().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_once_to_whoever_is_first() {
+        let path = std::env::temp_dir().join(format!("llmgate-watch-{}", std::process::id()));
+        let later = |watch: &FileWatch| watch.seen.lock().at -= INTERVAL;
+        fs::write(&path, "a").unwrap();
+        let watch = FileWatch::new(&path);
+        fs::write(&path, "ab").unwrap();
+        assert!(!watch.has_changed(), "at most once a second");
+        later(&watch);
+        assert!(watch.has_changed());
+        later(&watch);
+        assert!(!watch.has_changed());
+        fs::write(&path, "abc").unwrap();
+        watch.is_read();
+        later(&watch);
+        assert!(!watch.has_changed());
+        fs::remove_file(&path).unwrap();
+    }
 }

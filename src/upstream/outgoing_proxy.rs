@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::base::env::Env;
 use crate::base::secret::Secret;
+use crate::config::Network;
 use crate::upstream::Failure;
 
 /// What was said about proxies.
@@ -66,10 +67,10 @@ pub(super) fn secrets(settings: &ProxySettings) -> Vec<Secret> {
 }
 
 fn from_environment(env: &Env, scheme: &str, host: &str, port: Option<&str>) -> Option<String> {
-    if either_case(env, "NO_PROXY").is_some_and(|list| is_excepted(list, host, port)) {
+    let (own, usual) = if scheme == "https" { ("HTTPS_PROXY", "443") } else { ("HTTP_PROXY", "80") };
+    if either_case(env, "NO_PROXY").is_some_and(|list| is_excepted(list, host, port.unwrap_or(usual))) {
         return None;
     }
-    let own = if scheme == "https" { "HTTPS_PROXY" } else { "HTTP_PROXY" };
     either_case(env, own).or_else(|| either_case(env, "ALL_PROXY")).map(str::to_owned)
 }
 
@@ -77,16 +78,20 @@ fn either_case<'e>(env: &'e Env, name: &str) -> Option<&'e str> {
     env.var(name).or_else(|| env.var(&name.to_lowercase()))
 }
 
-/// Does a list like `localhost,.corp.example,10.0.0.7:8080,*` except a host?
-fn is_excepted(list: &str, host: &str, port: Option<&str>) -> bool {
+/// Does a list like `localhost,.corp.example,10.0.0.7:8080,10.0.0.0/8,*` except a host?
+fn is_excepted(list: &str, host: &str, port: &str) -> bool {
     let host = host.to_lowercase();
+    let address: Option<IpAddr> = bare(&host).parse().ok();
     list.split(',').map(|entry| entry.trim().to_lowercase()).filter(|entry| !entry.is_empty()).any(|entry| {
         let (name, only_port) = match entry.rsplit_once(':') {
             Some((name, digits)) if digits.chars().all(|c| c.is_ascii_digit()) => (name, Some(digits)),
             _ => (entry.as_str(), None),
         };
-        if only_port.is_some() && only_port != port {
+        if only_port.is_some_and(|only| only != port) {
             return false;
+        }
+        if let (Some(address), Some(range)) = (address, Network::parse(name)) {
+            return range.contains(address);
         }
         let suffix = name.trim_start_matches("*.").trim_start_matches('.');
         name == "*" || host == suffix || host.ends_with(&format!(".{suffix}"))
@@ -105,9 +110,18 @@ fn parts(url: &str) -> (&str, &str, Option<&str>) {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_matches(['[', ']']);
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    match bare(host).parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => {
+            let name = host.to_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
+    }
+}
+
+/// An IPv6 address without its brackets.
+fn bare(host: &str) -> &str {
+    host.trim_matches(['[', ']'])
 }
 
 #[cfg(test)]
@@ -129,7 +143,9 @@ mod tests {
 
     #[test]
     fn loopback_and_exceptions_go_directly() {
-        for url in ["http://127.0.0.1:8080/v1", "http://localhost/v1", "http://[::1]:1/"] {
+        let here =
+            ["http://127.0.0.1:8080/v1", "http://localhost/v1", "http://[::1]:1/", "http://llm.localhost/v1"];
+        for url in here {
             assert_eq!(proxied(url, &[("ALL_PROXY", "http://all:1")]), None, "{url}");
         }
         let except = |list| {
@@ -140,6 +156,20 @@ mod tests {
         }
         for list in ["rp.example", "api.corp.example:443", ""] {
             assert!(except(list).is_some(), "{list}");
+        }
+        let is_direct =
+            |url, list| proxied(url, &[("ALL_PROXY", "http://all:1"), ("NO_PROXY", list)]).is_none();
+        for (url, list) in [
+            ("https://a.example/v1", "a.example:443"),
+            ("http://a.example/v1", "a.example:80"),
+            ("http://10.1.2.3:8000/v1", "x,10.0.0.0/8"),
+            ("http://10.1.2.3:8000/v1", "10.1.2.3"),
+            ("http://[fd00::7]:8000/v1", "fd00::/8"),
+        ] {
+            assert!(is_direct(url, list), "{url} {list}");
+        }
+        for (url, list) in [("https://a.example/v1", "a.example:80"), ("http://11.1.2.3/v1", "10.0.0.0/8")] {
+            assert!(!is_direct(url, list), "{url} {list}");
         }
     }
 

@@ -58,7 +58,8 @@ impl fmt::Debug for Tls {
 fn build(extra_roots: &[PathBuf]) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for file in extra_roots {
-        add_roots(file, &mut roots).map_err(|why| format!("{}: {why}", file.display()))?;
+        let named = |why| format!("{} (tls.ca_file or SSL_CERT_FILE): {why}", file.display());
+        add_roots(file, &mut roots).map_err(named)?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)

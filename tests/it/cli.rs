@@ -4,6 +4,7 @@ mod add;
 mod doctor;
 mod first;
 mod golden;
+mod ready;
 mod records;
 
 use std::io::{BufRead, BufReader, Read};

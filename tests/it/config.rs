@@ -133,7 +133,7 @@ fn wrong_variables_and_flags_are_named() {
     ]);
     let told = from_text(MINIMAL, Path::new("f"), &env, &Overrides::default()).unwrap_err();
     let expected = [
-        "PORT: must be host:port, such as 127.0.0.1:8080 or [::1]:0 (value \"x\")",
+        "PORT: must be a port, 0 to 65535 (value \"x\")",
         "LLMGATE_AUTH_MODE: must be none, proxy_key or client_key (value \"proxy\")",
         "LLMGATE_COMPAT: must be max or strict (value \"strickt\"), did you mean `strict`?",
         "LLMGATE_LOG: must be debug, info, warn or error (value \"loud\")",

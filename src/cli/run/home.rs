@@ -56,13 +56,15 @@ fn told(path: &Path, error: &io::Error) -> io::Error {
 }
 
 fn write(file: &NewFile) -> io::Result<()> {
-    if file.only_if_absent && file.path.exists() {
-        return Ok(());
-    }
     if let Some(folder) = file.path.parent() {
         private::folder(folder)?;
     }
-    private::file(&file.path)?.write_all(file.text.as_bytes())
+    let opened = match file.only_if_absent {
+        true => private::options().write(true).create_new(true).open(&file.path),
+        false => private::file(&file.path),
+    };
+    let written = opened.and_then(|mut opened| opened.write_all(file.text.as_bytes()));
+    if file.only_if_absent { unless(io::ErrorKind::AlreadyExists, written) } else { written }
 }
 
 /// A folder of the user's is shown entry by entry: what a client adds to its own stays there.
@@ -78,7 +80,7 @@ fn show(link: &Link) -> io::Result<()> {
         let ours = entry?.path();
         let gone = ours.is_symlink() && !ours.exists();
         if gone {
-            fs::remove_file(&ours)?;
+            unless(io::ErrorKind::NotFound, fs::remove_file(&ours))?;
         }
     }
     for entry in fs::read_dir(&link.theirs)? {
@@ -90,15 +92,23 @@ fn show(link: &Link) -> io::Result<()> {
     Ok(())
 }
 
-/// What is there and no link of ours stays.
+/// What is there and no link of ours stays. Another session may do the same at this moment.
 fn show_one(theirs: &Path, ours: &Path) -> io::Result<()> {
     match fs::read_link(ours) {
         Ok(target) if target == theirs && theirs.exists() => return Ok(()),
-        Ok(_) => fs::remove_file(ours)?,
+        Ok(_) => unless(io::ErrorKind::NotFound, fs::remove_file(ours))?,
         Err(_) if ours.exists() => return Ok(()),
         Err(_) => {}
     }
-    if theirs.exists() { symlink(theirs, ours) } else { Ok(()) }
+    if theirs.exists() { unless(io::ErrorKind::AlreadyExists, symlink(theirs, ours)) } else { Ok(()) }
+}
+
+/// What another session has done already is no failure.
+fn unless(done: io::ErrorKind, result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == done => Ok(()),
+        Ok(()) | Err(_) => result,
+    }
 }
 
 #[cfg(unix)]
@@ -190,5 +200,27 @@ mod tests {
         lay(&launch).unwrap();
         assert!(!ours.join("skills/one").is_symlink() && !ours.join("AGENTS.md").is_symlink());
         assert!(ours.join("skills/own").is_dir() && !theirs.join("skills/own").exists());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn sessions_that_begin_together_share_a_home() {
+        let place = scratch();
+        let (theirs, ours) = (place.0.join("theirs"), place.0.join("ours"));
+        for n in 0..400 {
+            fs::create_dir_all(theirs.join(format!("skills/{n}"))).unwrap();
+        }
+        let mut launch = Launch::default();
+        launch.show(Some(&theirs), &ours, &["skills"]);
+        let together = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    together.wait();
+                    lay(&launch).unwrap();
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(ours.join("skills")).unwrap().count(), 400);
     }
 }

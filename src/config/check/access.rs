@@ -1,6 +1,6 @@
 //! Who may reach the proxy, and where it listens (SPEC 10.1 to 10.3).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::{Outside, from_variable};
 use crate::base::secret::Secret;
@@ -30,7 +30,11 @@ pub(super) fn listen(field: &Field<String>, outside: Outside<'_>, errors: &mut E
     match url::host_and_port(&text) {
         Ok((_, Some(_))) => (text, spot),
         Ok(_) | Err(_) => {
-            errors.refuse(&spot, "must be host:port, such as 127.0.0.1:8080 or [::1]:0");
+            let form = match spot.path.as_str() {
+                "PORT" => "must be a port, 0 to 65535",
+                _ => "must be host:port, such as 127.0.0.1:8080 or [::1]:0",
+            };
+            errors.refuse(&spot, form);
             (LISTEN.to_owned(), spot)
         }
     }
@@ -159,27 +163,12 @@ pub(super) fn access(written: &raw::Access, errors: &mut Errors) -> Access {
 }
 
 fn network(at: &At<String>, errors: &mut Errors) -> Option<Network> {
-    let network = parse_network(&at.value);
+    let network = Network::parse(&at.value);
     if network.is_none() {
         let reason = "must be an address or a range, such as 10.0.0.7 or 10.0.0.0/8";
         errors.refuse(&at.spot, reason);
     }
     network
-}
-
-fn parse_network(text: &str) -> Option<Network> {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = match prefix {
-        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok()?,
-        Some(_) => return None,
-        None => bits,
-    };
-    (prefix <= bits).then_some(Network { address, prefix })
 }
 
 fn origin(at: &At<String>, errors: &mut Errors) {

@@ -84,7 +84,7 @@ pub(super) fn check(root: &Root, source: Source, outside: Outside<'_>, errors: &
         log: records::log(root.log.or_empty(), outside, errors),
         usage: records::usage(root.usage.or_empty(), errors),
         trace: records::trace(root.trace.or_empty(), outside, errors),
-        state: records::state(root.state.or_empty(), errors),
+        state: records::state(root.state.or_empty(), outside, errors),
         ca_file: path(&root.tls.or_empty().ca_file, errors),
         warnings: Vec::new(),
     }
@@ -118,7 +118,15 @@ fn filled<'f>(field: &'f Field<String>, errors: &mut Errors) -> Option<&'f At<St
 }
 
 fn path(field: &Field<String>, errors: &mut Errors) -> Option<PathBuf> {
-    filled(field, errors).map(|at| PathBuf::from(&at.value))
+    filled(field, errors).map(|at| file(&at.value, &at.spot, errors))
+}
+
+/// A path as written. Taken literally, a shell's `~` would make a folder of that name.
+fn file(text: &str, spot: &Spot, errors: &mut Errors) -> PathBuf {
+    if text == "~" || text.starts_with("~/") {
+        errors.refuse(spot, "`~` means something to a shell only: write ${HOME}");
+    }
+    PathBuf::from(text)
 }
 
 fn version(field: &Field<u64>, errors: &mut Errors) {

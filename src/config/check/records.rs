@@ -1,6 +1,6 @@
 //! What is written down: log, ledger, trace, state.
 
-use super::{Outside, filled, log_level, over_zero, path, some_over_zero};
+use super::{Outside, file, filled, log_level, over_zero, path, some_over_zero};
 use crate::config::errors::Errors;
 use crate::config::read::Field;
 use crate::config::scalar::Size;
@@ -39,7 +39,7 @@ pub(super) fn usage(written: &raw::Usage, errors: &mut Errors) -> UsageLog {
                 errors.refuse(&at.spot, "must not be empty: use false for no ledger");
                 Ledger::Off
             }
-            raw::Ledger::File(text) => Ledger::File(text.into()),
+            raw::Ledger::File(text) => Ledger::File(file(text, &at.spot, errors)),
         },
         Field::Missing | Field::Broken => Ledger::StateDir,
     };
@@ -76,8 +76,9 @@ pub(super) fn trace(written: &raw::Trace, outside: Outside<'_>, errors: &mut Err
     }
 }
 
-pub(super) fn state(written: &raw::State, errors: &mut Errors) -> State {
+pub(super) fn state(written: &raw::State, outside: Outside<'_>, errors: &mut Errors) -> State {
     let default = State::default();
+    let flag = &outside.overrides.state;
     if let Some(at) = written.store.given().filter(|at| at.value == Store::Redis) {
         if !cfg!(feature = "redis") {
             let reason = "this build has no redis: use memory or file, or build with the cargo feature \
@@ -92,9 +93,10 @@ pub(super) fn state(written: &raw::State, errors: &mut Errors) -> State {
     {
         errors.refuse(&at.spot, reason);
     }
+    let (store, file) = (written.store.or(default.store), path(&written.file, errors));
     State {
-        store: written.store.or(default.store),
-        file: path(&written.file, errors),
+        store: if flag.is_some() { Store::File } else { store },
+        file: flag.clone().or(file),
         url: written.url.value(),
         ttl: over_zero(&written.ttl, default.ttl, errors),
     }

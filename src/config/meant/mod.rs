@@ -83,7 +83,7 @@ pub struct Config {
 pub enum Source {
     /// A file.
     File(PathBuf),
-    /// The environment alone (SPEC 4.4), with the variables whose providers were made.
+    /// The environment alone (SPEC 4.4), with the variables (or `--local`) whose providers were made.
     Environment(Vec<String>),
     /// `--demo` (SPEC 4.5).
     Demo,

@@ -118,7 +118,7 @@ fn tell(speech: &Speech<'_>, request: Request, telling: Telling) -> Answer {
 fn stream(codec: &dyn Codec, context: &AnswerContext, telling: &Telling) -> Answer {
     let mut encoder = codec.wire().stream_encoder(context);
     let mut parts = VecDeque::new();
-    for (index, event) in telling.events.iter().enumerate() {
+    for event in &telling.events {
         let mut out = Vec::new();
         encoder.event(event, &mut out);
         if matches!(event, StreamEvent::Finish { .. }) {
@@ -126,7 +126,7 @@ fn stream(codec: &dyn Codec, context: &AnswerContext, telling: &Telling) -> Answ
         }
         // An event for which this protocol has no frame takes no time.
         if !out.is_empty() {
-            parts.push_back((if index == 0 { telling.silence } else { PACE }, out));
+            parts.push_back((if parts.is_empty() { telling.silence } else { PACE }, out));
         }
     }
     Answer { status: 200, content_type: "text/event-stream", body: Body { parts, due: None } }
@@ -228,6 +228,20 @@ mod tests {
             assert!(facts.usage.input.is_some() && facts.usage.output.is_some(), "{told}");
             let (_, told) = plays(protocol, true, "hello");
             assert!(told.contains("This is llmgate") && told.contains("data: "), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_slow_stream_is_slow_in_every_protocol() {
+        for protocol in Protocol::ALL {
+            let speech = Speech { codec: protocol.codec(), model: STEADY, stream: true, task: Task::Answer };
+            let answer = play(&speech, asks(protocol, "demo:slow").as_bytes());
+            let pauses: Vec<Duration> = answer.body.parts.iter().map(|(pause, _)| *pause).collect();
+            let (first, rest) = pauses.split_first().unwrap();
+            assert!(
+                *first == Duration::from_secs(20) && rest.iter().all(|pause| *pause == PACE),
+                "{pauses:?}"
+            );
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::{check_code, run, text};
+use super::{check_code, command, run, text};
 use crate::support::lane::{KEY, LANES};
 use crate::support::proxy::Folder;
 
@@ -115,5 +116,18 @@ fn an_import_tells_what_is_still_to_do() {
         let output = run(&home, &words, &[]);
         check_code(&output, 1);
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+}
+
+/// `/dev/full` is Linux's.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_to_a_full_disk_is_a_failure() {
+    let home = Folder::new("cli-full");
+    for words in [&["config", "key"][..], &["config", "show", "--demo"], &["completions", "bash"]] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = command(&home, words, &[]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        check_code(&output, 1);
+        assert!(text(&output.stderr).starts_with("stdout: No space left"), "{}", text(&output.stderr));
     }
 }

@@ -46,6 +46,8 @@ fn ollama_is_found_where_it_is_said_to_be() {
         config.map(|config| provider(&config, "ollama").base_url.clone())
     };
     assert_eq!(url(&[]).unwrap(), "http://127.0.0.1:11434/v1");
+    let config = load(None, &Env::of([]), &local).unwrap();
+    assert_eq!(config.source.to_string(), "environment (--local)");
     let cases = [
         ("0.0.0.0", "http://127.0.0.1:11434/v1"),
         ("0.0.0.0:9", "http://127.0.0.1:9/v1"),

@@ -44,14 +44,15 @@ fn the_binary_is_found_where_it_may_be() {
     // One in the working directory is never taken.
     fs::create_dir_all(place.home.file("ws/target/release")).unwrap();
     symlink(FAKE, place.home.file("ws/target/release/llmgate")).unwrap();
-    let run = |variables: &[(&str, &str)]| {
+    let run_at = |script: &Path, variables: &[(&str, &str)]| {
         let output = place
-            .program(Path::new("/bin/sh"), &[copy.to_str().unwrap(), "--demo", "--binary-less"], variables)
+            .program(Path::new("/bin/sh"), &[script.to_str().unwrap(), "--demo", "--binary-less"], variables)
             .stdin(Stdio::null())
             .output()
             .unwrap();
         super::text(&output.stderr)
     };
+    let run = |variables: &[(&str, &str)]| run_at(&copy, variables);
     assert!(run(&[("LLMGATE_BIN", BINARY)]).contains("unknown: --binary-less"));
     symlink(BINARY, place.home.file("bin/llmgate")).unwrap();
     assert!(run(&[]).contains("unknown: --binary-less"));
@@ -67,4 +68,9 @@ fn the_binary_is_found_where_it_may_be() {
     fs::create_dir_all(place.home.file("checkout/target/release")).unwrap();
     symlink(BINARY, place.home.file("checkout/target/release/llmgate")).unwrap();
     assert!(run(&[]).contains("unknown: --binary-less"));
+    // Through a link it is still the checkout of the script.
+    let link = place.home.file("links/run.sh");
+    fs::create_dir(link.parent().unwrap()).unwrap();
+    symlink("../checkout/scripts/run.sh", &link).unwrap();
+    assert!(run_at(&link, &[]).contains("unknown: --binary-less"));
 }
