@@ -136,6 +136,9 @@ pub(super) fn of_ureq(error: &ureq::Error) -> Failure {
         ureq::Error::Io(error) => of_io(error),
         ureq::Error::Protocol(error) => Failure::NoAnswer(error.to_string()),
         ureq::Error::Http(error) => Failure::NoAnswer(error.to_string()),
+        ureq::Error::LargeResponseHeader(..)
+        | ureq::Error::BodyExceedsLimit(_)
+        | ureq::Error::BodyStalled => Failure::NoAnswer(error.to_string()),
         other => Failure::Unreachable(chain(other)),
     }
 }
