@@ -89,6 +89,23 @@ fn an_unknown_issuer_leads_to_the_root_file() {
 }
 
 #[test]
+fn a_root_file_that_is_not_there_is_found_without_a_network() {
+    let home = Folder::new("doctor-roots");
+    let yaml = format!("{}tls: {{ca_file: missing.pem}}\n", LANES[0].config("https://127.0.0.1:9"));
+    let config = home.write("c.yaml", &yaml);
+    let config = config.to_str().unwrap();
+    let (code, found) = findings(&home, &["doctor", "--offline", "--config", config]);
+    assert_eq!(code, Some(1));
+    let (roots, next) = said(&found, "connections");
+    assert!(roots.starts_with("fail missing.pem (tls.ca_file or SSL_CERT_FILE): "), "{roots}");
+    assert!(next.contains("tls.ca_file"), "{next}");
+    // `start` says the same.
+    let output = run(&home, &["start", "--config", config], &[]);
+    check_code(&output, 1);
+    assert!(text(&output.stderr).starts_with("missing.pem (tls.ca_file"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn an_unknown_model_gets_the_nearest_name() {
     let lane = lane(Protocol::OpenaiChat);
     let home = Folder::new("doctor-model");
