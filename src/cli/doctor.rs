@@ -87,7 +87,14 @@ impl Command for Doctor {
                 add(found);
                 if !self.offline {
                     add(shared_state(&config).into_iter().collect());
-                    self.providers(config, &env, &mut add);
+                }
+                match Live::new(Arc::new(config), &env, None) {
+                    Ok(live) if !self.offline => providers(&live, &mut add),
+                    Ok(_) => {}
+                    Err(failure) => {
+                        let next = "check tls.ca_file, SSL_CERT_FILE and the addresses of proxies";
+                        add(vec![Finding::fail("connections", failure.to_string(), next)]);
+                    }
                 }
             }
         }
@@ -105,26 +112,17 @@ impl Command for Doctor {
     }
 }
 
-impl Doctor {
-    fn providers(&self, config: Config, env: &Env, add: &mut impl FnMut(Vec<Finding>)) {
-        let live = match Live::new(Arc::new(config), env, None) {
-            Ok(live) => live,
-            Err(failure) => {
-                let next = "check tls.ca_file, SSL_CERT_FILE and the addresses of proxies";
-                return add(vec![Finding::fail("connections", failure.to_string(), next)]);
-            }
-        };
-        let wish = Wish { model: None, stream: true, asks: true, limit: PATIENCE };
-        for provider in live.config().providers.iter().filter(|provider| provider.enabled) {
-            let name = |check: &str| format!("{} {check}", provider.name);
-            let dns = dns(&live, provider, name("dns"));
-            let found = dns.as_ref().is_none_or(|finding| finding.state != State::Fail);
-            let mut findings: Vec<Finding> = dns.into_iter().collect();
-            if found {
-                findings.extend(inspect(&live, provider, wish).findings(&name, wish));
-            }
-            add(findings);
+fn providers(live: &Live, add: &mut impl FnMut(Vec<Finding>)) {
+    let wish = Wish { model: None, stream: true, asks: true, limit: PATIENCE };
+    for provider in live.config().providers.iter().filter(|provider| provider.enabled) {
+        let name = |check: &str| format!("{} {check}", provider.name);
+        let dns = dns(live, provider, name("dns"));
+        let found = dns.as_ref().is_none_or(|finding| finding.state != State::Fail);
+        let mut findings: Vec<Finding> = dns.into_iter().collect();
+        if found {
+            findings.extend(inspect(live, provider, wish).findings(&name, wish));
         }
+        add(findings);
     }
 }
 

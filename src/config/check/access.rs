@@ -148,7 +148,7 @@ pub(in crate::config) fn listens_on_loopback(listen: &str) -> bool {
     url::host_and_port(listen).is_ok_and(|(host, _)| url::is_loopback(host))
 }
 
-pub(super) fn access(written: &raw::Access, errors: &mut Errors) -> Access {
+pub(super) fn access(written: &raw::Access, listen: &str, errors: &mut Errors) -> Access {
     let networks = written.allowed_ips.or_empty().iter();
     let allowed_ips = networks.filter_map(|at| network(at, errors)).collect();
     let origins = written.cors_origins.or_empty();
@@ -158,7 +158,7 @@ pub(super) fn access(written: &raw::Access, errors: &mut Errors) -> Access {
     Access {
         allowed_ips,
         cors_origins: origins.iter().map(|at| at.value.clone()).collect(),
-        admin_listen: written.admin_listen.given().and_then(|at| admin_listen(at, errors)),
+        admin_listen: written.admin_listen.given().and_then(|at| admin_listen(at, listen, errors)),
     }
 }
 
@@ -183,11 +183,13 @@ fn origin(at: &At<String>, errors: &mut Errors) {
     }
 }
 
-fn admin_listen(at: &At<String>, errors: &mut Errors) -> Option<SocketAddr> {
+fn admin_listen(at: &At<String>, listen: &str, errors: &mut Errors) -> Option<SocketAddr> {
     let address: Option<SocketAddr> = at.value.parse().ok();
     if address.is_none_or(|address| !address.ip().to_canonical().is_loopback()) {
         let reason = "must be a loopback address with a port, such as 127.0.0.1:8081";
         errors.refuse(&at.spot, reason);
+    } else if address.is_some_and(|address| address.port() != 0) && address == listen.parse().ok() {
+        errors.refuse(&at.spot, "must be another address than `listen`: leave it out, or change its port");
     }
     address
 }

@@ -53,7 +53,7 @@ pub(super) fn check(root: &Root, source: Source, outside: Outside<'_>, errors: &
     let unknown_model = unknown_model(&root.unknown_model, default_model.as_ref(), errors);
     let mut timeouts = bounds::timeouts(root.timeouts.or_empty(), errors);
     timeouts.drain = session.map_or(timeouts.drain, |session| session.drain);
-    let mut access = access::access(root.access.or_empty(), errors);
+    let mut access = access::access(root.access.or_empty(), &listen, errors);
     if session.is_some() {
         // Its one client is on this machine; a second session must find no address in use.
         access = super::Access::default();

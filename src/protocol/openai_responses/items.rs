@@ -237,7 +237,8 @@ fn source(url: &str) -> Source {
     }
 }
 
-/// The readable part of a reasoning item and its state: ours unpacked, the vendor's as it came.
+/// The readable part of a reasoning item and its state: ours unpacked, the vendor's as it came, but for its
+/// id: OpenAI refuses one that it has not kept, which is every one of a request with `store: false`.
 pub(super) fn reasoning(item: &mut Fields<'_>) -> Result<Reasoning, WireError> {
     let summary = item.list("summary")?.unwrap_or_default();
     let content = item.list("content")?.unwrap_or_default();

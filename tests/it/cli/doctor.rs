@@ -57,6 +57,19 @@ fn a_provider_that_works_is_told_so() {
 }
 
 #[test]
+fn what_would_not_start_is_told_offline_too() {
+    let home = Folder::new("doctor-offline");
+    let lane = lane(Protocol::OpenaiChat);
+    let top = "tls: {ca_file: nowhere.pem}";
+    let config = home.write("c.yaml", &lane.config_with("http://127.0.0.1:9", "", top));
+    let (code, found) = findings(&home, &["doctor", "--offline", "--config", config.to_str().unwrap()]);
+    let (connections, next) = said(&found, "connections");
+    assert!(connections.starts_with("fail ") && connections.contains("nowhere.pem"), "{connections}");
+    assert!(next.contains("tls.ca_file"));
+    assert_eq!(code, Some(1));
+}
+
+#[test]
 fn a_refused_key_is_named_and_not_shown() {
     let lane = lane(Protocol::OpenaiChat);
     let home = Folder::new("doctor-key");
