@@ -117,7 +117,11 @@ impl Reader {
                 if let Some(state) = state.take() {
                     signed(state, blocks);
                 }
-                blocks.push(Block::Text(text));
+                match blocks.last_mut() {
+                    // Clients keep the model's words as they came, in pieces.
+                    Some(Block::Text(words)) if is_model => words.push_str(&text),
+                    _ => blocks.push(Block::Text(text)),
+                }
             }
             // An image or a document beside a result belongs to it: Gemini CLI's read_file.
             Piece::Media(media) => match blocks.last_mut() {
@@ -165,6 +169,10 @@ impl Reader {
         let matched = place.map(|place| self.open.remove(place).0);
         let (mut content, failed) = response(fields.take("response"));
         for mut inner in spelling::objects(&mut fields, "parts")? {
+            if let Some(text) = inner.text("text")? {
+                content.push(ResultPart::Text(text));
+                continue;
+            }
             let path = inner.at("inlineData");
             match spelling::object(&mut inner, "inlineData")?.map(part::media).transpose()? {
                 Some(Piece::Media(media)) => content.push(ResultPart::Media(media)),

@@ -31,6 +31,22 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(C, Carried(PDF)), (R, Carried(PDF)), (A, Carried(PDF))],
         ),
         (
+            "words in pieces",
+            G,
+            request(G, json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+                {"role": "model", "parts": [{"text": "2014"}, {"text": "-05-21"}]},
+                {"role": "user", "parts": [{"text": "ping"}]}]})),
+            [C, R, A].map(|to| (to, Carried(r#""2014-05-21""#))).into(),
+        ),
+        (
+            "words of a result",
+            G,
+            with_tool(G, None, json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+                {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+                {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}, "parts": [{"text": "a whale"}]}}]}]})),
+            [C, R, A].map(|to| (to, Carried("a whale"))).into(),
+        ),
+        (
             "sound",
             G,
             inline("audio/wav", "UklGRg=="),
