@@ -174,6 +174,8 @@ fn part(mut part: Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, Wire
         }
         "image_url" => Some(Block::Media(said::image(&mut part)?)),
         "file" => file(&mut part, losses)?,
+        // Mistral
+        "document_url" => Some(Block::Media(said::document(&mut part)?)),
         "input_audio" => audio(&mut part)?,
         other => {
             losses.degrade(part.at("type"), format!("content of type {other:?} is not known"));

@@ -27,6 +27,12 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         ("pdf", C, saying(C, pdf), vec![(R, Carried(PDF)), (A, Carried(PDF)), (G, Carried(PDF))]),
         (
+            "pdf url",
+            C,
+            saying(C, json!({"type": "document_url", "document_url": "https://example.com/a.pdf"})),
+            vec![(R, Carried("a.pdf")), (A, Carried("a.pdf")), (G, Refused("document"))],
+        ),
+        (
             "stored file",
             C,
             saying(C, stored),
