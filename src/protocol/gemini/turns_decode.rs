@@ -62,6 +62,10 @@ pub(super) fn turns(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<
             reader.part(part, &path, &mut blocks, losses)?;
         }
         content.lose_rest(losses);
+        if role == Role::User {
+            let results = blocks.iter().take_while(|block| matches!(block, Block::Result(_))).count();
+            blocks.splice(results..results, reader.drawn.drain(..));
+        }
         turns.push(Turn { role, blocks });
     }
     Ok(turns)
@@ -86,6 +90,8 @@ struct Reader {
     open: Vec<(String, String)>,
     /// Did the user speak since the last call?
     answered: bool,
+    /// What the model drew, and nobody was shown yet.
+    drawn: Vec<Block>,
 }
 
 impl Reader {
@@ -122,6 +128,11 @@ impl Reader {
                     Some(Block::Text(words)) if is_model => words.push_str(&text),
                     _ => blocks.push(Block::Text(text)),
                 }
+            }
+            // Elsewhere the model's turn holds none: the user shows it.
+            Piece::Media(media) if is_model && media.kind != MediaKind::Audio => {
+                losses.degrade(path.clone(), "shown in the user's next turn");
+                self.drawn.push(Block::Media(media));
             }
             // An image or a document beside a result belongs to it: Gemini CLI's read_file.
             Piece::Media(media) => match blocks.last_mut() {
