@@ -318,9 +318,11 @@ fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, WireError> {
     })
 }
 
-/// `reasoning_effort`; else what OpenRouter (`reasoning`) and others (`thinking`) say.
+/// `reasoning_effort`; else what OpenRouter (`reasoning`), others (`thinking`) and Qwen
+/// (`enable_thinking`) say.
 fn effort(fields: &mut Fields<'_>) -> Result<Effort, WireError> {
     let named = fields.word("reasoning_effort")?;
+    let off = fields.take("enable_thinking") == Some(Tree::Bool(false));
     let reasoning = fields.take("reasoning");
     let thinking = fields.take("thinking");
     if let Some(name) = named {
@@ -337,8 +339,12 @@ fn effort(fields: &mut Fields<'_>) -> Result<Effort, WireError> {
         return Ok(level.or_else(|| tokens.map(Effort::Budget)).or(switch).unwrap_or_default());
     }
     Ok(match thinking.as_ref().and_then(|thinking| thinking.text("type")) {
-        Some("enabled") => Effort::On,
+        Some("enabled" | "adaptive") => {
+            let tokens = thinking.and_then(|thinking| thinking.count("budget_tokens"));
+            tokens.map_or(Effort::On, Effort::Budget)
+        }
         Some("disabled") => Effort::Off,
+        _ if off => Effort::Off,
         _ => Effort::Unset,
     })
 }
