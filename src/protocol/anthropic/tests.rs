@@ -374,7 +374,7 @@ fn words_between_citations_are_one_text() {
         block(0, plain.clone(), "The grass "),
         block(1, quoting, "is green"),
         block(2, plain.clone(), "."),
-        block(3, plain.clone(), "So it is."),
+        block(3, plain, "So it is."),
         "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n".to_owned(),
     ];
     let told = events(sse.concat().as_bytes(), 7).unwrap();

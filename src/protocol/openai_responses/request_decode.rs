@@ -88,7 +88,7 @@ pub(super) fn configure(
         reasoning.lose_rest(losses);
     }
     if let Some(mut text) = fields.object("text")? {
-        request.verbosity = text.text("verbosity")?.or(request.verbosity.take());
+        request.verbosity = text.text("verbosity")?.or_else(|| request.verbosity.take());
         if let Some(format) = text.object("format")? {
             request.format = self::format(format)?;
         }

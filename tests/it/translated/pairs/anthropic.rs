@@ -76,12 +76,7 @@ pub(super) fn rows() -> Vec<Row> {
             request(A, json!({"messages": quotes})),
             [C, R, G].map(|to| (to, Nearly(r#""The grass is green.""#, "citations"))).into(),
         ),
-        (
-            "summary",
-            A,
-            request(A, summary),
-            [C, R, G].map(|to| (to, Carried("We spoke of whales."))).into(),
-        ),
+        ("summary", A, request(A, summary), [C, R, G].map(|to| (to, Carried("We spoke of whales."))).into()),
         ("failed summary", A, request(A, failed), everywhere("messages[0]")),
         (
             "removed tool",
@@ -129,10 +124,7 @@ pub(super) fn rows() -> Vec<Row> {
             "thinking off but for progress",
             A,
             request(A, json!({"thinking": {"type": "between_tools"}})),
-            vec![
-                (C, Carried(r#""reasoning_effort":"none""#)),
-                (R, Carried(r#""effort":"none""#)),
-            ],
+            vec![(C, Carried(r#""reasoning_effort":"none""#)), (R, Carried(r#""effort":"none""#))],
         ),
         ("server tool", A, with_tool(A, Some(search.clone()), json!({})), everywhere("tools[1]")),
         (

@@ -33,25 +33,35 @@ pub(super) fn rows() -> Vec<Row> {
         (
             "words in pieces",
             G,
-            request(G, json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+            request(
+                G,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
                 {"role": "model", "parts": [{"text": "2014"}, {"text": "-05-21"}]},
-                {"role": "user", "parts": [{"text": "ping"}]}]})),
+                {"role": "user", "parts": [{"text": "ping"}]}]}),
+            ),
             [C, R, A].map(|to| (to, Carried(r#""2014-05-21""#))).into(),
         ),
         (
             "image of the model",
             G,
-            request(G, json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+            request(
+                G,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
                 {"role": "model", "parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}}]},
-                {"role": "user", "parts": [{"text": "ping"}]}]})),
+                {"role": "user", "parts": [{"text": "ping"}]}]}),
+            ),
             everywhere(|path| Nearly(PNG, path), "contents[1].parts[0]"),
         ),
         (
             "words of a result",
             G,
-            with_tool(G, None, json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+            with_tool(
+                G,
+                None,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
                 {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
-                {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}, "parts": [{"text": "a whale"}]}}]}]})),
+                {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}, "parts": [{"text": "a whale"}]}}]}]}),
+            ),
             [C, R, A].map(|to| (to, Carried("a whale"))).into(),
         ),
         (
