@@ -60,6 +60,14 @@ fn keys_that_are_set_become_providers_and_are_not_written() {
 }
 
 #[test]
+fn the_next_step_can_be_pasted() {
+    let home = Folder::new("init-next");
+    let output = run(&home, &["init", "--output", "my own/c.yaml"], &[("GROQ_API_KEY", KEY)]);
+    check_code(&output, 0);
+    assert!(text(&output.stdout).contains(" --config 'my own/c.yaml'"), "{}", text(&output.stdout));
+}
+
+#[test]
 fn what_is_in_effect_is_shown_masked_and_can_be_used() {
     let home = Folder::new("show");
     let config = home.write("c.yaml", &LANES[0].config("http://127.0.0.1:9"));
