@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::{check_code, command, run, text};
+use super::{check_code, run, text};
 use crate::support::lane::{KEY, LANES};
 use crate::support::proxy::Folder;
 
@@ -134,7 +133,7 @@ fn output_to_a_full_disk_is_a_failure() {
     let home = Folder::new("cli-full");
     for words in [&["config", "key"][..], &["config", "show", "--demo"], &["completions", "bash"]] {
         let full = std::fs::File::create("/dev/full").unwrap();
-        let output = command(&home, words, &[]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let output = super::command(&home, words, &[]).stdout(full).output().unwrap();
         check_code(&output, 1);
         assert!(text(&output.stderr).starts_with("stdout: No space left"), "{}", text(&output.stderr));
     }
