@@ -6,7 +6,7 @@ BUILT := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(BUILT)/release/llmgate
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-all check fmt lint doc golden size bench abuse fuzz deny install version clean \
+.PHONY: help build release run test test-all check fmt lint lint-others doc golden size bench abuse fuzz deny install version clean \
 	dist reproduce release-check
 
 help: ## list the targets
@@ -39,6 +39,12 @@ fmt: ## format the sources
 
 lint: ## lints alone
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+
+# ring is not linked here, so that nobody compiles its C.
+lint-others: ## lints for macOS and Windows (rustup target add x86_64-apple-darwin x86_64-pc-windows-gnu)
+	for target in x86_64-apple-darwin x86_64-pc-windows-gnu; do \
+		TARGET_CC=true TARGET_AR=true $(CARGO) clippy --locked --all-features --target $$target -- -D warnings || exit 1; \
+	done
 
 doc: ## documentation of the code: target/doc/llmgate
 	$(CARGO) doc --locked --no-deps

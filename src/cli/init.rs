@@ -12,6 +12,7 @@ use crate::base::env::Env;
 use crate::base::id::nearest;
 use crate::base::private;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::run::command::quoted;
 use crate::cli::table::{CODES, Command, Flag, JSON, Row};
 use crate::cli::{FAILURE, complain, files, say};
 use crate::config::vendors::VENDORS;
@@ -119,7 +120,8 @@ impl Init {
 
     /// The option that names the file, where it is needed.
     fn named(&self) -> String {
-        self.output.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default()
+        let named = |path: &PathBuf| format!(" --config {}", quoted(&path.display().to_string()));
+        self.output.as_ref().map(named).unwrap_or_default()
     }
 }
 

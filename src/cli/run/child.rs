@@ -135,7 +135,7 @@ impl Signals {
         let (sender, receiver) = bounded(1);
         std::thread::Builder::new().name("child".to_owned()).spawn(move || {
             while sender.send(Caught::Child).is_ok() {
-                crate::base::clock::rest(Duration::from_millis(50));
+                clock::rest(Duration::from_millis(50));
             }
         })?;
         Ok(Self(receiver))

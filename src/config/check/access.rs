@@ -188,9 +188,8 @@ fn admin_listen(at: &At<String>, listen: &str, errors: &mut Errors) -> Option<So
     if address.is_none_or(|address| !address.ip().to_canonical().is_loopback()) {
         let reason = "must be a loopback address with a port, such as 127.0.0.1:8081";
         errors.refuse(&at.spot, reason);
-    }
-    if address.is_some_and(|address| address.port() != 0 && listen.parse() == Ok(address)) {
-        errors.refuse(&at.spot, "must be another address than `listen`");
+    } else if address.is_some_and(|address| address.port() != 0) && address == listen.parse().ok() {
+        errors.refuse(&at.spot, "must be another address than `listen`: leave it out, or change its port");
     }
     address
 }

@@ -26,8 +26,14 @@ pub(super) fn blocks(
         None => {}
         Some(Tree::Text(text)) => out.extend(of_part(ResultPart::Text(text.into_owned()))),
         Some(Tree::List(list)) => {
+            let mut words = Words::default();
             for (index, value) in list.into_iter().enumerate() {
+                let go_on = words.go_on(&value);
+                let before = out.len();
                 block(value, path.index(index), losses, &mut out)?;
+                if go_on {
+                    join_words(&mut out, before);
+                }
             }
         }
         Some(_) => return Err(WireError::new(path, "a string or a list of blocks")),
@@ -36,15 +42,55 @@ pub(super) fn blocks(
     Ok(out)
 }
 
+/// Knows which texts go on in the next block: where the model quotes, its words are cut, in the
+/// middle of a sentence.
+#[derive(Default)]
+pub(super) struct Words {
+    /// Was the last block a text, and one that quotes?
+    last: Option<bool>,
+}
+
+impl Words {
+    /// Does the next block go on with the text of the last one?
+    pub(super) fn go_on(&mut self, block: &Tree<'_>) -> bool {
+        let quotes = (block.text("type") == Some("text")).then(|| quotes(block));
+        let last = std::mem::replace(&mut self.last, quotes);
+        matches!((last, quotes), (Some(last), Some(next)) if last || next)
+    }
+}
+
+/// Does a text quote? In a stream its list begins empty.
+pub(super) fn quotes(block: &Tree<'_>) -> bool {
+    block.list("citations").is_some()
+}
+
+/// Joins the text at that place with the one before it.
+pub(super) fn join_words(blocks: &mut Vec<Block>, at: usize) {
+    if let Some(Block::Text(_)) = blocks.get(at)
+        && let Some(Block::Text(more)) = blocks.pop()
+    {
+        match blocks.last_mut() {
+            Some(Block::Text(words)) => words.push_str(&more),
+            _ => blocks.push(Block::Text(more)),
+        }
+    }
+}
+
 fn block(value: Tree<'_>, path: Path, losses: &mut Losses, out: &mut Vec<Block>) -> Result<(), WireError> {
     match value.text("type") {
         Some(kind) if is_thinking(kind) => {
             out.push(Block::Reasoning(reasoning(value, path)?));
             return Ok(());
         }
-        Some("tool_addition") => {
+        Some(kind @ ("tool_addition" | "tool_removal")) => {
+            let told = if kind == "tool_addition" { available } else { removed };
             let name = value.get("tool").and_then(tools::reference);
-            out.extend(name.map(|name| Block::Text(available(name))));
+            out.extend(name.map(|name| Block::Text(told(name))));
+            return Ok(());
+        }
+        // What was said before, in fewer words; without them the vendor failed to find any.
+        Some("compaction") if value.text("content").is_some_and(|text| !text.is_empty()) => {
+            out.extend(value.text("content").map(|text| Block::Text(text.to_owned())));
             return Ok(());
         }
         _ => {}
@@ -105,6 +151,10 @@ pub(super) fn is_server(kind: &str) -> bool {
 
 fn available(name: &str) -> String {
     format!("Tool {name} is available.")
+}
+
+fn removed(name: &str) -> String {
+    format!("Tool {name} is no longer available.")
 }
 
 /// A call, of a request or an answer; `made` is its id where it has none.

@@ -123,7 +123,8 @@ fn effort(
     let Some(mut thinking) = fields.object("thinking")? else { return Ok(()) };
     let budget = thinking.count("budget_tokens")?;
     request.effort = match (thinking.required_word("type")?.as_ref(), request.effort) {
-        ("disabled", _) => Effort::Off,
+        // The second tells of progress between calls, and does not think.
+        ("disabled" | "between_tools", _) => Effort::Off,
         ("enabled", _) if budget.is_some() => Effort::Budget(budget.unwrap_or_default()),
         ("adaptive" | "enabled", Effort::Unset) => Effort::On,
         ("adaptive" | "enabled", level) => level,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::content::{call, is_call, is_thinking, join_call_states, reasoning};
+use super::content::{Words, call, is_call, is_thinking, join_call_states, join_words, reasoning};
 use super::events::{Answer, Counts};
 use super::usage::Tally;
 use super::wire;
@@ -22,9 +22,15 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let content = fields.list("content")?.ok_or_else(|| fields.wrong("content", "a list of blocks"))?;
     let mut blocks = Vec::new();
     let mut lost = Lost::default();
+    let mut words = Words::default();
     for (index, value) in content.into_iter().enumerate() {
         let path = fields.at("content").index(index);
+        let go_on = words.go_on(&value);
+        let before = blocks.len();
         blocks.extend(block(value, path, &made_id(seed, index), &mut lost)?);
+        if go_on {
+            join_words(&mut blocks, before);
+        }
     }
     join_call_states(&mut blocks);
     let has_call = blocks.iter().any(|block| matches!(block, Block::Call(_)));

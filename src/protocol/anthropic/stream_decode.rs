@@ -28,6 +28,8 @@ pub(super) struct Decoder {
     blocks: u32,
     /// The blocks that are open, by the wire's index.
     open: Vec<(u64, Open)>,
+    /// A text that ended, and may go on in the next block; and does it quote?
+    resting: Option<(BlockId, bool)>,
     /// A state that may belong to the call that follows.
     held: Option<State>,
     tally: Tally,
@@ -47,7 +49,10 @@ enum Phase {
 enum Open {
     /// A block that is left out.
     Skipped,
-    Text(BlockId),
+    Text {
+        id: BlockId,
+        quotes: bool,
+    },
     /// `input` is what the block began with; it counts when nothing follows.
     Call {
         id: BlockId,
@@ -137,15 +142,19 @@ impl Decoder {
         self.block_stop(index, out)?;
         let block = block.into_owned();
         let kind = block.text("type").unwrap_or_default().to_owned();
+        if kind != "text" {
+            self.settle(out);
+        }
         if !is_call(&kind) {
             self.tell_held(out);
         }
         let open = match kind.as_str() {
             "text" => {
-                let id = self.open_block(BlockKind::Text, out);
+                let quotes = content::quotes(&block);
+                let id = self.text_block(quotes, out);
                 let text = Fields::of(block, place())?.text("text")?;
                 grow(id, text.unwrap_or_default(), out);
-                Open::Text(id)
+                Open::Text { id, quotes }
             }
             kind if is_thinking(kind) => self.thinking_start(block, out)?,
             kind if is_call(kind) => self.call_start(block, out)?,
@@ -198,8 +207,13 @@ impl Decoder {
         let Some((_, open)) = self.open.get_mut(place) else { return Ok(()) };
         match (open, kind.as_ref()) {
             (Open::Skipped, _) => {}
-            (_, "citations_delta") => out.push(StreamEvent::Lost { what: "citations".to_owned() }),
-            (Open::Text(id), "text_delta") => grow(*id, delta.required_text("text")?, out),
+            (open, "citations_delta") => {
+                if let Open::Text { quotes, .. } = open {
+                    *quotes = true;
+                }
+                out.push(StreamEvent::Lost { what: "citations".to_owned() });
+            }
+            (Open::Text { id, .. }, "text_delta") => grow(*id, delta.required_text("text")?, out),
             (Open::Call { id, grown, unwrap, .. }, "input_json_delta") => {
                 let text = delta.word("partial_json")?.unwrap_or_default();
                 *grown |= !text.is_empty();
@@ -230,9 +244,12 @@ impl Decoder {
     /// A delta without its `content_block_start`: text and thinking need none, all else is nothing
     /// that could be told.
     fn unannounced(&mut self, index: u64, delta: &str, out: &mut Vec<StreamEvent>) -> usize {
+        if delta != "text_delta" {
+            self.settle(out);
+        }
         self.tell_held(out);
         let open = match delta {
-            "text_delta" => Open::Text(self.open_block(BlockKind::Text, out)),
+            "text_delta" => Open::Text { id: self.text_block(false, out), quotes: false },
             "thinking_delta" => {
                 let empty = ("thinking".into(), Tree::Text("".into()));
                 let block = vec![("type".into(), Tree::Text("thinking".into())), empty];
@@ -255,7 +272,10 @@ impl Decoder {
     fn close(&mut self, open: Open, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         match open {
             Open::Skipped => {}
-            Open::Text(id) => out.push(StreamEvent::BlockEnd { id }),
+            Open::Text { id, quotes } => {
+                self.settle(out);
+                self.resting = Some((id, quotes));
+            }
             Open::Call { id, input, grown, unwrap } => {
                 if grown {
                     grow(id, unwrap.finish(), out);
@@ -294,6 +314,7 @@ impl Decoder {
 
     fn message_delta(&mut self, mut fields: Fields<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         self.begin(out);
+        self.settle(out);
         if let Some(mut delta) = fields.object("delta")? {
             let sequence = delta.text("stop_sequence")?;
             if let Some(reason) = delta.word("stop_reason")? {
@@ -315,6 +336,7 @@ impl Decoder {
             // Its parts were checked when they came.
             let _ = self.close(open, out);
         }
+        self.settle(out);
         self.tell_held(out);
         self.phase = Phase::Done;
         let stop = self.stop.take().unwrap_or_default().settled(self.has_call);
@@ -323,6 +345,20 @@ impl Decoder {
 
     fn open_block(&mut self, kind: BlockKind, out: &mut Vec<StreamEvent>) -> BlockId {
         open_block(&mut self.blocks, kind, out)
+    }
+
+    /// The text that rests, where one of both quotes, or a new one.
+    fn text_block(&mut self, quotes: bool, out: &mut Vec<StreamEvent>) -> BlockId {
+        if let Some((id, _)) = self.resting.take_if(|(_, before)| quotes || *before) {
+            return id;
+        }
+        self.settle(out);
+        self.open_block(BlockKind::Text, out)
+    }
+
+    /// Ends the text that rests.
+    fn settle(&mut self, out: &mut Vec<StreamEvent>) {
+        out.extend(self.resting.take().map(|(id, _)| StreamEvent::BlockEnd { id }));
     }
 }
 

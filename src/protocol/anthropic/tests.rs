@@ -359,3 +359,33 @@ fn no_input_panics() {
         }
     }
 }
+
+#[test]
+fn words_between_citations_are_one_text() {
+    let block = |index: u32, begin: Value, words: &str| {
+        let start = json!({"type": "content_block_start", "index": index, "content_block": begin});
+        let delta = json!({"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": words}});
+        let stop = json!({"type": "content_block_stop", "index": index});
+        [start, delta, stop].map(|event| format!("data: {event}\n\n")).concat()
+    };
+    let plain = json!({"type": "text", "text": ""});
+    let quoting = json!({"type": "text", "text": "", "citations": []});
+    let sse = [
+        block(0, plain.clone(), "The grass "),
+        block(1, quoting, "is green"),
+        block(2, plain.clone(), "."),
+        block(3, plain, "So it is."),
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n".to_owned(),
+    ];
+    let told = events(sse.concat().as_bytes(), 7).unwrap();
+    let mut grammar = Grammar::default();
+    told.iter().for_each(|event| grammar.check(event).unwrap());
+    let expected = vec![Block::Text("The grass is green.".into()), Block::Text("So it is.".into())];
+    assert_eq!(collect(&told).unwrap().blocks, expected);
+
+    let quote = json!({"type": "text", "text": "is green", "citations": [{"cited_text": "green"}]});
+    let said = |words: &str| json!({"type": "text", "text": words});
+    let content = [said("The grass "), quote, said("."), said("So it is.")];
+    let whole = json!({"content": content, "stop_reason": "end_turn"}).to_string();
+    assert_eq!(CODEC.decode_response(&whole, "seed").unwrap().blocks, expected);
+}

@@ -10,7 +10,7 @@ use crate::base::table::Table;
 use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Block, MediaKind, Reasoning, ResultPart, Role, ToolCall, ToolResult, Turn};
+use crate::ir::request::{Block, Media, MediaKind, Reasoning, ResultPart, Role, ToolCall, ToolResult, Turn};
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::part::{self, Part, Piece};
 use crate::protocol::gemini::spelling;
@@ -68,7 +68,18 @@ pub(super) fn turns(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<
             reader.part(part, &path, &mut blocks, losses)?;
         }
         content.lose_rest(losses);
+        if role == Role::User {
+            let results = blocks.iter().take_while(|block| matches!(block, Block::Result(_))).count();
+            let drawn = reader.drawn.drain(..).map(|(path, media)| {
+                losses.degrade(path, "shown in the user's next turn");
+                Block::Media(media)
+            });
+            blocks.splice(results..results, drawn);
+        }
         turns.push(Turn { role, blocks });
+    }
+    for (path, _) in reader.drawn {
+        losses.degrade(path, "elsewhere a model's turn holds no media");
     }
     Ok(turns)
 }
@@ -92,6 +103,8 @@ struct Reader {
     open: Vec<(String, String)>,
     /// Did the user speak since the last call?
     answered: bool,
+    /// What the model drew, and nobody was shown yet.
+    drawn: Vec<(Path, Media)>,
 }
 
 impl Reader {
@@ -123,7 +136,15 @@ impl Reader {
                 if let Some(state) = state.take() {
                     signed(state, blocks);
                 }
-                blocks.push(Block::Text(text));
+                match blocks.last_mut() {
+                    // Clients keep the model's words as they came, in pieces.
+                    Some(Block::Text(words)) if is_model => words.push_str(&text),
+                    _ => blocks.push(Block::Text(text)),
+                }
+            }
+            // Elsewhere the model's turn holds none: the user shows it.
+            Piece::Media(media) if is_model && media.kind != MediaKind::Audio => {
+                self.drawn.push((path.clone(), media));
             }
             // An image or a document beside a result belongs to it: Gemini CLI's read_file.
             Piece::Media(media) => match blocks.last_mut() {
@@ -171,6 +192,10 @@ impl Reader {
         let matched = place.map(|place| self.open.remove(place).0);
         let (mut content, failed) = response(fields.take("response"));
         for mut inner in spelling::objects(&mut fields, "parts")? {
+            if let Some(text) = inner.text("text")? {
+                content.push(ResultPart::Text(text));
+                continue;
+            }
             let path = inner.at("inlineData");
             match spelling::object(&mut inner, "inlineData")?
                 .map(|data| part::media(data, losses))
@@ -253,6 +278,26 @@ mod tests {
         let [f1, g, f2, rg, rf1, rf2, again, answer] = found.try_into().unwrap();
         assert_eq!([&rg, &rf1, &rf2, &answer], [&g, &f1, &f2, &again]);
         assert_ne!(f1, again);
+    }
+
+    #[test]
+    fn what_the_model_drew_is_shown_by_the_user_or_told() {
+        let drawn =
+            json!({"role": "model", "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]});
+        let said = json!({"role": "user", "parts": [{"text": "x"}]});
+        for (contents, shown, why) in [
+            (json!([drawn, said]), 1, "shown in the user's next turn"),
+            (json!([said, drawn]), 0, "elsewhere a model's turn holds no media"),
+        ] {
+            let mut losses = Losses::default();
+            let mut fields = Fields::of(json!({"contents": contents}).into(), Path::default()).unwrap();
+            let turns = turns(&mut fields, &mut losses).unwrap();
+            let media = turns.iter().filter(|turn| turn.role == Role::User).flat_map(|turn| &turn.blocks);
+            assert_eq!(media.filter(|block| matches!(block, Block::Media(_))).count(), shown);
+            let told: Vec<String> = losses.iter().map(ToString::to_string).collect();
+            assert_eq!(told.len(), 1);
+            assert!(told[0].ends_with(why), "{told:?}");
+        }
     }
 
     #[test]

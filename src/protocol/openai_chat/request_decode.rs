@@ -177,6 +177,8 @@ fn part(mut part: Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, Wire
         }
         "image_url" => Some(Block::Media(said::image(&mut part, losses)?)),
         "file" => file(&mut part, losses)?,
+        // Mistral
+        "document_url" => Some(Block::Media(said::document(&mut part)?)),
         "input_audio" => audio(&mut part, losses)?,
         other => {
             losses.degrade(part.at("type"), format!("content of type {other:?} is not known"));
@@ -324,9 +326,11 @@ fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, WireError> {
     })
 }
 
-/// `reasoning_effort`; else what OpenRouter (`reasoning`) and others (`thinking`) say.
+/// `reasoning_effort`; else what OpenRouter (`reasoning`), others (`thinking`) and Qwen
+/// (`enable_thinking`) say.
 fn effort(fields: &mut Fields<'_>) -> Result<Effort, WireError> {
     let named = fields.word("reasoning_effort")?;
+    let off = fields.take("enable_thinking") == Some(Tree::Bool(false));
     let reasoning = fields.take("reasoning");
     let thinking = fields.take("thinking");
     if let Some(name) = named {
@@ -343,8 +347,12 @@ fn effort(fields: &mut Fields<'_>) -> Result<Effort, WireError> {
         return Ok(level.or_else(|| tokens.map(Effort::Budget)).or(switch).unwrap_or_default());
     }
     Ok(match thinking.as_ref().and_then(|thinking| thinking.text("type")) {
-        Some("enabled") => Effort::On,
+        Some("enabled" | "adaptive") => {
+            let tokens = thinking.and_then(|thinking| thinking.count("budget_tokens"));
+            tokens.map_or(Effort::On, Effort::Budget)
+        }
         Some("disabled") => Effort::Off,
+        _ if off => Effort::Off,
         _ => Effort::Unset,
     })
 }

@@ -92,9 +92,15 @@ fn message_blocks(message: &mut Fields<'_>, lost: &mut Lost) -> Result<Vec<Block
         Some(Tree::Text(text)) if !text.is_empty() => blocks.push(Block::Text(text.into_owned())),
         Some(Tree::List(parts)) => {
             for part in parts {
-                blocks.extend(answer_part(Fields::of(part, message.at("content"))?)?);
+                match (blocks.last_mut(), answer_part(Fields::of(part, message.at("content"))?)?) {
+                    // Mistral cuts its words where it quotes.
+                    (Some(Block::Text(words)), Some(Block::Text(more))) => words.push_str(&more),
+                    (_, block) => blocks.extend(block),
+                }
             }
         }
+        // Cloudflare, where JSON was asked for.
+        Some(value @ Tree::Object(_)) => blocks.push(Block::Text(pen::written(&value))),
         _ => {}
     }
     blocks.extend(message.text("refusal")?.filter(|text| !text.is_empty()).map(Block::Refusal));

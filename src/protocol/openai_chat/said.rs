@@ -103,6 +103,13 @@ pub(super) fn image(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Media,
     Ok(Media { kind: MediaKind::Image, source: source(&url), name: None, detail })
 }
 
+/// A document by its URL.
+pub(super) fn document(part: &mut Fields<'_>) -> Result<Media, WireError> {
+    let url = part.required_word("document_url")?;
+    let name = part.text("document_name")?;
+    Ok(Media { kind: MediaKind::Document, source: source(&url), name, detail: None })
+}
+
 fn source(url: &str) -> Source {
     match data_url(url) {
         Some((mime, data)) => Source::Inline { mime, data },

@@ -12,7 +12,7 @@ use crate::ir::request::{
 };
 use crate::protocol::fields::{Fields, Objects, data_url};
 use crate::protocol::openai_responses::tools::{self, flat_name};
-use crate::protocol::openai_responses::{ORIGIN, compaction, own_tools};
+use crate::protocol::openai_responses::{ORIGIN, compaction, own_tools, request_decode};
 use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
@@ -69,6 +69,8 @@ fn item(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Res
             tools::decode(more, &item.at("tools"), request, losses)?;
         }
         "agent_message" => agent_message(&mut item, request, losses)?,
+        // What the last one says holds.
+        "configuration_update" => request_decode::configure(&mut item, request, losses)?,
         "item_reference" => {
             losses.refuse(item.at("type"), "item_reference refers to state that is stored at one provider");
             return Ok(());
@@ -237,7 +239,8 @@ fn source(url: &str) -> Source {
     }
 }
 
-/// The readable part of a reasoning item and its state: ours unpacked, the vendor's as it came.
+/// The readable part of a reasoning item and its state: ours unpacked, the vendor's as it came, but for its
+/// id: OpenAI refuses one that it has not kept, which is every one of a request with `store: false`.
 pub(super) fn reasoning(item: &mut Fields<'_>) -> Result<Reasoning, WireError> {
     let summary = item.list("summary")?.unwrap_or_default();
     let content = item.list("content")?.unwrap_or_default();

@@ -27,13 +27,12 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
             top_p: fields.number("top_p")?,
             ..Sampling::default()
         },
-        effort: effort(&mut fields, &mut losses)?,
         limit: fields.count("max_output_tokens")?,
         cache_key: fields.text("prompt_cache_key")?,
         ..Request::default()
     };
     request.system.extend(fields.text("instructions")?.filter(|text| !text.is_empty()));
-    text_options(&mut fields, &mut request, &mut losses)?;
+    configure(&mut fields, &mut request, &mut losses)?;
     let list = fields.list("tools")?.unwrap_or_default();
     let offered = list.len();
     tools::decode(list, &fields.at("tools"), &mut request, &mut losses)?;
@@ -69,47 +68,52 @@ pub(super) fn decode_compaction(text: &str) -> Result<(Request, Losses), WireErr
     Ok((request, losses))
 }
 
-fn effort(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Effort, WireError> {
-    let Some(mut reasoning) = fields.object("reasoning")? else { return Ok(Effort::Unset) };
-    // A summary alone switches nothing on.
-    reasoning.skip("summary");
-    reasoning.skip("generate_summary");
-    reasoning.skip("context");
-    let effort = match reasoning.word("effort")?.as_deref() {
-        None => Effort::Unset,
-        Some("none") => Effort::Off,
-        Some(name) => Level::named(name).map_or(Effort::On, Effort::Level),
-    };
-    reasoning.lose_rest(losses);
-    Ok(effort)
-}
-
-fn text_options(
+/// Reads how to answer, of a request, or of an item that changes it from there on.
+pub(super) fn configure(
     fields: &mut Fields<'_>,
     request: &mut Request,
     losses: &mut Losses,
 ) -> Result<(), WireError> {
-    let Some(mut text) = fields.object("text")? else { return Ok(()) };
-    request.verbosity = text.text("verbosity")?;
-    if let Some(mut format) = text.object("format")? {
-        request.format = match format.word("type")?.as_deref() {
-            Some("json_object") => Some(Format::JsonObject),
-            Some("json_schema") => Some(Format::JsonSchema {
-                name: format.text("name")?,
-                description: format.text("description")?,
-                strict: format.flag("strict")?,
-                schema: format.schema("schema")?.unwrap_or_else(Schema::any),
-            }),
-            None | Some("text") => None,
-            Some(other) => {
-                losses.degrade(format.at("type"), format!("the format {other:?} is not known"));
-                None
-            }
-        };
-        format.lose_rest(losses);
+    if let Some(mut reasoning) = fields.object("reasoning")? {
+        // A summary alone switches nothing on.
+        reasoning.skip("summary");
+        reasoning.skip("generate_summary");
+        reasoning.skip("context");
+        if let Some(effort) = reasoning.word("effort")? {
+            request.effort = match effort.as_ref() {
+                "none" => Effort::Off,
+                name => Level::named(name).map_or(Effort::On, Effort::Level),
+            };
+        }
+        reasoning.lose_rest(losses);
     }
-    text.lose_rest(losses);
+    if let Some(mut text) = fields.object("text")? {
+        request.verbosity = text.text("verbosity")?.or_else(|| request.verbosity.take());
+        if let Some(format) = text.object("format")? {
+            request.format = self::format(format, losses)?;
+        }
+        text.lose_rest(losses);
+    }
     Ok(())
+}
+
+fn format(mut format: Fields<'_>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
+    let wanted = match format.word("type")?.as_deref() {
+        Some("json_object") => Some(Format::JsonObject),
+        Some("json_schema") => Some(Format::JsonSchema {
+            name: format.text("name")?,
+            description: format.text("description")?,
+            strict: format.flag("strict")?,
+            schema: format.schema("schema")?.unwrap_or_else(Schema::any),
+        }),
+        None | Some("text") => None,
+        Some(other) => {
+            losses.degrade(format.at("type"), format!("the format {other:?} is not known"));
+            None
+        }
+    };
+    format.lose_rest(losses);
+    Ok(wanted)
 }
 
 fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {

@@ -57,6 +57,22 @@ fn a_provider_that_works_is_told_so() {
 }
 
 #[test]
+fn what_would_not_start_is_told_offline_too() {
+    let home = Folder::new("doctor-offline");
+    let lane = lane(Protocol::OpenaiChat);
+    let top = "tls: {ca_file: nowhere.pem}";
+    let config = home.write("c.yaml", &lane.config_with("http://127.0.0.1:9", "", top));
+    let (code, found) = findings(&home, &["doctor", "--offline", "--config", config.to_str().unwrap()]);
+    let (connections, next) = said(&found, "connections");
+    assert!(connections.starts_with("fail ") && connections.contains("nowhere.pem"), "{connections}");
+    assert!(next.contains("tls.ca_file"));
+    assert_eq!(code, Some(1));
+    let output = run(&home, &["start", "--config", config.to_str().unwrap()], &[]);
+    check_code(&output, 1);
+    assert!(!text(&output.stderr).contains("not reached"), "no call was made: {}", text(&output.stderr));
+}
+
+#[test]
 fn a_refused_key_is_named_and_not_shown() {
     let lane = lane(Protocol::OpenaiChat);
     let home = Folder::new("doctor-key");
@@ -86,23 +102,6 @@ fn an_unknown_issuer_leads_to_the_root_file() {
     assert_eq!(code, Some(1));
     assert!(tls.starts_with("fail ") && tls.contains("UnknownIssuer"), "{tls}");
     assert!(next.contains("tls: {ca_file: FILE}"), "{next}");
-}
-
-#[test]
-fn a_root_file_that_is_not_there_is_found_without_a_network() {
-    let home = Folder::new("doctor-roots");
-    let yaml = format!("{}tls: {{ca_file: missing.pem}}\n", LANES[0].config("https://127.0.0.1:9"));
-    let config = home.write("c.yaml", &yaml);
-    let config = config.to_str().unwrap();
-    let (code, found) = findings(&home, &["doctor", "--offline", "--config", config]);
-    assert_eq!(code, Some(1));
-    let (roots, next) = said(&found, "connections");
-    assert!(roots.starts_with("fail missing.pem (tls.ca_file or SSL_CERT_FILE): "), "{roots}");
-    assert!(next.contains("tls.ca_file"), "{next}");
-    // `start` says the same.
-    let output = run(&home, &["start", "--config", config], &[]);
-    check_code(&output, 1);
-    assert!(text(&output.stderr).starts_with("missing.pem (tls.ca_file"), "{}", text(&output.stderr));
 }
 
 #[test]

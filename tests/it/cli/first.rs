@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::{check_code, command, run, text};
+use super::{check_code, run, text};
 use crate::support::lane::{KEY, LANES};
 use crate::support::proxy::Folder;
 
@@ -57,6 +56,14 @@ fn keys_that_are_set_become_providers_and_are_not_written() {
     );
     let output = run(&home, &["config", "validate", "--config", "here/c.yaml"], &variables);
     assert_eq!(text(&output.stdout), "ok: 2 providers, 2 models\n");
+}
+
+#[test]
+fn the_next_step_can_be_pasted() {
+    let home = Folder::new("init-next");
+    let output = run(&home, &["init", "--output", "my own/c.yaml"], &[("GROQ_API_KEY", KEY)]);
+    check_code(&output, 0);
+    assert!(text(&output.stdout).contains(" --config 'my own/c.yaml'"), "{}", text(&output.stdout));
 }
 
 #[test]
@@ -126,7 +133,7 @@ fn output_to_a_full_disk_is_a_failure() {
     let home = Folder::new("cli-full");
     for words in [&["config", "key"][..], &["config", "show", "--demo"], &["completions", "bash"]] {
         let full = std::fs::File::create("/dev/full").unwrap();
-        let output = command(&home, words, &[]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let output = super::command(&home, words, &[]).stdout(full).output().unwrap();
         check_code(&output, 1);
         assert!(text(&output.stderr).starts_with("stdout: No space left"), "{}", text(&output.stderr));
     }

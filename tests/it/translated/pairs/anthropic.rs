@@ -1,7 +1,7 @@
 //! What an Anthropic client asks for.
 
 use llmgate::protocol::Protocol::{Anthropic as A, Gemini as G, OpenaiChat as C, OpenaiResponses as R};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Fate::{Carried, Dropped, Lost, Nearly, Refused};
 use super::{PDF, PNG, Row, request, saying, with_tool};
@@ -19,6 +19,19 @@ pub(super) fn rows() -> Vec<Row> {
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [png]}]}]);
     let later = json!([{"role": "user", "content": "ping"}, {"role": "assistant", "content": "pong"},
         {"role": "system", "content": "Be brief."}, {"role": "user", "content": "ping"}]);
+    let told = |kind: &str, more: Value| {
+        let mut block = json!({"type": kind});
+        block.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"messages": [{"role": "assistant", "content": [block]}, {"role": "user", "content": "ping"}]})
+    };
+    let summary = told("compaction", json!({"content": "We spoke of whales.", "encrypted_content": "x"}));
+    let failed = told("compaction", json!({"content": null}));
+    let removed = json!([{"role": "user", "content": "ping"}, {"role": "assistant", "content": "pong"},
+        {"role": "system", "content": [{"type": "tool_removal", "tool": {"type": "tool_reference", "name": "f"}}]},
+        {"role": "user", "content": "ping"}]);
+    let quotes = json!([{"role": "user", "content": "ping"}, {"role": "assistant", "content": [
+        {"type": "text", "text": "The grass "}, {"type": "text", "text": "is green", "citations": [{"type": "char_location"}]},
+        {"type": "text", "text": "."}]}, {"role": "user", "content": "ping"}]);
     let search = json!({"type": "web_search_20250305", "name": "web_search"});
     let edits = json!({"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]});
     let clears = json!({"edits": [{"type": "clear_tool_uses_20250919"}]});
@@ -58,6 +71,20 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         (
+            "cited words",
+            A,
+            request(A, json!({"messages": quotes})),
+            [C, R, G].map(|to| (to, Nearly(r#""The grass is green.""#, "citations"))).into(),
+        ),
+        ("summary", A, request(A, summary), [C, R, G].map(|to| (to, Carried("We spoke of whales."))).into()),
+        ("failed summary", A, request(A, failed), everywhere("messages[0]")),
+        (
+            "removed tool",
+            A,
+            with_tool(A, None, json!({"messages": removed})),
+            [C, R, G].map(|to| (to, Carried("Tool f is no longer available."))).into(),
+        ),
+        (
             "four stops",
             A,
             request(A, json!({"stop_sequences": ["a", "b", "c", "d"]})),
@@ -92,6 +119,12 @@ pub(super) fn rows() -> Vec<Row> {
                 (R, Carried(r#""effort":"high""#)),
                 (G, Carried(r#""thinkingLevel":"HIGH""#)),
             ],
+        ),
+        (
+            "thinking off but for progress",
+            A,
+            request(A, json!({"thinking": {"type": "between_tools"}})),
+            vec![(C, Carried(r#""reasoning_effort":"none""#)), (R, Carried(r#""effort":"none""#))],
         ),
         ("server tool", A, with_tool(A, Some(search.clone()), json!({})), everywhere("tools[1]")),
         (

@@ -27,6 +27,34 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         ("pdf", C, saying(C, pdf), vec![(R, Carried(PDF)), (A, Carried(PDF)), (G, Carried(PDF))]),
         (
+            "thinking budget",
+            C,
+            request(C, json!({"thinking": {"type": "enabled", "budget_tokens": 2000}})),
+            vec![
+                (R, Carried(r#""effort":"low""#)),
+                (A, Carried(r#""effort":"low""#)),
+                (G, Carried(r#""thinkingLevel":"LOW""#)),
+            ],
+        ),
+        (
+            "thinking as the model likes",
+            C,
+            request(C, json!({"thinking": {"type": "adaptive"}})),
+            vec![(R, Carried(r#""effort":"medium""#)), (A, Carried(r#""type":"adaptive""#))],
+        ),
+        (
+            "thinking off",
+            C,
+            request(C, json!({"enable_thinking": false})),
+            vec![(R, Carried(r#""effort":"none""#)), (A, Carried(r#""type":"disabled""#))],
+        ),
+        (
+            "pdf url",
+            C,
+            saying(C, json!({"type": "document_url", "document_url": "https://example.com/a.pdf"})),
+            vec![(R, Carried("a.pdf")), (A, Carried("a.pdf")), (G, Refused("document"))],
+        ),
+        (
             "stored file",
             C,
             saying(C, stored),

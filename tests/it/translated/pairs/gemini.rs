@@ -4,7 +4,7 @@ use llmgate::protocol::Protocol::{Anthropic as A, Gemini as G, OpenaiChat as C, 
 use serde_json::{Value, json};
 
 use super::Fate::{Carried, Dropped, Lost, Nearly, Refused};
-use super::{Fate, PDF, Row, request, saying, with_tool};
+use super::{Fate, PDF, PNG, Row, request, saying, with_tool};
 
 #[expect(clippy::too_many_lines, reason = "a table reads best as one")]
 pub(super) fn rows() -> Vec<Row> {
@@ -29,6 +29,40 @@ pub(super) fn rows() -> Vec<Row> {
             G,
             inline("application/pdf", PDF),
             vec![(C, Carried(PDF)), (R, Carried(PDF)), (A, Carried(PDF))],
+        ),
+        (
+            "words in pieces",
+            G,
+            request(
+                G,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+                {"role": "model", "parts": [{"text": "2014"}, {"text": "-05-21"}]},
+                {"role": "user", "parts": [{"text": "ping"}]}]}),
+            ),
+            [C, R, A].map(|to| (to, Carried(r#""2014-05-21""#))).into(),
+        ),
+        (
+            "image of the model",
+            G,
+            request(
+                G,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+                {"role": "model", "parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}}]},
+                {"role": "user", "parts": [{"text": "ping"}]}]}),
+            ),
+            everywhere(|path| Nearly(PNG, path), "contents[1].parts[0]"),
+        ),
+        (
+            "words of a result",
+            G,
+            with_tool(
+                G,
+                None,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+                {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+                {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}, "parts": [{"text": "a whale"}]}}]}]}),
+            ),
+            [C, R, A].map(|to| (to, Carried("a whale"))).into(),
         ),
         (
             "sound",

@@ -23,6 +23,9 @@ pub(super) fn rows() -> Vec<Row> {
         {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
         {"role": "user", "content": "Hurry."},
         {"type": "function_call_output", "call_id": "c1", "output": "noon"}]);
+    let changed = json!([{"role": "user", "content": "ping"},
+        {"type": "configuration_update", "reasoning": {"effort": "high"}, "text": format},
+        {"role": "user", "content": "ping"}]);
     let mut rows: Vec<Row> = vec![
         (
             "result after a message",
@@ -51,6 +54,26 @@ pub(super) fn rows() -> Vec<Row> {
                 (C, Carried("json_schema")),
                 (A, Carried("json_schema")),
                 (G, Carried("responseJsonSchema")),
+            ],
+        ),
+        (
+            "changed format",
+            R,
+            request(R, json!({"input": changed})),
+            vec![
+                (C, Carried("json_schema")),
+                (A, Carried("json_schema")),
+                (G, Carried("responseJsonSchema")),
+            ],
+        ),
+        (
+            "changed effort",
+            R,
+            request(R, json!({"input": changed, "reasoning": {"effort": "low"}})),
+            vec![
+                (C, Carried(r#""reasoning_effort":"high""#)),
+                (A, Carried(r#""effort":"high""#)),
+                (G, Carried(r#""thinkingLevel":"HIGH""#)),
             ],
         ),
         (
