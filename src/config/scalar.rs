@@ -72,7 +72,7 @@ scalar! {
         None => node.expanded()?.parse().ok().filter(|number: &f64| number.is_finite()),
     };
     String: "a text", |node| node.text().map(str::to_owned);
-    Duration: "a duration such as 250ms, 10s, 5m, 1h or 15d", |node| match node.text() {
+    Duration: "a duration such as 250ms, 10s, 5m, 1h or 15d, at most 366d", |node| match node.text() {
         Some(text) => units::duration(text),
         None => (whole(node)? == 0).then_some(Duration::ZERO),
     };

@@ -81,7 +81,7 @@ impl Recorder {
     pub fn start(wants: Wants) -> io::Result<Self> {
         let waiting = Arc::new(Waiting::default());
         let wait = Arc::clone(&waiting);
-        let mut writer = Writer { wants: wants.clone(), trace: None, told: false };
+        let mut writer = Writer { wants: wants.clone(), trace: None, told: Told::default() };
         let pause = Arc::new(Pause::default());
         let rests = Arc::clone(&pause);
         let run = move |exchanges: Receiver<Item>| {
@@ -150,9 +150,12 @@ impl Waiting {
 struct Writer {
     wants: Wants,
     trace: Option<Appended>,
-    /// Was the user told that something cannot be written?
-    told: bool,
+    told: Told,
 }
+
+/// Where nothing can be written, as the user was told: once, until something is written there.
+#[derive(Debug, Default)]
+struct Told(Vec<PathBuf>);
 
 impl Writer {
     fn takes(&mut self, exchange: &Exchange) {
@@ -186,13 +189,27 @@ impl Writer {
 
     fn check(&mut self, path: &Path, written: io::Result<()>) {
         match written {
-            Ok(()) => self.told = false,
-            Err(error) if !self.told => {
-                self.told = true;
+            Ok(()) => self.told.forget(path),
+            Err(error) if self.told.is_news(path) => {
                 log::error!("{} cannot be written: {error}", path.display());
             }
             Err(_) => {}
         }
+    }
+}
+
+impl Told {
+    /// Is it to be told of this place?
+    fn is_news(&mut self, path: &Path) -> bool {
+        let is_news = self.0.iter().all(|told| told != path);
+        if is_news {
+            self.0.push(path.to_owned());
+        }
+        is_news
+    }
+
+    fn forget(&mut self, path: &Path) {
+        self.0.retain(|told| told != path);
     }
 }
 
@@ -202,4 +219,21 @@ fn own_file(folder: &Path, exchange: &Exchange, bodies: Bodies) -> io::Result<()
     let name = format!("{}-{}.jsonl", record.at.rfc3339().replace(':', ""), record.id);
     private::folder(folder)?;
     private::file(&folder.join(name))?.write_all(&exchange.lines(bodies))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_place_is_told_once() {
+        let mut told = Told::default();
+        let (broken, full) = (Path::new("broken"), Path::new("full"));
+        assert!(told.is_news(broken) && told.is_news(full));
+        // Another place that can be written says nothing of this one.
+        told.forget(Path::new("good"));
+        assert!(!told.is_news(broken) && !told.is_news(full));
+        told.forget(broken);
+        assert!(told.is_news(broken) && !told.is_news(full));
+    }
 }

@@ -246,7 +246,10 @@ impl Connection<'_> {
     /// Makes an end of an answer that the handler did not end.
     fn settle(&self, path: &str, failure: Option<(u16, String)>, reply: &mut Reply) {
         reply.close_after();
-        if !reply.is_unsent() {
+        // A client that left is told nothing: a false error would be read by one that only closed its
+        // sending side.
+        let is_unanswered = failure.is_none() && reply.is_gone();
+        if !reply.is_unsent() || is_unanswered {
             return reply.abort();
         }
         let (status, message) = failure.unwrap_or_else(|| (500, "the proxy gave no answer".to_owned()));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::base::env::Env;
-use crate::config::{self, Config, Overrides, Source};
+use crate::config::{self, Config, Log, Overrides, Source, State};
 use crate::gateway::live::Live;
 use crate::server::site::Site;
 use crate::server::watch::FileWatch;
@@ -17,12 +17,20 @@ pub struct Reloader {
     env: Env,
     overrides: Overrides,
     source: Source,
-    /// Where is listened as long as the process runs: for clients, and for the local endpoints.
-    doors: (String, Option<SocketAddr>),
+    /// What the process began with.
+    began: Began,
     watch: Option<FileWatch>,
     /// One reload at a time.
     turn: Mutex<()>,
     last_error: Mutex<Option<String>>,
+}
+
+/// What holds as long as the process runs.
+struct Began {
+    listen: String,
+    admin_listen: Option<SocketAddr>,
+    log: Log,
+    state: State,
 }
 
 impl Reloader {
@@ -33,8 +41,13 @@ impl Reloader {
             Source::File(path) if watch => Some(FileWatch::new(path)),
             Source::File(_) | Source::Environment(_) | Source::Demo => None,
         };
-        let doors = (config.listen.clone(), config.access.admin_listen);
-        Self { env, overrides, source, doors, watch, turn: Mutex::new(()), last_error: Mutex::new(None) }
+        let began = Began {
+            listen: config.listen.clone(),
+            admin_listen: config.access.admin_listen,
+            log: config.log.clone(),
+            state: config.state.clone(),
+        };
+        Self { env, overrides, source, began, watch, turn: Mutex::new(()), last_error: Mutex::new(None) }
     }
 
     /// Why the last reload changed nothing, if it did not.
@@ -89,12 +102,20 @@ impl Reloader {
 
     /// What the new configuration cannot change, and what is odd in it.
     fn tell(&self, config: &Config, before: &Config) {
-        let (listen, admin_listen) = &self.doors;
+        let Began { listen, admin_listen, log, state } = &self.began;
         if config.listen != *listen {
             log::warn!("`listen` has changed to {}: that needs a restart", config.listen);
         }
-        if config.access.admin_listen != *admin_listen {
-            log::warn!("`access.admin_listen` has changed: that needs a restart");
+        for (key, has_changed) in [
+            ("access.admin_listen", config.access.admin_listen != *admin_listen),
+            ("log.level", config.log.level != log.level),
+            ("log.file", config.log.file != log.file),
+            ("log.rotate", config.log.rotate != log.rotate),
+            ("state", config.state != *state),
+        ] {
+            if has_changed {
+                log::warn!("`{key}` has changed: that needs a restart");
+            }
         }
         for warning in config.warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
             log::warn!("{warning}");

@@ -19,6 +19,9 @@ pub enum Failure {
     Slow(Duration),
     /// The provider was not reached: name, connection, TLS, proxy. What went wrong, cause by cause.
     Unreachable(String),
+    /// What calls are made with cannot be used, a proxy's address or the file with private roots: none
+    /// was made.
+    Unusable(String),
     /// The connection broke while a head or body was awaited.
     Broken(String),
     /// What came is no HTTP answer.
@@ -43,7 +46,7 @@ impl Failure {
         match self {
             Self::Stopped(Stop::Gone | Stop::Shutdown) => Class::Gone,
             Self::Stopped(Stop::Total) | Self::Late(_) | Self::Slow(_) => Class::Timeout,
-            Self::Unreachable(_) => Class::Network,
+            Self::Unreachable(_) | Self::Unusable(_) => Class::Network,
             Self::Broken(_) => Class::Cut,
             Self::NoAnswer(_) => Class::BadUpstream,
         }
@@ -58,6 +61,7 @@ impl Failure {
             Self::Stopped(Stop::Gone | Stop::Shutdown)
             | Self::Slow(_)
             | Self::Unreachable(_)
+            | Self::Unusable(_)
             | Self::Broken(_)
             | Self::NoAnswer(_) => self,
         }
@@ -85,6 +89,7 @@ impl fmt::Display for Failure {
             Self::Late(Phase::Body) => f.write_str("silence for longer than `timeouts.stream_idle`"),
             Self::Slow(limit) => write!(f, "no whole answer within {limit:?}"),
             Self::Unreachable(why) => write!(f, "not reached: {why}"),
+            Self::Unusable(why) => f.write_str(why),
             Self::Broken(why) => write!(f, "the connection broke: {why}"),
             Self::NoAnswer(why) => write!(f, "no HTTP answer: {why}"),
         }
@@ -136,6 +141,9 @@ pub(super) fn of_ureq(error: &ureq::Error) -> Failure {
         ureq::Error::Io(error) => of_io(error),
         ureq::Error::Protocol(error) => Failure::NoAnswer(error.to_string()),
         ureq::Error::Http(error) => Failure::NoAnswer(error.to_string()),
+        ureq::Error::LargeResponseHeader(..)
+        | ureq::Error::BodyExceedsLimit(_)
+        | ureq::Error::BodyStalled => Failure::NoAnswer(error.to_string()),
         other => Failure::Unreachable(chain(other)),
     }
 }

@@ -42,10 +42,9 @@ pub(super) fn choose(url: &str, settings: &ProxySettings) -> Result<Option<ureq:
     if address.starts_with("socks") && !cfg!(feature = "socks") {
         let why = "a SOCKS proxy is set, and this build has no SOCKS (cargo feature `socks`); \
                    set `proxy: direct` for this provider, or an http:// proxy";
-        return Err(Failure::Unreachable(format!("{host}: {why}")));
+        return Err(Failure::Unusable(format!("{host}: {why}")));
     }
-    let proxy =
-        ureq::Proxy::new(&address).map_err(|error| Failure::Unreachable(format!("proxy: {error}")))?;
+    let proxy = ureq::Proxy::new(&address).map_err(|error| Failure::Unusable(format!("proxy: {error}")))?;
     Ok(Some(proxy))
 }
 

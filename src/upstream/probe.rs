@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ureq::http::Request;
+use ureq::http::request::Builder;
 
 use crate::base::channel::bounded;
 use crate::base::clock;
@@ -24,21 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// It was not reached, or did not answer within 10 s.
 pub fn post(url: &str, key: Option<&str>) -> Result<(u16, String), Failure> {
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(None)
-        .timeout_global(Some(PATIENCE))
-        .build();
-    let mut request = Request::post(url).header("x-llmgate-admin", "1");
-    if let Some(key) = key {
-        request = request.header("authorization", format!("Bearer {key}"));
-    }
-    let request = request.body(()).map_err(|error| Failure::NoAnswer(error.to_string()))?;
-    let mut response = ureq::Agent::new_with_config(config).run(request).map_err(|error| of_ureq(&error))?;
-    let body = response.body_mut().read_to_string().map_err(|error| of_ureq(&error))?;
-    Ok((response.status().as_u16(), body))
+    let agent = Agent::new(url, &ProxySettings::Direct, &Tls::new(Vec::new()))?;
+    let mut headers = vec![("x-llmgate-admin".to_owned(), "1".to_owned())];
+    headers.extend(key.map(bearer));
+    whole(&agent, Request::post(url), &headers, PATIENCE)
 }
 
 /// Asks a running llmgate for something, as `env` says it is reached; returns the status and the body.
@@ -49,7 +39,7 @@ pub fn get(url: &str, key: Option<&str>, env: &Env, limit: Duration) -> Result<(
     let roots = env.var("SSL_CERT_FILE").map(PathBuf::from);
     let agent =
         Agent::new(url, &ProxySettings::Environment(env.clone()), &Tls::new(roots.into_iter().collect()))?;
-    let key = key.map(|key| ("authorization".to_owned(), format!("Bearer {key}")));
+    let key = key.map(bearer);
     get_from(&agent, url, key.as_slice(), limit)
 }
 
@@ -59,7 +49,7 @@ pub fn get(url: &str, key: Option<&str>, env: &Env, limit: Duration) -> Result<(
 /// It was not reached, or did not answer within `limit`.
 pub fn look(url: &str, key: Option<&str>, limit: Duration) -> Result<(u16, String), Failure> {
     let agent = Agent::new(url, &ProxySettings::Direct, &Tls::new(Vec::new()))?;
-    let key = key.map(|key| ("authorization".to_owned(), format!("Bearer {key}")));
+    let key = key.map(bearer);
     get_from(&agent, url, key.as_slice(), limit)
 }
 
@@ -74,13 +64,26 @@ pub fn get_from(
     headers: &[(String, String)],
     limit: Duration,
 ) -> Result<(u16, String), Failure> {
+    whole(agent, Request::get(url), headers, limit)
+}
+
+fn bearer(key: &str) -> (String, String) {
+    ("authorization".to_owned(), format!("Bearer {key}"))
+}
+
+/// The status and the whole body of an answer.
+fn whole(
+    agent: &Agent,
+    mut request: Builder,
+    headers: &[(String, String)],
+    limit: Duration,
+) -> Result<(u16, String), Failure> {
     let mut lane = match &agent.to {
         Upstream::Http(lanes) => lanes.take(),
         Upstream::Demo => return Ok((404, String::new())),
     };
     let hook: Rc<dyn Hook> = Rc::new(Until(clock::now() + limit));
     let watch = watch::begin(&hook, &Patience { connect: limit, head: limit, idle: limit });
-    let mut request = Request::get(url);
     for (name, value) in headers {
         request = request.header(name, value);
     }

@@ -41,7 +41,7 @@ impl Tls {
         if self.0.extra_roots.is_empty() {
             return Ok(());
         }
-        self.config().map(|_| ()).map_err(Failure::Unreachable)
+        self.config().map(|_| ()).map_err(Failure::Unusable)
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, String> {

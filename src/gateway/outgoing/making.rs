@@ -149,7 +149,7 @@ fn translated<'a>(
     let mut losses = decoded.losses.clone();
     losses.append(lost);
     if let Some(loss) = cross::refusal(&losses, live.config().compat == Compat::Strict) {
-        let message = format!("{} cannot be carried to {}: {loss}.", loss.path, candidate.target);
+        let message = format!("{} cannot be carried to {}: {}.", loss.path, candidate.target, loss.why);
         return Err(Trouble::refusal(&loss.path, message));
     }
     let mut learnt = live.health.learnt(&candidate.target);

@@ -67,6 +67,9 @@ fn what_would_not_start_is_told_offline_too() {
     assert!(connections.starts_with("fail ") && connections.contains("nowhere.pem"), "{connections}");
     assert!(next.contains("tls.ca_file"));
     assert_eq!(code, Some(1));
+    let output = run(&home, &["start", "--config", config.to_str().unwrap()], &[]);
+    check_code(&output, 1);
+    assert!(!text(&output.stderr).contains("not reached"), "no call was made: {}", text(&output.stderr));
 }
 
 #[test]

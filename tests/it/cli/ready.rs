@@ -32,3 +32,22 @@ fn a_ready_file_leads_to_the_local_endpoints() {
         assert_eq!(started.end().0, Some(0), "{name}");
     }
 }
+
+#[test]
+fn who_is_asked_in_vain_is_told_why() {
+    let home = Folder::new("cli-in-vain");
+    let started = Started::start(&home, &["--demo"], &[]);
+    let over_tls = started.url.replace("http:", "https:");
+    for word in ["reload", "stop", "status"] {
+        for (url, why) in
+            [(&*over_tls, "not reached: TLS: "), ("http://127.0.0.1:1", "not reached: 127.0.0.1:1: ")]
+        {
+            let output = run(&home, &[word, "--url", url], &[]);
+            check_code(&output, 1);
+            let said = text(&output.stderr);
+            assert!(said.starts_with(&format!("{url}: {why}")), "{word}: {said}");
+        }
+    }
+    check_code(&run(&home, &["stop", "--url", &started.url], &[]), 0);
+    assert_eq!(started.end().0, Some(0));
+}

@@ -112,7 +112,8 @@ fn what_takes_a_restart_is_told_as_long_as_it_does() {
     let started = Started::start(&home, &["--config", config.to_str().unwrap(), "--no-watch"], &[]);
     let door = format!("{yaml}access: {{admin_listen: '127.0.0.1:0'}}\n");
     let far = yaml.replace("http://127.0.0.1:9", "http://far.example");
-    for text in [&door, &format!("{door}default_model: m\n"), &yaml, &far, &far] {
+    let more = format!("{yaml}log: {{level: debug, rotate: {{keep: 1}}}}\nstate: {{ttl: 1h}}\n");
+    for text in [&door, &format!("{door}default_model: m\n"), &yaml, &far, &far, &more] {
         home.write("config.yaml", text);
         check_code(&run(&home, &["reload", "--url", &started.url], &[]), 0);
     }
@@ -120,5 +121,9 @@ fn what_takes_a_restart_is_told_as_long_as_it_does() {
     assert_eq!(started.end().0, Some(0));
     let told = std::fs::read_to_string(home.file("err")).unwrap();
     assert_eq!(told.matches("`access.admin_listen` has changed: that needs a restart").count(), 2, "{told}");
+    for key in ["log.level", "log.rotate", "state"] {
+        assert_eq!(told.matches(&format!("`{key}` has changed: that needs a restart")).count(), 1, "{told}");
+    }
+    assert!(!told.contains("`log.file` has changed"), "{told}");
     assert_eq!(told.matches("http to far.example").count(), 1, "{told}");
 }

@@ -78,4 +78,6 @@ fn a_client_that_closed_its_sending_side_counts_as_gone() {
     client.ask("POST", &lane.path(ASKED), &[], lane.ping(ASKED).as_bytes());
     client.half_close();
     assert_eq!(rogue.told(), "left");
+    // Nor is it told anything, such as that the proxy failed.
+    assert!(client.is_closed());
 }
