@@ -53,18 +53,16 @@ pub struct NativeError {
 
 /// How a client is told that a call to `whom` failed.
 pub(super) fn call_failed(failure: &Failure, whom: &dyn fmt::Display) -> Fault {
-    let kind = match failure.class() {
-        Class::Timeout => FaultKind::Timeout,
-        Class::Network => FaultKind::Network,
-        Class::BadUpstream => FaultKind::BadUpstream,
+    let kind = match failure {
+        Failure::Stopped(Stop::Total) | Failure::Late(_) | Failure::Slow(_) => FaultKind::Timeout,
+        Failure::Unreachable(_) | Failure::Unusable(_) => FaultKind::Network,
+        Failure::NoAnswer(_) => FaultKind::BadUpstream,
+        Failure::Broken(_) => FaultKind::Cut,
         // A client that left is told nothing; the end of the process is told as what it is.
-        Class::Gone => FaultKind::Degraded,
-        _ => FaultKind::Cut,
+        Failure::Stopped(Stop::Gone | Stop::Shutdown) => FaultKind::Degraded,
     };
-    let advice = match failure {
-        Failure::Unreachable(_) => " Check its `base_url`, the network and `proxy`.",
-        _ => "",
-    };
+    let is_missed = matches!(failure, Failure::Unreachable(_));
+    let advice = if is_missed { " Check its `base_url`, the network and `proxy`." } else { "" };
     let retry = matches!(failure, Failure::Stopped(Stop::Shutdown)).then_some(1);
     Fault::new(kind, format!("{whom}: {failure}.{advice}")).with_retry_after(retry)
 }
