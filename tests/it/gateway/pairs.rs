@@ -183,6 +183,8 @@ fn state_is_remembered_for_chat_clients() {
     let first = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [
         {"type": "thinking", "thinking": "hm", "signature": "c2lnbmF0dXJl"},
         {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
+        {"type": "redacted_thinking", "data": "c2VjcmV0"},
+        {"type": "tool_use", "id": "toolu_2", "name": "f", "input": {}},
     ], "stop_reason": "tool_use", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
     let provider = Provider::with(Reply::json(200, &first.to_string()));
     provider.will(Reply::json(200, &target.pong(UPSTREAM)));
@@ -195,10 +197,10 @@ fn state_is_remembered_for_chat_clients() {
     let go = json!({"role": "user", "content": "go"});
     let answer = proxy.post(&client.path(ASKED), &ask(json!([go])).to_string()).json();
     let said = answer["choices"][0]["message"].clone();
-    let result = json!({"role": "tool", "tool_call_id": "toolu_1", "content": "ok"});
-    let second = ask(json!([go, said, result])).to_string();
+    let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "ok"});
+    let second = ask(json!([go, said, result("toolu_1"), result("toolu_2")])).to_string();
     assert_eq!(proxy.post(&client.path(ASKED), &second).status(), 200);
     provider.received();
     let sent = provider.received().json();
-    assert_eq!(sent["messages"][1]["content"][0], first["content"][0], "{sent}");
+    assert_eq!(sent["messages"][1]["content"], first["content"], "each where it was: {sent}");
 }
