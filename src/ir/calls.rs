@@ -8,6 +8,9 @@ use crate::base::table::Table;
 use crate::ir::names::fit_id;
 use crate::ir::request::{Block, Role, ToolResult, Turn};
 
+/// The result of a tool that failed without a word, where only words can say so.
+pub const FAILED: &str = "[the tool failed without output]";
+
 /// The place of a call, as the encoder counts: its turn, and which call it is.
 pub type Place = (usize, usize);
 

@@ -23,6 +23,7 @@ const STORED: &str = "llmgate carries images, PDF documents and sound inside the
 pub(super) fn system(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<String>, WireError> {
     let parts = match fields.take("systemInstruction") {
         None => return Ok(Vec::new()),
+        Some(Tree::Text(text)) if text.is_empty() => return Ok(Vec::new()),
         Some(Tree::Text(text)) => return Ok(vec![text.into_owned()]),
         Some(turn @ Tree::Object(_)) => {
             let mut turn = Fields::of(turn, fields.at("systemInstruction"))?;

@@ -18,6 +18,7 @@ use crate::ir::request::{
 use crate::protocol::gemini::part::{NO_SIGNATURE, ORIGIN, object_of};
 use crate::protocol::gemini::request_encode::NAMES;
 use crate::protocol::gemini::thinking::short_name;
+use crate::protocol::reminder::reminder;
 use crate::protocol::wire::TargetContext;
 
 /// The longest call id that is sent as it is.
@@ -145,7 +146,7 @@ impl Writer<'_, '_, '_> {
         });
         let text = texts.collect::<Vec<_>>().join("\n\n");
         if !text.is_empty() {
-            self.text(USER, &format!("<system-reminder>\n{text}\n</system-reminder>"));
+            self.text(USER, &reminder(&text));
         }
     }
 

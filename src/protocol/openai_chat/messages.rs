@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::base::object::{Object, object};
 use crate::base::pen;
-use crate::ir::calls::{Pairs, Place};
+use crate::ir::calls::{FAILED, Pairs, Place};
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name, nine_characters};
 use crate::ir::request::{
@@ -14,6 +14,7 @@ use crate::ir::request::{
 use crate::protocol::dialect::ReasoningField;
 use crate::protocol::openai_chat::message::{Call, Content, Message, Part};
 use crate::protocol::openai_chat::request_encode::NAMES;
+use crate::protocol::reminder::reminder;
 use crate::protocol::wire::TargetContext;
 
 const ORIGIN: &str = "openai-chat";
@@ -71,7 +72,8 @@ impl<'r> Writer<'r, '_, '_> {
         } else if self.target.dialect.is_openai {
             self.say("developer", text);
         } else {
-            self.say("user", format!("<system-reminder>\n{text}\n</system-reminder>").into());
+            let told = reminder(&text).into_owned();
+            self.say("user", told.into());
         }
     }
 
@@ -156,6 +158,10 @@ impl<'r> Writer<'r, '_, '_> {
         message.refusal = (!refused.is_empty()).then_some(refused);
         message.tool_calls = calls(turns, first).map(|((index, _), call)| self.call(call, index)).collect();
         self.reasoning(turns, first, &mut message);
+        for ((turn, number), _) in blocks(turns, first).filter(|(_, block)| matches!(block, Block::Media(_)))
+        {
+            self.losses.degrade(format!("turns[{turn}].blocks[{number}]"), "the model's turn holds no media");
+        }
         if matches!(message.content, Content::Null)
             && message.tool_calls.is_empty()
             && message.refusal.is_none()
@@ -294,8 +300,10 @@ fn joined<'r>(texts: impl Iterator<Item = &'r str>, between: &str) -> Cow<'r, st
 
 /// The text of a result; its media are told of, and put aside for the next user message.
 fn result_text<'r>(result: &'r ToolResult, pictures: &mut Vec<&'r Media>) -> Cow<'r, str> {
-    if let [ResultPart::Text(only)] = result.content.as_slice() {
-        return Cow::Borrowed(only);
+    match result.content.as_slice() {
+        [ResultPart::Text(only)] if !(only.is_empty() && result.failed) => return Cow::Borrowed(only),
+        [] | [ResultPart::Text(_)] if result.failed => return Cow::Borrowed(FAILED),
+        _ => {}
     }
     let mut texts = Vec::new();
     for part in &result.content {
