@@ -134,6 +134,25 @@ fn a_failed_choice_of_chat_is_a_failure() {
     }
 }
 
+/// A call that Gemini's model could not write is no answer, and the client is told why.
+#[test]
+fn a_failed_call_of_gemini_is_told_in_its_words() {
+    let (client, target) = (lane("openai-chat"), lane("gemini"));
+    let ends = r#""finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"an unparseable call""#;
+    let whole = format!(r#"{{"candidates":[{{"index":0,{ends}}}]}}"#);
+    let provider = Provider::with(Reply::json(200, &whole));
+    provider.will(Reply::sse([format!("data: {whole}\n\n")]));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    let answers = [
+        proxy.post(&client.path(ASKED), &client.ping(ASKED)),
+        proxy.post(&client.stream_path(ASKED), &client.streamed_ping(ASKED)),
+    ];
+    for answer in answers {
+        assert_eq!(answer.status(), 502, "{}", answer.text());
+        assert!(answer.text().contains("MALFORMED_FUNCTION_CALL: an unparseable call"), "{}", answer.text());
+    }
+}
+
 #[test]
 fn what_cannot_be_carried_is_refused_before_any_call() {
     let provider = Provider::start();
