@@ -17,8 +17,8 @@ use crate::gateway::hook;
 use crate::gateway::inbound::{Decoded, Inbound};
 use crate::gateway::question::Asking;
 use crate::gateway::trouble::Trouble;
-use crate::ir::carrier::Kept;
-use crate::ir::request::{Block, Reasoning, Request, Role};
+use crate::ir::carrier::{Kept, State};
+use crate::ir::request::{Block, Reasoning, Request, Role, Turn};
 use crate::observe::Sinks;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::health::Health;
@@ -147,30 +147,28 @@ impl Live {
         inbound.decoded(complete).map_err(wrong)
     }
 
-    /// Gives a history the state that its client had no field for: to each turn of the model that
-    /// of its first call's reasoning, to each call its own. Was there any?
+    /// Gives a history the state that its client had no field for: to each turn of the model the
+    /// reasoning that led to its calls, to each call its own. Was there any?
     fn recall(&self, request: &mut Request) -> bool {
         let mut restored = false;
         let now = clock::now();
         for turn in request.turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
-            let mut reasoning = None;
-            for block in &mut turn.blocks {
+            let mut before: Vec<State> = Vec::new();
+            let mut led: Vec<(usize, Vec<State>)> = Vec::new();
+            for (place, block) in turn.blocks.iter_mut().enumerate() {
                 let Block::Call(call) = block else { continue };
                 let Some(kept) = self.recall.of(&call.id, now) else { continue };
                 restored = true;
                 call.state = kept.own.or_else(|| call.state.take());
-                reasoning.get_or_insert(kept.reasoning);
+                // A call remembers all that was thought before it; what led to an earlier one is there.
+                let new = kept.reasoning.strip_prefix(before.as_slice()).unwrap_or(&kept.reasoning);
+                led.push((if led.is_empty() { 0 } else { place }, new.to_vec()));
+                before = kept.reasoning;
             }
-            let Some(states) = reasoning.filter(|states| !states.is_empty()) else { continue };
-            let mut words = String::new();
-            turn.blocks.retain(|block| {
-                let Block::Reasoning(reasoning) = block else { return true };
-                words.push_str(&reasoning.text);
-                false
-            });
-            let block =
-                |state| Block::Reasoning(Reasoning { text: std::mem::take(&mut words), state: Some(state) });
-            turn.blocks.splice(0..0, states.into_iter().map(block));
+            led.retain(|(_, states)| !states.is_empty());
+            if !led.is_empty() {
+                think(turn, led);
+            }
         }
         restored
     }
@@ -194,6 +192,24 @@ impl Live {
 impl Connections {
     fn fits(&self, provider: &Provider) -> bool {
         self.base_url == provider.base_url && self.proxy == provider.proxy
+    }
+}
+
+/// Puts states of reasoning before the blocks at their places; they take the turn's words of reasoning.
+fn think(turn: &mut Turn, mut led: Vec<(usize, Vec<State>)>) {
+    let reasoning = turn.blocks.iter().filter_map(|block| match block {
+        Block::Reasoning(reasoning) => Some(reasoning.text.as_str()),
+        _ => None,
+    });
+    let mut words: String = reasoning.collect();
+    for (place, block) in std::mem::take(&mut turn.blocks).into_iter().enumerate() {
+        let states = led.iter_mut().filter(|(at, _)| *at == place).flat_map(|(_, states)| states.drain(..));
+        turn.blocks.extend(states.map(|state| {
+            Block::Reasoning(Reasoning { text: std::mem::take(&mut words), state: Some(state) })
+        }));
+        if !matches!(block, Block::Reasoning(_)) {
+            turn.blocks.push(block);
+        }
     }
 }
 

@@ -185,10 +185,13 @@ impl Relay<'_, '_> {
     }
 
     fn unfit(&self, error: PipeError) -> Trouble {
-        self.bad(match error {
-            PipeError::BrokenFrame => "sent an event that is not what its protocol says",
-            PipeError::FrameTooLong => "sent an event longer than `limits.sse_frame`",
-        })
+        match error {
+            PipeError::BrokenFrame => self.bad("sent an event that is not what its protocol says"),
+            PipeError::Unfit(why) => {
+                self.bad(&format!("sent a broken event: {}", self.line.masked(self.live, &why.to_string())))
+            }
+            PipeError::FrameTooLong => self.bad("sent an event longer than `limits.sse_frame`"),
+        }
     }
 
     fn broken(&self, error: &WireError) -> Trouble {

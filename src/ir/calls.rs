@@ -1,10 +1,15 @@
-//! The calls of a history for targets that want the id of each once (SPEC 8.2). Some models number
-//! their calls anew in every turn, and calls of one turn may share an id.
+//! The calls of a history and their results (SPEC 8.2): ids for targets that want each once, and
+//! which result answers which call. Some models number their calls anew in every turn, and calls of
+//! one turn may share an id.
 
 use std::collections::VecDeque;
 
 use crate::base::table::Table;
 use crate::ir::names::fit_id;
+use crate::ir::request::{Block, Role, ToolResult, Turn};
+
+/// The result of a tool that failed without a word, where only words can say so.
+pub const FAILED: &str = "[the tool failed without output]";
 
 /// The place of a call, as the encoder counts: its turn, and which call it is.
 pub type Place = (usize, usize);
@@ -49,9 +54,85 @@ impl<'a> CallIds<'a> {
     }
 }
 
+/// Which result answers which call. Ids may come twice, so that places are paired: a block's is its
+/// turn, and its number there.
+#[derive(Debug, Default)]
+pub struct Pairs<'r> {
+    results: Table<Place, &'r ToolResult>,
+    matched: Table<Place, ()>,
+}
+
+impl<'r> Pairs<'r> {
+    /// Those of a conversation.
+    pub fn of(turns: &'r [Turn]) -> Self {
+        let mut pairs = Self::default();
+        let mut open: Vec<(&str, Place, usize)> = Vec::new();
+        // Neighbouring turns of the model are one.
+        let mut round = 0;
+        for (index, turn) in turns.iter().enumerate() {
+            round += usize::from(turn.role != Role::Assistant);
+            for (number, block) in turn.blocks.iter().enumerate() {
+                let place = (index, number);
+                match (block, turn.role) {
+                    (Block::Call(call), Role::Assistant) => {
+                        // What comes now for that id is meant for this call.
+                        open.retain(|(id, _, before)| *id != call.id || *before == round);
+                        open.push((&call.id, place, round));
+                    }
+                    (Block::Result(result), Role::User) => {
+                        let known = open.iter().position(|(id, ..)| *id == result.id);
+                        if let Some((_, call, _)) = known.map(|at| open.remove(at)) {
+                            pairs.results.insert(call, result);
+                            pairs.matched.insert(place, ());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        pairs
+    }
+
+    /// What the call at a place gave; none where nobody said so.
+    pub fn result(&self, call: Place) -> Option<&'r ToolResult> {
+        self.results.get(&call).copied()
+    }
+
+    /// Does the result at a place belong to a call?
+    pub fn is_matched(&self, result: Place) -> bool {
+        self.matched.contains_key(&result)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::request::ToolCall;
+
+    #[test]
+    fn results_belong_to_the_last_call_of_their_id() {
+        let call = |id: &str| {
+            let (id, name, arguments) = (id.to_owned(), "f".to_owned(), String::new());
+            Block::Call(ToolCall { id, name, arguments, free_form: false, state: None })
+        };
+        let result = |id: &str| {
+            Block::Result(ToolResult { id: id.to_owned(), name: None, content: Vec::new(), failed: false })
+        };
+        let model = |blocks| Turn { role: Role::Assistant, blocks };
+        let user = |blocks| Turn { role: Role::User, blocks };
+        let turns = [
+            user(vec![result("a")]),
+            model(vec![call("a"), call("b")]),
+            user(vec![]),
+            model(vec![call("a"), call("a")]),
+            user(vec![result("a"), result("a"), result("a"), result("b")]),
+        ];
+        let pairs = Pairs::of(&turns);
+        let answered = [(1, 0), (1, 1), (3, 0), (3, 1)].map(|place| pairs.result(place).is_some());
+        assert_eq!(answered, [false, true, true, true]);
+        let matched = [(0, 0), (4, 0), (4, 1), (4, 2), (4, 3)].map(|place| pairs.is_matched(place));
+        assert_eq!(matched, [false, true, true, false, true]);
+    }
 
     #[test]
     fn each_call_has_an_id_of_its_own_and_results_follow_it() {

@@ -195,6 +195,11 @@ pub struct Sampling {
     pub frequency_penalty: Option<Number>,
 }
 
+/// Is a penalty one? 0, which many clients always send, is none.
+pub fn is_penalty(number: &Option<Number>) -> bool {
+    number.as_ref().is_some_and(|number| number.as_f64() != Some(0.0))
+}
+
 /// How much is to be thought first (SPEC 8.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effort {

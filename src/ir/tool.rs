@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::ir::loss::Losses;
 use crate::ir::request::MEMBERS;
 use crate::ir::schema::Schema;
 
@@ -87,6 +88,23 @@ pub enum ToolChoice {
     OneOf(Vec<String>),
 }
 
+/// Takes out of a choice what does not go along: a target refuses a choice of a tool that it is not
+/// offered. `path` is where the choice stands. Without tools there is none either way.
+pub fn settle(choice: &mut Option<ToolChoice>, tools: &[Tool], path: &str, losses: &mut Losses) {
+    let goes_along = |name: &String| tools.iter().any(|tool| tool.name == *name);
+    let settled = match choice {
+        _ if tools.is_empty() => return,
+        Some(ToolChoice::One(name)) if !goes_along(name) => None,
+        Some(ToolChoice::OneOf(names)) if names.is_empty() || !names.iter().all(goes_along) => {
+            names.retain(goes_along);
+            Some(std::mem::take(names)).filter(|names| !names.is_empty()).map(ToolChoice::OneOf)
+        }
+        _ => return,
+    };
+    losses.degrade(path, "it names a tool that does not go along");
+    *choice = settled;
+}
+
 impl Tool {
     /// Its description, with the grammar of a free text behind it.
     pub fn in_words(&self) -> Option<Cow<'_, str>> {
@@ -107,5 +125,35 @@ impl Tool {
             ToolForm::FreeForm { grammar } => grammar.as_ref().map_or(0, |grammar| grammar.definition.len()),
         };
         self.name.len() + self.description.as_ref().map_or(0, String::len) + form + MEMBERS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_names_only_what_goes_along() {
+        let form = ToolForm::FreeForm { grammar: None };
+        let tools = [Tool { name: "f".into(), description: None, form, identity: None }];
+        let some =
+            |names: &[&str]| Some(ToolChoice::OneOf(names.iter().map(|name| (*name).into()).collect()));
+        for (choice, settled, told) in [
+            (None, None, false),
+            (Some(ToolChoice::Any), Some(ToolChoice::Any), false),
+            (Some(ToolChoice::One("f".into())), Some(ToolChoice::One("f".into())), false),
+            (Some(ToolChoice::One("g".into())), None, true),
+            (some(&["f"]), some(&["f"]), false),
+            (some(&["g", "f"]), some(&["f"]), true),
+            (some(&["g"]), None, true),
+            (some(&[]), None, true),
+        ] {
+            let (mut now, mut losses) = (choice.clone(), Losses::default());
+            settle(&mut now, &tools, "tool_choice", &mut losses);
+            assert_eq!((now, losses.iter().count() > 0), (settled, told), "{choice:?}");
+            let mut alone = choice.clone();
+            settle(&mut alone, &[], "tool_choice", &mut losses);
+            assert_eq!(alone, choice);
+        }
     }
 }

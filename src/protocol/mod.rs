@@ -19,6 +19,7 @@ mod openai;
 pub mod openai_chat;
 pub mod openai_responses;
 mod path;
+mod reminder;
 mod search;
 pub mod tap;
 mod unwrap;

@@ -4,13 +4,30 @@
 use crate::base::object::{Object, object};
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
+use crate::ir::request::{Effort, Level};
 use crate::ir::schema::{inner, is_of_objects};
 use crate::ir::tool::{Tool, ToolForm, ToolGrammar};
 use crate::protocol::fault::Fault;
 use crate::protocol::listing::ModelCard;
+use crate::protocol::path::Path;
 
 /// The paths under which OpenAI's clients find us.
 pub(super) const PREFIXES: [&str; 4] = ["/openai/v1", "/openai", "/v1", ""];
+
+/// What is lost of `allowed_tools` that need not be called.
+pub(super) const FREE_CHOICE: &str = "a choice that leaves the model free is of all tools";
+
+/// An effort by its name. One that is not known is some effort.
+pub(super) fn effort(name: &str, path: Path, losses: &mut Losses) -> Effort {
+    match (name, Level::named(name)) {
+        ("none", _) => Effort::Off,
+        (_, Some(level)) => Effort::Level(level),
+        (_, None) => {
+            losses.degrade(path, "a level that is not known");
+            Effort::On
+        }
+    }
+}
 
 /// `Authorization: Bearer KEY`.
 pub(super) fn credential(key: &str) -> (&'static str, String) {

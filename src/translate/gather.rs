@@ -88,7 +88,7 @@ fn take(
         Kind::Broken => Err(PipeError::BrokenFrame),
         Kind::Failure | Kind::Beat => Ok(()),
         Kind::Opening | Kind::Content | Kind::End | Kind::Usage | Kind::Last | Kind::Unknown => {
-            decoder.frame(event, text, events).map_err(|_| PipeError::BrokenFrame)
+            decoder.frame(event, text, events).map_err(PipeError::Unfit)
         }
     }
 }

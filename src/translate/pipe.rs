@@ -9,6 +9,7 @@ use crate::ir::carrier::Kept;
 use crate::ir::loss::Losses;
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Kind};
+use crate::protocol::wire::WireError;
 use crate::translate::cross::Crossing;
 use crate::translate::cross::stream::Translated;
 use crate::translate::framing::Framing;
@@ -23,10 +24,12 @@ pub enum StreamPipe {
 }
 
 /// Why a stream cannot go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PipeError {
     /// A known frame is not what it must be.
     BrokenFrame,
+    /// One that can be read tells no answer, and this is why.
+    Unfit(WireError),
     /// A frame is longer than `limits.sse_frame`.
     FrameTooLong,
 }

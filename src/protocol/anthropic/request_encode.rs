@@ -10,7 +10,7 @@ use crate::base::pen;
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
-use crate::ir::request::{Block, Format, Request};
+use crate::ir::request::{Block, Format, Request, is_penalty};
 use crate::ir::schema::{NO_ARGUMENTS, Schema};
 use crate::ir::tool::{self, ToolForm};
 use crate::protocol::unwrap::INPUT_SCHEMA;
@@ -214,8 +214,8 @@ fn lose_unsayable(request: &Request, losses: &mut Losses) {
     let sampling = &request.sampling;
     for (path, is_said) in [
         ("sampling.seed", sampling.seed.is_some()),
-        ("sampling.presence_penalty", sampling.presence_penalty.is_some()),
-        ("sampling.frequency_penalty", sampling.frequency_penalty.is_some()),
+        ("sampling.presence_penalty", is_penalty(&sampling.presence_penalty)),
+        ("sampling.frequency_penalty", is_penalty(&sampling.frequency_penalty)),
         ("verbosity", request.verbosity.is_some()),
     ] {
         if is_said {

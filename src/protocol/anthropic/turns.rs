@@ -10,6 +10,7 @@ use crate::ir::loss::Losses;
 use crate::ir::names::fit_name;
 use crate::ir::request::{Block, Reasoning, Request, ResultPart, Role, ToolCall, ToolResult, Turn};
 use crate::protocol::dialect::Dialect;
+use crate::protocol::reminder::reminder;
 use std::borrow::Cow;
 
 /// The result of a call that has none.
@@ -228,15 +229,6 @@ fn trim_end(messages: &mut [Message<'_>]) {
             *text = Cow::Owned(text.trim_end().to_owned());
         }
     }
-}
-
-/// Instructions in the middle of the conversation, as Claude Code writes them.
-fn reminder(text: &str) -> Cow<'_, str> {
-    let told = text.trim();
-    if told.is_empty() || (told.starts_with("<system-reminder>") && told.ends_with("</system-reminder>")) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(format!("<system-reminder>\n{text}\n</system-reminder>"))
 }
 
 #[cfg(test)]

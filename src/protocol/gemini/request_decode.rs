@@ -5,7 +5,7 @@ use crate::ir::loss::Losses;
 use crate::ir::request::{Format, Request, Sampling};
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
-use crate::ir::tool::{Tool, ToolChoice, ToolForm};
+use crate::ir::tool::{self, Tool, ToolChoice, ToolForm};
 use crate::protocol::fields::{Fields, parsed};
 use crate::protocol::gemini::{schema, spelling, thinking, turns_decode};
 use crate::protocol::path::Path;
@@ -26,6 +26,7 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
         choice: choice(&mut fields, &mut losses)?,
         ..Request::default()
     };
+    tool::settle(&mut request.choice, &request.tools, "toolConfig", &mut losses);
     if let Some(config) = spelling::object(&mut fields, "generationConfig")? {
         self::config(config, &mut request, &mut losses)?;
     }
@@ -234,7 +235,7 @@ mod tests {
                 "responseMimeType": "application/json", "responseSchema": {"type": "STRING"},
                 "thinkingConfig": {"thinkingBudget": 0}},
             "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f", "g"]}},
-            "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "OBJECT"}}]}],
+            "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "OBJECT"}}, {"name": "g"}]}],
         });
         let snake = json!({
             "system_instruction": {"parts": {"text": "s"}},
@@ -242,7 +243,7 @@ mod tests {
                 "response_mime_type": "application/json", "response_json_schema": {"type": "string"},
                 "thinking_config": {"thinking_budget": 0}},
             "tool_config": {"function_calling_config": {"mode": "ANY", "allowed_function_names": ["f", "g"]}},
-            "tools": {"function_declarations": [{"name": "f", "parameters": {"type": "OBJECT"}}]},
+            "tools": {"function_declarations": [{"name": "f", "parameters": {"type": "OBJECT"}}, {"name": "g"}]},
         });
         let (request, losses) = decode(&camel.to_string()).unwrap();
         assert_eq!(losses, Losses::default());

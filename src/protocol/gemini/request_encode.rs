@@ -202,6 +202,12 @@ mod tests {
         let image = Media { kind: MediaKind::Image, source, name: None, detail: None };
         let content = vec![ResultPart::Text("no".into()), ResultPart::Media(image.clone())];
         let result = ToolResult { id: "c1".into(), name: Some("f".into()), content, failed: true };
+        let tool = |name: &str| Tool {
+            name: name.into(),
+            description: Some("d".into()),
+            form: ToolForm::Function { schema: schema.clone(), strict: None },
+            identity: None,
+        };
         let request = Request {
             system: vec!["a".into(), "b".into()],
             turns: vec![
@@ -209,12 +215,7 @@ mod tests {
                 Turn { role: Role::Assistant, blocks: vec![Block::Text("ok".into()), Block::Call(call)] },
                 Turn { role: Role::User, blocks: vec![Block::Result(result), Block::Text("go".into())] },
             ],
-            tools: vec![Tool {
-                name: "f".into(),
-                description: Some("d".into()),
-                form: ToolForm::Function { schema: schema.clone(), strict: None },
-                identity: None,
-            }],
+            tools: ["f", "g"].map(tool).into(),
             choice: Some(ToolChoice::OneOf(vec!["f".into(), "g".into()])),
             sampling: Sampling {
                 temperature: Number::from_f64(0.5),
@@ -225,7 +226,12 @@ mod tests {
             },
             effort: Effort::Budget(1000),
             show_reasoning: Some(true),
-            format: Some(Format::JsonSchema { name: None, description: None, schema, strict: None }),
+            format: Some(Format::JsonSchema {
+                name: None,
+                description: None,
+                schema: schema.clone(),
+                strict: None,
+            }),
             limit: Some(100),
             ..Request::default()
         };

@@ -96,7 +96,12 @@ impl Carriers {
             (&known.origin, &known.provider, &known.model) == (&state.origin, &state.provider, &state.model)
         };
         match self.0.iter_mut().find(of_same) {
-            Some(known) => known.blocks.extend(state.blocks.iter().cloned()),
+            Some(known) => match (known.text(), state.text()) {
+                (Some(words), Some(more)) => {
+                    known.blocks = State::of_text(&known.origin, &format!("{words}{more}")).blocks;
+                }
+                _ => known.blocks.extend(state.blocks.iter().cloned()),
+            },
             None => self.0.push(state.clone()),
         }
     }

@@ -23,6 +23,7 @@ const STORED: &str = "llmgate carries images, PDF documents and sound inside the
 pub(super) fn system(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<String>, WireError> {
     let parts = match fields.take("systemInstruction") {
         None => return Ok(Vec::new()),
+        Some(Tree::Text(text)) if text.is_empty() => return Ok(Vec::new()),
         Some(Tree::Text(text)) => return Ok(vec![text.into_owned()]),
         Some(turn @ Tree::Object(_)) => {
             let mut turn = Fields::of(turn, fields.at("systemInstruction"))?;
@@ -212,13 +213,28 @@ impl Reader {
     }
 }
 
-/// A state without words of its own. Another protocol's came from the beginning of its turn, and
-/// must stand there again; it went out on whatever part could carry it.
+/// A state without words of its own. Another protocol's went out on whatever part could carry it: on
+/// a call, or on the last part. It stood where its model began to answer, or after its last call, and
+/// the words that were shown there are its own.
 fn signed(state: State, blocks: &mut Vec<Block>) {
+    if state.origin == part::ORIGIN {
+        return blocks.push(reasoning(String::new(), Some(state)));
+    }
+    let is_call = |block: &Block| matches!(block, Block::Call(_));
+    let begin = blocks.iter().rposition(is_call).map_or(0, |call| call + 1);
+    let mut words = String::new();
+    let mut told = blocks.split_off(begin);
+    told.retain(|block| match block {
+        Block::Reasoning(Reasoning { text, state: None }) => {
+            words.push_str(text);
+            false
+        }
+        _ => true,
+    });
     let is_reasoning = |block: &Block| matches!(block, Block::Reasoning(_));
-    let begin = blocks.iter().position(|block| !is_reasoning(block)).unwrap_or(blocks.len());
-    let place = if state.origin == part::ORIGIN { blocks.len() } else { begin };
-    blocks.insert(place, reasoning(String::new(), Some(state)));
+    let place = told.iter().position(|block| !is_reasoning(block)).unwrap_or(told.len());
+    told.insert(place, reasoning(words, Some(state)));
+    blocks.append(&mut told);
 }
 
 fn reasoning(text: String, state: Option<State>) -> Block {
@@ -333,6 +349,7 @@ mod tests {
             {"functionCall": {"name": "f", "args": {}, "id": "1"}, "thoughtSignature": foreign.pack()},
             {"functionCall": {"name": "g", "args": {}, "id": "2"}, "thoughtSignature": "Zw=="},
             {"functionCall": {"name": "g", "args": {}, "id": "3"}, "thoughtSignature": part::NO_SIGNATURE},
+            {"functionCall": {"name": "g", "args": {}, "id": "4"}, "thoughtSignature": foreign.pack()},
         ]}]));
         let call = |name: &str, id: &str, state| {
             let arguments = "{}".to_owned();
@@ -342,13 +359,14 @@ mod tests {
         let signed =
             json!({"functionCall": {"name": "g", "args": {}, "id": "2"}, "thoughtSignature": "Zw=="});
         let expected = vec![
-            reasoning("hm".into(), None),
             reasoning(String::new(), own(json!({"text": "", "thoughtSignature": "c2ln"}))),
-            reasoning(String::new(), Some(foreign)),
+            reasoning("hm".into(), Some(foreign.clone())),
             Block::Text("yes".into()),
             call("f", "1", None),
             call("g", "2", own(signed)),
             call("g", "3", None),
+            reasoning(String::new(), Some(foreign)),
+            call("g", "4", None),
         ];
         assert_eq!(turns.first().unwrap().blocks, expected);
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::base::object::object;
 use crate::base::pen::{self, Pen, Put};
-use crate::base::table::Table;
+use crate::ir::calls::{Pairs, Place};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
@@ -18,6 +18,7 @@ use crate::ir::request::{
 use crate::protocol::gemini::part::{NO_SIGNATURE, ORIGIN, object_of};
 use crate::protocol::gemini::request_encode::NAMES;
 use crate::protocol::gemini::thinking::short_name;
+use crate::protocol::reminder::reminder;
 use crate::protocol::wire::TargetContext;
 
 /// The longest call id that is sent as it is.
@@ -38,43 +39,6 @@ pub(super) fn contents(request: &Request, target: &TargetContext<'_>, losses: &m
         }
     }
     writer.finish()
-}
-
-/// The place of a block: its turn, and its number there.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(usize, usize);
-
-/// Which result answers which call. Ids may come twice in a history, so that places are paired.
-struct Pairs<'r> {
-    results: Table<Place, &'r ToolResult>,
-    matched: Table<Place, ()>,
-}
-
-impl<'r> Pairs<'r> {
-    fn of(turns: &'r [Turn]) -> Self {
-        let mut pairs = Self { results: Table::default(), matched: Table::default() };
-        let mut open: Vec<(&str, Place)> = Vec::new();
-        for (index, turn) in turns.iter().enumerate() {
-            for (number, block) in turn.blocks.iter().enumerate() {
-                let place = Place(index, number);
-                match (block, turn.role) {
-                    (Block::Call(call), Role::Assistant) => {
-                        open.push((&call.id, place));
-                    }
-                    (Block::Result(result), Role::User) => {
-                        let call =
-                            open.iter().position(|(id, _)| *id == result.id).map(|at| open.remove(at).1);
-                        if let Some(call) = call {
-                            pairs.results.insert(call, result);
-                            pairs.matched.insert(place, ());
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        pairs
-    }
 }
 
 /// A call whose result is to follow: its place, its id if it was sent with one, and its name.
@@ -161,7 +125,7 @@ impl Writer<'_, '_, '_> {
         self.answer_calls();
         for (number, block) in turn.blocks.iter().enumerate() {
             match block {
-                Block::Result(_) if self.pairs.matched.contains_key(&Place(index, number)) => {}
+                Block::Result(_) if self.pairs.is_matched((index, number)) => {}
                 Block::Result(result) => {
                     self.losses.degrade("tool result", "it belongs to no call; sent as text of the user");
                     self.text(USER, &result_text(result));
@@ -182,7 +146,7 @@ impl Writer<'_, '_, '_> {
         });
         let text = texts.collect::<Vec<_>>().join("\n\n");
         if !text.is_empty() {
-            self.text(USER, &format!("<system-reminder>\n{text}\n</system-reminder>"));
+            self.text(USER, &reminder(&text));
         }
     }
 
@@ -196,7 +160,7 @@ impl Writer<'_, '_, '_> {
                         self.reasoning(state, index);
                     }
                 }
-                Block::Call(call) => self.call(call, Place(index, number)),
+                Block::Call(call) => self.call(call, (index, number)),
                 Block::Result(_) => {}
             }
         }
@@ -279,7 +243,7 @@ impl Writer<'_, '_, '_> {
             self.losses.hint("reasoning", "the call that it signs is gone");
         }
         for owed in std::mem::take(&mut self.owed) {
-            let result = self.pairs.results.get(&owed.place).copied();
+            let result = self.pairs.result(owed.place);
             if result.is_none() {
                 self.losses.degrade("tool call", "it has no result; an empty one is sent");
             }

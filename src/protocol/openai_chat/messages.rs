@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::base::object::{Object, object};
 use crate::base::pen;
-use crate::base::table::Table;
+use crate::ir::calls::{FAILED, Pairs, Place};
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name, nine_characters};
 use crate::ir::request::{
@@ -14,6 +14,7 @@ use crate::ir::request::{
 use crate::protocol::dialect::ReasoningField;
 use crate::protocol::openai_chat::message::{Call, Content, Message, Part};
 use crate::protocol::openai_chat::request_encode::NAMES;
+use crate::protocol::reminder::reminder;
 use crate::protocol::wire::TargetContext;
 
 const ORIGIN: &str = "openai-chat";
@@ -25,7 +26,7 @@ pub(super) fn write<'r>(
     losses: &mut Losses,
 ) -> Vec<Message<'r>> {
     let messages = Vec::with_capacity(request.turns.len() + 1);
-    let mut writer = Writer { target, losses, messages, answered: results(request) };
+    let mut writer = Writer { target, losses, messages, pairs: Pairs::of(&request.turns) };
     writer.conversation(request);
     writer.messages
 }
@@ -35,8 +36,7 @@ struct Writer<'r, 'a, 't> {
     target: &'a TargetContext<'t>,
     losses: &'a mut Losses,
     messages: Vec<Message<'r>>,
-    /// Ids of the results that are there.
-    answered: Table<&'r str, ()>,
+    pairs: Pairs<'r>,
 }
 
 impl<'r> Writer<'r, '_, '_> {
@@ -44,23 +44,20 @@ impl<'r> Writer<'r, '_, '_> {
         if !request.system.is_empty() {
             self.say("system", joined(request.system.iter().map(String::as_str), "\n\n"));
         }
-        let mut called = Table::default();
-        let is_assistant = |turn: &Turn| turn.role == Role::Assistant;
-        let mut index = 0;
-        for turns in request.turns.chunk_by(|one, next| !is_assistant(one) && !is_assistant(next)) {
-            // Results must follow their calls at once, whatever was said before they came.
-            self.results(turns, &called);
-            for turn in turns {
-                match turn.role {
-                    Role::Instructions => self.instructions(turn),
-                    Role::User => self.user(turn, &called),
-                    Role::Assistant => {
-                        called.extend(calls(turn).map(|call| (call.id.as_str(), ())));
-                        self.assistant(turn, index);
-                    }
-                }
-                index += 1;
+        let mut first = 0;
+        // What the model said behind a call, and calls behind it, are one message: results must follow.
+        let is_one = |one: &Turn, next: &Turn| {
+            one.role == Role::Assistant
+                && next.role == Role::Assistant
+                && one.blocks.iter().any(|block| matches!(block, Block::Call(_)))
+        };
+        for turns in request.turns.chunk_by(is_one) {
+            match turns {
+                [turn] if turn.role == Role::Instructions => self.instructions(turn),
+                [turn] if turn.role == Role::User => self.user(turn, first),
+                turns => self.assistant(turns, first),
             }
+            first += turns.len();
         }
     }
 
@@ -70,35 +67,49 @@ impl<'r> Writer<'r, '_, '_> {
 
     /// Many servers take `system` first only.
     fn instructions(&mut self, turn: &'r Turn) {
-        let text = joined(texts(turn), "\n\n");
+        let text = joined(texts(std::slice::from_ref(turn)), "\n\n");
         if text.is_empty() {
         } else if self.target.dialect.is_openai {
             self.say("developer", text);
         } else {
-            self.say("user", format!("<system-reminder>\n{text}\n</system-reminder>").into());
+            let told = reminder(&text).into_owned();
+            self.say("user", told.into());
         }
     }
 
-    /// The results of calls, and what was in them that a result cannot hold.
-    fn results(&mut self, turns: &'r [Turn], called: &Table<&str, ()>) {
+    /// The results of a message's calls, and what was in them that a result cannot hold. They must
+    /// follow their calls at once, whatever was said before they came.
+    fn results(&mut self, turns: &'r [Turn], first: usize) {
         let mut pictures = Vec::new();
-        for block in turns.iter().flat_map(|turn| &turn.blocks) {
-            if let Block::Result(result) = block
-                && called.contains_key(result.id.as_str())
-            {
-                self.result(result, &mut pictures);
-            }
+        for (place, call) in calls(turns, first) {
+            let text = self.result(place, &mut pictures);
+            self.messages.push(Message {
+                role: "tool",
+                content: Content::Text(text),
+                tool_call_id: Some(self.id(&call.id)),
+                ..Message::default()
+            });
         }
         let media = pictures.into_iter().filter_map(|media| self.media(media)).map(Part::Media).collect();
         self.parts(media);
     }
 
+    fn result(&mut self, call: Place, pictures: &mut Vec<&'r Media>) -> Cow<'r, str> {
+        match self.pairs.result(call) {
+            Some(result) => result_text(result, pictures),
+            None => {
+                self.losses.degrade("tool call", "it has no result; an empty one is sent");
+                "[no output recorded]".into()
+            }
+        }
+    }
+
     /// What else a user said.
-    fn user(&mut self, turn: &'r Turn, called: &Table<&str, ()>) {
+    fn user(&mut self, turn: &'r Turn, index: usize) {
         let mut parts = Vec::with_capacity(turn.blocks.len());
-        for block in &turn.blocks {
+        for (number, block) in turn.blocks.iter().enumerate() {
             match block {
-                Block::Result(result) if called.contains_key(result.id.as_str()) => {}
+                Block::Result(_) if self.pairs.is_matched((index, number)) => {}
                 Block::Result(result) => {
                     self.losses.degrade("tool result", "it belongs to no call; sent as text of the user");
                     parts.push(Part::Text(result_text(result, &mut Vec::new())));
@@ -132,32 +143,25 @@ impl<'r> Writer<'r, '_, '_> {
         self.messages.push(Message { role: "user", content, ..Message::default() });
     }
 
-    fn result(&mut self, result: &'r ToolResult, pictures: &mut Vec<&'r Media>) {
-        let text = result_text(result, pictures);
-        let tool_call_id = Some(self.id(&result.id));
-        self.messages.push(Message {
-            role: "tool",
-            content: Content::Text(text),
-            tool_call_id,
-            ..Message::default()
-        });
-    }
-
-    fn assistant(&mut self, turn: &'r Turn, index: usize) {
+    fn assistant(&mut self, turns: &'r [Turn], first: usize) {
         let mut message = Message { role: "assistant", ..Message::default() };
-        let mut refused = joined(refusals(turn), "\n\n");
-        let mut said = joined(texts(turn), "\n\n");
+        let mut refused = joined(refusals(turns), "\n\n");
+        let mut said = joined(texts(turns), "\n\n");
         if !refused.is_empty() && !self.target.dialect.is_openai {
             // Elsewhere nobody knows the field, and an answer without words is refused.
-            said = joined(texts(turn).chain(refusals(turn)), "\n\n");
+            said = joined(texts(turns).chain(refusals(turns)), "\n\n");
             refused = Cow::default();
         }
         if !said.is_empty() {
             message.content = Content::Text(said);
         }
         message.refusal = (!refused.is_empty()).then_some(refused);
-        message.tool_calls = calls(turn).map(|call| self.call(call, index)).collect();
-        self.reasoning(turn, index, &mut message);
+        message.tool_calls = calls(turns, first).map(|((index, _), call)| self.call(call, index)).collect();
+        self.reasoning(turns, first, &mut message);
+        for ((turn, number), _) in blocks(turns, first).filter(|(_, block)| matches!(block, Block::Media(_)))
+        {
+            self.losses.degrade(format!("turns[{turn}].blocks[{number}]"), "the model's turn holds no media");
+        }
         if matches!(message.content, Content::Null)
             && message.tool_calls.is_empty()
             && message.refusal.is_none()
@@ -166,21 +170,14 @@ impl<'r> Writer<'r, '_, '_> {
             return;
         }
         self.messages.push(message);
-        let answered = std::mem::take(&mut self.answered);
-        for call in calls(turn).filter(|call| !answered.contains_key(call.id.as_str())) {
-            self.losses.degrade("tool call", "it has no result; an empty one is sent");
-            let content = Content::Text("[no output recorded]".into());
-            let tool_call_id = Some(self.id(&call.id));
-            self.messages.push(Message { role: "tool", content, tool_call_id, ..Message::default() });
-        }
-        self.answered = answered;
+        self.results(turns, first);
     }
 
     /// State goes back to the provider that made it; visible reasoning to every turn with calls,
     /// where servers such as DeepSeek's demand it.
-    fn reasoning(&mut self, turn: &'r Turn, index: usize, message: &mut Message<'r>) {
+    fn reasoning(&mut self, turns: &'r [Turn], first: usize, message: &mut Message<'r>) {
         let mut words: Vec<&'r str> = Vec::new();
-        for block in &turn.blocks {
+        for ((index, _), block) in blocks(turns, first) {
             let Block::Reasoning(reasoning) = block else { continue };
             match &reasoning.state {
                 // Words are nobody's secret, whoever said them.
@@ -261,30 +258,32 @@ impl<'r> Writer<'r, '_, '_> {
     }
 }
 
-fn results(request: &Request) -> Table<&str, ()> {
-    let blocks = request.turns.iter().flat_map(|turn| &turn.blocks);
-    blocks
-        .filter_map(
-            |block| if let Block::Result(result) = block { Some((result.id.as_str(), ())) } else { None },
-        )
-        .collect()
+/// The blocks of neighbouring turns with their places; `first` is the number of the first turn.
+fn blocks(turns: &[Turn], first: usize) -> impl Iterator<Item = (Place, &Block)> {
+    let numbered = turns.iter().zip(first..);
+    numbered.flat_map(|(turn, index)| {
+        turn.blocks.iter().enumerate().map(move |(number, block)| ((index, number), block))
+    })
 }
 
-fn calls(turn: &Turn) -> impl Iterator<Item = &ToolCall> {
-    turn.blocks.iter().filter_map(|block| if let Block::Call(call) = block { Some(call) } else { None })
+fn calls(turns: &[Turn], first: usize) -> impl Iterator<Item = (Place, &ToolCall)> {
+    blocks(turns, first).filter_map(|(place, block)| match block {
+        Block::Call(call) => Some((place, call)),
+        _ => None,
+    })
 }
 
-/// The texts of a turn that are not empty.
-fn texts(turn: &Turn) -> impl Iterator<Item = &str> {
-    turn.blocks.iter().filter_map(|block| match block {
+/// The texts that are not empty.
+fn texts(turns: &[Turn]) -> impl Iterator<Item = &str> {
+    turns.iter().flat_map(|turn| &turn.blocks).filter_map(|block| match block {
         Block::Text(text) if !text.is_empty() => Some(text.as_str()),
         _ => None,
     })
 }
 
-/// The words of a turn with which the model refused.
-fn refusals(turn: &Turn) -> impl Iterator<Item = &str> {
-    turn.blocks.iter().filter_map(|block| match block {
+/// The words with which the model refused.
+fn refusals(turns: &[Turn]) -> impl Iterator<Item = &str> {
+    turns.iter().flat_map(|turn| &turn.blocks).filter_map(|block| match block {
         Block::Refusal(text) if !text.is_empty() => Some(text.as_str()),
         _ => None,
     })
@@ -301,8 +300,10 @@ fn joined<'r>(texts: impl Iterator<Item = &'r str>, between: &str) -> Cow<'r, st
 
 /// The text of a result; its media are told of, and put aside for the next user message.
 fn result_text<'r>(result: &'r ToolResult, pictures: &mut Vec<&'r Media>) -> Cow<'r, str> {
-    if let [ResultPart::Text(only)] = result.content.as_slice() {
-        return Cow::Borrowed(only);
+    match result.content.as_slice() {
+        [ResultPart::Text(only)] if !(only.is_empty() && result.failed) => return Cow::Borrowed(only),
+        [] | [ResultPart::Text(_)] if result.failed => return Cow::Borrowed(FAILED),
+        _ => {}
     }
     let mut texts = Vec::new();
     for part in &result.content {

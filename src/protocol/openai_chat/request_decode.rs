@@ -3,12 +3,12 @@
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
-    Block, Effort, Format, Level, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source,
+    Block, Effort, Format, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source,
     ToolResult, Turn,
 };
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
-use crate::ir::tool::{CallKind, Tool, ToolChoice, ToolForm, ToolIdentity};
+use crate::ir::tool::{self, CallKind, Tool, ToolChoice, ToolForm, ToolIdentity};
 use crate::protocol::fields::{Fields, Objects, data_url};
 use crate::protocol::openai;
 use crate::protocol::openai_chat::said;
@@ -25,10 +25,10 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
         search: search(&mut fields)?,
         stream: fields.flag("stream")?.unwrap_or(false),
         tools: tools(&mut fields, &mut losses)?,
-        choice: choice(&mut fields)?,
+        choice: choice(&mut fields, &mut losses)?,
         one_call: fields.flag("parallel_tool_calls")? == Some(false),
         sampling: sampling(&mut fields)?,
-        effort: effort(&mut fields)?,
+        effort: effort(&mut fields, &mut losses)?,
         format: format(&mut fields, &mut losses)?,
         verbosity: fields.text("verbosity")?,
         limit: limit(&mut fields)?,
@@ -40,6 +40,7 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     for message in messages {
         self::message(message?, &mut request, &mut losses)?;
     }
+    tool::settle(&mut request.choice, &request.tools, "tool_choice", &mut losses);
     refusals(&mut fields, &mut losses)?;
     fields.lose_rest(&mut losses);
     Ok((request, losses))
@@ -279,7 +280,7 @@ fn custom_tool(mut custom: Fields<'_>, losses: &mut Losses) -> Result<Tool, Wire
     Ok(Tool { name, description, form: ToolForm::FreeForm { grammar }, identity })
 }
 
-fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {
+fn choice(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<ToolChoice>, WireError> {
     let choice = fields.take("tool_choice");
     let wrong = || fields.wrong("tool_choice", "auto, none, required or a tool");
     match choice {
@@ -303,7 +304,10 @@ fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {
             let names: Vec<String> = tools.iter().filter_map(named).collect();
             match allowed.text("mode") {
                 Some("required") => Ok(Some(ToolChoice::OneOf(names))),
-                _ => Ok(Some(ToolChoice::Auto)),
+                _ => {
+                    losses.degrade(fields.at("tool_choice"), openai::FREE_CHOICE);
+                    Ok(Some(ToolChoice::Auto))
+                }
             }
         }
     }
@@ -328,17 +332,18 @@ fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, WireError> {
 
 /// `reasoning_effort`; else what OpenRouter (`reasoning`), others (`thinking`) and Qwen
 /// (`enable_thinking`) say.
-fn effort(fields: &mut Fields<'_>) -> Result<Effort, WireError> {
+fn effort(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Effort, WireError> {
     let named = fields.word("reasoning_effort")?;
     let off = fields.take("enable_thinking") == Some(Tree::Bool(false));
     let reasoning = fields.take("reasoning");
     let thinking = fields.take("thinking");
     if let Some(name) = named {
-        return Ok(by_name(&name));
+        return Ok(openai::effort(&name, fields.at("reasoning_effort"), losses));
     }
     if let Some(reasoning) = reasoning {
         let tokens = reasoning.count("max_tokens");
-        let level = reasoning.text("effort").map(by_name);
+        let level = reasoning.text("effort");
+        let level = level.map(|name| openai::effort(name, fields.at("reasoning").at("effort"), losses));
         let switch = match reasoning.get("enabled") {
             Some(Tree::Bool(true)) => Some(Effort::On),
             Some(Tree::Bool(false)) => Some(Effort::Off),
@@ -355,13 +360,6 @@ fn effort(fields: &mut Fields<'_>) -> Result<Effort, WireError> {
         _ if off => Effort::Off,
         _ => Effort::Unset,
     })
-}
-
-fn by_name(name: &str) -> Effort {
-    match name {
-        "none" => Effort::Off,
-        _ => Level::named(name).map_or(Effort::On, Effort::Level),
-    }
 }
 
 fn format(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Format>, WireError> {

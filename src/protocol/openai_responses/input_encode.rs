@@ -2,7 +2,7 @@
 
 use crate::base::object::{Object, object};
 use crate::base::pen::{Pen, Put, Raw};
-use crate::ir::calls::CallIds;
+use crate::ir::calls::{CallIds, FAILED};
 use crate::ir::loss::Losses;
 use crate::ir::names::fit_name;
 use crate::ir::request::{
@@ -122,7 +122,8 @@ impl Writer<'_, '_> {
                         None => self.lose_reasoning(reasoning),
                     }
                 }
-                Block::Text(_) | Block::Media(_) | Block::Result(_) => {}
+                Block::Media(_) => self.losses.degrade("media", "the model's turn holds no media"),
+                Block::Text(_) | Block::Result(_) => {}
             }
         }
         for call in missing {
@@ -267,7 +268,8 @@ fn plain(result: &ToolResult) -> String {
         ResultPart::Text(text) => Some(text.as_str()),
         ResultPart::Media(_) => None,
     });
-    texts.collect::<Vec<_>>().join("\n")
+    let text = texts.collect::<Vec<_>>().join("\n");
+    if text.is_empty() && result.failed { FAILED.to_owned() } else { text }
 }
 
 fn image(url: &str, media: &Media) -> Object {

@@ -29,6 +29,11 @@ pub(super) fn offered(kind: &str, tool: &mut Fields<'_>) -> Option<(CallKind, Sc
     }
 }
 
+/// Is a type of tools such a tool?
+pub(super) fn is_one(kind: &str) -> bool {
+    matches!(kind, "local_shell" | "shell" | "apply_patch" | "tool_search")
+}
+
 /// The arguments of `local_shell`.
 const LOCAL_SHELL: &str = r#"{"type": "object", "properties": {
     "type": {"type": "string", "enum": ["exec"]},

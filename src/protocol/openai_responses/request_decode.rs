@@ -2,12 +2,13 @@
 
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Compaction, Effort, Format, Level, Request, Sampling};
+use crate::ir::request::{Compaction, Format, Request, Sampling};
 use crate::ir::schema::Schema;
-use crate::ir::tool::ToolChoice;
+use crate::ir::tool::{self, ToolChoice};
 use crate::protocol::fields::Fields;
+use crate::protocol::openai;
 use crate::protocol::openai_responses::tools::flat_name;
-use crate::protocol::openai_responses::{compaction, items, tools};
+use crate::protocol::openai_responses::{compaction, items, own_tools, tools};
 use crate::protocol::wire::WireError;
 
 /// Members that refer to state at one provider.
@@ -20,7 +21,7 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     fields.skip("model");
     let mut request = Request {
         stream: fields.flag("stream")?.unwrap_or(false),
-        choice: choice(&mut fields)?,
+        choice: choice(&mut fields, &mut losses)?,
         one_call: fields.flag("parallel_tool_calls")? == Some(false),
         sampling: Sampling {
             temperature: fields.number("temperature")?,
@@ -43,6 +44,7 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
             None => losses.refuse("tools", "its only tools run at their own vendor"),
         }
     }
+    tool::settle(&mut request.choice, &request.tools, "tool_choice", &mut losses);
     for name in STATEFUL {
         if fields.take(name).is_some() {
             losses.refuse(name, "it refers to state that is stored at one provider");
@@ -80,10 +82,7 @@ pub(super) fn configure(
         reasoning.skip("generate_summary");
         reasoning.skip("context");
         if let Some(effort) = reasoning.word("effort")? {
-            request.effort = match effort.as_ref() {
-                "none" => Effort::Off,
-                name => Level::named(name).map_or(Effort::On, Effort::Level),
-            };
+            request.effort = openai::effort(&effort, reasoning.at("effort"), losses);
         }
         reasoning.lose_rest(losses);
     }
@@ -116,10 +115,15 @@ fn format(mut format: Fields<'_>, losses: &mut Losses) -> Result<Option<Format>,
     Ok(wanted)
 }
 
-fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {
+fn choice(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<ToolChoice>, WireError> {
     let choice = fields.take("tool_choice");
     let wrong = || fields.wrong("tool_choice", "auto, none, required or a tool");
-    let named = |value: &Tree<'_>| Some(flat_name(value.text("namespace"), value.text("name")?));
+    // A tool that is a type of its own, and runs at the client, is a function of that name.
+    let own = |value: &Tree<'_>| value.text("type").filter(|kind| own_tools::is_one(kind)).map(str::to_owned);
+    let named = |value: &Tree<'_>| match value.text("name") {
+        Some(name) => Some(flat_name(value.text("namespace"), name)),
+        None => own(value),
+    };
     match choice {
         None => Ok(None),
         Some(Tree::Text(word)) => match word.as_ref() {
@@ -139,7 +143,10 @@ fn choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, WireError> {
             let names: Vec<String> = tools.iter().filter_map(named).collect();
             match value.text("mode") {
                 Some("required") => Ok(Some(ToolChoice::OneOf(names))),
-                _ => Ok(Some(ToolChoice::Auto)),
+                _ => {
+                    losses.degrade(fields.at("tool_choice"), openai::FREE_CHOICE);
+                    Ok(Some(ToolChoice::Auto))
+                }
             }
         }
     }

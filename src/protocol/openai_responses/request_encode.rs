@@ -6,7 +6,7 @@ use crate::base::object::{Object, object};
 use crate::base::pen::{self, Pen, Put};
 use crate::ir::loss::Losses;
 use crate::ir::names::fit_name;
-use crate::ir::request::{Effort, Format, Level, Request};
+use crate::ir::request::{Effort, Format, Level, Request, is_penalty};
 use crate::ir::search::Search;
 use crate::ir::tool::{Tool, ToolChoice, ToolForm};
 use crate::protocol::dialect::ReasoningStyle;
@@ -71,8 +71,8 @@ fn lost(request: &Request, losses: &mut Losses) {
         ("top_k", sampling.top_k.is_some()),
         ("stop", !sampling.stop.is_empty()),
         ("seed", sampling.seed.is_some()),
-        ("presence_penalty", sampling.presence_penalty.is_some()),
-        ("frequency_penalty", sampling.frequency_penalty.is_some()),
+        ("presence_penalty", is_penalty(&sampling.presence_penalty)),
+        ("frequency_penalty", is_penalty(&sampling.frequency_penalty)),
     ];
     for (name, _) in fields.iter().filter(|(_, is_set)| *is_set) {
         losses.degrade(*name, "Responses has no such field");

@@ -71,7 +71,7 @@ impl Translated {
             _ => {}
         }
         let decoded = self.decoder.frame(frame.event_name(), &text, &mut self.events);
-        decoded.map_err(|_| PipeError::BrokenFrame)?;
+        decoded.map_err(PipeError::Unfit)?;
         self.encode(out);
         self.bounded(kind)
     }

@@ -134,6 +134,25 @@ fn a_failed_choice_of_chat_is_a_failure() {
     }
 }
 
+/// A call that Gemini's model could not write is no answer, and the client is told why.
+#[test]
+fn a_failed_call_of_gemini_is_told_in_its_words() {
+    let (client, target) = (lane("openai-chat"), lane("gemini"));
+    let ends = r#""finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"an unparseable call""#;
+    let whole = format!(r#"{{"candidates":[{{"index":0,{ends}}}]}}"#);
+    let provider = Provider::with(Reply::json(200, &whole));
+    provider.will(Reply::sse([format!("data: {whole}\n\n")]));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    let answers = [
+        proxy.post(&client.path(ASKED), &client.ping(ASKED)),
+        proxy.post(&client.stream_path(ASKED), &client.streamed_ping(ASKED)),
+    ];
+    for answer in answers {
+        assert_eq!(answer.status(), 502, "{}", answer.text());
+        assert!(answer.text().contains("MALFORMED_FUNCTION_CALL: an unparseable call"), "{}", answer.text());
+    }
+}
+
 #[test]
 fn what_cannot_be_carried_is_refused_before_any_call() {
     let provider = Provider::start();
@@ -184,6 +203,8 @@ fn state_is_remembered_for_chat_clients() {
     let first = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [
         {"type": "thinking", "thinking": "hm", "signature": "c2lnbmF0dXJl"},
         {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
+        {"type": "redacted_thinking", "data": "c2VjcmV0"},
+        {"type": "tool_use", "id": "toolu_2", "name": "f", "input": {}},
     ], "stop_reason": "tool_use", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
     let provider = Provider::with(Reply::json(200, &first.to_string()));
     provider.will(Reply::json(200, &target.pong(UPSTREAM)));
@@ -196,10 +217,10 @@ fn state_is_remembered_for_chat_clients() {
     let go = json!({"role": "user", "content": "go"});
     let answer = proxy.post(&client.path(ASKED), &ask(json!([go])).to_string()).json();
     let said = answer["choices"][0]["message"].clone();
-    let result = json!({"role": "tool", "tool_call_id": "toolu_1", "content": "ok"});
-    let second = ask(json!([go, said, result])).to_string();
+    let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "ok"});
+    let second = ask(json!([go, said, result("toolu_1"), result("toolu_2")])).to_string();
     assert_eq!(proxy.post(&client.path(ASKED), &second).status(), 200);
     provider.received();
     let sent = provider.received().json();
-    assert_eq!(sent["messages"][1]["content"][0], first["content"][0], "{sent}");
+    assert_eq!(sent["messages"][1]["content"], first["content"], "each where it was: {sent}");
 }

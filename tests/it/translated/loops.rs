@@ -243,3 +243,67 @@ fn every_carrier_names_where_it_came_from() {
         }
     }
 }
+
+/// A Gemini client that sends back all that it got, thoughts and all (google-genai).
+#[test]
+fn reasoning_between_calls_comes_back_between_them_and_thoughts_are_told_once() {
+    let thinking = json!({"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"});
+    let hidden = json!({"type": "redacted_thinking", "data": "c2VjcmV0"});
+    let used = |id: &str| json!({"type": "tool_use", "id": id, "name": "look", "input": {}});
+    let content = json!([thinking, used("toolu_1"), hidden, used("toolu_2")]);
+    let anthropic = json!({"type": "message", "content": content, "stop_reason": "tool_use"});
+    let thought = |n: u32| json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": n.to_string()});
+    let called =
+        |id: &str| json!({"type": "function_call", "call_id": id, "name": "look", "arguments": "{}"});
+    let output = json!([thought(1), called("call_1"), thought(2), called("call_2")]);
+    let responses = json!({"id": "resp_1", "status": "completed", "output": output});
+    let message = json!({"role": "assistant", "content": null, "reasoning_content": "Let me see.", "tool_calls": [
+        {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]});
+    let chat = json!({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]});
+    for (origin, whole, field, expected) in [
+        (Protocol::Anthropic, anthropic, "/messages/1/content", content),
+        (Protocol::OpenaiResponses, responses, "/input", output),
+        (Protocol::OpenaiChat, chat, "/messages/1", message),
+    ] {
+        let crossing = crossing(origin, Protocol::Gemini, crossing::answer(vec![function("look")]));
+        let answer: Value = serde_json::from_str(&crossing.whole(&whole.to_string()).unwrap().body).unwrap();
+        let content = answer["candidates"][0]["content"].clone();
+        let results: Vec<Value> = content["parts"].as_array().unwrap().iter().filter_map(|part| {
+            let call = part.get("functionCall")?;
+            Some(json!({"functionResponse": {"id": call["id"], "name": "look", "response": {"output": "seen"}}}))
+        }).collect();
+        let request = json!({"contents": [{"role": "user", "parts": [{"text": "Look."}]}, content,
+            {"role": "user", "parts": results}]});
+        let (body, losses) = crossing::carry(Protocol::Gemini, origin, &request.to_string());
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let mut sent = body.pointer(field).unwrap().clone();
+        if origin == Protocol::OpenaiResponses {
+            sent = sent.as_array().unwrap().get(1..5).unwrap().into();
+        }
+        assert_eq!(sent, expected, "{}", origin.name());
+        assert_eq!(crossing::lines(&losses), "", "{}", origin.name());
+    }
+}
+
+/// What a Chat server thought between its calls has one place at a Gemini client, and stays words.
+#[test]
+fn words_of_reasoning_in_pieces_stay_words() {
+    let delta = |delta: Value| json!({"choices": [{"index": 0, "delta": delta}]});
+    let call = |index: u32, id: &str| json!({"tool_calls": [{"index": index, "id": id, "function": {"name": "look", "arguments": "{}"}}]});
+    let chunks = [
+        delta(json!({"reasoning_content": "One. "})),
+        delta(call(0, "c1")),
+        delta(json!({"reasoning_content": "Two."})),
+        delta(call(1, "c2")),
+        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}),
+    ];
+    let stream = frames(&chunks);
+    let client = Protocol::Gemini;
+    let crossing = crossing(Protocol::OpenaiChat, client, crossing::answer(vec![function("look")]));
+    let streamed = crossing::stream(&crossing, [stream.as_bytes()]);
+    let request = sdk::next_request(client, &sdk::streamed_answer(client, &streamed.text()));
+    let (body, _) = crossing::carry(client, Protocol::OpenaiChat, &request);
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["messages"][1]["reasoning_content"], "One. Two.", "{body}");
+    assert_eq!(body["messages"][1]["reasoning_details"], Value::Null, "{body}");
+}

@@ -19,6 +19,11 @@ pub(super) fn rows() -> Vec<Row> {
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [png]}]}]);
     let later = json!([{"role": "user", "content": "ping"}, {"role": "assistant", "content": "pong"},
         {"role": "system", "content": "Be brief."}, {"role": "user", "content": "ping"}]);
+    let tagged = json!([{"role": "user", "content": "ping"}, {"role": "assistant", "content": "pong"},
+        {"role": "system", "content": "<system-reminder>Be brief.</system-reminder>"}, {"role": "user", "content": "ping"}]);
+    let failed_silently = json!([{"role": "user", "content": "ping"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "is_error": true}]}]);
     let told = |kind: &str, more: Value| {
         let mut block = json!({"type": kind});
         block.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -42,6 +47,26 @@ pub(super) fn rows() -> Vec<Row> {
             A,
             saying(A, url),
             vec![(C, Carried("a.png")), (R, Carried("a.png")), (G, Refused("image"))],
+        ),
+        (
+            "a later system turn with tags of its own",
+            A,
+            request(A, json!({"messages": tagged})),
+            vec![
+                (C, Carried(r#""content":"<system-reminder>Be brief.</system-reminder>""#)),
+                (R, Carried(r#""text":"<system-reminder>Be brief.</system-reminder>""#)),
+                (G, Carried(r#""text":"<system-reminder>Be brief.</system-reminder>""#)),
+            ],
+        ),
+        (
+            "a failure without words",
+            A,
+            with_tool(A, None, json!({"messages": failed_silently})),
+            vec![
+                (C, Carried(r#""content":"[the tool failed without output]""#)),
+                (R, Carried(r#""output":"[the tool failed without output]""#)),
+                (G, Carried(r#""response":{"error":"#)),
+            ],
         ),
         ("pdf", A, saying(A, pdf), vec![(C, Carried(PDF)), (R, Carried(PDF)), (G, Carried(PDF))]),
         (

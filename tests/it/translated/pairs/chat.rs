@@ -27,6 +27,29 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         ("pdf", C, saying(C, pdf), vec![(R, Carried(PDF)), (A, Carried(PDF)), (G, Carried(PDF))]),
         (
+            "no penalty",
+            C,
+            request(C, json!({"presence_penalty": 0, "frequency_penalty": 0.0})),
+            vec![(R, Dropped), (A, Dropped), (G, Carried(r#""presencePenalty":0"#))],
+        ),
+        (
+            "a free choice of some",
+            C,
+            with_tool(
+                C,
+                None,
+                json!({"tool_choice": {"type": "allowed_tools", "allowed_tools":
+                    {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}}}),
+            ),
+            vec![(R, Lost("tool_choice")), (A, Lost("tool_choice")), (G, Lost("tool_choice"))],
+        ),
+        (
+            "choice of a tool that stays behind",
+            C,
+            with_tool(C, None, json!({"tool_choice": {"type": "function", "function": {"name": "g"}}})),
+            vec![(R, Lost("tool_choice")), (A, Lost("tool_choice")), (G, Lost("tool_choice"))],
+        ),
+        (
             "thinking budget",
             C,
             request(C, json!({"thinking": {"type": "enabled", "budget_tokens": 2000}})),

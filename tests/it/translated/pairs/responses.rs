@@ -39,6 +39,51 @@ pub(super) fn rows() -> Vec<Row> {
             saying(R, url),
             vec![(C, Carried("a.png")), (A, Carried("a.png")), (G, Refused("image"))],
         ),
+        (
+            "choice of a tool of its own type",
+            R,
+            with_tool(
+                R,
+                Some(json!({"type": "apply_patch"})),
+                json!({"tool_choice": {"type": "apply_patch"}}),
+            ),
+            vec![
+                (C, Carried(r#""tool_choice":{"type":"function","function":{"name":"apply_patch"}}"#)),
+                (A, Carried(r#""tool_choice":{"type":"tool","name":"apply_patch"}"#)),
+                (G, Carried(r#""allowedFunctionNames":["apply_patch"]"#)),
+            ],
+        ),
+        (
+            "a free choice of some",
+            R,
+            with_tool(
+                R,
+                None,
+                json!({"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}}),
+            ),
+            vec![(C, Lost("tool_choice")), (A, Lost("tool_choice")), (G, Lost("tool_choice"))],
+        ),
+        (
+            "choice of a tool that stays behind",
+            R,
+            with_tool(R, None, json!({"tool_choice": {"type": "mcp", "server_label": "s", "name": "g"}})),
+            vec![(C, Lost("tool_choice")), (A, Lost("tool_choice")), (G, Lost("tool_choice"))],
+        ),
+        (
+            "unknown effort",
+            R,
+            request(R, json!({"reasoning": {"effort": "ultra"}})),
+            vec![(C, Lost("effort")), (A, Lost("effort")), (G, Lost("effort"))],
+        ),
+        (
+            "media of the model",
+            R,
+            request(
+                R,
+                json!({"input": [{"role": "assistant", "content": [image]}, {"role": "user", "content": "ping"}]}),
+            ),
+            vec![(C, Lost("blocks[0]")), (A, Lost("blocks[0]")), (G, Carried(PNG))],
+        ),
         ("pdf", R, saying(R, pdf), vec![(C, Carried(PDF)), (A, Carried(PDF)), (G, Carried(PDF))]),
         (
             "result image",
