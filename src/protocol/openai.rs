@@ -4,12 +4,14 @@
 use crate::base::object::{Object, object};
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Effort, Level};
-use crate::ir::schema::{inner, is_of_objects};
+use crate::ir::request::{Effort, Format, Level};
+use crate::ir::schema::{Schema, inner, is_of_objects};
 use crate::ir::tool::{Tool, ToolForm, ToolGrammar};
 use crate::protocol::fault::Fault;
+use crate::protocol::fields::Fields;
 use crate::protocol::listing::ModelCard;
 use crate::protocol::path::Path;
+use crate::protocol::wire::WireError;
 
 /// The paths under which OpenAI's clients find us.
 pub(super) const PREFIXES: [&str; 4] = ["/openai/v1", "/openai", "/v1", ""];
@@ -27,6 +29,44 @@ pub(super) fn effort(name: &str, path: Path, losses: &mut Losses) -> Effort {
             Effort::On
         }
     }
+}
+
+/// The form of an answer; `nested` is the member in which Chat writes a schema.
+pub(super) fn format(
+    format: Option<Fields<'_>>,
+    nested: Option<&'static str>,
+    losses: &mut Losses,
+) -> Result<Option<Format>, WireError> {
+    let Some(mut format) = format else { return Ok(None) };
+    let wanted = match format.word("type")?.as_deref() {
+        Some("json_object") => Some(Format::JsonObject),
+        Some("json_schema") => Some(match nested {
+            None => json_schema(&mut format)?,
+            Some(name) => {
+                let schema = format.object(name)?;
+                let mut schema = schema.ok_or_else(|| format.wrong(name, "an object"))?;
+                let wanted = json_schema(&mut schema)?;
+                schema.lose_rest(losses);
+                wanted
+            }
+        }),
+        None | Some("text") => None,
+        Some(other) => {
+            losses.degrade(format.at("type"), format!("the format {other:?} is not known"));
+            None
+        }
+    };
+    format.lose_rest(losses);
+    Ok(wanted)
+}
+
+fn json_schema(fields: &mut Fields<'_>) -> Result<Format, WireError> {
+    Ok(Format::JsonSchema {
+        name: fields.text("name")?,
+        description: fields.text("description")?,
+        strict: fields.flag("strict")?,
+        schema: fields.schema("schema")?.unwrap_or_else(Schema::any),
+    })
 }
 
 /// `Authorization: Bearer KEY`.

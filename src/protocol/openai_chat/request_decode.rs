@@ -3,8 +3,7 @@
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
-    Block, Effort, Format, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source,
-    ToolResult, Turn,
+    Block, Effort, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source, ToolResult, Turn,
 };
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
@@ -29,7 +28,7 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
         one_call: fields.flag("parallel_tool_calls")? == Some(false),
         sampling: sampling(&mut fields)?,
         effort: effort(&mut fields, &mut losses)?,
-        format: format(&mut fields, &mut losses)?,
+        format: openai::format(fields.object("response_format")?, Some("json_schema"), &mut losses)?,
         verbosity: fields.text("verbosity")?,
         limit: limit(&mut fields)?,
         cache_key: fields.text("prompt_cache_key")?,
@@ -360,32 +359,6 @@ fn effort(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Effort, WireEr
         _ if off => Effort::Off,
         _ => Effort::Unset,
     })
-}
-
-fn format(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
-    let Some(mut format) = fields.object("response_format")? else { return Ok(None) };
-    let wanted = match format.word("type")?.as_deref() {
-        Some("json_object") => Some(Format::JsonObject),
-        Some("json_schema") => {
-            let schema = format.object("json_schema")?;
-            let mut schema = schema.ok_or_else(|| format.wrong("json_schema", "an object"))?;
-            let wanted = Format::JsonSchema {
-                name: schema.text("name")?,
-                description: schema.text("description")?,
-                strict: schema.flag("strict")?,
-                schema: schema.schema("schema")?.unwrap_or_else(Schema::any),
-            };
-            schema.lose_rest(losses);
-            Some(wanted)
-        }
-        None | Some("text") => None,
-        Some(other) => {
-            losses.degrade(format.at("type"), format!("the format {other:?} is not known"));
-            None
-        }
-    };
-    format.lose_rest(losses);
-    Ok(wanted)
 }
 
 fn limit(fields: &mut Fields<'_>) -> Result<Option<u64>, WireError> {

@@ -2,8 +2,7 @@
 
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Compaction, Format, Request, Sampling};
-use crate::ir::schema::Schema;
+use crate::ir::request::{Compaction, Request, Sampling};
 use crate::ir::tool::{self, ToolChoice};
 use crate::protocol::fields::Fields;
 use crate::protocol::openai;
@@ -89,30 +88,11 @@ pub(super) fn configure(
     if let Some(mut text) = fields.object("text")? {
         request.verbosity = text.text("verbosity")?.or_else(|| request.verbosity.take());
         if let Some(format) = text.object("format")? {
-            request.format = self::format(format, losses)?;
+            request.format = openai::format(Some(format), None, losses)?;
         }
         text.lose_rest(losses);
     }
     Ok(())
-}
-
-fn format(mut format: Fields<'_>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
-    let wanted = match format.word("type")?.as_deref() {
-        Some("json_object") => Some(Format::JsonObject),
-        Some("json_schema") => Some(Format::JsonSchema {
-            name: format.text("name")?,
-            description: format.text("description")?,
-            strict: format.flag("strict")?,
-            schema: format.schema("schema")?.unwrap_or_else(Schema::any),
-        }),
-        None | Some("text") => None,
-        Some(other) => {
-            losses.degrade(format.at("type"), format!("the format {other:?} is not known"));
-            None
-        }
-    };
-    format.lose_rest(losses);
-    Ok(wanted)
 }
 
 fn choice(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<ToolChoice>, WireError> {
