@@ -154,7 +154,7 @@ pub fn limit_field(host: &str, model: &ModelName) -> LimitField {
 }
 
 /// Does a host's Gemini server take ids of calls? Vertex AI refuses them as unknown fields
-/// (<https://github.com/vercel/ai/issues/15664>).
+/// (<https://github.com/charmbracelet/fantasy/issues/265>).
 pub fn takes_call_ids(host: &str) -> bool {
     host != VERTEX && !host.ends_with("-aiplatform.googleapis.com")
 }
