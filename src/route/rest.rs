@@ -157,6 +157,11 @@ mod tests {
         assert!(!rests(&health, "a/z", 5001));
         limited(&health, "a/x", 5060);
         assert!(rests(&health, "a/z", 5061));
+        // The last 429 counts, not the first.
+        for at in [1000, 1050, 1100] {
+            limited(&health, "b/x", at);
+        }
+        assert!(rests(&health, "b/z", 1101));
     }
 
     #[test]
