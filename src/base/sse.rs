@@ -316,11 +316,16 @@ mod tests {
 
     #[test]
     fn data_is_replaced_in_its_place() {
-        let mut reader = FrameReader::new(100);
-        reader.push(b"id: 7\r\ndata:old\r\n\r\n");
-        let mut out = Vec::new();
-        reader.next_frame().unwrap().unwrap().write_with_data("new", &mut out);
-        assert_eq!(out, b"id: 7\r\ndata:new\r\n\r\n");
+        for (text, expected) in [
+            ("id: 7\r\ndata:old\r\n\r\n", "id: 7\r\ndata:new\r\n\r\n"),
+            ("event: a\ndata: of\ndata: old\n\n", "event: a\ndata: new\n\n"),
+        ] {
+            let mut reader = FrameReader::new(100);
+            reader.push(text.as_bytes());
+            let mut out = Vec::new();
+            reader.next_frame().unwrap().unwrap().write_with_data("new", &mut out);
+            assert_eq!(out, expected.as_bytes());
+        }
     }
 
     #[test]

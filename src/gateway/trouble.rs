@@ -293,3 +293,13 @@ pub fn cut(text: &str, most: usize) -> &str {
     }
     text.get(..end).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!([0, 1, 2, 3, 4].map(|most| cut("aé", most)), ["", "a", "a", "aé", "aé"]);
+    }
+}

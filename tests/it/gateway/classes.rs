@@ -155,7 +155,7 @@ fn a_request_that_does_not_fit_goes_to_a_larger_model_once() {
     let servers: Vec<Provider> = (0..4).map(|_| Provider::start()).collect();
     let sizes = [
         "first: {context: 9000}",
-        "second: {context: 8000}",
+        "second: {context: 9000}",
         "third: {context: 20000}",
         "fourth: {context: 30000}",
     ];
@@ -204,6 +204,18 @@ fn tries_have_a_limit_for_the_request_and_for_a_target() {
         let answer = ask(&Proxy::start(&text), client, false, &[]);
         assert_eq!((answer.status(), path(&answer).1), (500, tries), "{retry} {own}");
     }
+}
+
+#[test]
+fn where_a_bucket_has_no_room_for_a_retry_the_failure_is_told() {
+    let client = lane(Protocol::OpenaiChat);
+    let a = Provider::with(Reply::json(500, "{\"error\":{\"message\":\"ill\"}}"));
+    let bucket = "buckets: [{name: few, requests: 1, window: 1mo}]";
+    let text =
+        config("retry: {base_delay: 0s}", &[provider("a", client, &a.url(), bucket)], &in_turn(&["a/first"]));
+    let answer = ask(&Proxy::start(&text), client, false, &[]);
+    assert_eq!((answer.status(), path(&answer).1), (500, "1"));
+    assert!(answer.text().contains("ill"), "{}", answer.text());
 }
 
 #[test]

@@ -11,12 +11,15 @@ use llmgate::protocol::Protocol;
 #[test]
 fn a_whole_answer_may_be_so_long() {
     for lane in &LANES {
-        let long = lane.pong(UPSTREAM).replace("pong", &"x".repeat(2000));
-        let provider = Provider::with(Reply::json(200, &long));
-        let proxy = Proxy::start(&lane.config_with(&provider.url(), "", "limits: {response_body: 2KiB}"));
-        let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
-        assert_eq!(answer.status(), 502);
-        assert!(lane.error_message(&answer.json()).contains("`limits.response_body`"));
+        let long = |text: String| text.replace("pong", &"x".repeat(2000));
+        let streamed = Reply::sse([long(lane.streamed_pong(UPSTREAM))]);
+        for reply in [Reply::json(200, &long(lane.pong(UPSTREAM))), streamed] {
+            let provider = Provider::with(reply);
+            let proxy = Proxy::start(&lane.config_with(&provider.url(), "", "limits: {response_body: 2KiB}"));
+            let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+            assert_eq!(answer.status(), 502);
+            assert!(lane.error_message(&answer.json()).contains("`limits.response_body`"));
+        }
     }
 }
 

@@ -198,6 +198,52 @@ fn reasoning_comes_back_to_a_chat_provider_from_a_client_that_drops_it() {
 }
 
 #[test]
+fn state_of_a_stream_is_remembered_too() {
+    let (client, target) = (lane("openai-chat"), lane("anthropic"));
+    let whole = json!([
+        {"type": "thinking", "thinking": "hm", "signature": "c2lnbmF0dXJl"},
+        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
+    ]);
+    let block = |index: usize, block: &Value, delta: &Value| {
+        [
+            json!({"type": "content_block_start", "index": index, "content_block": block}),
+            json!({"type": "content_block_delta", "index": index, "delta": delta}),
+            json!({"type": "content_block_stop", "index": index}),
+        ]
+    };
+    let events = [
+        block(
+            0,
+            &json!({"type": "thinking", "thinking": "hm", "signature": ""}),
+            &json!({"type": "signature_delta", "signature": "c2lnbmF0dXJl"}),
+        ),
+        block(1, &whole[1], &json!({"type": "input_json_delta", "partial_json": "{}"})),
+    ];
+    let events = events
+        .iter()
+        .flatten()
+        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()));
+    let provider =
+        Provider::with(Reply::sse([target.opening(UPSTREAM), events.collect(), target.ending(UPSTREAM)]));
+    provider.will(Reply::json(200, &target.pong(UPSTREAM)));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    let go = json!({"role": "user", "content": "go"});
+    let body =
+        json!({"model": ASKED, "messages": [go], "tools": tools, "reasoning_effort": "high", "stream": true});
+    proxy.stream(&client.stream_path(ASKED), &body.to_string()).rest();
+    let call = json!({"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let said = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+    let result = json!({"role": "tool", "tool_call_id": "toolu_1", "content": "ok"});
+    let body =
+        json!({"model": ASKED, "messages": [go, said, result], "tools": tools, "reasoning_effort": "high"});
+    assert_eq!(proxy.post(&client.path(ASKED), &body.to_string()).status(), 200);
+    provider.received();
+    let sent = provider.received().json();
+    assert_eq!(sent["messages"][1]["content"], whole, "{sent}");
+}
+
+#[test]
 fn state_is_remembered_for_chat_clients() {
     let (client, target) = (lane("openai-chat"), lane("anthropic"));
     let first = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [
