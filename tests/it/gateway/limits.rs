@@ -42,6 +42,7 @@ fn an_error_body_is_cut() {
         let proxy = Proxy::start(&lane.config_with(&provider.url(), "", "limits: {error_body: 1KiB}"));
         let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
         assert_eq!((answer.status(), answer.text().as_str()), (400, &body[..1024]));
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
     }
 }
 
