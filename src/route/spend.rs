@@ -164,6 +164,8 @@ mod tests {
         assert_eq!(health.tight(&limits(Some(2.0), Some(9.0)), NOON), None);
         let tight = health.tight(&limits(Some(1.0), Some(0.5)), NOON).unwrap();
         assert_eq!((tight.which, tight.budget), (Which::Day, Budget::Spent));
+        let tight = health.tight(&limits(Some(0.5), Some(1.0)), NOON).unwrap();
+        assert_eq!((tight.which, tight.budget), (Which::Session, Budget::Spent));
         let tight = health.tight(&limits(Some(1.0), None), NOON).unwrap();
         assert_eq!((tight.which, tight.budget), (Which::Session, Budget::Warn(0.85)));
         assert_eq!(health.spent(NOON).session.unpriced, 1);
