@@ -24,6 +24,19 @@ fn a_whole_answer_may_be_so_long() {
 }
 
 #[test]
+fn a_large_whole_answer_comes_whole() {
+    for lane in &LANES {
+        for size in [10_000, 300_000] {
+            let large = |text: String| text.replace("pong", &"x".repeat(size));
+            let provider = Provider::with(Reply::json(200, &large(lane.pong(UPSTREAM))));
+            let proxy = Proxy::start(&lane.config(&provider.url()));
+            let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+            assert!(answer.text() == large(lane.pong(ASKED)), "{} {size}", lane.name);
+        }
+    }
+}
+
+#[test]
 fn a_first_event_may_be_so_long() {
     for lane in &LANES {
         let provider = Provider::with(Reply::sse([format!("data: {}", "x".repeat(2000))]));
