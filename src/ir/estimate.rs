@@ -97,8 +97,8 @@ mod tests {
         assert_eq!(size(&request), Size { characters: 400, media: 0 });
         let schema = Schema::no_arguments();
         let form = ToolForm::Function { schema: schema.clone(), strict: None };
-        request.tools.push(Tool { name: "f".into(), description: None, form, identity: None });
-        assert_eq!(size(&request).characters, 401 + schema.text().len() as u64);
+        request.tools.push(Tool { name: "f".into(), description: Some("äb".into()), form, identity: None });
+        assert_eq!(size(&request).characters, 403 + schema.text().len() as u64);
         let inline = |kind| {
             let source = Source::Inline { mime: "x/y".into(), data: "A".repeat(400) };
             Block::Media(Media { kind, source, name: None, detail: None })

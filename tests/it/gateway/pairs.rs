@@ -198,6 +198,36 @@ fn reasoning_comes_back_to_a_chat_provider_from_a_client_that_drops_it() {
 }
 
 #[test]
+fn a_tool_is_called_by_the_name_it_was_offered_with() {
+    let (client, target) = (lane("openai-chat"), lane("anthropic"));
+    let name = "mcp.server/tool with a name that is longer than sixty-four characters allow";
+    let tools = json!([{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}]);
+    let ask = |stream: bool| {
+        let go = json!({"role": "user", "content": "go"});
+        json!({"model": ASKED, "messages": [go], "tools": tools, "stream": stream}).to_string()
+    };
+    let provider = Provider::with(Reply::json(200, &target.pong(UPSTREAM)));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    assert_eq!(proxy.post(&client.path(ASKED), &ask(false)).status(), 200);
+    let fitted = provider.received().json()["tools"][0]["name"].as_str().unwrap().to_owned();
+    assert_ne!(fitted, name);
+
+    let call = json!({"type": "tool_use", "id": "toolu_1", "name": fitted, "input": {}});
+    let whole = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [call],
+        "stop_reason": "tool_use", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
+    provider.will(Reply::json(200, &whole.to_string()));
+    let answer = proxy.post(&client.path(ASKED), &ask(false)).json();
+    assert_eq!(answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"], name, "{answer}");
+
+    let start = json!({"type": "content_block_start", "index": 0, "content_block": call});
+    let start = format!("event: content_block_start\ndata: {start}\n\n");
+    let frames = [target.opening(UPSTREAM), start, target.ending(UPSTREAM)];
+    provider.will(Reply::sse(frames));
+    let stream = proxy.stream(&client.stream_path(ASKED), &ask(true)).rest();
+    assert!(stream.contains(name) && !stream.contains(&fitted), "{stream}");
+}
+
+#[test]
 fn state_of_a_stream_is_remembered_too() {
     let (client, target) = (lane("openai-chat"), lane("anthropic"));
     let whole = json!([
