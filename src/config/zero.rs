@@ -69,7 +69,7 @@ fn ollama(env: &Env, errors: &mut Errors) -> Option<Object> {
         host if host.contains(':') => format!("[{host}]"),
         host => host.to_owned(),
     };
-    let port = read.port.unwrap_or(match given.split_once("://") {
+    let port = read.port.unwrap_or_else(|| match given.split_once("://") {
         None => 11434,
         Some(("https", _)) => 443,
         Some(_) => 80,
