@@ -54,6 +54,8 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
             facts.incomplete = true;
             Kind::Last
         }
+        // Azure says why in an event of its own, which follows.
+        "response.failed" if !tells_why(text, &members) => Kind::Unknown,
         "response.failed" => {
             facts.finished = true;
             Kind::Failure
@@ -77,6 +79,12 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
     }
     facts.finished |= kind == Kind::Last;
     Seen { kind, model: inner_range(text, &members, "response", "model") }
+}
+
+/// Does an answer that failed say why?
+fn tells_why(text: &str, members: &Members) -> bool {
+    let error = members.object(text, "response").map(|(inner, response)| response.has(inner, "error"));
+    error.unwrap_or(true)
 }
 
 /// The start of reasoning or of a call is news; the start of a message is not yet.
@@ -138,6 +146,8 @@ mod tests {
         check(r#"{"type":"response.output_text.delta","delta":"x"}"#, Kind::Content);
         check(r#"{"type":"keepalive","sequence_number":3}"#, Kind::Beat);
         check(r#"{"type":"codex.rate_limits"}"#, Kind::Unknown);
+        // Azure: the event after it tells.
+        check(r#"{"type":"response.failed","response":{"status":"failed","error":null}}"#, Kind::Unknown);
         check(r#"{"type":"response.completed"}"#, Kind::Broken);
         let facts = check(
             r#"{"type":"response.failed","response":{"id":"r","error":{"code":"server_error","message":"m"}}}"#,
