@@ -125,8 +125,13 @@ fn loaded(messages: &[Tree<'_>]) -> Table<String, ()> {
 const WITHIN: [&str; 4] = ["content", "tool_references", "tool", "tool_changes"];
 
 fn gather(block: &Tree<'_>, names: &mut Table<String, ()>) {
-    if matches!(kind(block), Some("tool_reference" | "tool_definition")) {
-        names.extend(reference(block).map(|name| (name.to_owned(), ())));
+    let named = match kind(block) {
+        Some("tool_reference") => reference(block),
+        Some("tool_definition") => block.get("definition").and_then(|tool| tool.text("name")),
+        _ => None,
+    };
+    if let Some(name) = named {
+        names.extend([(name.to_owned(), ())]);
         return;
     }
     for inner in WITHIN.iter().filter_map(|name| block.get(name)) {
@@ -148,10 +153,9 @@ fn brought<'a>(block: &Tree<'a>, tools: &mut Vec<Tree<'a>>) {
     }
 }
 
-/// The name in a reference to a tool, or in the definition of one that runs at the client.
+/// The name in a reference to a tool.
 pub(super) fn reference<'t>(block: &'t Tree<'_>) -> Option<&'t str> {
-    let defined = block.get("definition").filter(|tool| !is_server(tool)).and_then(|tool| tool.get("name"));
-    block.get("tool_name").or_else(|| block.get("name")).or(defined)?.as_text()
+    block.get("tool_name").or_else(|| block.get("name"))?.as_text()
 }
 
 fn take_choice(mut choice: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
