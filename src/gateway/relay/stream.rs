@@ -114,6 +114,7 @@ impl Relay<'_, '_> {
                 Kind::Failure if pipe.facts().finished => return Ok(Flow::Close),
                 Kind::Last | Kind::Failure => incoming.hurry(AFTER_LAST),
                 Kind::End => incoming.hurry(AFTER_END),
+                // It failed, and the event that may say why is still to come.
                 Kind::Unknown if pipe.facts().error.is_some() => incoming.hurry(AFTER_LAST),
                 _ => {}
             }
