@@ -45,7 +45,7 @@ default_model: demo
 providers: {demo: {base_url: "demo:", models: {steady: {context: 200000, price: {input: 0, output: 0}}}}}
 models: {demo: demo/steady, coding: demo/steady, "*": demo/steady}
 YAML
-for agent in codex claude gemini opencode qwen aider cline; do
+for agent in codex claude gemini opencode qwen copilot aider cline; do
     printf '#!/bin/sh\necho "stand-in 1.0.0: $*"\n' >"$work/stand-ins/$agent"
 done
 # Whoever starts a proxy leaves its process id, so that it can be ended.

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::Number;
 
 /// Whole numbers of an object, by their names; `OUTER.NAME` is one of an inner object. `None` when
 /// one of them is something else, or the text is no object.
@@ -13,6 +14,12 @@ pub fn counts<const N: usize>(text: &str, names: [&str; N]) -> Option<[Option<u6
     let counts = Counts { names: &names, outer: "", found: &mut found };
     let is_object = counts.deserialize(&mut deserializer).ok()?;
     is_object.then_some(found)
+}
+
+/// A whole number that is not negative, also where it is written as `3.0`.
+pub fn whole(number: &Number) -> Option<u64> {
+    let written = || number.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0);
+    number.as_u64().or_else(|| written().map(|number| number as u64))
 }
 
 /// Finds the numbers of an object; is it one, not null?
@@ -86,7 +93,10 @@ impl<'de> Visitor<'de> for Counts<'_, '_> {
         while let Some(step) = map.next_key_seed(StepSeed(self.names, self.outer))? {
             match step {
                 Step::Count(place) => {
-                    let count = map.next_value()?;
+                    let number: Option<Number> = map.next_value()?;
+                    let count =
+                        number.map(|number| whole(&number).ok_or_else(|| A::Error::custom("no count")));
+                    let count = count.transpose()?;
                     self.found.iter_mut().skip(place).take(1).for_each(|slot| *slot = count);
                 }
                 Step::Enter(outer) => {
@@ -108,6 +118,7 @@ mod tests {
         let names = ["a", "o.a", "o.b", "p.a"];
         let text = r#"{"x":{"a":"no"},"a":1,"o":{"a":2,"b":null,"c":[1]},"p":null}"#;
         assert_eq!(counts(text, names), Some([Some(1), Some(2), None, None]));
+        assert_eq!(counts(r#"{"a":12.0,"o":{"a":3e2}}"#, names), Some([Some(12), Some(300), None, None]));
         for text in
             ["null", "[]", "3", r#"{"a":"1"}"#, r#"{"a":-1}"#, r#"{"o":{"a":1.5}}"#, r#"{"o":3}"#, "{"]
         {

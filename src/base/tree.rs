@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
+use crate::base::counts::whole;
 use crate::base::object::Object;
 use crate::base::pen::{Pen, Put};
 use crate::base::sort;
@@ -75,7 +76,7 @@ impl<'a> Tree<'a> {
     /// The whole number of a member, if it is one and not negative.
     pub fn count(&self, name: &str) -> Option<u64> {
         match self.get(name)? {
-            Self::Number(number) => number.as_u64(),
+            Self::Number(number) => whole(number),
             Self::Null | Self::Bool(_) | Self::Text(_) | Self::List(_) | Self::Object(_) => None,
         }
     }
@@ -93,7 +94,7 @@ impl<'a> Tree<'a> {
             let value = inner.map_or(Some(value), |inner| value.member(inner))?;
             *slot = match value {
                 Self::Null => None,
-                Self::Number(number) => Some(number.as_u64()?),
+                Self::Number(number) => Some(whole(number)?),
                 Self::Bool(_) | Self::Text(_) | Self::List(_) | Self::Object(_) => return None,
             };
         }

@@ -51,9 +51,13 @@ pub(super) fn file(env: &Env, overrides: &Overrides, errors: &mut Errors) -> Opt
 }
 
 fn ollama(env: &Env, errors: &mut Errors) -> Option<Object> {
-    const PORT: u16 = 11434;
+    // Read as ollama's own programs do: a scheme brings its port, and a port alone is this machine's.
     let given = env.var("OLLAMA_HOST").unwrap_or("127.0.0.1");
-    let address = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
+    let address = match given.strip_prefix(':') {
+        _ if given.contains("://") => given.to_owned(),
+        Some(port) if !port.starts_with(':') => format!("http://127.0.0.1:{port}"),
+        _ => format!("http://{given}"),
+    };
     let Ok(read) = url::Url::parse(&address) else {
         let spot = Spot::outside("OLLAMA_HOST", given);
         errors.refuse(&spot, "must be a host, host:port or URL such as 127.0.0.1:11434");
@@ -65,7 +69,11 @@ fn ollama(env: &Env, errors: &mut Errors) -> Option<Object> {
         host if host.contains(':') => format!("[{host}]"),
         host => host.to_owned(),
     };
-    let port = read.port.unwrap_or(PORT);
+    let port = read.port.unwrap_or_else(|| match given.split_once("://") {
+        None => 11434,
+        Some(("https", _)) => 443,
+        Some(_) => 80,
+    });
     let base_url = format!("{}://{host}:{port}{}/v1", read.scheme, read.path);
     Some(object! {"protocol": "openai-chat", "base_url": base_url})
 }

@@ -248,8 +248,9 @@ fn fault_of(class: Class, report: &Report<'_>, message: &str) -> Fault {
         }
         Class::Auth => {
             let variable = report.key_variable.map_or_else(String::new, |name| format!(" ({name})"));
+            let dot = if said.ends_with(['.', '!', '?']) { "" } else { "." };
             let message = format!(
-                "{target} refused the proxy's key: {said} Check the `api_key` of provider {}{variable}.",
+                "{target} refused the proxy's key: {said}{dot} Check the `api_key` of provider {}{variable}.",
                 target.provider
             );
             Fault::new(FaultKind::UpstreamAuth, message)

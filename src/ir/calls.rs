@@ -2,7 +2,7 @@
 //! which result answers which call. Some models number their calls anew in every turn, and calls of
 //! one turn may share an id.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::base::table::Table;
 use crate::ir::names::fit_id;
@@ -14,24 +14,41 @@ pub const FAILED: &str = "[the tool failed without output]";
 /// The place of a call, as the encoder counts: its turn, and which call it is.
 pub type Place = (usize, usize);
 
+/// The calls that wait for their result, by the id that the client knows; results come in their order.
+#[derive(Debug, Default)]
+struct Open<'a>(HashMap<&'a str, VecDeque<(usize, Place)>>);
+
+impl<'a> Open<'a> {
+    /// A call of a round. One of an earlier round with that id gets no result any more: what comes now
+    /// is meant for this one.
+    fn call(&mut self, id: &'a str, round: usize, place: Place) {
+        let waiting = self.0.entry(id).or_default();
+        waiting.retain(|(before, _)| *before == round);
+        waiting.push_back((round, place));
+    }
+
+    /// The call that a result belongs to; none when no call waits for it.
+    fn result(&mut self, id: &str) -> Option<Place> {
+        self.0.get_mut(id)?.pop_front().map(|(_, place)| place)
+    }
+}
+
 /// Ids for calls as they come, and for their results.
 #[derive(Debug)]
 pub struct CallIds<'a> {
     length: usize,
     /// The ids that were given, and the last number behind each.
-    given: Table<String, u32>,
-    /// The calls that wait for their result, by the id that the client knows; results come in their order.
-    open: Table<&'a str, VecDeque<Place>>,
+    given: HashMap<String, u32>,
+    open: Open<'a>,
 }
 
 impl<'a> CallIds<'a> {
     /// For a target that takes ids of at most that length.
     pub fn new(length: usize) -> Self {
-        Self { length, given: Table::default(), open: Table::default() }
+        Self { length, given: HashMap::new(), open: Open::default() }
     }
 
-    /// The id for a call that no other call has. A call of an earlier turn with the client's id gets
-    /// no result any more: what comes now is meant for this one.
+    /// The id for a call that no other call has.
     pub fn call(&mut self, id: &'a str, place: Place) -> String {
         let fitted = fit_id(id, self.length);
         let mut own = fitted.clone();
@@ -42,15 +59,13 @@ impl<'a> CallIds<'a> {
         }
         self.given.insert(own.clone(), 1);
         self.given.insert(fitted, number.max(1));
-        let waiting = self.open.get_or_default(id);
-        waiting.retain(|(turn, _)| *turn == place.0);
-        waiting.push_back(place);
+        self.open.call(id, place.0, place);
         own
     }
 
     /// The call that a result belongs to; none when no call waits for it.
     pub fn result(&mut self, id: &str) -> Option<Place> {
-        self.open.get_mut(id)?.pop_front()
+        self.open.result(id)
     }
 }
 
@@ -66,7 +81,7 @@ impl<'r> Pairs<'r> {
     /// Those of a conversation.
     pub fn of(turns: &'r [Turn]) -> Self {
         let mut pairs = Self::default();
-        let mut open: Vec<(&str, Place, usize)> = Vec::new();
+        let mut open = Open::default();
         // Neighbouring turns of the model are one.
         let mut round = 0;
         for (index, turn) in turns.iter().enumerate() {
@@ -74,14 +89,9 @@ impl<'r> Pairs<'r> {
             for (number, block) in turn.blocks.iter().enumerate() {
                 let place = (index, number);
                 match (block, turn.role) {
-                    (Block::Call(call), Role::Assistant) => {
-                        // What comes now for that id is meant for this call.
-                        open.retain(|(id, _, before)| *id != call.id || *before == round);
-                        open.push((&call.id, place, round));
-                    }
+                    (Block::Call(call), Role::Assistant) => open.call(&call.id, round, place),
                     (Block::Result(result), Role::User) => {
-                        let known = open.iter().position(|(id, ..)| *id == result.id);
-                        if let Some((_, call, _)) = known.map(|at| open.remove(at)) {
+                        if let Some(call) = open.result(&result.id) {
                             pairs.results.insert(call, result);
                             pairs.matched.insert(place, ());
                         }

@@ -16,7 +16,7 @@ pub struct ProviderError {
     pub param: Option<String>,
     /// Its own text.
     pub message: String,
-    /// Google's `RetryInfo.retryDelay`, in seconds, rounded up.
+    /// In seconds: Google's `RetryInfo.retryDelay`, rounded up, or Codex's `resets_in_seconds`.
     pub retry_delay: Option<u64>,
     /// Does one of Google's quota ids speak of a day?
     pub per_day: bool,
@@ -39,7 +39,10 @@ pub fn of_value(value: &Tree<'_>) -> ProviderError {
     let minimax = value.get("base_resp");
     let code = text(error, "code").or_else(|| text(minimax?, "status_code"));
     let kind = text(error, "type").filter(|kind| kind != "error").or_else(|| text(error, "status"));
-    let stated = code.as_deref().and_then(|code| code.parse().ok()).filter(|code| (400..600).contains(code));
+    let stated = stated(code.as_deref()).or_else(|| {
+        let beside = [(error, "status_code"), (value, "status_code"), (value, "statusCode")];
+        beside.iter().find_map(|(value, name)| stated(text(value, name).as_deref()))
+    });
     let named = || [&code, &kind].into_iter().flatten().find_map(|name| status_of(name));
     let own = text(error, "message")
         .or_else(|| error.as_text().map(str::to_owned))
@@ -62,9 +65,18 @@ pub fn of_value(value: &Tree<'_>) -> ProviderError {
         kind,
         param: text(error, "param").or(behind.param),
         message,
-        retry_delay: details.iter().find_map(retry_delay),
+        // Codex counts the seconds until its window opens again.
+        retry_delay: details
+            .iter()
+            .find_map(retry_delay)
+            .or_else(|| text(error, "resets_in_seconds")?.parse().ok()),
         per_day: details.iter().any(speaks_of_a_day),
     }
+}
+
+/// A status of HTTP that tells a failure.
+fn stated(number: Option<&str>) -> Option<u16> {
+    number?.parse().ok().filter(|status| (400..600).contains(status))
 }
 
 /// What the provider behind this one says: in OpenRouter's `metadata.raw`, in Databricks'
@@ -137,9 +149,16 @@ fn status_of(name: &str) -> Option<u16> {
         "permission_error" | "PERMISSION_DENIED" => 403,
         "not_found_error" | "NOT_FOUND" | "model_not_found" => 404,
         "request_too_large" => 413,
-        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "RESOURCE_EXHAUSTED" => 429,
+        "rate_limit_error"
+        | "rate_limit_exceeded"
+        | "insufficient_quota"
+        | "RESOURCE_EXHAUSTED"
+        // Azure, Codex.
+        | "too_many_requests"
+        | "usage_limit_reached" => 429,
         "api_error" | "server_error" | "INTERNAL" => 500,
-        "UNAVAILABLE" | "server_is_overloaded" | "slow_down" => 503,
+        // The last one is DeepSeek's.
+        "UNAVAILABLE" | "server_is_overloaded" | "slow_down" | "service_unavailable_error" => 503,
         "timeout_error" | "DEADLINE_EXCEEDED" => 504,
         "overloaded_error" => 529,
         _ => return None,
@@ -206,6 +225,16 @@ mod tests {
         );
         assert_eq!(status(r#"{"error":{"code":"insufficient_quota","type":"x","message":"m"}}"#), Some(429));
         assert_eq!(status(r#"{"error":{"code":"odd","message":"m"}}"#), None);
+        for body in [
+            r#"{"type":"error","error":{"code":"too_many_requests","message":"m"}}"#,
+            r#"{"status":"failed","error":{"code":"usage_limit_reached","message":"m"}}"#,
+            r#"{"type":"error","status_code":429,"error":{"type":"odd","message":"m"}}"#,
+            r#"{"statusCode":429,"message":"m"}"#,
+            r#"{"error":{"message":"m","type":"odd","status_code":429}}"#,
+        ] {
+            assert_eq!(status(body), Some(429), "{body}");
+        }
+        assert_eq!(status(r#"{"error":{"code":"service_unavailable_error","message":"m"}}"#), Some(503));
         assert_eq!(
             status(r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#),
             Some(402)
@@ -213,11 +242,13 @@ mod tests {
     }
 
     #[test]
-    fn google_tells_when_to_come_back() {
+    fn some_tell_when_to_come_back() {
         let body = r#"{"error":{"code":429,"message":"m","details":[
             {"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"RequestsPerDay"}]},
             {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"12.4s"}]}}"#;
         let error = read(body);
         assert_eq!((error.retry_delay, error.per_day), (Some(13), true));
+        let codex = r#"{"error":{"type":"usage_limit_reached","message":"m","resets_in_seconds":9568}}"#;
+        assert_eq!(read(codex).retry_delay, Some(9568));
     }
 }

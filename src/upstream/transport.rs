@@ -4,6 +4,9 @@
 //! resumes where it stopped. What is to be sent is gathered first, so that a head and a small body
 //! leave in one write; the buffers grow with need and are given back when the request is sent, for
 //! the next one that is: an open stream costs a few KiB.
+//!
+//! A provider may answer and close before it has read a whole request (413). What is left of it then
+//! goes nowhere, and the answer is read.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -24,6 +27,8 @@ pub(super) struct SliceTransport {
     write_slice: Duration,
     /// Bytes came since it was asked whether it is open.
     heard: bool,
+    /// The other side takes no more. What it said before that is still to be read.
+    refused: Option<io::Error>,
 }
 
 impl SliceTransport {
@@ -31,14 +36,22 @@ impl SliceTransport {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(watch::SLICE))?;
         socket.set_write_timeout(Some(watch::SLICE))?;
-        let buffers = GrowingBuffers::default();
-        Ok(Self { socket, buffers, read_slice: watch::SLICE, write_slice: watch::SLICE, heard: false })
+        Ok(Self {
+            socket,
+            buffers: GrowingBuffers::default(),
+            read_slice: watch::SLICE,
+            write_slice: watch::SLICE,
+            heard: false,
+            refused: None,
+        })
     }
 
     fn send_gathered(&mut self) -> io::Result<()> {
         let mut sent = 0;
         self.set_write_slice(watch::first_slice())?;
-        while let Some(rest) = self.buffers.gathered().get(sent..).filter(|rest| !rest.is_empty()) {
+        while self.refused.is_none()
+            && let Some(rest) = self.buffers.gathered().get(sent..).filter(|rest| !rest.is_empty())
+        {
             match (&self.socket).write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
@@ -46,7 +59,7 @@ impl SliceTransport {
                     watch::look()?;
                 }
                 Err(error) if is_wait(&error) => self.set_write_slice(watch::next_slice()?)?,
-                Err(error) => return Err(error),
+                Err(error) => self.refused = Some(error),
             }
         }
         self.buffers.sent();
@@ -59,18 +72,22 @@ impl SliceTransport {
         self.set_read_slice(watch::first_slice())?;
         loop {
             match (&self.socket).read(self.buffers.input_append_buf()) {
+                Ok(0) => return self.refused().map_or(Ok(0), Err),
                 Ok(count) => {
                     self.buffers.input_appended(count);
-                    if count > 0 {
-                        self.heard = true;
-                        watch::heard();
-                    }
+                    self.heard = true;
+                    watch::heard();
                     return Ok(count);
                 }
                 Err(error) if is_wait(&error) => self.set_read_slice(watch::next_slice()?)?,
-                Err(error) => return Err(error),
+                Err(error) => return Err(self.refused().unwrap_or(error)),
             }
         }
+    }
+
+    /// Why nothing more could be sent, if nothing was said before that.
+    fn refused(&mut self) -> Option<io::Error> {
+        self.refused.take().filter(|_| !self.heard)
     }
 
     /// A system call only when the value changes.

@@ -21,7 +21,7 @@ use crate::support::proxy::Folder;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_llmgate");
 
-const CLIENTS: [&str; 5] = ["codex", "claude", "gemini", "opencode", "qwen"];
+const CLIENTS: [&str; 6] = ["codex", "claude", "gemini", "opencode", "qwen", "copilot"];
 
 /// Every client: see there. It is linked, not written: a file that was just written may be busy, as
 /// long as a process that another test started meanwhile has not closed it.

@@ -41,6 +41,10 @@ with 41, `Invalid auth method selected.`
 Environment: GOOGLE_GEMINI_BASE_URL={base}/gemini, GEMINI_API_KEY=<client key, or any word>.
 Then: gemini --model NAME.
 
+### GitHub Copilot CLI
+Environment: COPILOT_PROVIDER_BASE_URL={base}/openai/v1, COPILOT_PROVIDER_WIRE_API=responses,
+COPILOT_PROVIDER_API_KEY=<client key, or any word>. Then: copilot --model NAME.
+
 ### Any SDK
 OpenAI: base URL {base}/openai/v1. Anthropic: {base}/anthropic. Google: {base}/gemini.
 ";

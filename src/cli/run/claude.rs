@@ -10,7 +10,7 @@ pub(super) static CLIENT: Client = Client {
     name: "claude",
     program: "claude",
     install: "npm install -g @anthropic-ai/claude-code",
-    tested: "2.1.329",
+    tested: "2.1.332",
     default_model: Some("claude-opus-5-5"),
     prepare,
 };

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use crate::base::env::Env;
 use crate::base::secret::Secret;
-use crate::cli::run::{claude, codex, gemini, opencode, qwen};
+use crate::cli::run::{claude, codex, copilot, gemini, opencode, qwen};
 use crate::protocol::listing::ModelCard;
 
 /// Every client.
-pub(super) static CLIENTS: [&Client; 5] =
-    [&codex::CLIENT, &claude::CLIENT, &gemini::CLIENT, &opencode::CLIENT, &qwen::CLIENT];
+pub(super) static CLIENTS: [&Client; 6] =
+    [&codex::CLIENT, &claude::CLIENT, &gemini::CLIENT, &opencode::CLIENT, &qwen::CLIENT, &copilot::CLIENT];
 
 /// Their names, as the command table wants them.
-pub(in crate::cli) const NAMES: &[&str] = &["codex", "claude", "gemini", "opencode", "qwen"];
+pub(in crate::cli) const NAMES: &[&str] = &["codex", "claude", "gemini", "opencode", "qwen", "copilot"];
 
 /// One coding agent.
 pub(in crate::cli) struct Client {
@@ -138,6 +138,12 @@ impl Session<'_> {
             ));
             CAREFUL
         })
+    }
+
+    /// The output that is kept free in a context: the model's largest, or what agents ask for.
+    pub(super) fn output(&self, context: u64) -> u64 {
+        const USUAL: u64 = 32_000;
+        self.model.max_output_tokens.unwrap_or_else(|| USUAL.min(context / 4))
     }
 
     /// The user's own folder of a client: where a variable says, else below the home folder.

@@ -10,8 +10,8 @@ pub(super) static CLIENT: Client = Client {
     name: "codex",
     program: "codex",
     install: "npm install -g @openai/codex",
-    tested: "0.169.0",
-    default_model: Some("gpt-6.1-sol"),
+    tested: "0.171.0",
+    default_model: Some("gpt-6.2-sol"),
     prepare,
 };
 

@@ -11,6 +11,7 @@ mod claude;
 pub(super) mod client;
 mod codex;
 pub(super) mod command;
+mod copilot;
 pub(super) mod exec;
 mod gemini;
 mod ground;

@@ -15,9 +15,6 @@ pub(super) static CLIENT: Client = Client {
 const KEY: &str = "LLMGATE_SESSION_KEY";
 const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
 
-/// Its own default for a model that says nothing.
-const MAX_OUTPUT: u64 = 32_000;
-
 fn prepare(session: &Session<'_>) -> Launch {
     let mut launch = Launch::default();
     launch.set(KEY, session.key.expose());
@@ -45,7 +42,7 @@ fn model(session: &Session<'_>) -> String {
 
 fn content(session: &Session<'_>, launch: &mut Launch) -> String {
     let context = session.context(launch);
-    let output = session.model.max_output_tokens.unwrap_or_else(|| MAX_OUTPUT.min(context / 4));
+    let output = session.output(context);
     let kinds = ["text", "image", "pdf", "audio"];
     let input = session.model.input.as_ref().map_or_else(
         || vec!["text", "image"],

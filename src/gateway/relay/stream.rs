@@ -114,6 +114,8 @@ impl Relay<'_, '_> {
                 Kind::Failure if pipe.facts().finished => return Ok(Flow::Close),
                 Kind::Last | Kind::Failure => incoming.hurry(AFTER_LAST),
                 Kind::End => incoming.hurry(AFTER_END),
+                // It failed, and the event that may say why is still to come.
+                Kind::Unknown if pipe.facts().error.is_some() => incoming.hurry(AFTER_LAST),
                 _ => {}
             }
         }
@@ -175,7 +177,7 @@ impl Relay<'_, '_> {
             StreamEnd::Finished => {}
         }
         self.commit()?;
-        if end == StreamEnd::Failed && !pipe.facts().finished {
+        if end == StreamEnd::Failed && !(pipe.relays_errors() && pipe.facts().finished) {
             self.line.send(&out).map_err(|stop| self.failed(&Failure::Stopped(stop)))?;
             return Err(self.told(pipe.facts(), ""));
         }

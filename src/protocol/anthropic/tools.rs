@@ -15,20 +15,21 @@ use crate::protocol::wire::WireError;
 /// It keeps Claude Code's search for tools alive and is never to be called.
 const PLACEHOLDER: &str = "DeferredToolPlaceholder";
 
-/// Takes `tools` and `tool_choice`.
-pub(super) fn decode(
-    fields: &mut Fields<'_>,
-    messages: &[Tree<'_>],
+/// Takes `tools` and `tool_choice`; the conversation may bring tools of its own.
+pub(super) fn decode<'a>(
+    fields: &mut Fields<'a>,
+    messages: &[Tree<'a>],
     request: &mut Request,
     losses: &mut Losses,
 ) -> Result<(), WireError> {
-    let list = fields.list("tools")?.unwrap_or_default();
+    let mut list = fields.list("tools")?.unwrap_or_default();
+    let declared = list.len();
+    messages.iter().for_each(|message| brought(message, &mut list));
     let offered = Offered {
         loaded: loaded(messages),
         // The vendor's own search is left out: what it would find must be offered at once.
         all: list.iter().any(|tool| kind(tool).is_some_and(|kind| kind.starts_with("tool_search_tool"))),
     };
-    let is_server = |tool: &Tree<'_>| kind(tool).is_some_and(|kind| kind != "custom");
     let alone = !list.is_empty() && list.iter().all(is_server);
     if alone && !list.iter().any(is_search) {
         losses.refuse("tools", "all of them run at their vendor");
@@ -36,7 +37,7 @@ pub(super) fn decode(
     // Behind the others, so that what was offered before stays the beginning of the list.
     let mut late = Vec::new();
     for (index, tool) in list.into_iter().enumerate() {
-        let path = fields.at("tools").index(index);
+        let path = if index < declared { fields.at("tools").index(index) } else { fields.at("messages") };
         if is_search(&tool) {
             request.search = Some(search(Fields::of(tool, path)?, alone, losses)?);
             continue;
@@ -47,7 +48,11 @@ pub(super) fn decode(
         }
         let is_late = tool.get("defer_loading") == Some(&Tree::Bool(true)) && !offered.all;
         let tools = if is_late { &mut late } else { &mut request.tools };
-        tools.extend(function(Fields::of(tool, path)?, &offered, losses)?);
+        let Some(tool) = function(Fields::of(tool, path)?, &offered, losses)? else { continue };
+        if index >= declared {
+            tools.retain(|known| known.name != tool.name);
+        }
+        tools.push(tool);
     }
     request.tools.append(&mut late);
     if let Some(choice) = fields.object("tool_choice")? {
@@ -64,6 +69,10 @@ struct Offered {
 
 fn kind<'t>(tool: &'t Tree<'_>) -> Option<&'t str> {
     tool.text("type")
+}
+
+fn is_server(tool: &Tree<'_>) -> bool {
+    kind(tool).is_some_and(|kind| kind != "custom")
 }
 
 fn is_search(tool: &Tree<'_>) -> bool {
@@ -112,18 +121,35 @@ fn loaded(messages: &[Tree<'_>]) -> Table<String, ()> {
     names
 }
 
-/// References stand in results, in the vendor's search results, and in additions of tools.
+/// Where blocks hold others: results, the vendor's search results, additions of tools, summaries.
+const WITHIN: [&str; 4] = ["content", "tool_references", "tool", "tool_changes"];
+
 fn gather(block: &Tree<'_>, names: &mut Table<String, ()>) {
-    if kind(block) == Some("tool_reference") {
-        names.extend(reference(block).map(|name| (name.to_owned(), ())));
+    let named = match kind(block) {
+        Some("tool_reference") => reference(block),
+        Some("tool_definition") => block.get("definition").and_then(|tool| tool.text("name")),
+        _ => None,
+    };
+    if let Some(name) = named {
+        names.extend([(name.to_owned(), ())]);
         return;
     }
-    for inner in ["content", "tool_references", "tool"] {
-        match block.get(inner) {
-            Some(Tree::List(list)) => list.iter().for_each(|block| gather(block, names)),
-            Some(value @ Tree::Object(_)) => gather(value, names),
-            _ => {}
+    for inner in WITHIN.iter().filter_map(|name| block.get(name)) {
+        match inner {
+            Tree::List(list) => list.iter().for_each(|block| gather(block, names)),
+            value => gather(value, names),
         }
+    }
+}
+
+/// The tools that additions define on the spot.
+fn brought<'a>(block: &Tree<'a>, tools: &mut Vec<Tree<'a>>) {
+    if kind(block) == Some("tool_addition") {
+        tools.extend(block.get("tool").and_then(|tool| tool.get("definition")).cloned());
+        return;
+    }
+    for inner in ["content", "tool_changes"].iter().filter_map(|name| block.list(name)) {
+        inner.iter().for_each(|block| brought(block, tools));
     }
 }
 

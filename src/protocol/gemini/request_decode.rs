@@ -79,19 +79,30 @@ fn sampling(config: &mut Fields<'_>) -> Result<Sampling, WireError> {
     })
 }
 
-/// A schema, in either of its two fields, or JSON of any form.
+/// A schema, in one of its three fields, or JSON of any form.
 fn format(config: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Format>, WireError> {
-    let mime = config.word("responseMimeType")?;
+    let mut mime = config.word("responseMimeType")?;
     let openapi = config.schema_tree("responseSchema")?;
-    let schema = config.schema_tree("responseJsonSchema")?.or(openapi);
+    let mut schema = config.schema_tree("responseJsonSchema")?.or(openapi);
+    // Vertex, instead of the others.
+    for mut format in spelling::objects(config, "responseFormat")? {
+        if let Some(mut text) = spelling::object(&mut format, "text")? {
+            mime = text.word("mimeType")?.or(mime);
+            schema = text.schema_tree("schema")?.or(schema);
+            text.lose_rest(losses);
+        }
+        format.lose_rest(losses);
+    }
     Ok(match (mime.as_deref(), schema) {
-        (None | Some("" | "application/json"), Some(schema)) => Some(Format::JsonSchema {
-            name: None,
-            description: None,
-            schema: Schema::of(&schema::plain(schema)),
-            strict: None,
-        }),
-        (Some("application/json"), None) => Some(Format::JsonObject),
+        (None | Some("" | "application/json" | "APPLICATION_JSON"), Some(schema)) => {
+            Some(Format::JsonSchema {
+                name: None,
+                description: None,
+                schema: Schema::of(&schema::plain(schema)),
+                strict: None,
+            })
+        }
+        (Some("application/json" | "APPLICATION_JSON"), None) => Some(Format::JsonObject),
         (None | Some("" | "text/plain"), _) => None,
         (Some(_), _) => {
             losses.degrade(config.at("responseMimeType"), "only JSON and plain text can be asked for");
@@ -232,7 +243,7 @@ mod tests {
         let camel = json!({
             "systemInstruction": {"parts": [{"text": "s"}]},
             "generationConfig": {"topP": 0.5, "maxOutputTokens": 5, "stopSequences": ["x"],
-                "responseMimeType": "application/json", "responseSchema": {"type": "STRING"},
+                "responseFormat": [{"text": {"mimeType": "APPLICATION_JSON", "schema": {"type": "STRING"}}}],
                 "thinkingConfig": {"thinkingBudget": 0}},
             "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f", "g"]}},
             "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "OBJECT"}}, {"name": "g"}]}],

@@ -118,10 +118,10 @@ impl Decoder {
         }
         let Some(reason) = candidate.word("finishReason")? else { return Ok(()) };
         if FAILURES.contains(&reason.as_ref()) && !self.answered {
-            let why = candidate.text("finishMessage")?.unwrap_or_default();
+            let why = candidate.text("finishMessage")?.map_or_else(String::new, |why| format!(": {why}"));
             return Err(WireError::new(
                 candidate.at("finishReason"),
-                format!("an answer, not {reason}: {why}"),
+                format!("an answer, not {reason}{why}"),
             ));
         }
         self.stop = stop(&reason).or_else(|| self.stop.take());

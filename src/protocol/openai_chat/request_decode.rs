@@ -323,7 +323,8 @@ fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, WireError> {
         top_p: fields.number("top_p")?,
         top_k: fields.number("top_k")?,
         stop,
-        seed: fields.number("seed")?,
+        // The second is Mistral's.
+        seed: fields.number("seed")?.or(fields.number("random_seed")?),
         presence_penalty: fields.number("presence_penalty")?,
         frequency_penalty: fields.number("frequency_penalty")?,
     })

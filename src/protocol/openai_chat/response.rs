@@ -60,7 +60,8 @@ pub(super) fn stop(reason: &str) -> StopReason {
         "stop" | "end_turn" | "eos" => StopReason::End,
         "length" | "max_tokens" | "model_length" => StopReason::Limit,
         "tool_calls" | "function_call" => StopReason::ToolCalls,
-        "content_filter" => StopReason::Refuse,
+        "model_context_window_exceeded" => StopReason::ContextFull,
+        "content_filter" | "sensitive" | "refusal" => StopReason::Refuse,
         other => StopReason::Other(other.to_owned()),
     }
 }
@@ -279,5 +280,19 @@ pub(super) fn put_extra_content(state: Option<&State>, pen: &mut Pen<'_>) {
         pen.object_at("extra_content", |pen| {
             pen.object_at("google", |pen| pen.put("thought_signature", signature));
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_all_dialects_are_known() {
+        assert_eq!(["stop", "eos", "end_turn"].map(stop), [const { StopReason::End }; 3]);
+        assert_eq!(["length", "max_tokens", "model_length"].map(stop), [const { StopReason::Limit }; 3]);
+        assert_eq!(["content_filter", "sensitive", "refusal"].map(stop), [const { StopReason::Refuse }; 3]);
+        assert_eq!(stop("model_context_window_exceeded"), StopReason::ContextFull);
+        assert_eq!(stop("odd"), StopReason::Other("odd".into()));
     }
 }

@@ -115,6 +115,8 @@ pub(super) fn failure(reason: &str) -> Option<&'static str> {
         "insufficient_system_resource" => {
             Some(r#"{"message":"the provider has not the resources to end its answer","code":503}"#)
         }
+        // Z.ai
+        "network_error" | "abort" => Some(r#"{"message":"the provider broke off its answer","code":502}"#),
         _ => None,
     }
 }
@@ -233,6 +235,8 @@ mod tests {
             (r#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"m"}}"#, "m"),
             (r#"{"error_code":17,"error_msg":"m"}"#, "m"),
             (r#"{"choices":[{"finish_reason":"error"}]}"#, "the provider failed in the midst of its answer"),
+            (r#"{"choices":[{"finish_reason":"abort"}]}"#, "the provider broke off its answer"),
+            (r#"{"choices":[{"finish_reason":"network_error"}]}"#, "the provider broke off its answer"),
         ] {
             assert_eq!(check(failure, Kind::Failure).error.unwrap().message, message);
         }

@@ -4,7 +4,7 @@ use crate::base::counts::counts;
 use crate::base::json::Members;
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
-use crate::protocol::error;
+use crate::protocol::error::{self, ProviderError};
 use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
 
 pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
@@ -56,7 +56,7 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
         }
         "response.failed" => {
             facts.finished = true;
-            Kind::Failure
+            failure(text, &members, facts)
         }
         "error" => Kind::Failure,
         "keepalive" | "ping" => Kind::Beat,
@@ -69,14 +69,24 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
         if kind == Kind::Failure {
             facts.error = Some(error::read(inner));
         }
-    } else if matches!(kind, Kind::Last) {
-        return Seen::plain(Kind::Broken);
-    }
-    if kind == Kind::Failure && facts.error.is_none() {
+    } else if kind == Kind::Failure {
         facts.error = Some(error::read(text));
+    } else if kind == Kind::Last {
+        return Seen::plain(Kind::Broken);
     }
     facts.finished |= kind == Kind::Last;
     Seen { kind, model: inner_range(text, &members, "response", "model") }
+}
+
+/// An answer that failed. Azure says why in an event of its own, which follows.
+fn failure(text: &str, members: &Members, facts: &mut Facts) -> Kind {
+    let says_why = members.object(text, "response").map(|(inner, response)| response.has(inner, "error"));
+    if says_why.unwrap_or(true) {
+        return Kind::Failure;
+    }
+    let message = "the answer failed, and nothing says why".to_owned();
+    facts.error = Some(ProviderError { message, ..ProviderError::default() });
+    Kind::Unknown
 }
 
 /// The start of reasoning or of a call is news; the start of a message is not yet.
@@ -138,6 +148,9 @@ mod tests {
         check(r#"{"type":"response.output_text.delta","delta":"x"}"#, Kind::Content);
         check(r#"{"type":"keepalive","sequence_number":3}"#, Kind::Beat);
         check(r#"{"type":"codex.rate_limits"}"#, Kind::Unknown);
+        // Azure: the event after it tells.
+        let silent = r#"{"type":"response.failed","response":{"status":"failed","error":null}}"#;
+        assert!(check(silent, Kind::Unknown).error.is_some());
         check(r#"{"type":"response.completed"}"#, Kind::Broken);
         let facts = check(
             r#"{"type":"response.failed","response":{"id":"r","error":{"code":"server_error","message":"m"}}}"#,

@@ -52,7 +52,11 @@ fn ollama_is_found_where_it_is_said_to_be() {
         ("0.0.0.0", "http://127.0.0.1:11434/v1"),
         ("0.0.0.0:9", "http://127.0.0.1:9/v1"),
         ("nas", "http://nas:11434/v1"),
-        ("https://nas.example/", "https://nas.example:11434/v1"),
+        ("nas:9/", "http://nas:9/v1"),
+        (":9", "http://127.0.0.1:9/v1"),
+        ("http://nas", "http://nas:80/v1"),
+        ("https://nas.example/", "https://nas.example:443/v1"),
+        ("https://nas.example/ollama", "https://nas.example:443/ollama/v1"),
         ("[::1]:9", "http://[::1]:9/v1"),
     ];
     for (host, base_url) in cases {

@@ -154,6 +154,24 @@ fn a_connection_that_closes_without_an_answer_is_told() {
 }
 
 #[test]
+fn an_answer_before_the_whole_request_was_read_is_passed_on() {
+    let lane = lane(Protocol::Anthropic);
+    // More than sockets hold, so that the rest of it meets a closed connection.
+    let request = lane.ping(ASKED).replace("ping", &"ping ".repeat(2_500_000));
+    let body = r#"{"error": "12 MB are too much"}"#;
+    for length in [format!("content-length: {}\r\n", body.len()), String::new()] {
+        let rogue = Rogue::once(move |visit| {
+            visit.line();
+            visit.send(&format!("HTTP/1.1 413 Too Large\r\nconnection: close\r\n{length}\r\n{body}"));
+        });
+        let proxy = Proxy::start(&lane.config(&rogue.url()));
+        let answer = proxy.post(&lane.path(ASKED), &request);
+        assert_eq!((answer.status(), answer.text().as_str()), (413, body));
+        assert_eq!(answer.header("x-llmgate-attempts"), Some("1"));
+    }
+}
+
+#[test]
 fn what_is_no_http_is_told() {
     misbehaves(&[false, true], |visit, _| visit.send("SSH-2.0-x\r\n\r\n"), 502, INVALID);
 }

@@ -84,7 +84,7 @@ fn a_refused_key_is_not_the_clients_trouble() {
                 };
                 assert_eq!(answer.status(), 502, "{}", answer.text());
                 let message = lane.error_message(&answer.json());
-                for word in ["up/up-model-1", "UP_KEY", "provider up"] {
+                for word in ["up/up-model-1", "UP_KEY", ". Check the `api_key` of provider up"] {
                     assert!(message.contains(word), "{message}");
                 }
                 assert!(!answer.text().contains(KEY), "{message}");

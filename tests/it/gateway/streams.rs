@@ -127,6 +127,33 @@ fn a_failed_response_is_told_once() {
 }
 
 #[test]
+fn azure_tells_in_the_next_event_why_an_answer_failed() {
+    let lane = lane(Protocol::OpenaiResponses);
+    let failed =
+        "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"error\":null}}\n\n";
+    let why = "event: error\ndata: {\"type\":\"error\",\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"m\"}}\n\n";
+    let told = |before: String, after: &'static str| {
+        Rogue::once(move |visit| {
+            visit.request();
+            visit.begin();
+            visit.chunk(&[&before, failed, after].concat());
+            visit.end();
+        })
+    };
+    for (after, status) in [(why, 429), ("", 500)] {
+        let rogue = told(lane.opening(UPSTREAM), after);
+        let proxy = Proxy::start(&lane.config(&rogue.url()));
+        assert_eq!(proxy.post(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED)).status(), status);
+    }
+    for after in [why, ""] {
+        let rogue = told(lane.content(UPSTREAM), after);
+        let proxy = Proxy::start(&lane.config(&rogue.url()));
+        let mut stream = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED));
+        assert_eq!(stream.rest(), [&lane.content(ASKED), failed, after].concat());
+    }
+}
+
+#[test]
 fn an_array_that_fails_is_still_an_array() {
     let lane = lane(Protocol::Gemini);
     let rogue = Rogue::once(move |visit| {

@@ -14,17 +14,13 @@ const PROVIDER_KEY: &str = "sk-provider-marked-0123456789";
 fn told(place: &Place, client: &str) -> (String, String, &'static str, String) {
     let variable = |name: &str| place.variable(name).unwrap_or_else(|| panic!("{client} has no {name}"));
     let chat = r#"{"model":"M","messages":[{"role":"user","content":"hello"}],"max_tokens":9}"#.to_owned();
+    let input = r#"{"model":"M","input":"hello"}"#.to_owned();
     match client {
         "codex" => {
             let argv = place.argv();
             let provider = argv.iter().find(|word| word.starts_with("model_providers.llmgate=")).unwrap();
             let url = provider.split('"').find(|part| part.starts_with("http")).unwrap().to_owned();
-            (
-                url,
-                variable("LLMGATE_SESSION_KEY"),
-                "/responses",
-                r#"{"model":"M","input":"hello"}"#.to_owned(),
-            )
+            (url, variable("LLMGATE_SESSION_KEY"), "/responses", input)
         }
         "claude" => (variable("ANTHROPIC_BASE_URL"), variable("ANTHROPIC_AUTH_TOKEN"), "/v1/messages", chat),
         "gemini" => (
@@ -39,6 +35,11 @@ fn told(place: &Place, client: &str) -> (String, String, &'static str, String) {
             assert_eq!(options["apiKey"], "{env:LLMGATE_SESSION_KEY}");
             let url = options["baseURL"].as_str().unwrap().to_owned();
             (url, variable("LLMGATE_SESSION_KEY"), "/chat/completions", chat)
+        }
+        "copilot" => {
+            assert_eq!(variable("COPILOT_PROVIDER_WIRE_API"), "responses");
+            let key = variable("COPILOT_PROVIDER_API_KEY");
+            (variable("COPILOT_PROVIDER_BASE_URL"), key, "/responses", input)
         }
         _ => (variable("OPENAI_BASE_URL"), variable("OPENAI_API_KEY"), "/chat/completions", chat),
     }
@@ -206,6 +207,32 @@ fn claude_is_told_a_careful_context_of_what_it_does_not_know() {
 }
 
 #[test]
+fn copilot_is_told_the_limits_that_are_known_and_nothing_leads_it_elsewhere() {
+    let place = Place::new("run-copilot");
+    let config = place.home.write(
+        "config.yaml",
+        "version: 1\nproviders:\n  up: {protocol: openai-chat, base_url: 'http://127.0.0.1:9/v1', \
+         models: {m: {context: 65536, max_output: 8192}, n: {context: 65536}}}\n\
+         models: {known: up/m, half: up/n, unknown: up/o}\n",
+    );
+    let elsewhere = [("COPILOT_PROVIDER_BEARER_TOKEN", "t"), ("COPILOT_PROVIDER_WIRE_MODEL", "w")];
+    for (model, prompt, output) in [
+        ("known", Some("57344"), Some("8192")),
+        ("half", Some("49152"), Some("16384")),
+        ("unknown", None, None),
+    ] {
+        let words = ["run", "copilot", "--config", config.to_str().unwrap(), "--model", model];
+        let session = Session::start(&place, place.llmgate(&words, &elsewhere));
+        let told = |name: &str| place.variable(&format!("COPILOT_PROVIDER_{name}"));
+        assert_eq!(told("MAX_PROMPT_TOKENS").as_deref(), prompt, "{model}");
+        assert_eq!(told("MAX_OUTPUT_TOKENS").as_deref(), output, "{model}");
+        assert_eq!((told("BEARER_TOKEN"), told("WIRE_MODEL")), (None, None));
+        assert_eq!(place.argv(), ["--model", model]);
+        assert_eq!(session.end().code, Some(0));
+    }
+}
+
+#[test]
 fn the_no_approval_mode_is_each_clients_own() {
     for (client, word) in [
         ("codex", "--dangerously-bypass-approvals-and-sandbox"),
@@ -213,6 +240,7 @@ fn the_no_approval_mode_is_each_clients_own() {
         ("gemini", "--yolo"),
         ("opencode", "\"permission\":\"allow\""),
         ("qwen", "--yolo"),
+        ("copilot", "--yolo"),
     ] {
         let place = Place::new(&format!("run-dangerous-{client}"));
         let output = place.output(&["run", client, "--demo", "--print"], &[]);

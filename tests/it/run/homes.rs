@@ -20,6 +20,8 @@ fn users_own(place: &Place) {
         (".gemini/settings.json", "{}"),
         (".qwen/QWEN.md", "qwen rules"),
         (".qwen/oauth_creds.json", "secret"),
+        (".copilot/copilot-instructions.md", "copilot rules"),
+        (".copilot/config.json", "secret"),
         (".config/opencode/opencode.json", "{}"),
     ] {
         fs::create_dir_all(place.home.file(file).parent().unwrap()).unwrap();
@@ -27,14 +29,15 @@ fn users_own(place: &Place) {
     }
 }
 
-const USERS: [&str; 5] = [".codex", ".claude", ".gemini", ".qwen", ".config"];
+const USERS: [&str; 6] = [".codex", ".claude", ".gemini", ".qwen", ".copilot", ".config"];
 
 /// The variable that names a client's home, the folder of its files there, and one that is shown.
-const HOMES: [(&str, &str, &str, &str); 4] = [
+const HOMES: [(&str, &str, &str, &str); 5] = [
     ("codex", "CODEX_HOME", "", "AGENTS.md"),
     ("claude", "CLAUDE_CONFIG_DIR", "", "CLAUDE.md"),
     ("gemini", "GEMINI_CLI_HOME", ".gemini", "GEMINI.md"),
     ("qwen", "QWEN_HOME", "", "QWEN.md"),
+    ("copilot", "COPILOT_HOME", "", "copilot-instructions.md"),
 ];
 
 #[test]
@@ -48,7 +51,7 @@ fn an_isolated_home_lasts_and_shows_what_is_the_users_but_no_credentials() {
         assert_eq!(place.variable(variable).as_deref(), home.to_str(), "{client}");
         let files = home.join(below);
         assert!(fs::read_to_string(files.join(shown)).unwrap().contains("rules"), "{client}");
-        for name in ["auth.json", ".credentials.json", "oauth_creds.json", "config.toml"] {
+        for name in ["auth.json", ".credentials.json", "oauth_creds.json", "config.toml", "config.json"] {
             assert!(!files.join(name).exists(), "{client} {name}");
         }
         // What a client adds to a folder that is shown stays out of the user's.

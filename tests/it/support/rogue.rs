@@ -96,6 +96,12 @@ impl Visit {
         received
     }
 
+    /// Reads a request's first line, and nothing behind it but what came with it.
+    pub(crate) fn line(&mut self) {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+    }
+
     /// Sends bytes. The proxy may have left.
     pub(crate) fn send(&mut self, text: &str) {
         let _ = self.reader.get_mut().write_all(text.as_bytes());

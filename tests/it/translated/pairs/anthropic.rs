@@ -34,6 +34,12 @@ pub(super) fn rows() -> Vec<Row> {
     let removed = json!([{"role": "user", "content": "ping"}, {"role": "assistant", "content": "pong"},
         {"role": "system", "content": [{"type": "tool_removal", "tool": {"type": "tool_reference", "name": "f"}}]},
         {"role": "user", "content": "ping"}]);
+    let brings = |words: &str| {
+        let tool = json!({"name": "late", "description": words, "input_schema": {"type": "object"}});
+        json!({"type": "tool_addition", "tool": {"type": "tool_definition", "definition": tool}})
+    };
+    let brought = json!([{"role": "assistant", "content": [{"type": "compaction", "content": "pong", "tool_changes": [brings("old")]}]},
+        {"role": "user", "content": "ping"}, {"role": "system", "content": [brings("new")]}]);
     let quotes = json!([{"role": "user", "content": "ping"}, {"role": "assistant", "content": [
         {"type": "text", "text": "The grass "}, {"type": "text", "text": "is green", "citations": [{"type": "char_location"}]},
         {"type": "text", "text": "."}]}, {"role": "user", "content": "ping"}]);
@@ -108,6 +114,16 @@ pub(super) fn rows() -> Vec<Row> {
             A,
             with_tool(A, None, json!({"messages": removed})),
             [C, R, G].map(|to| (to, Carried("Tool f is no longer available."))).into(),
+        ),
+        (
+            "tool that the conversation brings",
+            A,
+            with_tool(A, None, json!({"messages": brought})),
+            vec![
+                (C, Carried(r#"}}},{"type":"function","function":{"name":"late","description":"new""#)),
+                (R, Carried(r#"false},{"type":"function","name":"late","description":"new""#)),
+                (G, Carried(r#"{}}},{"name":"late","description":"new""#)),
+            ],
         ),
         (
             "four stops",

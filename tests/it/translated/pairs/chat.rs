@@ -137,6 +137,7 @@ pub(super) fn rows() -> Vec<Row> {
             request(C, json!({"seed": 77})),
             vec![(R, Lost("seed")), (A, Lost("seed")), (G, Carried(r#""seed":77"#))],
         ),
+        ("Mistral's seed", C, request(C, json!({"random_seed": 78})), vec![(G, Carried(r#""seed":78"#))]),
         (
             "penalties",
             C,
