@@ -81,6 +81,8 @@ mod tests {
         assert_eq!(format!("{key} {key:?}"), "*** ***");
         assert_eq!(key.masked(), "sk-ab****wxyz");
         assert_eq!(Secret::new("short-key").masked(), "****");
+        assert_eq!(Secret::new("23-characters-are-short").masked(), "****");
+        assert_eq!(Secret::new("24-characters-are-enough").masked(), "24-ch****ough");
     }
 
     #[test]

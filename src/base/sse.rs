@@ -295,6 +295,13 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_a_field() {
+        let text = "\u{feff}data: 1\ndata: 2\ndata: 3\n\n";
+        let seen = read(text.as_bytes(), text.len());
+        assert_eq!(seen, [(text.as_bytes().to_vec(), None, Some("1\n2\n3".to_owned()))]);
+    }
+
+    #[test]
     fn a_frame_that_ends_with_cr_is_not_kept_waiting() {
         let mut reader = FrameReader::new(100);
         reader.push(b"data: 1\r\r");
@@ -316,11 +323,16 @@ mod tests {
 
     #[test]
     fn data_is_replaced_in_its_place() {
-        let mut reader = FrameReader::new(100);
-        reader.push(b"id: 7\r\ndata:old\r\n\r\n");
-        let mut out = Vec::new();
-        reader.next_frame().unwrap().unwrap().write_with_data("new", &mut out);
-        assert_eq!(out, b"id: 7\r\ndata:new\r\n\r\n");
+        for (text, expected) in [
+            ("id: 7\r\ndata:old\r\n\r\n", "id: 7\r\ndata:new\r\n\r\n"),
+            ("event: a\ndata: of\ndata: old\n\n", "event: a\ndata: new\n\n"),
+        ] {
+            let mut reader = FrameReader::new(100);
+            reader.push(text.as_bytes());
+            let mut out = Vec::new();
+            reader.next_frame().unwrap().unwrap().write_with_data("new", &mut out);
+            assert_eq!(out, expected.as_bytes());
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::base::clock;
+use crate::base::clock::{self, Millis};
 use crate::config::RetriedFailures;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
@@ -81,7 +81,8 @@ pub(super) fn told_wait(live: &Live, trouble: &Trouble) -> Option<u64> {
 /// A visit is over: its breaker is told.
 pub(super) fn leaves(visit: Option<Visit<'_>>, candidate: &Candidate<'_>, outcome: Outcome) {
     if let Some(visit) = visit {
-        tell(visit.ends(outcome, clock::millis()), candidate);
+        let now = clock::millis();
+        tell(visit.ends(outcome, now), candidate, now);
     }
 }
 
@@ -100,17 +101,18 @@ pub(super) fn retried(
         }
         RetriedFailures::Count => {
             if let Some(visit) = visit {
-                tell(visit.counts_retried(clock::millis(), live.config(), candidate), candidate);
+                let now = clock::millis();
+                tell(visit.counts_retried(now, live.config(), candidate), candidate, now);
             }
         }
     }
 }
 
-fn tell(change: Change, candidate: &Candidate<'_>) {
+fn tell(change: Change, candidate: &Candidate<'_>, now: Millis) {
     match change {
         Change::None => {}
         Change::Opened { until } => {
-            let time = until.since(clock::millis()).as_secs();
+            let time = until.since(now).as_secs();
             log::warn!("breaker of {} opens for {time} s", candidate.target);
         }
         Change::Closed => log::warn!("breaker of {} closes", candidate.target),

@@ -294,3 +294,23 @@ pub fn cut(text: &str, most: usize) -> &str {
     }
     text.get(..end).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::outcome::Retry;
+
+    #[test]
+    fn of_what_comes_late_only_a_connection_is_tried_again() {
+        let target = TargetId::parse("a/x").unwrap();
+        for (phase, own_target) in [(Phase::Connect, Retry::Yes), (Phase::Body, Retry::Never)] {
+            let trouble = Trouble::of_failure(&Failure::Late(phase), &target);
+            assert_eq!(trouble.verdict(KeyOwner::Proxy, false).own_target, own_target);
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!([0, 1, 2, 3, 4].map(|most| cut("aé", most)), ["", "a", "a", "aé", "aé"]);
+    }
+}

@@ -58,16 +58,17 @@ mod tests {
 
     #[test]
     fn words_become_what_the_tool_takes() {
-        let schema = json!({"required": ["path", "mode", "deep"], "properties": {
-            "path": {"type": "string"}, "mode": {"enum": ["r", "w"]}, "other": {},
+        let schema = json!({"required": ["path", "mode", "count", "deep"], "properties": {
+            "path": {"type": "string"}, "mode": {"enum": ["r", "w"]}, "count": {"type": "integer"}, "other": {},
             "deep": {"type": "object", "required": ["list", "none"], "properties": {
                 "list": {"type": "array"}, "none": {"type": "null"}}}}});
         let function = ToolForm::Function { schema: Schema::of(&schema), strict: None };
         let free = ToolForm::FreeForm { grammar: None };
         for (form, words, arguments) in [
             (&function, r#" {"path":"a b"} thanks"#, r#"{"path":"a b"}"#),
-            (&function, "", r#"{"path":"","mode":"r","deep":{"list":[],"none":null}}"#),
-            (&function, "please", r#"{"path":"","mode":"r","deep":{"list":[],"none":null}}"#),
+            (&function, "", r#"{"path":"","mode":"r","count":0,"deep":{"list":[],"none":null}}"#),
+            (&function, "7", r#"{"path":"","mode":"r","count":0,"deep":{"list":[],"none":null}}"#),
+            (&function, "please", r#"{"path":"","mode":"r","count":0,"deep":{"list":[],"none":null}}"#),
             (&free, r#"{"input":"*** x"}"#, "*** x"),
             (&free, r#""quoted""#, "quoted"),
             (&free, " *** Begin\n+x\n", "*** Begin\n+x"),

@@ -107,6 +107,7 @@ fn grow(block: &mut Block, delta: Delta) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::response::Usage;
 
     #[test]
     fn blocks_grow_side_by_side_and_keep_their_order() {
@@ -151,6 +152,7 @@ mod tests {
                 Block::Call(call),
             ],
             stop: StopReason::ToolCalls,
+            usage: Usage { input: Some(9), output: Some(2), ..Usage::default() },
             ..Response::default()
         };
         let mut collector = Collector::default();

@@ -83,9 +83,9 @@ impl Size {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::request::{Media, Role, Turn};
+    use crate::ir::request::{Media, Role, ToolCall, Turn};
     use crate::ir::schema::Schema;
-    use crate::ir::tool::Tool;
+    use crate::ir::tool::{Tool, ToolGrammar};
 
     #[test]
     fn characters_schemas_and_media_are_counted() {
@@ -97,8 +97,15 @@ mod tests {
         assert_eq!(size(&request), Size { characters: 400, media: 0 });
         let schema = Schema::no_arguments();
         let form = ToolForm::Function { schema: schema.clone(), strict: None };
-        request.tools.push(Tool { name: "f".into(), description: None, form, identity: None });
-        assert_eq!(size(&request).characters, 401 + schema.text().len() as u64);
+        request.tools.push(Tool { name: "f".into(), description: Some("äb".into()), form, identity: None });
+        assert_eq!(size(&request).characters, 403 + schema.text().len() as u64);
+        let grammar = Some(ToolGrammar { syntax: "lark".into(), definition: "start".into() });
+        let form = ToolForm::FreeForm { grammar };
+        request.tools.push(Tool { name: "g".into(), description: None, form, identity: None });
+        let (id, name, arguments) = ("call_1".into(), "g".into(), "xyz".into());
+        let call = ToolCall { id, name, arguments, free_form: true, state: None };
+        request.turns.push(Turn::of(Role::Assistant, Block::Call(call)));
+        assert_eq!(size(&request).characters, 413 + schema.text().len() as u64);
         let inline = |kind| {
             let source = Source::Inline { mime: "x/y".into(), data: "A".repeat(400) };
             Block::Media(Media { kind, source, name: None, detail: None })

@@ -149,6 +149,9 @@ mod tests {
         check(&[start(), finish(), open(0)], Err(Breach::AfterEnd));
         let state = crate::ir::carrier::State::default();
         let give = StreamEvent::BlockDelta { id: BlockId(0), delta: Delta::State(state) };
-        check(&[start(), open(0), give], Err(Breach::State));
+        check(&[start(), open(0), give.clone()], Err(Breach::State));
+        let reasons = StreamEvent::BlockStart { id: BlockId(0), kind: BlockKind::Reasoning };
+        check(&[start(), reasons.clone(), give.clone(), close(0)], Ok(()));
+        check(&[start(), reasons, give.clone(), give], Err(Breach::State));
     }
 }

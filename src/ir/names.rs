@@ -100,6 +100,8 @@ fn hex8(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     const CHAT: NameRule = NameRule { length: 64, extra: "", starts_with_letter: false };
@@ -129,6 +131,7 @@ mod tests {
         assert_eq!(fit_id("a b", 64), fit_id("a b", 64));
         assert!(fit_id(&"x".repeat(65), 64).len() <= 64);
         assert_eq!(nine_characters("abcDEF123"), "abcDEF123");
-        assert_eq!(nine_characters("call_1").len(), 9);
+        let nine: HashSet<String> = (0..100).map(|n| nine_characters(&format!("call_{n}"))).collect();
+        assert!(nine.len() == 100 && nine.iter().all(|id| id.len() == 9));
     }
 }

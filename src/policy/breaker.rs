@@ -49,8 +49,6 @@ pub struct Breaker {
     cooldown: Duration,
     /// The last change of any of this.
     changed: Millis,
-    /// Names the probes, so that a ticket of an old one does nothing.
-    probes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -81,8 +79,7 @@ pub enum Permit {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a probe that is not given back keeps its target shut"]
 pub struct Ticket {
-    /// The probe's number; `None` for all others.
-    probe: Option<u64>,
+    is_probe: bool,
 }
 
 /// What a request met, as far as the breaker cares.
@@ -156,11 +153,10 @@ impl Breaker {
             return Permit::Refuse { until };
         }
         match self.state {
-            State::Closed { .. } => Permit::Pass(Ticket { probe: None }),
+            State::Closed { .. } => Permit::Pass(Ticket { is_probe: false }),
             State::Open { .. } | State::Probing => {
-                self.probes += 1;
                 self.state = State::Probing;
-                Permit::Probe(Ticket { probe: Some(self.probes) })
+                Permit::Probe(Ticket { is_probe: true })
             }
         }
     }
@@ -206,7 +202,7 @@ impl Breaker {
                 }
                 self.open(settings.cooldown, now, settings)
             }
-            State::Probing if ticket.probe == Some(self.probes) => match outcome {
+            State::Probing if ticket.is_probe => match outcome {
                 Outcome::Success => {
                     (self.state, self.cooldown, self.changed) = (State::default(), Duration::ZERO, now);
                     Change::Closed

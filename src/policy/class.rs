@@ -196,7 +196,7 @@ fn by_table(evidence: &Evidence<'_>, body: &str) -> Class {
         413 => Class::TooLarge,
         408 | 409 => Class::Transient,
         400..=499 => Class::BadRequest,
-        200..=399 if status >= 300 => Class::BadUpstream,
+        300..=399 => Class::BadUpstream,
         // 5xx, and an error inside a stream that tells nothing of its kind.
         _ => Class::Transient,
     }
@@ -262,6 +262,7 @@ mod tests {
         check(408, "x", Class::Transient);
         check(529, "x", Class::Transient);
         check(302, "x", Class::BadUpstream);
+        check(200, "an error under a good status", Class::Transient);
         check(0, "an error event without a kind", Class::Transient);
     }
 

@@ -143,6 +143,7 @@ mod tests {
         check(Class::Transient, 500, FIRST, Some(31), Step::Stop);
         check(Class::Transient, 500, OF_SEVERAL, Some(31), Step::Next);
         check(Class::Transient, 503, OF_SEVERAL, Some(31), Step::Next);
+        check(Class::RateLimit, 429, FIRST, Some(30), Step::WaitOut(30 * SECOND));
         check(Class::RateLimit, 429, FIRST, Some(31), Step::Stop);
     }
 

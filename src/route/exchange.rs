@@ -57,9 +57,8 @@ impl Health {
                     bucket.adopt(entry.start, entry.counts(), now, rule.window);
                 }
             }
-            let today = inner.spend.turn(now).to_owned();
-            if let Some(entry) = shared.spend.get(&today) {
-                inner.spend.adopt(&today, *entry);
+            if let Some(entry) = shared.spend.get(inner.spend.turn(now)) {
+                inner.spend.adopt(*entry);
             }
         });
     }
@@ -158,6 +157,8 @@ mod tests {
         let other = Health::default();
         other.adopt(&news, NOW, &config);
         check(&other, &config, later(1), true, true);
+        let factor = |health: &Health| health.condition(&target(), NOW, &config).factor;
+        assert!(factor(&other) == factor(&health) && factor(&health) > 1.0);
         assert!(other.tell(&config).is_empty());
         // The end of a rest is news.
         other.answers(&target(), later(2));

@@ -298,3 +298,29 @@ impl Health {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_factor_follows_what_a_target_reports() {
+        let (health, target) = (Health::default(), TargetId::parse("a/x").unwrap());
+        for (estimated, reported, times, expected) in [
+            (1, 100, 1, 1.0),
+            (100, 0, 1, 1.0),
+            (100, 200, 1, 1.2),
+            (100, 200, 1, 1.36),
+            (2, 1, 1, 1.188),
+            (100, 1000, 9, 2.0),
+            (100, 1, 9, 0.5),
+        ] {
+            for _ in 0..times {
+                health.reports(&target, estimated, reported, Millis(1));
+            }
+            let factor = health.with(|inner| inner.targets.get(&target)?.factor);
+            let value = factor.map_or(1.0, |factor| factor.value);
+            assert!((value - expected).abs() < 1e-9, "{estimated} {reported}: {value}");
+        }
+    }
+}

@@ -150,6 +150,21 @@ mod tests {
     }
 
     #[test]
+    fn the_longer_of_two_rests_counts() {
+        let health = Health::default();
+        let provider = target("a/x").provider;
+        for until in [200, 400, 300] {
+            let (at, until) = (Millis(100_000), Millis(until * 1000));
+            let rest = Rest { class: Class::Auth, until, at, said: String::new() };
+            health.rest_provider(&provider, rest.clone());
+            health.rest_target(&target("b/x"), rest);
+        }
+        for name in ["a/x", "b/x"] {
+            assert!(rests(&health, name, 399) && !rests(&health, name, 400));
+        }
+    }
+
+    #[test]
     fn a_streak_that_nobody_has_seen_is_none() {
         let health = Health::default();
         limited(&health, "a/x", 1000);
@@ -157,6 +172,11 @@ mod tests {
         assert!(!rests(&health, "a/z", 5001));
         limited(&health, "a/x", 5060);
         assert!(rests(&health, "a/z", 5061));
+        // The last 429 counts, not the first.
+        for at in [1000, 1050, 1100] {
+            limited(&health, "b/x", at);
+        }
+        assert!(rests(&health, "b/z", 1101));
     }
 
     #[test]

@@ -63,11 +63,9 @@ impl Spend {
         Some((self.day.clone(), untold))
     }
 
-    /// What all processes have spent on a day.
-    pub(super) fn adopt(&mut self, day: &str, shared: SpendEntry) {
-        if self.day == day {
-            self.shared = shared;
-        }
+    /// What all processes have spent on the day that it has turned to.
+    pub(super) fn adopt(&mut self, shared: SpendEntry) {
+        self.shared = shared;
     }
 
     /// What is known of the day, of which the store may know more.
@@ -166,6 +164,8 @@ mod tests {
         assert_eq!(health.tight(&limits(Some(2.0), Some(9.0)), NOON), None);
         let tight = health.tight(&limits(Some(1.0), Some(0.5)), NOON).unwrap();
         assert_eq!((tight.which, tight.budget), (Which::Day, Budget::Spent));
+        let tight = health.tight(&limits(Some(0.5), Some(1.0)), NOON).unwrap();
+        assert_eq!((tight.which, tight.budget), (Which::Session, Budget::Spent));
         let tight = health.tight(&limits(Some(1.0), None), NOON).unwrap();
         assert_eq!((tight.which, tight.budget), (Which::Session, Budget::Warn(0.85)));
         assert_eq!(health.spent(NOON).session.unpriced, 1);
@@ -181,13 +181,22 @@ mod tests {
     }
 
     #[test]
+    fn a_warning_is_due_once_for_each_budget_and_anew_on_a_new_day() {
+        let health = Health::default();
+        for (days, due) in [(0, [true, true]), (0, [false, false]), (1, [false, true])] {
+            health.pays(Some(0.1), NOON.plus(Duration::from_secs(days * 24 * 3600)));
+            assert_eq!([Which::Session, Which::Day].map(|which| health.warns_of(which)), due, "{days}");
+        }
+    }
+
+    #[test]
     fn what_others_spend_counts_for_the_day() {
         let health = Health::default();
         health.pays(Some(1.0), NOON);
-        let (day, told) = health.with(|inner| inner.spend.tell()).unwrap();
+        let (_, told) = health.with(|inner| inner.spend.tell()).unwrap();
         assert_eq!(told.usd, 1.0);
         health.pays(Some(0.25), NOON);
-        health.with(|inner| inner.spend.adopt(&day, SpendEntry { usd: 5.0, unpriced: 2 }));
+        health.with(|inner| inner.spend.adopt(SpendEntry { usd: 5.0, unpriced: 2 }));
         assert_eq!(health.spent(NOON).day, SpendEntry { usd: 5.25, unpriced: 2 });
         assert!(health.with(|inner| inner.spend.tell()).is_some_and(|(_, told)| told.usd == 0.25));
         assert!(health.with(|inner| inner.spend.tell()).is_none());

@@ -164,3 +164,83 @@ impl Drop for Hold<'_> {
         self.end(|bucket, reservation| bucket.settle(reservation, None));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::env::Env;
+    use crate::config::{Overrides, from_text};
+    use crate::policy::bucket::Counts;
+    use crate::protocol::Protocol;
+    use crate::route::groups;
+    use crate::route::snapshot::{Resolved, Snapshot};
+
+    const CONFIG: &str = "version: 1
+breaker: {threshold: 1}
+providers:
+  a:
+    protocol: anthropic
+    base_url: 'http://127.0.0.1:1/v1'
+    buckets:
+      - {name: first, tokens: 100, window: 1d}
+      - {name: second, requests: 2, window: 1d}
+";
+
+    /// What a test does with the health of one target.
+    fn with_target(test: impl FnOnce(&Health, &Candidate<'_>, &Config)) {
+        let config = from_text(CONFIG, Path::new("t.yaml"), &Env::default(), &Overrides::default()).unwrap();
+        let snapshot = Snapshot::new(Arc::new(config));
+        let target = TargetId::parse("a/x").unwrap();
+        let protocol = Protocol::ALL[0];
+        let groups = groups::expand(&snapshot, Resolved::Direct(target), protocol);
+        test(&Health::default(), &groups[0].members[0].candidate, &snapshot.config);
+    }
+
+    /// What is used of the buckets, as the store is told.
+    fn used(health: &Health, config: &Config) -> Vec<Counts> {
+        let mut told: Vec<_> =
+            health.tell(config).0.buckets.iter().map(|(_, entry)| entry.counts()).collect();
+        told.sort_by_key(|counts| counts.tokens);
+        told
+    }
+
+    #[test]
+    fn a_probe_that_is_dropped_can_be_had_again() {
+        with_target(|health, target, config| {
+            let now = clock::millis();
+            let visit = health.enter(target, now, config).unwrap();
+            visit.ends(Outcome::Failure, now);
+            let later = now.plus(Duration::from_secs(3600));
+            let probe = health.enter(target, later, config).unwrap();
+            assert!(health.enter(target, later, config).is_err());
+            drop(probe);
+            assert!(health.enter(target, later, config).is_ok());
+        });
+    }
+
+    #[test]
+    fn what_is_dropped_halfway_was_used() {
+        with_target(|health, target, config| {
+            drop(health.hold(target, 60, clock::millis()).unwrap());
+            let both = Counts { requests: 1, tokens: 60 };
+            assert_eq!(used(health, config), [both, both]);
+        });
+    }
+
+    #[test]
+    fn all_buckets_have_room_or_none_is_used() {
+        with_target(|health, target, config| {
+            let now = clock::millis();
+            for _ in 0..2 {
+                health.hold(target, 10, now).unwrap().settle(None);
+            }
+            used(health, config);
+            assert!(matches!(health.hold(target, 10, now), Err(Skip::Bucket(name, _)) if name == "second"));
+            assert_eq!(used(health, config), []);
+        });
+    }
+}

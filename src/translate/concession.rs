@@ -179,6 +179,7 @@ mod tests {
         let said = "max_tokens: 32000 > 4096, which is the maximum allowed number of output tokens for claude-3-opus-20240229";
         check(Protocol::Anthropic, body, None, said, Some(&lower(4096)));
         check(chat, body, Some("max_tokens"), "must be positive", None);
+        check(chat, body, Some("n"), "n is at most 4096", None);
         let said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
         check(chat, body, Some("max_tokens"), said, Some(r#"{"model":"m","max_completion_tokens":32000}"#));
     }

@@ -180,3 +180,31 @@ pub(super) fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text, and its cause.
+    #[derive(Debug)]
+    struct Caused(&'static str, Option<Box<Self>>);
+
+    impl fmt::Display for Caused {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Caused {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as &(dyn Error + 'static))
+        }
+    }
+
+    #[test]
+    fn causes_are_said_once() {
+        let cause = |text, cause: Caused| Caused(text, Some(Box::new(cause)));
+        let error = cause("tls: bad name", cause("bad name", Caused("no such name", None)));
+        assert_eq!(chain(&error), "tls: bad name: no such name");
+    }
+}

@@ -124,6 +124,22 @@ fn processes_that_exchange_counts_add_up() {
 }
 
 #[test]
+fn what_is_used_while_counts_are_exchanged_is_not_lost() {
+    let mut bucket = Bucket::default();
+    let start = MINUTE.around(NOW).start;
+    for _ in 0..2 {
+        let told = bucket.tell(MINUTE);
+        let reservation = bucket.reserve(NOW, &LIMIT, 10).unwrap();
+        bucket.settle(reservation, None);
+        if let Some((_, mut total)) = told {
+            total.add(counts(1, 20));
+            bucket.adopt(start, total, NOW, MINUTE);
+        }
+    }
+    assert_eq!(bucket.taken(NOW, &LIMIT), counts(3, 40));
+}
+
+#[test]
 fn windows_are_aligned() {
     let around = |count, unit, at| {
         let span = Window { count, unit }.around(at);

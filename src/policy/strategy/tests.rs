@@ -85,6 +85,9 @@ fn round_robin_rotates_and_outlives_an_absence() {
     assert_eq!(next(&[a, c]), [3, 1]);
     assert_eq!(next(&[a, b, c]), [2, 1, 3]);
     assert_eq!(next(&[a, b, c]), [1, 3, 2]);
+    // Who was first before it was absent does not jump the queue.
+    assert_eq!(next(&[b, c]), [3, 2]);
+    assert_eq!(next(&[a, b, c]), [2, 1, 3]);
 }
 
 #[test]

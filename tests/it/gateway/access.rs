@@ -80,14 +80,14 @@ fn a_listed_page_may_ask_before_it_asks() {
     let lane = &LANES[0];
     let top = "access: {cors_origins: [\"https://listed.example\"]}";
     let proxy = Proxy::start(&lane.config_with("http://127.0.0.1:9", "", top));
-    let asks = |origin: &str, path: &str| {
-        let headers = [
+    let headers = |origin| {
+        [
             ("origin", origin),
             ("access-control-request-method", "POST"),
             ("access-control-request-headers", "x-api-key, content-type"),
-        ];
-        proxy.ask("OPTIONS", path, &headers, "")
+        ]
     };
+    let asks = |origin: &'static str, path: &str| proxy.ask("OPTIONS", path, &headers(origin), "");
     let answer = asks("https://listed.example", "/v1/chat/completions");
     assert_eq!(answer.status(), 204);
     for (name, value) in [
@@ -106,7 +106,12 @@ fn a_listed_page_may_ask_before_it_asks() {
         let answer = asks("https://listed.example", path);
         assert_eq!(answer.header("access-control-allow-methods"), Some(methods), "{path}");
     }
-    let answer = asks("https://evil.example", "/v1/chat/completions");
+    // Neither another method nor an OPTIONS that announces none is such a question.
+    let listed = headers("https://listed.example");
+    let path = "/v1/chat/completions";
+    assert_eq!(proxy.ask("POST", path, &listed, &lane.ping(ASKED)).status(), 502);
+    assert_eq!(proxy.ask("OPTIONS", path, &listed[..1], "").status(), 405);
+    let answer = asks("https://evil.example", path);
     assert!(matches!(answer.status(), 403 | 405), "{}", answer.status());
     assert_eq!(answer.header("access-control-allow-origin"), None);
 }

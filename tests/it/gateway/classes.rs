@@ -3,7 +3,7 @@
 use llmgate::protocol::Protocol;
 
 use crate::support::duo::{ask, config, in_turn, path, provider, two};
-use crate::support::lane::{Lane, UPSTREAM, lane};
+use crate::support::lane::{ASKED, Lane, UPSTREAM, lane};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::Proxy;
 
@@ -155,7 +155,7 @@ fn a_request_that_does_not_fit_goes_to_a_larger_model_once() {
     let servers: Vec<Provider> = (0..4).map(|_| Provider::start()).collect();
     let sizes = [
         "first: {context: 9000}",
-        "second: {context: 8000}",
+        "second: {context: 9000}",
         "third: {context: 20000}",
         "fourth: {context: 30000}",
     ];
@@ -204,6 +204,44 @@ fn tries_have_a_limit_for_the_request_and_for_a_target() {
         let answer = ask(&Proxy::start(&text), client, false, &[]);
         assert_eq!((answer.status(), path(&answer).1), (500, tries), "{retry} {own}");
     }
+}
+
+#[test]
+fn where_a_bucket_has_no_room_for_a_retry_the_failure_is_told() {
+    let client = lane(Protocol::OpenaiChat);
+    let a = Provider::with(Reply::json(500, "{\"error\":{\"message\":\"ill\"}}"));
+    let bucket = "buckets: [{name: few, requests: 1, window: 1mo}]";
+    let text =
+        config("retry: {base_delay: 0s}", &[provider("a", client, &a.url(), bucket)], &in_turn(&["a/first"]));
+    let answer = ask(&Proxy::start(&text), client, false, &[]);
+    assert_eq!((answer.status(), path(&answer).1), (500, "1"));
+    assert!(answer.text().contains("ill"), "{}", answer.text());
+}
+
+#[test]
+fn an_answer_that_tells_no_usage_takes_its_estimate() {
+    let client = lane(Protocol::OpenaiChat);
+    let silent =
+        "{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"x\"},\"finish_reason\":\"stop\"}]}";
+    let a = Provider::with(Reply::json(200, silent));
+    let bucket = "buckets: [{name: few, tokens: 50, window: 1mo}]";
+    let proxy = Proxy::start(&config("", &[provider("a", client, &a.url(), bucket)], &in_turn(&["a/first"])));
+    let body = client.ping(ASKED).replace("ping", &"word ".repeat(100));
+    assert_eq!(proxy.post(&client.path(ASKED), &body).status(), 200);
+    let answer = ask(&proxy, client, false, &[]);
+    assert_eq!((answer.status(), answer.header("x-ratelimit-metric")), (429, Some("tokens")));
+}
+
+#[test]
+fn an_overloaded_target_is_not_asked_again_before_its_time() {
+    let client = lane(Protocol::Anthropic);
+    let a = Provider::with(Reply::json(529, "{}").header("retry-after", "9"));
+    a.will(good(client));
+    let b = Provider::with(Reply::json(500, "{}"));
+    let top = "retry: {attempts: 1, max_wait: 9s}\ntimeouts: {total: 300ms}";
+    let text = two((client, &a.url()), (client, &b.url()), top);
+    let text = text.replace("\"a/first\"", "\"a/first\", attempts: 2");
+    assert_eq!(ask(&Proxy::start(&text), client, false, &[]).status(), 504);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A whole answer where a stream was asked for, and the other way round, in every pair.
 
+use llmgate::protocol::Protocol;
 use llmgate::protocol::tap::Facts;
 
-use crate::support::lane::{ASKED, LANES, UPSTREAM, told};
+use crate::support::lane::{ASKED, LANES, UPSTREAM, lane, told};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::Proxy;
 
@@ -18,6 +19,19 @@ fn a_whole_answer_becomes_the_stream_that_was_asked_for() {
             assert!(facts.finished && facts.error.is_none(), "{names}");
             assert!(stream.contains("pong") && stream.contains(ASKED), "{names}");
         }
+    }
+}
+
+#[test]
+fn a_translated_stream_becomes_an_array_where_no_events_were_asked_for() {
+    let client = lane(Protocol::Gemini);
+    for target in &LANES {
+        let provider = Provider::with(Reply::sse([target.streamed_pong(UPSTREAM)]));
+        let proxy = Proxy::start(&target.config(&provider.url()));
+        let path = client.stream_path(ASKED).replace("?alt=sse", "");
+        let text = proxy.stream(&path, &client.ping(ASKED)).rest();
+        let list: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        assert!(text.contains("pong") && list.len() > 1, "{}: {text}", target.name);
     }
 }
 

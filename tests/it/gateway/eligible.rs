@@ -112,6 +112,17 @@ fn an_empty_bucket_is_told_with_all_its_numbers() {
 }
 
 #[test]
+fn a_probe_that_is_answered_closes_the_breaker() {
+    let client = lane(Protocol::OpenaiChat);
+    let a = Provider::with(Reply::json(500, "{}"));
+    let proxy = one(client, &a, &format!("{ONCE}\nbreaker: {{threshold: 1, cooldown: 1ms}}"), "");
+    assert_eq!(ask(&proxy, client, false, &[]).status(), 500);
+    a.will(Reply::json(200, &client.pong("first")));
+    while ask(&proxy, client, false, &[]).status() != 200 {}
+    assert_eq!(proxy.get("/health").json()["providers"]["a"]["circuit_state"], "closed");
+}
+
+#[test]
 fn an_open_breaker_is_told_as_degraded_and_never_asked() {
     for client in &LANES {
         let a = Provider::with(Reply::json(500, "{}"));
@@ -217,4 +228,16 @@ fn what_fits_nowhere_is_the_clients_to_change() {
         assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
     }
     assert!(a.is_idle());
+}
+
+#[test]
+fn an_image_by_url_goes_to_whoever_takes_it() {
+    let (chat, anthropic) = (lane(Protocol::OpenaiChat), lane(Protocol::Anthropic));
+    let (a, b) = (Provider::start(), Provider::with(Reply::json(200, &anthropic.pong(UPSTREAM))));
+    let proxy = Proxy::start(&two((lane(Protocol::Gemini), &a.url()), (anthropic, &b.url()), ""));
+    let content = "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://x.example/y.png\"}}]";
+    let body =
+        format!("{{\"model\":\"{ASKED}\",\"messages\":[{{\"role\":\"user\",\"content\":{content}}}]}}");
+    let answer = proxy.post(&chat.path(ASKED), &body);
+    assert_eq!(path(&answer), ("b/up-model-1", "1", "a/first=capability:image_url"));
 }

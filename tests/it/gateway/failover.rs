@@ -1,10 +1,11 @@
 //! The first target fails, the second answers: the client sees one good answer.
 
+use llmgate::protocol::Protocol;
 use llmgate::protocol::tap::Facts;
 
 use crate::support::client::Answer;
 use crate::support::duo::{FORGETFUL, ONCE, ask, config, in_turn, path, provider, two};
-use crate::support::lane::{LANES, Lane, UPSTREAM};
+use crate::support::lane::{LANES, Lane, UPSTREAM, lane};
 use crate::support::provider::{NOWHERE, Provider, Reply};
 use crate::support::proxy::Proxy;
 use crate::support::rogue::{Act, Rogue, Visit};
@@ -193,5 +194,17 @@ fn when_all_fail_the_last_failure_is_told_with_all_tries() {
             assert!(message.contains("no luck") && message.ends_with(&tried), "{message}");
             assert_eq!(path(&answer).1, "2");
         }
+    }
+}
+
+#[test]
+fn so_many_events_are_held_and_no_more() {
+    let lane = lane(Protocol::Anthropic);
+    let (error, status) = lane.error_frame;
+    for (count, expected) in [(16, status), (17, 200)] {
+        let unknown = "event: new\ndata: {\"type\":\"new\"}\n\n".repeat(count);
+        let provider = Provider::with(Reply::sse([unknown, error.to_owned()]));
+        let proxy = Proxy::start(&lane.config_with(&provider.url(), "", ONCE));
+        assert_eq!(ask(&proxy, lane, true, &[]).status(), expected, "{count}");
     }
 }

@@ -177,6 +177,7 @@ fn the_providers_headers_come_back() {
         for (streamed, reply) in [
             (false, Reply::json(200, &lane.pong(UPSTREAM))),
             (true, Reply::sse([lane.streamed_pong(UPSTREAM)])),
+            (false, Reply::json(400, "{\"error\":{\"message\":\"bad\"}}")),
             (false, Reply::json(429, "{\"error\":{\"message\":\"slow down\"}}").header("retry-after", "1.2")),
         ] {
             let reply =

@@ -11,12 +11,28 @@ use llmgate::protocol::Protocol;
 #[test]
 fn a_whole_answer_may_be_so_long() {
     for lane in &LANES {
-        let long = lane.pong(UPSTREAM).replace("pong", &"x".repeat(2000));
-        let provider = Provider::with(Reply::json(200, &long));
-        let proxy = Proxy::start(&lane.config_with(&provider.url(), "", "limits: {response_body: 2KiB}"));
-        let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
-        assert_eq!(answer.status(), 502);
-        assert!(lane.error_message(&answer.json()).contains("`limits.response_body`"));
+        let long = |text: String| text.replace("pong", &"x".repeat(2000));
+        let streamed = Reply::sse([long(lane.streamed_pong(UPSTREAM))]);
+        for reply in [Reply::json(200, &long(lane.pong(UPSTREAM))), streamed] {
+            let provider = Provider::with(reply);
+            let proxy = Proxy::start(&lane.config_with(&provider.url(), "", "limits: {response_body: 2KiB}"));
+            let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+            assert_eq!(answer.status(), 502);
+            assert!(lane.error_message(&answer.json()).contains("`limits.response_body`"));
+        }
+    }
+}
+
+#[test]
+fn a_large_whole_answer_comes_whole() {
+    for lane in &LANES {
+        for size in [10_000, 300_000] {
+            let large = |text: String| text.replace("pong", &"x".repeat(size));
+            let provider = Provider::with(Reply::json(200, &large(lane.pong(UPSTREAM))));
+            let proxy = Proxy::start(&lane.config(&provider.url()));
+            let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+            assert!(answer.text() == large(lane.pong(ASKED)), "{} {size}", lane.name);
+        }
     }
 }
 
@@ -39,6 +55,7 @@ fn an_error_body_is_cut() {
         let proxy = Proxy::start(&lane.config_with(&provider.url(), "", "limits: {error_body: 1KiB}"));
         let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
         assert_eq!((answer.status(), answer.text().as_str()), (400, &body[..1024]));
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
     }
 }
 

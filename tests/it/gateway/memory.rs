@@ -11,8 +11,12 @@ use crate::support::proxy::{Folder, Proxy};
 const ADMIN: (&str, &str) = ("x-llmgate-admin", "1");
 
 fn refusal(message: &str) -> Reply {
+    refusal_of(400, message)
+}
+
+fn refusal_of(status: u16, message: &str) -> Reply {
     let body = serde_json::json!({"error": {"message": message, "type": "invalid_request_error"}});
-    Reply::json(400, &body.to_string())
+    Reply::json(status, &body.to_string())
 }
 
 fn asks(proxy: &Proxy) -> crate::support::client::Answer {
@@ -74,15 +78,17 @@ fn three_times_a_request_is_made_smaller_and_no_more() {
 #[test]
 fn nothing_is_left_out_on_the_native_lane_nor_where_that_is_not_allowed() {
     let said = "`top_p` is not supported with this model";
-    for (target, compat) in [("openai-chat", "max"), ("anthropic", "strict")] {
+    for (target, compat, status) in
+        [("openai-chat", "max", 400), ("anthropic", "strict", 400), ("anthropic", "max", 403)]
+    {
         let target = LANES.iter().find(|lane| lane.name == target).unwrap();
-        let a = Provider::with(refusal(said));
+        let a = Provider::with(refusal_of(status, said));
         let top = format!("compat: {compat}");
         let text = config(&top, &[provider("a", target, &a.url(), "")], &in_turn(&["a/first"]));
         let client = lane(Protocol::OpenaiChat);
         let body = client.ping(ASKED).replace("\"messages\"", "\"top_p\":0.9,\"messages\"");
         let answer = Proxy::start(&text).post("/v1/chat/completions", &body);
-        assert_eq!((answer.status(), path(&answer).1), (400, "1"), "{}", answer.text());
+        assert_eq!((answer.status(), path(&answer).1), (status, "1"), "{}", answer.text());
         assert!(answer.text().contains("top_p"));
     }
 }

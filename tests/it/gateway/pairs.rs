@@ -198,6 +198,82 @@ fn reasoning_comes_back_to_a_chat_provider_from_a_client_that_drops_it() {
 }
 
 #[test]
+fn a_tool_is_called_by_the_name_it_was_offered_with() {
+    let (client, target) = (lane("openai-chat"), lane("anthropic"));
+    let name = "mcp.server/tool with a name that is longer than sixty-four characters allow";
+    let tools = json!([{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}]);
+    let ask = |stream: bool| {
+        let go = json!({"role": "user", "content": "go"});
+        json!({"model": ASKED, "messages": [go], "tools": tools, "stream": stream}).to_string()
+    };
+    let provider = Provider::with(Reply::json(200, &target.pong(UPSTREAM)));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    assert_eq!(proxy.post(&client.path(ASKED), &ask(false)).status(), 200);
+    let fitted = provider.received().json()["tools"][0]["name"].as_str().unwrap().to_owned();
+    assert_ne!(fitted, name);
+
+    let call = json!({"type": "tool_use", "id": "toolu_1", "name": fitted, "input": {}});
+    let whole = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [call],
+        "stop_reason": "tool_use", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
+    provider.will(Reply::json(200, &whole.to_string()));
+    let answer = proxy.post(&client.path(ASKED), &ask(false)).json();
+    assert_eq!(answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"], name, "{answer}");
+
+    let start = json!({"type": "content_block_start", "index": 0, "content_block": call});
+    let start = format!("event: content_block_start\ndata: {start}\n\n");
+    let frames = [target.opening(UPSTREAM), start, target.ending(UPSTREAM)];
+    provider.will(Reply::sse(frames));
+    let stream = proxy.stream(&client.stream_path(ASKED), &ask(true)).rest();
+    assert!(stream.contains(name) && !stream.contains(&fitted), "{stream}");
+}
+
+#[test]
+fn state_of_a_stream_is_remembered_too() {
+    let (client, target) = (lane("openai-chat"), lane("anthropic"));
+    let whole = json!([
+        {"type": "thinking", "thinking": "hm", "signature": "c2lnbmF0dXJl"},
+        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
+    ]);
+    let block = |index: usize, block: &Value, delta: &Value| {
+        [
+            json!({"type": "content_block_start", "index": index, "content_block": block}),
+            json!({"type": "content_block_delta", "index": index, "delta": delta}),
+            json!({"type": "content_block_stop", "index": index}),
+        ]
+    };
+    let events = [
+        block(
+            0,
+            &json!({"type": "thinking", "thinking": "hm", "signature": ""}),
+            &json!({"type": "signature_delta", "signature": "c2lnbmF0dXJl"}),
+        ),
+        block(1, &whole[1], &json!({"type": "input_json_delta", "partial_json": "{}"})),
+    ];
+    let events = events
+        .iter()
+        .flatten()
+        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()));
+    let provider =
+        Provider::with(Reply::sse([target.opening(UPSTREAM), events.collect(), target.ending(UPSTREAM)]));
+    provider.will(Reply::json(200, &target.pong(UPSTREAM)));
+    let proxy = Proxy::start(&target.config(&provider.url()));
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    let go = json!({"role": "user", "content": "go"});
+    let body =
+        json!({"model": ASKED, "messages": [go], "tools": tools, "reasoning_effort": "high", "stream": true});
+    proxy.stream(&client.stream_path(ASKED), &body.to_string()).rest();
+    let call = json!({"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let said = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+    let result = json!({"role": "tool", "tool_call_id": "toolu_1", "content": "ok"});
+    let body =
+        json!({"model": ASKED, "messages": [go, said, result], "tools": tools, "reasoning_effort": "high"});
+    assert_eq!(proxy.post(&client.path(ASKED), &body.to_string()).status(), 200);
+    provider.received();
+    let sent = provider.received().json();
+    assert_eq!(sent["messages"][1]["content"], whole, "{sent}");
+}
+
+#[test]
 fn state_is_remembered_for_chat_clients() {
     let (client, target) = (lane("openai-chat"), lane("anthropic"));
     let first = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [

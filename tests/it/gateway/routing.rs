@@ -277,6 +277,30 @@ fn the_vendors_search_is_a_need_where_nothing_may_be_lost() {
 }
 
 #[test]
+fn some_needs_are_none_where_something_may_be_lost() {
+    let tools = "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{}}}],";
+    let one_call = format!("\"parallel_tool_calls\":false,{tools}");
+    let cases = [
+        (tools, "b/x a/x=capability:parallel_tools"),
+        (&one_call, "a/x -"),
+        ("\"reasoning_effort\":\"high\",", "b/x a/x=capability:reasoning"),
+        ("", "a/x -"),
+    ];
+    for compat in ["max", "strict"] {
+        let known = "models: {x: {tools: {parallel: false}, reasoning: none}}";
+        let targets = alias("strategy: ordered", "{to: a/x}, {to: b/x, priority: 2}");
+        let site = Site::new([known, "", ""], &targets, &format!("compat: {compat}"));
+        for (more, strict) in cases {
+            let body = site.client.ping(ASKED).replacen('{', &format!("{{{more}"), 1);
+            let answer = site.asks(&body, &[]);
+            let (target, _, skipped) = path(&answer);
+            let expected = if compat == "strict" { strict } else { "a/x -" };
+            assert_eq!(format!("{target} {skipped}"), expected, "{compat} {more}");
+        }
+    }
+}
+
+#[test]
 fn a_stateful_request_goes_where_it_can_be_carried() {
     let responses = lane(Protocol::OpenaiResponses);
     let (a, b) = (Provider::start(), Provider::with(Reply::json(200, &responses.pong(UPSTREAM))));

@@ -166,6 +166,7 @@ fn a_body_over_the_limit_is_refused_before_its_end() {
     for sent in [
         // Nothing of these bodies follows the declared length.
         b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n".to_vec(),
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 65537\r\n\r\n".to_vec(),
         b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4611686018427387904\r\n\r\n".to_vec(),
         b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\n".to_vec(),
         [CHUNKED.as_bytes(), chunk.as_bytes()].concat(),
