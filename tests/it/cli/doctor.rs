@@ -11,6 +11,9 @@ use crate::upstream::tls_provider;
 
 const LIST: &str = "{\"object\":\"list\",\"data\":[{\"id\":\"up-model-1\"},{\"id\":\"other\"}]}";
 
+/// A Codex, as far as `doctor` asks it.
+const FAKE_CODEX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/cli/codex.sh");
+
 /// The findings of a command with `--json`, by check: state, words, next step.
 fn findings(home: &Folder, words: &[&str]) -> (Option<i32>, Vec<(String, String, String)>) {
     let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
@@ -200,14 +203,10 @@ fn an_old_or_absent_client_is_told() {
 
 #[test]
 fn codex_is_given_our_catalogue() {
-    use std::os::unix::fs::PermissionsExt;
     let home = Folder::new("doctor-codex");
     let config = home.write("c.yaml", &LANES[0].config("http://127.0.0.1:9"));
-    // It shows the file that `-c model_catalog_json="FILE"` names.
-    let script = "#!/bin/sh\nif [ \"$1\" = --version ]; then echo codex-cli 999.0.0; exit 0; fi\n\
-                  file=${2#*\\\"}; cat \"${file%\\\"}\"\n";
-    let fake = home.write("codex", script);
-    std::fs::set_permissions(fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Linked, not written: a file that was just written may be busy.
+    std::os::unix::fs::symlink(FAKE_CODEX, home.0.join("codex")).unwrap();
     let path = format!("{}:/usr/bin:/bin", home.0.display());
     let words = ["doctor", "--offline", "--client", "codex", "--config", config.to_str().unwrap()];
     let output = run(&home, &words, &[("PATH", &path)]);
