@@ -1,5 +1,7 @@
 //! `doctor`, `providers check`, `ai-help` against providers and a proxy that are there.
 
+use std::os::unix::fs::symlink;
+
 use llmgate::protocol::Protocol;
 use serde_json::Value;
 
@@ -11,8 +13,9 @@ use crate::upstream::tls_provider;
 
 const LIST: &str = "{\"object\":\"list\",\"data\":[{\"id\":\"up-model-1\"},{\"id\":\"other\"}]}";
 
-/// A Codex, as far as `doctor` asks it.
-const FAKE_CODEX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/cli/codex.sh");
+/// Coding agents, as far as `doctor` asks them. Linked, not written: a file that was just written may be
+/// busy, as long as a process that another test started meanwhile has not closed it.
+const FAKE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/cli/agent.sh");
 
 /// The findings of a command with `--json`, by check: state, words, next step.
 fn findings(home: &Folder, words: &[&str]) -> (Option<i32>, Vec<(String, String, String)>) {
@@ -183,15 +186,13 @@ fn a_foreign_list_of_models_is_a_hint() {
 
 #[test]
 fn an_old_or_absent_client_is_told() {
-    use std::os::unix::fs::PermissionsExt;
     let home = Folder::new("doctor-client");
     let config = home.write("c.yaml", &LANES[0].config("http://127.0.0.1:9"));
     let words = ["doctor", "--offline", "--client", "claude", "--config", config.to_str().unwrap()];
     let output = run(&home, &words, &[("PATH", home.0.to_str().unwrap())]);
     check_code(&output, 1);
     assert!(text(&output.stdout).contains("claude is not on PATH"), "{}", text(&output.stdout));
-    let fake = home.write("claude", "#!/bin/sh\necho '1.0.3 (Claude Code)'\n");
-    std::fs::set_permissions(fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    symlink(FAKE, home.0.join("claude")).unwrap();
     let output = run(&home, &words, &[("PATH", home.0.to_str().unwrap())]);
     check_code(&output, 0);
     let told = text(&output.stdout);
@@ -205,8 +206,7 @@ fn an_old_or_absent_client_is_told() {
 fn codex_is_given_our_catalogue() {
     let home = Folder::new("doctor-codex");
     let config = home.write("c.yaml", &LANES[0].config("http://127.0.0.1:9"));
-    // Linked, not written: a file that was just written may be busy.
-    std::os::unix::fs::symlink(FAKE_CODEX, home.0.join("codex")).unwrap();
+    symlink(FAKE, home.0.join("codex")).unwrap();
     let path = format!("{}:/usr/bin:/bin", home.0.display());
     let words = ["doctor", "--offline", "--client", "codex", "--config", config.to_str().unwrap()];
     let output = run(&home, &words, &[("PATH", &path)]);
