@@ -196,7 +196,7 @@ fn by_table(evidence: &Evidence<'_>, body: &str) -> Class {
         413 => Class::TooLarge,
         408 | 409 => Class::Transient,
         400..=499 => Class::BadRequest,
-        200..=399 if status >= 300 => Class::BadUpstream,
+        300..=399 => Class::BadUpstream,
         // 5xx, and an error inside a stream that tells nothing of its kind.
         _ => Class::Transient,
     }
