@@ -22,7 +22,7 @@ pub fn whole(number: &Number) -> Option<u64> {
     number.as_u64().or_else(|| written().map(|number| number as u64))
 }
 
-/// Finds the numbers of an object; is it one, not null?
+/// Finds the numbers of an object; gives whether it is one, rather than null.
 struct Counts<'a, 'f> {
     names: &'a [&'a str],
     /// The name of the inner object that is read.

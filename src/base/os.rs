@@ -162,7 +162,7 @@ pub fn hide() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
-/// Keeps this process's environment and memory from others; not possible here.
+/// Keeps this process's environment and memory from others; does nothing here.
 #[cfg(not(target_os = "linux"))]
 pub fn hide() -> io::Result<()> {
     Ok(())

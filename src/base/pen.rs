@@ -156,7 +156,7 @@ impl<T: Put + ?Sized> Put for &T {
     }
 }
 
-/// No value is null.
+/// `None` is `null`.
 impl<T: Put> Put for Option<T> {
     fn write(&self, pen: &mut Pen<'_>) {
         match self {

@@ -78,6 +78,7 @@ pub fn apply_known(text: &str, members: &Members, edits: &[Edit]) -> Result<Stri
 }
 
 /// What is left of an edit on the way down.
+#[derive(Clone, Copy)]
 struct Step<'a> {
     path: &'a [String],
     change: &'a Change,
@@ -122,19 +123,22 @@ fn object(text: &str, members: &Members, edits: &[Step<'_>], out: &mut String) -
     if !opened {
         out.push_str(open);
     }
-    for edit in edits {
-        let Some((name, rest)) = edit.path.split_first() else {
+    let known = |name: &str| members.iter(text).any(|(known, _)| known == name);
+    let sets: Vec<Step<'_>> =
+        edits.iter().copied().filter(|edit| matches!(edit.change, Change::Set(_))).collect();
+    let mut done: Vec<&str> = Vec::new();
+    for name in sets.iter().filter_map(|edit| edit.path.first()) {
+        if known(name) || done.contains(&name.as_str()) {
             continue;
-        };
-        let known = members.iter(text).any(|(known, _)| known == name);
-        if let (false, Change::Set(json)) = (known, edit.change) {
-            let separator = if first { "" } else { "," };
-            first = false;
-            out.push_str(separator);
-            out.push_str(&quoted(name));
-            out.push(':');
-            nested(rest, json, out);
         }
+        done.push(name);
+        if !first {
+            out.push(',');
+        }
+        first = false;
+        out.push_str(&quoted(name));
+        out.push(':');
+        member("null", &below(&sets, name), out)?;
     }
     if opened {
         out.push_str(open);
@@ -165,28 +169,14 @@ fn member(value: &str, edits: &[Step<'_>], out: &mut String) -> Result<(), Error
     match Members::read(value) {
         Ok(members) => object(value, &members, edits, out),
         // What is no object gives way to one when something is to be set in it.
+        Err(_) if edits.iter().any(|step| matches!(step.change, Change::Set(_))) => {
+            object("{}", &Members::default(), edits, out)
+        }
         Err(_) => {
-            let set = edits.iter().rev().find_map(|step| match step.change {
-                Change::Set(json) => Some((step.path, json)),
-                Change::Remove => None,
-            });
-            match set {
-                Some((path, json)) => nested(path, json, out),
-                None => out.push_str(value),
-            }
+            out.push_str(value);
             Ok(())
         }
     }
-}
-
-fn nested(path: &[String], json: &str, out: &mut String) {
-    for name in path {
-        out.push('{');
-        out.push_str(&quoted(name));
-        out.push(':');
-    }
-    out.push_str(json);
-    out.extend(path.iter().map(|_| '}'));
 }
 
 #[cfg(test)]
@@ -225,6 +215,14 @@ mod tests {
         );
         check("{\"o\":null}", &[set("o.k", "9")], "{\"o\":{\"k\":9}}");
         check("{\"o\":null}", &[Edit::remove_dotted("o.k")], "{\"o\":null}");
+    }
+
+    #[test]
+    fn several_values_are_added_to_one_new_object() {
+        let both = [set("o.k", "1"), set("o.l.m", "2"), set("o.l.n", "3")];
+        check("{}", &both, "{\"o\":{\"k\":1,\"l\":{\"m\":2,\"n\":3}}}");
+        check("{\"o\":null}", &both, "{\"o\":{\"k\":1,\"l\":{\"m\":2,\"n\":3}}}");
+        check("{}", &[set("a", "1"), set("a", "2")], "{\"a\":2}");
     }
 
     #[test]

@@ -1,10 +1,6 @@
 //! Halves of surrogate pairs in JSON escapes (RFC 8259, 8.2): text that was cut between two UTF-16
 //! units, as JavaScript cuts it. Most parsers take them, serde_json does not; each becomes U+FFFD.
 
-use std::borrow::Cow;
-
-use crate::base::tree::Tree;
-
 /// What a half becomes; as long as what it was.
 const REPLACEMENT: &str = "\\ufffd";
 
@@ -37,24 +33,10 @@ fn unit(text: &str, at: usize) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok()
 }
 
-/// A tree that holds its own texts.
-pub fn into_owned<'t>(tree: Tree<'_>) -> Tree<'t> {
-    let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    match tree {
-        Tree::Null => Tree::Null,
-        Tree::Bool(flag) => Tree::Bool(flag),
-        Tree::Number(number) => Tree::Number(number),
-        Tree::Text(text) => Tree::Text(owned(text)),
-        Tree::List(list) => Tree::List(list.into_iter().map(into_owned).collect()),
-        Tree::Object(members) => {
-            Tree::Object(members.into_iter().map(|(name, value)| (owned(name), into_owned(value))).collect())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::tree::Tree;
 
     #[test]
     fn halves_are_replaced_and_nothing_else() {

@@ -44,7 +44,7 @@ impl<'a> Tree<'a> {
     /// It is no JSON, or its values lie too deep in each other.
     pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text).or_else(|error| match surrogate::mended(text) {
-            Some(mended) => serde_json::from_str(&mended).map(surrogate::into_owned),
+            Some(mended) => serde_json::from_str(&mended).map(Tree::into_owned),
             None => Err(error),
         })
     }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use crate::base::env::Env;
 use crate::base::object::{Object, object};
 use crate::cli::args::{Given, Mistake};
-use crate::cli::config::source;
 use crate::cli::control::{Door, running_at};
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, URL};
 use crate::cli::{USAGE, say};
@@ -115,7 +114,7 @@ impl State {
             });
         let aliases = config.models.iter();
         Self {
-            config_path: source(&config.source),
+            config_path: config.source.to_string(),
             providers: providers.collect(),
             models: models.collect(),
             model_aliases: aliases.clone().map(|it| format!("{}{}", it.alias, off(it.enabled))).collect(),
@@ -215,10 +214,12 @@ impl Gate {
         told
     }
 
+    /// Nothing was asked.
     fn pending() -> Self {
         Self::all(&Probe::Skipped, "pending-live-test")
     }
 
+    /// Nobody answers.
     fn closed(why: &str) -> Self {
         Self::all(&Probe::Failed(why.to_owned()), "blocked")
     }
@@ -244,6 +245,8 @@ impl Gate {
     }
 }
 
+/// What a client's gate says: `good` is the status of a path that is there, `missing` what is said of
+/// one that is not.
 fn gate(probe: &Probe, good: u16, missing: &'static str) -> &'static str {
     match probe {
         Probe::Status(status) if *status == good => "ready",

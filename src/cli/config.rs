@@ -13,7 +13,7 @@ use crate::base::object::object;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{CODES, CONFIG, Command, JSON, Row};
 use crate::cli::{USAGE, complain, say};
-use crate::config::{self, Overrides, Source};
+use crate::config::{self, Overrides};
 
 pub(super) static VALIDATE: Row = Row {
     name: "config validate",
@@ -54,7 +54,7 @@ fn validate(options: &Validate, env: &Env) -> ExitCode {
             let (providers, models) = (config.providers.len(), config.models.len());
             if options.json {
                 let told = object! {
-                    "ok": true, "source": source(&config.source), "providers": providers,
+                    "ok": true, "source": config.source.to_string(), "providers": providers,
                     "models": models, "warnings": config.warnings,
                 };
                 say(&told.to_string());
@@ -74,9 +74,4 @@ fn validate(options: &Validate, env: &Env) -> ExitCode {
             ExitCode::from(USAGE)
         }
     }
-}
-
-/// The source in use, in words.
-pub(super) fn source(source: &Source) -> String {
-    source.to_string()
 }

@@ -14,7 +14,6 @@ use crate::base::env::Env;
 use crate::base::object::list;
 use crate::base::os;
 use crate::cli::args::{Given, Mistake};
-use crate::cli::config::source;
 use crate::cli::finding::{Finding, State, tell, worst};
 use crate::cli::inspect::{Wish, inspect};
 use crate::cli::run::client::{Client, NAMES, named};
@@ -128,7 +127,7 @@ fn providers(live: &Live, add: &mut impl FnMut(Vec<Finding>)) {
 
 fn configuration(config: &Config) -> Vec<Finding> {
     let (providers, models) = (config.providers.len(), config.models.len());
-    let said = format!("{}: {providers} providers, {models} models", source(&config.source));
+    let said = format!("{}: {providers} providers, {models} models", config.source);
     let mut found = vec![Finding::ok("configuration", said)];
     for warning in &config.warnings {
         found.push(Finding::warn("configuration", warning, "see `llmgate config show --origin`"));

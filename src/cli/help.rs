@@ -103,11 +103,8 @@ fn of(row: &Row) -> String {
         paragraph(&mut text, row.about);
     }
     text.push('\n');
-    let words = row.words.iter().map(|word| (word.name.to_owned(), word_help(word)));
-    let flags = row.flags.iter().map(|flag| (spelled(flag), flag_help(flag)));
-    let rest = row.rest.map(|help| ("-- ARGS".to_owned(), help.to_owned()));
     let codes = row.codes.iter().map(|(code, means)| format!("{code} {means}")).collect::<Vec<_>>();
-    columns(&mut text, words.chain(flags).chain(rest).collect());
+    columns(&mut text, taken(row));
     text.push('\n');
     paragraph(&mut text, &format!("Exit code: {}.", codes.join("; ")));
     text
@@ -127,6 +124,14 @@ fn usage(row: &Row) -> String {
         usage.push_str(" [-- ARGS]");
     }
     usage
+}
+
+/// What a command takes, and what each of it is.
+fn taken(row: &Row) -> Vec<(String, String)> {
+    let words = row.words.iter().map(|word| (word.name.to_owned(), word_help(word)));
+    let flags = row.flags.iter().map(|flag| (spelled(flag), flag_help(flag)));
+    let rest = row.rest.map(|help| ("-- ARGS".to_owned(), help.to_owned()));
+    words.chain(flags).chain(rest).collect()
 }
 
 fn summary(row: &Row) -> String {
@@ -223,10 +228,7 @@ pub(super) fn reference() -> String {
             let _ = write!(text, " {}", row.about);
         }
         text.push('\n');
-        let words = row.words.iter().map(|word| (word.name.to_owned(), word_help(word)));
-        let flags = row.flags.iter().map(|flag| (spelled(flag), flag_help(flag)));
-        let rest = row.rest.map(|help| ("-- ARGS".to_owned(), help.to_owned()));
-        let list: Vec<(String, String)> = words.chain(flags).chain(rest).collect();
+        let list = taken(row);
         if !list.is_empty() {
             text.push_str("\n| | |\n|---|---|\n");
         }

@@ -66,13 +66,11 @@ static UNSAID: AtomicBool = AtomicBool::new(false);
 
 /// Writes a line to stdout. A reader that has gone (`| head`) is no failure; a full disk is.
 fn say(text: &str) {
-    match try_say(text) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            if !UNSAID.swap(true, Ordering::Relaxed) {
-                complain(&format!("stdout: {error}"));
-            }
-        }
-        Ok(()) | Err(_) => {}
+    if let Err(error) = try_say(text)
+        && error.kind() != ErrorKind::BrokenPipe
+        && !UNSAID.swap(true, Ordering::Relaxed)
+    {
+        complain(&format!("stdout: {error}"));
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::base::env::Env;
 use crate::base::json::pretty;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::explain::PROTOCOLS;
 use crate::cli::table::{Command, Flag, JSON, Row, Word};
 use crate::cli::{FAILURE, complain, say};
 use crate::observe::trace::Recorded;
@@ -33,12 +34,8 @@ pub(super) static ROW: Row = Row {
     command: read,
 };
 
-static TO: Flag = Flag::one_of(
-    "to",
-    "PROTOCOL",
-    &["openai-chat", "openai-responses", "anthropic", "gemini"],
-    "the requests alone, for a target of this protocol",
-);
+static TO: Flag =
+    Flag::one_of("to", "PROTOCOL", PROTOCOLS, "the requests alone, for a target of this protocol");
 static DIFF: Flag = Flag::switch("diff", "how it differs from what was recorded");
 
 struct Replay {

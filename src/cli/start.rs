@@ -12,7 +12,6 @@ use crate::base::env::Env;
 use crate::base::object::object;
 use crate::base::os;
 use crate::cli::args::{Given, Mistake};
-use crate::cli::config::source;
 use crate::cli::control::READY_FILE;
 use crate::cli::table::{CODES, COMPAT, CONFIG, Command, DEMO, Flag, LOCAL, Row, TRACE};
 use crate::cli::{FAILURE, USAGE, complain, logging, try_say};
@@ -172,7 +171,7 @@ fn greet(config: &Config, server: &Server) {
     for address in server.addresses() {
         greeting(&format!("listening on http://{address}"));
     }
-    greeting(&format!("configuration: {}", source(&config.source)));
+    greeting(&format!("configuration: {}", config.source));
     if config::unused_local_file(config) {
         greeting("note: ./llmgate.yaml is not in use; name it with --config");
     }
@@ -193,7 +192,7 @@ fn write_ready_file(file: &Path, config: &Config, server: &Server) -> std::io::R
     let url = |addresses: &[SocketAddr]| addresses.first().map(|address| format!("http://{address}"));
     let mut facts = object! {
         "url": url(server.addresses()), "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
-        "config": source(&config.source),
+        "config": config.source.to_string(),
     };
     if config.access.admin_listen.is_some() {
         facts.put("admin_url", url(server.local_addresses()));

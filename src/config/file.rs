@@ -1,5 +1,5 @@
-//! A file's text -> a plain tree whose every key and value knows its line and column. The only
-//! place that knows YAML. JSON is YAML.
+//! A file's text -> a plain tree whose every value knows the byte at which it begins. The only place
+//! that knows YAML. JSON is YAML.
 //!
 //! The crate bounds depth, aliases and expansion, so that no text can exhaust the process.
 
@@ -173,16 +173,12 @@ impl From<Value> for Node {
 }
 
 fn explain(error: &Error) -> Fault {
-    let mut fault = Fault {
-        problem: Problem::SecondDocument,
-        path: String::new(),
-        at: error.location().map(|at| at.index()),
+    let path = match error {
+        Error::DuplicateKeyAt { path, .. } => path.clone(),
+        _ => String::new(),
     };
-    fault.problem = match error {
-        Error::DuplicateKeyAt { path, .. } => {
-            path.clone_into(&mut fault.path);
-            Problem::DuplicateKey
-        }
+    let problem = match error {
+        Error::DuplicateKeyAt { .. } => Problem::DuplicateKey,
         Error::MoreThanOneDocument => Problem::SecondDocument,
         Error::ParseWithLocation { message, .. }
         | Error::DeserializeWithLocation { message, .. }
@@ -192,7 +188,7 @@ fn explain(error: &Error) -> Fault {
         | Error::Invalid(message) => Problem::Syntax(plain(message)),
         other => Problem::Syntax(plain(&other.to_string())),
     };
-    fault
+    Fault { problem, path, at: error.location().map(|at| at.index()) }
 }
 
 /// A tag such as `!foo` reads as an enum to serde; the user wrote a tag.

@@ -77,6 +77,9 @@ const DEMO: &str = include_str!("demo.yaml");
 
 /// Loads the configuration: the named file, else that of `LLMGATE_CONFIG`, else the user's own,
 /// else what the environment alone makes (SPEC 4.1, 4.4).
+///
+/// # Errors
+/// Everything that is wrong with it; or the file cannot be read.
 pub fn load(explicit: Option<&Path>, env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
     if overrides.demo {
         return from_text(DEMO, Path::new("--demo"), env, overrides)
@@ -104,6 +107,9 @@ fn own(env: &Env) -> Option<PathBuf> {
 }
 
 /// Makes a configuration of a file's text; `path` is how errors name the file.
+///
+/// # Errors
+/// Everything that is wrong with it.
 pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut errors = Errors::default();

@@ -55,7 +55,7 @@ pub struct Inbound {
     pub task: Task,
     /// What is asked of this request beside an answer.
     pub wishes: Wishes,
-    /// The same, for those who look on.
+    /// The request, for those who look on.
     pub run: Arc<Run>,
     decoded: OnceCell<Decoded>,
 }

@@ -26,8 +26,10 @@ pub struct Story {
     /// When the last call began.
     called: Instant,
     price: Option<Price>,
+    /// The spent share of the tightest budget, when it is to be told.
     budget: Option<f64>,
     is_paid: bool,
+    /// The targets that were passed over, and why, as a header tells it.
     skipped: Option<String>,
     tell_all: bool,
 }
@@ -173,7 +175,8 @@ impl Story {
         self.record.first_byte.map_or(0, |time| time.as_millis())
     }
 
-    /// Adds asked model, target, tries and skipped targets to the headers of an answer (SPEC 11.2).
+    /// Adds the spent share of a budget, asked model, target, tries and skipped targets to the headers
+    /// of an answer (SPEC 11.2).
     pub fn tells_target(&self, headers: &mut Headers) {
         if let Some(share) = self.budget {
             headers.push("x-llmgate-budget", format!("{share:.2}"));

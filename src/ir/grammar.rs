@@ -5,7 +5,7 @@
 //!                                                                               Usage: After
 //! ```
 //! `Start` first and once. Every block starts, grows, ends, and is never opened again. `Finish` at
-//! most once, with all blocks closed; after it only token counts may come. `Unknown` may stand
+//! most once, with all blocks closed; after it only token counts may come. `Lost` may stand
 //! anywhere.
 
 use crate::base::table::Table;

@@ -21,7 +21,7 @@ pub struct Request {
     pub tools: Vec<Tool>,
     /// The vendor's own web search, if it is offered, too.
     pub search: Option<Search>,
-    /// Which of them.
+    /// Which of the tools may or must be called.
     pub choice: Option<ToolChoice>,
     /// At most one call in an answer?
     pub one_call: bool,
@@ -181,9 +181,9 @@ pub struct Reasoning {
 pub struct Sampling {
     /// Temperature.
     pub temperature: Option<Number>,
-    /// Nucleus.
+    /// The most likely tokens that have this probability together are drawn from.
     pub top_p: Option<Number>,
-    /// Most likely ones.
+    /// So many of the most likely tokens are drawn from.
     pub top_k: Option<Number>,
     /// Texts that end the answer.
     pub stop: Vec<String>,

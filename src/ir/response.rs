@@ -16,7 +16,7 @@ pub struct Response {
     pub stop: StopReason,
     /// Its token counts.
     pub usage: Usage,
-    /// What else it had.
+    /// What of the provider's answer is not in it.
     pub lost: Lost,
 }
 
@@ -89,7 +89,9 @@ impl Response {
     pub fn text(&self) -> String {
         let texts = self.blocks.iter().filter_map(|block| match block {
             Block::Text(text) => Some(text.as_str()),
-            _ => None,
+            Block::Refusal(_) | Block::Media(_) | Block::Call(_) | Block::Result(_) | Block::Reasoning(_) => {
+                None
+            }
         });
         texts.collect()
     }

@@ -8,7 +8,7 @@ pub struct Search {
     pub path: String,
     /// Was nothing else offered, so that the request means nothing without it?
     pub alone: bool,
-    /// The only domains in which is searched; none: in all.
+    /// The only domains that are searched; when there are none, all.
     pub domains: Vec<String>,
     /// About where the user is: `city`, `country`, `region`, `timezone`.
     pub place: Vec<(&'static str, String)>,

@@ -18,6 +18,7 @@ pub struct Appended {
     path: PathBuf,
     file: File,
     looked: Millis,
+    /// Does it end inside a line?
     torn: bool,
 }
 

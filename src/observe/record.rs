@@ -45,7 +45,7 @@ pub struct Record {
     pub alias: Option<Alias>,
     /// The calls that failed: where, and how.
     pub failures: Vec<(TargetId, Option<Class>)>,
-    /// What the request lost on its way to the target, worth a warning: `PATH: REASON` each.
+    /// What request and answer lost on their ways, worth a warning: `PATH: REASON` each.
     pub losses: Vec<String>,
     /// What it cost in USD; `None` when nobody can say.
     pub cost: Option<f64>,

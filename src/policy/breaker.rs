@@ -161,7 +161,7 @@ impl Breaker {
         }
     }
 
-    /// What [`Breaker::permit`] would answer if it refused; changes nothing.
+    /// Until when [`Breaker::permit`] would refuse now; `None` when it would not. Changes nothing.
     pub fn refusal(&self, now: Millis) -> Option<Millis> {
         match self.peek(now) {
             CircuitState::Open { until } => Some(until),
@@ -217,7 +217,8 @@ impl Breaker {
         }
     }
 
-    /// Terminal failures inside the window, as far as they are remembered.
+    /// Terminal failures inside the window, as far as they are remembered; as many as open it while
+    /// it is not closed.
     pub fn failures(&self, now: Millis, settings: &Settings) -> u32 {
         let State::Closed { failures } = &self.state else { return settings.threshold };
         let recent = failures.iter().filter(|at| now.since(**at) < settings.window).count();

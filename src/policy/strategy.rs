@@ -58,7 +58,7 @@ struct Place {
 const REMEMBERED: usize = 64;
 
 impl Strategy {
-    /// Indexes of all contenders, best first. `draw` gives numbers of 0.0..1.0.
+    /// Indexes of all contenders, best first; moves the rotation on. `draw` gives numbers of 0.0..1.0.
     pub fn order(
         self,
         contenders: &[Contender],

@@ -284,13 +284,6 @@ fn says_nothing(value: &Tree<'_>) -> bool {
     }
 }
 
-/// The MIME type and the data of a `data:` URL with base64 in it.
-pub(super) fn data_url(url: &str) -> Option<(String, String)> {
-    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
-    let mime = head.strip_suffix(";base64")?.split(';').next()?;
-    Some((mime.to_owned(), data.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,11 +306,5 @@ mod tests {
         let mut fields =
             Fields::of(Tree::read(r#"{"n":"x"}"#).unwrap(), Path::default().at("tools").index(2)).unwrap();
         assert_eq!(fields.count("n").unwrap_err().to_string(), "`tools[2].n` must be a number");
-    }
-
-    #[test]
-    fn data_urls_are_taken_apart() {
-        assert_eq!(data_url("data:image/png;base64,AAAA"), Some(("image/png".into(), "AAAA".into())));
-        assert_eq!(data_url("https://x/y.png"), None);
     }
 }

@@ -1,7 +1,7 @@
-//! What a history holds that its target cannot read, on the native lane. That are carriers (SPEC 8.6):
+//! What a history holds that its target cannot read, on the native lane. These are carriers (SPEC 8.6):
 //! state of another provider that a client sends back, after a turn that was translated for it. The
 //! target would refuse the request, so that the whole block goes, or becomes what the target can read;
-//! every other byte of the history stays. And with Vertex AI it is ids of calls.
+//! every other byte of the history stays. With Vertex AI, ids of calls go, too.
 
 use serde_json::Value;
 
@@ -34,8 +34,8 @@ pub struct Cleared {
     pub lossy: bool,
 }
 
-/// A member without what is foreign in its list; `None` where nothing is. `judge` is asked about
-/// elements that may hold it only.
+/// A member without what is foreign in its list; `None` where nothing is. `judge` is asked
+/// only about elements that may hold it.
 pub(super) fn without(
     member: &'static str,
     list: &str,

@@ -55,7 +55,7 @@ pub fn shape(prefix: Option<Protocol>, codex: bool, has_header: impl Fn(&str) ->
     }
 }
 
-/// One page of a list: where it begins and ends, and whether more follows.
+/// One page of a list, and whether more follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page<'a> {
     /// The entries.

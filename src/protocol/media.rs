@@ -4,6 +4,8 @@
 //! Agents name an image by its file's ending; a provider that looks inside refuses a wrong name in
 //! this turn and, since the history is sent again, in every later one.
 
+use std::borrow::Cow;
+
 use crate::base::b64;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Media, MediaKind, Request, ResultPart, Source};
@@ -38,6 +40,23 @@ pub(super) fn checked((mut request, mut losses): (Request, Losses)) -> (Request,
         }
     }
     (request, losses)
+}
+
+/// Where the media of a URL are: inside it, if it is a `data:` URL with base64.
+pub(super) fn source(url: &str) -> Source {
+    data_url(url).unwrap_or_else(|| Source::Url(url.to_owned()))
+}
+
+/// Where a document is that comes as data: in a `data:` URL, or in base64 alone.
+pub(super) fn document(data: Cow<'_, str>) -> Source {
+    let pdf = |data| Source::Inline { mime: "application/pdf".to_owned(), data };
+    data_url(&data).unwrap_or_else(|| pdf(data.into_owned()))
+}
+
+fn data_url(url: &str) -> Option<Source> {
+    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
+    let mime = head.strip_suffix(";base64")?.split(';').next()?;
+    Some(Source::Inline { mime: mime.to_owned(), data: data.to_owned() })
 }
 
 /// Is it at an address such as `gs://` or `file://`?
@@ -78,6 +97,14 @@ fn kind_of(data: &str) -> Option<(MediaKind, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_urls_are_taken_apart() {
+        let inline = |mime: &str| Source::Inline { mime: mime.to_owned(), data: "AAAA".to_owned() };
+        assert_eq!(source("data:image/png;base64,AAAA"), inline("image/png"));
+        assert_eq!(source("https://x/y.png"), Source::Url("https://x/y.png".to_owned()));
+        assert_eq!(document("AAAA".into()), inline("application/pdf"));
+    }
 
     #[track_caller]
     fn check(named: &str, bytes: &[u8], kind: MediaKind, mime: &str, told: bool) {

@@ -195,8 +195,8 @@ pub trait Codec: Sync {
     /// only degraded without them (SPEC 8.9); as dotted paths.
     fn droppable(&self) -> &'static [&'static str];
 
-    /// The values to set in a request so that a stream of this protocol tells its usage: a dotted
-    /// path and JSON text each.
+    /// What to set in a request so that a stream of this protocol tells its usage: a dotted path and
+    /// JSON text.
     fn ask_for_usage(&self, _ask: &Ask) -> Option<(&'static str, &'static str)> {
         None
     }
@@ -232,6 +232,9 @@ pub trait Codec: Sync {
     /// What a whole answer tells.
     fn tap_whole(&self, text: &str, facts: &mut Facts) -> Seen;
 
+    /// What one frame of a stream tells.
+    fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen;
+
     /// How a model of that name is asked to reason, when nobody has said (SPEC 8.6).
     fn reasoning_style(&self, model: &str) -> ReasoningStyle {
         dialect::style_by_name(model).unwrap_or(ReasoningStyle::Effort)
@@ -239,9 +242,6 @@ pub trait Codec: Sync {
 
     /// The translated lane.
     fn wire(&self) -> &'static dyn Wire;
-
-    /// What one frame of a stream tells.
-    fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen;
 }
 
 /// What is asked of a target.
@@ -315,8 +315,9 @@ pub fn percent_decoded(text: &str) -> Cow<'_, str> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded = hex.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let digits = after.get(..2).filter(|digits| byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(decoded.unwrap_or(byte));
         rest = if decoded.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
@@ -341,6 +342,9 @@ pub fn percent_encoded(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::request::{Block, Media, MediaKind, Request, ResultPart, Role, Source, ToolResult, Turn};
+    use crate::protocol::dialect::Dialect;
+    use crate::protocol::wire::TargetContext;
 
     #[test]
     fn every_protocol_is_found_by_its_name() {
@@ -375,6 +379,22 @@ mod tests {
         }
         assert_eq!(percent_encoded("a/b:c d"), "a/b%3Ac%20d");
         assert_eq!(percent_decoded("100%"), "100%");
-        assert_eq!(percent_decoded("%zz%41"), "%zzA");
+        assert_eq!(percent_decoded("%zz%+f%41"), "%zz%+fA");
+    }
+
+    #[test]
+    fn media_of_a_result_without_its_call_are_not_lost() {
+        let source = Source::Inline { mime: "image/png".to_owned(), data: "iVBORw0KGgo=".to_owned() };
+        let media = Media { kind: MediaKind::Image, source, name: None, detail: None };
+        let content = vec![ResultPart::Text("seen".to_owned()), ResultPart::Media(media)];
+        let result = ToolResult { id: "c".to_owned(), name: None, content, failed: false };
+        let turns = vec![Turn::of(Role::User, Block::Result(result))];
+        let request = Request { turns, ..Request::default() };
+        let dialect = Dialect::default();
+        for protocol in Protocol::ALL {
+            let target = TargetContext { model: "m", dialect: &dialect, session: None };
+            let (text, _) = protocol.codec().wire().encode_request(&request, &target);
+            assert!(text.contains("seen") && text.contains("iVBORw0KGgo="), "{protocol:?}: {text}");
+        }
     }
 }

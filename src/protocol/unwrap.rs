@@ -8,6 +8,7 @@
 //! Arguments come in pieces cut anywhere, also inside an escape. An input that does not begin like
 //! the object that was asked for is given when it is over; other arguments pass at once.
 
+use crate::base::pen;
 use crate::base::tree::Tree;
 
 /// The member that carries arguments which are no object.
@@ -17,6 +18,15 @@ pub(super) const INPUT: &str = "input";
 /// The schema of the function that stands for a free-form tool.
 pub(super) const INPUT_SCHEMA: &str =
     r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
+
+/// The text of a call's whole arguments.
+pub(super) fn arguments(object: &Tree<'_>) -> String {
+    let raw = match object {
+        Tree::Object(members) if members.len() == 1 => object.text(RAW),
+        _ => None,
+    };
+    raw.map_or_else(|| pen::written(object), str::to_owned)
+}
 
 /// Takes arguments, gives the text.
 #[derive(Debug)]

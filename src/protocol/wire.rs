@@ -55,7 +55,7 @@ pub trait Wire: Sync {
         true
     }
 
-    /// What tools may be called in this protocol.
+    /// The names that tools may have in this protocol.
     fn name_rule(&self) -> NameRule {
         NameRule { length: 64, extra: "", starts_with_letter: false }
     }

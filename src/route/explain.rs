@@ -1,11 +1,10 @@
 //! A plan as data: what `route explain` and `/debug/routes` print (SPEC 5.6).
 
 use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::base::clock::{self, Millis};
+use crate::base::clock::Millis;
 use crate::base::id::TargetId;
 use crate::config::Words;
 use crate::protocol::Protocol;
@@ -241,7 +240,7 @@ fn leave(skipped: &Skipped<'_>, now: Millis) -> Leave {
         protocol: skipped.candidate.protocol.name().to_owned(),
         reason: skipped.why.to_string(),
         detail,
-        recovers_at: recovers.map(|at| clock::rfc3339(UNIX_EPOCH + Duration::from_millis(at.0))),
+        recovers_at: recovers.map(Millis::rfc3339),
         recovers_in_s: recovers
             .map(|at| at.since(now).as_millis().div_ceil(1000))
             .map(|s| u64::try_from(s).unwrap_or(u64::MAX)),

@@ -85,9 +85,7 @@ impl<'a> Expansion<'a> {
             match fallback {
                 Fallback::Target(target) => self.single(named(target, asked)),
                 Fallback::Alias(alias) => {
-                    if let Some(route) =
-                        self.snapshot.config.models.iter().find(|known| known.alias == *alias)
-                    {
+                    if let Some(route) = self.snapshot.alias(alias) {
                         self.alias(route, asked, depth + 1);
                     }
                 }

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::base::clock::Millis;
 use crate::base::id::{Alias, ProviderName, TargetId};
 use crate::base::splice::Edit;
-use crate::config::{AliasRoute, Config, Provider, Strategy};
+use crate::config::{AliasRoute, Bucket as BucketRule, Config, Provider, Strategy};
 use crate::ir::estimate::Size;
 use crate::policy::breaker::{Breaker, CircuitState, Memory, Settings};
 use crate::policy::bucket::Bucket;
@@ -211,7 +211,7 @@ impl Inner {
     fn buckets_of<'b>(
         &'b self,
         candidate: &'b Candidate<'_>,
-    ) -> impl Iterator<Item = (&'b crate::config::Bucket, Option<&'b Bucket>)> {
+    ) -> impl Iterator<Item = (&'b BucketRule, Option<&'b Bucket>)> {
         let own = candidate.provider.buckets.iter();
         own.filter(|rule| rule.counts(&candidate.target.model)).map(|rule| {
             let owner = Owner::Provider(candidate.provider.name.clone());

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Millis;
 use crate::base::id::ProviderName;
-use crate::config::{Bucket, Config};
+use crate::config::{Bucket as BucketRule, Config};
 use crate::policy::breaker::CircuitState;
 use crate::policy::bucket::Counts;
 use crate::route::health::Health;
@@ -10,7 +10,7 @@ use crate::state::{BucketId, Owner};
 
 impl Health {
     /// What is used and reserved of a bucket of an owner, and when its next window begins.
-    pub fn level(&self, owner: &Owner, rule: &Bucket, now: Millis) -> (Counts, Millis) {
+    pub fn level(&self, owner: &Owner, rule: &BucketRule, now: Millis) -> (Counts, Millis) {
         let id = BucketId { owner: owner.clone(), name: rule.name.clone() };
         let taken = self.with(|inner| inner.buckets.get(&id).map(|bucket| bucket.taken(now, &rule.limit())));
         (taken.unwrap_or_default(), rule.window.around(now).end)

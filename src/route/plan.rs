@@ -86,7 +86,7 @@ pub enum Skip {
     When(&'static str),
     /// A bucket is exhausted: its name and why.
     Bucket(String, Exhausted),
-    /// The target rests after a failure.
+    /// The target rests after a failure: of which class, and until when.
     Cooldown(Class, Millis),
     /// The breaker is open until then.
     Breaker(Millis),

@@ -139,9 +139,7 @@ impl Snapshot {
         own.or_else(|| {
             route.fallback.iter().find_map(|fallback| match fallback {
                 Fallback::Target(target) => Some(target),
-                Fallback::Alias(alias) => {
-                    self.first_written(self.config.models.iter().find(|known| known.alias == *alias)?)
-                }
+                Fallback::Alias(alias) => self.first_written(self.alias(alias)?),
             })
         })
     }

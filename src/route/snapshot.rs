@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::id::{ModelName, ProviderName, TargetId, distance};
+use crate::base::id::{Alias, ModelName, ProviderName, TargetId, distance};
 use crate::base::sort;
 use crate::config::{AliasRoute, Config, Provider, UnknownModel};
 
@@ -87,7 +87,12 @@ impl Snapshot {
 
     /// The provider of that name.
     pub fn provider(&self, name: &ProviderName) -> Option<&Provider> {
-        self.config.providers.iter().find(|provider| provider.name == *name)
+        self.config.provider(name)
+    }
+
+    /// The alias of exactly that name.
+    pub(super) fn alias(&self, name: &Alias) -> Option<&AliasRoute> {
+        self.config.models.iter().find(|route| route.alias == *name)
     }
 
     fn lead(&self, name: &str) -> Option<Resolved<'_>> {

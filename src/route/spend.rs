@@ -68,7 +68,8 @@ impl Spend {
         self.shared = shared;
     }
 
-    /// What is known of the day, of which the store may know more.
+    /// Begins a new day if one has come, and gives its name. The store may know of more that was spent
+    /// on it.
     pub(super) fn turn(&mut self, now: Millis) -> &str {
         let day = calendar::day(now);
         if self.day != day {
@@ -132,7 +133,7 @@ impl Health {
             let budget = Budget::check(spent, limit);
             (budget != Budget::Free).then_some(Tight { which, spent, limit, budget })
         });
-        tight.max_by(|a, b| (a.spent / a.limit).total_cmp(&(b.spent / b.limit)))
+        tight.max_by(|a, b| a.share().total_cmp(&b.share()))
     }
 }
 

@@ -91,7 +91,7 @@ pub enum Refusal {
     /// Over [`MAX_HEAD`] bytes or [`MAX_HEADERS`] headers.
     HeadTooLarge,
     /// A version of HTTP that is not spoken here, such as HTTP/2 without TLS.
-    Http2,
+    OtherVersion,
     /// The head did not come in time.
     Slow,
 }
@@ -200,7 +200,7 @@ fn refusal(error: httparse::Error, bytes: &[u8]) -> Refusal {
     use httparse::Error;
     match error {
         Error::TooManyHeaders => Refusal::HeadTooLarge,
-        Error::Version if names_a_version(bytes) => Refusal::Http2,
+        Error::Version if names_a_version(bytes) => Refusal::OtherVersion,
         Error::Version => Refusal::BadRequest("the request line ends without an HTTP version"),
         Error::HeaderName => Refusal::BadRequest("a header name is not a token"),
         Error::HeaderValue => Refusal::BadRequest("a header value has a control character"),
@@ -342,7 +342,7 @@ impl Refusal {
         match self {
             Self::BadRequest(_) => 400,
             Self::HeadTooLarge => 431,
-            Self::Http2 => 505,
+            Self::OtherVersion => 505,
             Self::Slow => 408,
         }
     }
@@ -352,7 +352,7 @@ impl Refusal {
         match self {
             Self::BadRequest(what) => what,
             Self::HeadTooLarge => "the request head is over 64 KiB or 100 headers",
-            Self::Http2 => "only HTTP/1.0 and HTTP/1.1 are spoken here",
+            Self::OtherVersion => "only HTTP/1.0 and HTTP/1.1 are spoken here",
             Self::Slow => "the request head did not arrive in time",
         }
     }

@@ -1,5 +1,5 @@
-//! The client's side of the proxy: an HTTP/1.1 server of our own on `std::net`, a thread for each
-//! connection, no more and no less of RFC 9110 and 9112 than agents use.
+//! Floor 6: the client's side of the proxy. An HTTP/1.1 server of our own on `std::net`, a thread for
+//! each connection, no more and no less of RFC 9110 and 9112 than agents use.
 //!
 //! ```text
 //! listener ──socket──> worker: connection ──bytes──> head ──> Handler ──> reply ──> the client

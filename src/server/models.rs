@@ -1,7 +1,6 @@
 //! Model lists (SPEC 3.4), answered from the configuration alone.
 
-use crate::base::id::TargetId;
-use crate::config::{ApplyPatch, Config, Modality, ModelSpec, Provider, Target, ToolAbility, When};
+use crate::config::{ApplyPatch, Config, Modality, ModelSpec, Provider, Target, ToolAbility, Words};
 use crate::gateway::inbound::parameter;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::listing::{self, ListQuery, ModelCard};
@@ -60,7 +59,7 @@ pub fn card_of(snapshot: &Snapshot, name: &str) -> Option<ModelCard> {
 pub fn targets_of(snapshot: &Snapshot, name: &str) -> Option<Vec<Target>> {
     let (asked, mut targets) = match snapshot.resolve(Some(name)).ok()? {
         Resolved::Alias(route, asked) => (asked, route.targets.clone()),
-        Resolved::Direct(to) => (to.model.clone(), vec![sole_target(to)]),
+        Resolved::Direct(to) => (to.model.clone(), vec![Target::alone(to)]),
     };
     for target in &mut targets {
         if target.to.model.as_str() == "*" {
@@ -68,18 +67,6 @@ pub fn targets_of(snapshot: &Snapshot, name: &str) -> Option<Vec<Target>> {
         }
     }
     Some(targets)
-}
-
-fn sole_target(to: TargetId) -> Target {
-    Target {
-        to,
-        priority: 1,
-        weight: 1,
-        enabled: true,
-        first_byte: None,
-        attempts: None,
-        when: When::default(),
-    }
 }
 
 /// The smallest limits and the common abilities of the first priority tier; name and model of its
@@ -114,7 +101,7 @@ fn card(config: &Config, id: &str, targets: &[Target]) -> ModelCard {
 }
 
 fn provider<'a>(config: &'a Config, target: &Target) -> Option<&'a Provider> {
-    config.providers.iter().find(|provider| provider.name == target.to.provider)
+    config.provider(&target.to.provider)
 }
 
 /// The smallest value; unknown when no target's is known.
@@ -162,15 +149,5 @@ fn common_input(specs: &[Option<&ModelSpec>]) -> Option<Vec<&'static str>> {
         specs.iter().map(|spec| spec.and_then(|spec| spec.input.as_ref())).collect::<Option<_>>()?;
     let (first, others) = lists.split_first()?;
     let common = first.iter().filter(|kind| others.iter().all(|list| list.contains(kind)));
-    Some(common.map(|kind| modality(*kind)).collect())
-}
-
-fn modality(kind: Modality) -> &'static str {
-    match kind {
-        Modality::Text => "text",
-        Modality::Image => "image",
-        Modality::ImageUrl => "image_url",
-        Modality::Pdf => "pdf",
-        Modality::Audio => "audio",
-    }
+    Some(common.map(|kind| kind.word()).collect())
 }

@@ -235,7 +235,7 @@ impl Reply {
         matches!(self.state, State::Fresh | State::Held)
     }
 
-    /// Does the connection still carry bytes to the client?
+    /// Does the connection carry no bytes to the client any more?
     pub(super) fn is_broken(&self) -> bool {
         self.state == State::Broken
     }

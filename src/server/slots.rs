@@ -83,6 +83,9 @@ impl Slots {
 
     /// Takes a slot, waiting for its turn if it must. While it waits, `still_there` is asked each
     /// 250 ms whether the client is; it is never asked when a slot is free.
+    ///
+    /// # Errors
+    /// There is none for it: see [`Refuse`].
     pub fn take(&self, mut still_there: impl FnMut() -> bool) -> Result<Slot, Refuse> {
         let place = match self.arrive()? {
             Turn::Now(slot) => return Ok(slot),

@@ -12,12 +12,9 @@ use crate::protocol::{Codec, Protocol, Task};
 use crate::translate::cross::{self, Crossing};
 use crate::translate::framing::Framing;
 use crate::translate::gather::Gather;
-use crate::translate::pipe::{StreamEnd, StreamPipe};
+use crate::translate::pipe::{HELD_FRAMES, StreamEnd, StreamPipe};
 use crate::translate::verbatim::{self, Options};
 use crate::translate::{Source, Wants, outgoing};
-
-/// Events that only open a stream are kept, up to this many; then it is committed.
-pub const HELD_FRAMES: usize = 16;
 
 /// All that a translation depends on, beside the texts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -34,7 +31,7 @@ pub struct Recipe {
     pub translated: bool,
     /// Was a stream asked for?
     pub stream: bool,
-    /// What was asked for?
+    /// What was asked for.
     pub task: Task,
     /// Did the client want its stream as an array?
     pub array: bool,
@@ -114,7 +111,7 @@ impl Recipe {
         }
     }
 
-    /// The way back through the neutral model is known.
+    /// Its answer goes through the neutral model: notes what of the way back is in no text.
     pub fn crosses(&mut self, crossing: &Crossing) {
         self.created = crossing.answer.created;
         self.estimated_input = crossing.answer.estimated_input;

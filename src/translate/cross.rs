@@ -121,16 +121,13 @@ impl Crossing {
             match block {
                 Block::Call(call) => {
                     call.name = self.names.original(&call.name).to_owned();
-                    call.state.iter_mut().for_each(|state| self.sign(&mut state.provider, &mut state.model));
+                    call.state.iter_mut().for_each(|state| self.sign(state));
                 }
                 Block::Reasoning(reasoning) => {
                     if reasoning.state.is_none() {
                         reasoning.state = self.state_of(&reasoning.text);
                     }
-                    reasoning
-                        .state
-                        .iter_mut()
-                        .for_each(|state| self.sign(&mut state.provider, &mut state.model));
+                    reasoning.state.iter_mut().for_each(|state| self.sign(state));
                 }
                 Block::Text(_) | Block::Refusal(_) | Block::Media(_) | Block::Result(_) => {}
             }
@@ -145,9 +142,9 @@ impl Crossing {
     }
 
     /// State names who made it, so that it goes back there only.
-    fn sign(&self, provider: &mut String, model: &mut String) {
-        self.provider.clone_into(provider);
-        self.model.clone_into(model);
+    fn sign(&self, state: &mut State) {
+        self.provider.clone_into(&mut state.provider);
+        self.model.clone_into(&mut state.model);
     }
 
     /// The state of reasoning whose origin gave none: its words, where the client would lose them;
@@ -167,7 +164,7 @@ impl Crossing {
                 *name = self.names.original(name).to_owned();
             }
             StreamEvent::BlockDelta { delta: Delta::State(state), .. } => {
-                self.sign(&mut state.provider, &mut state.model);
+                self.sign(state);
             }
             _ => {}
         }

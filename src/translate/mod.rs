@@ -1,7 +1,8 @@
 //! Floor 3: what goes out to a target and what comes back from it.
 //!
 //! The native lane: client and target speak the same protocol, so that bytes pass as they are but
-//! for single values that are spliced (SPEC 8.1).
+//! for single values that are spliced (SPEC 8.1). The translated lane ([`cross`]): they do not, and
+//! all goes through the neutral model. [`pipe`] is a stream on either.
 
 pub mod again;
 pub mod concession;

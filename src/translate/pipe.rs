@@ -15,6 +15,9 @@ use crate::translate::cross::stream::Translated;
 use crate::translate::framing::Framing;
 use crate::translate::verbatim::{Options, Verbatim};
 
+/// Events that only open a stream are held back, up to this many; then it is committed.
+pub const HELD_FRAMES: usize = 16;
+
 /// One stream on its way.
 pub enum StreamPipe {
     /// Client and target speak the same protocol.

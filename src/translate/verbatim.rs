@@ -20,7 +20,7 @@ pub struct Options {
     pub rename: Option<String>,
     /// Is a chunk with nothing but token counts kept from the client?
     pub hide_usage: bool,
-    /// Towards the client.
+    /// How events are framed towards the client.
     pub framing: Framing,
     /// The longest frame, in bytes.
     pub limit: usize,
@@ -33,6 +33,7 @@ pub struct Verbatim {
     options: Options,
     renamed: Option<String>,
     facts: Facts,
+    /// Was a frame given that is more than a sign of life?
     begun: bool,
     /// Did the last frame go to the client? What comes after one that did not, does not either.
     passed: bool,
@@ -81,10 +82,8 @@ impl Verbatim {
         }
     }
 
-    /// The input is at its end. A last frame without its blank line is taken when it is whole.
-    ///
-    /// # Errors
-    /// As [`Verbatim::pull`]; but an unfinished last frame only makes the stream truncated.
+    /// The input is at its end. A last frame without its blank line is taken when it is whole; a
+    /// broken one is left out.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> StreamEnd {
         self.settle(out);
         if let Some(frame) = self.reader.rest() {
@@ -120,17 +119,13 @@ impl Verbatim {
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
-
-    /// How it is framed towards the client.
-    pub fn framing(&self) -> Framing {
-        self.options.framing
-    }
 }
 
 /// What a frame is written with.
 struct Step<'a> {
     codec: &'static dyn Codec,
     options: &'a Options,
+    /// The model's name for the client, in quotes, when it is another.
     name: Option<&'a str>,
 }
 
@@ -153,7 +148,7 @@ impl Step<'_> {
             Kind::Beat if !self.codec.takes_comments() => return Ok(Kind::Beat),
             _ => {}
         }
-        let data = self.named(&text, &seen);
+        let data = self.name.and_then(|name| renamed(&text, &seen, name));
         match (self.options.framing, data) {
             (Framing::Events, None) => out.extend_from_slice(frame.raw),
             (Framing::Events, Some(data)) => frame.write_with_data(&data, out),
@@ -171,21 +166,18 @@ impl Step<'_> {
             out.extend_from_slice(frame.raw);
         }
     }
-
-    /// The data with the client's name for the model, where it is another one.
-    fn named(&self, text: &str, seen: &Seen) -> Option<String> {
-        let (name, range) = (self.name?, seen.model.clone()?);
-        let (before, after) = (text.get(..range.start)?, text.get(range.end..)?);
-        (text.get(range)? != name).then(|| [before, name, after].concat())
-    }
 }
 
-/// A whole answer for the client: as it came, but for the model's name.
+/// A whole answer with the client's name for the model; `None` where it goes as it came.
 pub fn whole(text: &str, seen: &Seen, rename: Option<&str>) -> Option<String> {
+    renamed(text, seen, &quoted(rename?))
+}
+
+/// A text with another name for the model, in quotes; `None` where it is that already, or has none.
+fn renamed(text: &str, seen: &Seen, name: &str) -> Option<String> {
     let range = seen.model.clone()?;
-    let name = quoted(rename?);
     let (before, after) = (text.get(..range.start)?, text.get(range.end..)?);
-    (text.get(range)? != name).then(|| [before, &name, after].concat())
+    (text.get(range)? != name).then(|| [before, name, after].concat())
 }
 
 #[cfg(test)]

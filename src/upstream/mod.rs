@@ -75,7 +75,7 @@ pub struct Speech<'a> {
     pub model: &'a str,
     /// Is a stream asked for?
     pub stream: bool,
-    /// What is asked for?
+    /// What is asked for.
     pub task: Task,
 }
 

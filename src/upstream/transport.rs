@@ -167,11 +167,16 @@ static OUTPUTS: Spares = Spares::new(OUTPUT_SMALL, 8);
 #[derive(Debug, Default)]
 struct GrowingBuffers {
     input: Vec<u8>,
+    /// So many bytes of the input have come.
     filled: usize,
+    /// So many of them were read by ureq.
     consumed: usize,
+    /// Did ureq read any of them when it last looked?
     progress: bool,
     output: Vec<u8>,
+    /// So many bytes of the output wait to be sent.
     gathered: usize,
+    /// How large the output is to be.
     output_size: usize,
 }
 

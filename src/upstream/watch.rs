@@ -43,8 +43,11 @@ struct Watch {
     until: Instant,
     /// When the hook is asked even if bytes flow.
     look: Instant,
+    /// Do pooled connections count as closed?
     fresh_only: bool,
+    /// Does it go over a pooled connection?
     reused: bool,
+    /// Did a byte of the answer come?
     heard: bool,
 }
 
@@ -178,7 +181,7 @@ pub(super) fn look() -> io::Result<()> {
 
 /// How long the next wait may be, without asking anybody.
 pub(super) fn first_slice() -> Duration {
-    ask(SLICE, |watch| SLICE.min(watch.patience.shortest(watch.phase)))
+    ask(SLICE, |watch| SLICE.min(watch.patience.limit(watch.phase)))
 }
 
 /// Asked after a wait without result: how long may the next one be?
@@ -202,7 +205,8 @@ pub(super) fn next_slice() -> io::Result<Duration> {
 }
 
 impl Patience {
-    fn shortest(&self, phase: Phase) -> Duration {
+    /// How long a phase may last, never nothing: sockets take no such wait.
+    fn limit(&self, phase: Phase) -> Duration {
         match phase {
             Phase::Connect => self.connect,
             Phase::Head => self.head,

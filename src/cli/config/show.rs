@@ -82,7 +82,7 @@ impl Show {
             say(&serde_json::to_string(&list).unwrap_or_default());
             return;
         }
-        say(&format!("# from {}", super::source(&config.source)));
+        say(&format!("# from {}", config.source));
         let left: Vec<String> = list.iter().map(|it| format!("{}: {}", it.path, it.value)).collect();
         let width =
             left.iter().map(|line| line.chars().count()).filter(|width| *width < 60).max().unwrap_or(0);

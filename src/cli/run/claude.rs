@@ -4,7 +4,6 @@ use std::ffi::OsString;
 
 use crate::base::object::{Object, object};
 use crate::cli::run::client::{Client, Home, Launch, Session};
-use crate::config::vendors;
 
 pub(super) static CLIENT: Client = Client {
     name: "claude",
@@ -74,9 +73,9 @@ fn variables(session: &Session<'_>, launch: &mut Launch) -> Object {
             variables.put(variable, session.model.id.as_str());
         }
     }
-    // Of a name that it does not know it assumes 1,000,000 tokens, and compacts too late. What is
-    // assumed here wins over nothing that the user says.
-    let is_said = is_its_own(session) || session.env.var(WINDOW).is_some();
+    // It knows the context of its vendor's models. Of other names it assumes 1,000,000 tokens, and
+    // compacts too late. What is assumed here wins over nothing that the user says.
+    let is_said = session.is_of_vendor(ANTHROPIC) || session.env.var(WINDOW).is_some();
     if session.model.context_window.is_some() || !is_said {
         variables.put(WINDOW, session.context(launch).to_string());
     }
@@ -86,10 +85,4 @@ fn variables(session: &Session<'_>, launch: &mut Launch) -> Object {
         variables.put("ANTHROPIC_AUTH_TOKEN", session.key.expose());
     }
     variables
-}
-
-/// Is it a model of Anthropic's, served by Anthropic, whose context Claude Code knows?
-fn is_its_own(session: &Session<'_>) -> bool {
-    session.served_only_by(ANTHROPIC)
-        && vendors::at_host(ANTHROPIC).is_some_and(|vendor| vendor.names(&session.model.id))
 }

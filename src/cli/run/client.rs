@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::base::env::Env;
 use crate::base::secret::Secret;
 use crate::cli::run::{claude, codex, copilot, gemini, opencode, qwen};
+use crate::config::vendors;
 use crate::protocol::listing::ModelCard;
 
 /// Every client.
@@ -30,6 +31,9 @@ pub(in crate::cli) struct Client {
     /// What it needs to talk to llmgate. Nothing is written or started yet.
     pub(super) prepare: fn(&Session<'_>) -> Launch,
 }
+
+/// The variable of the session's key, for a client that takes the name of one.
+pub(super) const SESSION_KEY: &str = "LLMGATE_SESSION_KEY";
 
 /// One session of a client.
 pub(super) struct Session<'a> {
@@ -120,6 +124,11 @@ impl Session<'_> {
     /// Are all targets of the model at this host?
     pub(super) fn served_only_by(&self, host: &str) -> bool {
         !self.hosts.is_empty() && self.hosts.iter().all(|known| known == host)
+    }
+
+    /// Is it a model of the vendor at this host, served by that vendor alone?
+    pub(super) fn is_of_vendor(&self, host: &str) -> bool {
+        self.served_only_by(host) && vendors::at_host(host).is_some_and(|vendor| vendor.names(&self.model.id))
     }
 
     /// Does the model see images? Unless it is known not to.

@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::cli::run::client::{Client, Launch, Session};
-use crate::config::vendors;
+use crate::cli::run::client::{Client, Launch, SESSION_KEY, Session};
 use crate::protocol::listing::{self, ModelCard};
 
 pub(super) static CLIENT: Client = Client {
@@ -15,12 +14,11 @@ pub(super) static CLIENT: Client = Client {
     prepare,
 };
 
-const KEY: &str = "LLMGATE_SESSION_KEY";
 const OPENAI: &str = "api.openai.com";
 
 fn prepare(session: &Session<'_>) -> Launch {
     let mut launch = Launch::default();
-    launch.set(KEY, session.key.expose());
+    launch.set(SESSION_KEY, session.key.expose());
     if let Some(home) = session.home.own() {
         launch.set("CODEX_HOME", home);
         let users = session.users("CODEX_HOME", ".codex");
@@ -44,7 +42,9 @@ fn prepare(session: &Session<'_>) -> Launch {
     set(&mut launch, "model_provider", &text("llmgate"));
     set(&mut launch, "model_providers.llmgate", &provider(session.url));
     set(&mut launch, "features.enable_request_compression", "false");
-    if !is_its_own(session) {
+    // Codex knows its vendor's models better than any catalogue says: its own prompt, tools and limits
+    // for each. So a model of OpenAI's that is served by OpenAI keeps what Codex knows of it.
+    if !session.is_of_vendor(OPENAI) {
         let file = session.files.join("codex-models.json");
         set(&mut launch, "model_catalog_json", &text(&file.to_string_lossy()));
         let cards = catalogue(session, &mut launch);
@@ -57,13 +57,6 @@ fn prepare(session: &Session<'_>) -> Launch {
         set(&mut launch, "features.view_image", "false");
     }
     launch
-}
-
-/// Codex knows its vendor's models better than any catalogue says: its own prompt, tools and limits
-/// for each. So a model of OpenAI's that is served by OpenAI keeps what Codex knows of it.
-fn is_its_own(session: &Session<'_>) -> bool {
-    session.served_only_by(OPENAI)
-        && vendors::at_host(OPENAI).is_some_and(|vendor| vendor.names(&session.model.id))
 }
 
 /// What llmgate lists, the model first.
@@ -82,7 +75,7 @@ fn provider(url: &str) -> String {
          request_max_retries=2, stream_max_retries=3, stream_idle_timeout_ms=330000}}",
         text("llmgate"),
         text(&format!("{url}/openai/v1")),
-        text(KEY)
+        text(SESSION_KEY)
     )
 }
 

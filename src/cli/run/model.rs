@@ -13,7 +13,7 @@ use crate::route::snapshot::{Resolved, Snapshot};
 
 /// For the one question to a provider.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// The name of the demo's model.
+/// What the demo is asked for; it takes any name.
 const DEMO: &str = "demo";
 /// So many names are shown to choose from.
 const SHOWN: usize = 30;
@@ -49,8 +49,8 @@ pub(super) fn choose(
     Err(format!("no model for {}: name one with --model. {}", client.name, names_of(config, offered)))
 }
 
-/// The model that a program is told of which may know its own: the one that was asked for, else the
-/// configuration's or the demo's, if there is one.
+/// The model that a program is told of, if there is one: the one that was asked for, else the
+/// configuration's or the demo's. The program may know one of its own.
 ///
 /// # Errors
 /// The one that was asked for leads nowhere; the text names others.

@@ -1,7 +1,7 @@
 //! OpenCode (SPEC 13.3). `OPENCODE_CONFIG_CONTENT` is merged over all its other files.
 
 use crate::base::object::{Object, object};
-use crate::cli::run::client::{Client, Home, Launch, Session};
+use crate::cli::run::client::{Client, Home, Launch, SESSION_KEY, Session};
 
 pub(super) static CLIENT: Client = Client {
     name: "opencode",
@@ -12,12 +12,11 @@ pub(super) static CLIENT: Client = Client {
     prepare,
 };
 
-const KEY: &str = "LLMGATE_SESSION_KEY";
 const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
 
 fn prepare(session: &Session<'_>) -> Launch {
     let mut launch = Launch::default();
-    launch.set(KEY, session.key.expose());
+    launch.set(SESSION_KEY, session.key.expose());
     launch.set("OPENCODE_DISABLE_AUTOUPDATE", "1");
     if session.env.var(CONTENT).is_some() {
         launch.notes.push(format!("your {CONTENT} is not used in this session"));
@@ -64,7 +63,7 @@ fn content(session: &Session<'_>, launch: &mut Launch) -> String {
         "name": "llmgate",
         "options": object! {
             "baseURL": format!("{}/openai/v1", session.url),
-            "apiKey": format!("{{env:{KEY}}}"),
+            "apiKey": format!("{{env:{SESSION_KEY}}}"),
         },
         "models": models,
     };

@@ -47,7 +47,7 @@ fn route(entry: &Entry<raw::Alias>, names: &Names<'_>, errors: &mut Errors) -> O
     let written = match entry.value.as_ref()? {
         raw::Alias::Short(at) => {
             let to = to(at, names, errors);
-            return Some(AliasRoute { targets: vec![target_to(to?)], ..unsaid(alias?) });
+            return Some(AliasRoute { targets: vec![Target::alone(to?)], ..unsaid(alias?) });
         }
         raw::Alias::Long(written) => written,
     };
@@ -83,19 +83,6 @@ fn unsaid(alias: Alias) -> AliasRoute {
     }
 }
 
-/// A target of which nothing else is said.
-fn target_to(to: TargetId) -> Target {
-    Target {
-        to,
-        priority: 1,
-        weight: 1,
-        enabled: true,
-        first_byte: None,
-        attempts: None,
-        when: When::default(),
-    }
-}
-
 fn target(
     At { value: written, spot }: &At<raw::Target>,
     names: &Names<'_>,
@@ -114,7 +101,7 @@ fn target(
         first_byte,
         attempts,
         when,
-        ..target_to(to?)
+        ..Target::alone(to?)
     })
 }
 
@@ -138,13 +125,9 @@ fn when(field: &Field<raw::When>, errors: &mut Errors) -> When {
 
 /// Reads `provider/model`: the provider exists, the model may be unknown.
 fn to(at: &At<String>, names: &Names<'_>, errors: &mut Errors) -> Option<TargetId> {
-    if let Some(target) = TargetId::parse(&at.value)
-        && known_provider(&target, &at.spot, names, errors)
-    {
-        return whole(target, &at.spot, errors);
-    }
-    if TargetId::parse(&at.value).is_some() {
-        return None;
+    if let Some(target) = TargetId::parse(&at.value) {
+        let is_known = known_provider(&target, &at.spot, names, errors);
+        return if is_known { whole(target, &at.spot, errors) } else { None };
     }
     let reason = if names.aliases.contains(&at.value) {
         "an alias is not a target: name it under `fallback`, or write provider/model"

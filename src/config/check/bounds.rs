@@ -1,7 +1,5 @@
 //! Limits, timeouts and what follows a failure. 0 is taken where it has a meaning.
 
-use std::time::Duration;
-
 use super::{over_zero, some_over_zero};
 use crate::config::errors::Errors;
 use crate::config::read::Field;
@@ -74,13 +72,12 @@ pub(super) fn retry(written: &raw::Retry, errors: &mut Errors) -> Retry {
 
 pub(super) fn cooldown(written: &raw::Cooldown) -> Cooldown {
     let default = Cooldown::default();
-    let or = |field: &Field<Duration>, default| field.or(default);
     Cooldown {
-        rate_limit: or(&written.rate_limit, default.rate_limit),
-        max_retry_after: or(&written.max_retry_after, default.max_retry_after),
-        quota: or(&written.quota, default.quota),
-        auth: or(&written.auth, default.auth),
-        not_found: or(&written.not_found, default.not_found),
+        rate_limit: written.rate_limit.or(default.rate_limit),
+        max_retry_after: written.max_retry_after.or(default.max_retry_after),
+        quota: written.quota.or(default.quota),
+        auth: written.auth.or(default.auth),
+        not_found: written.not_found.or(default.not_found),
     }
 }
 

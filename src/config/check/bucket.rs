@@ -14,7 +14,7 @@ pub(super) fn buckets(written: &[At<raw::Bucket>], errors: &mut Errors) -> Vec<B
             Field::Missing => bucket.name.required(spot, "name", errors),
             given => filled(given, errors),
         };
-        if let Some(at) = name.filter(|at| names.get(at.value.as_str()).is_some()) {
+        if let Some(at) = name.filter(|at| names.contains_key(at.value.as_str())) {
             errors.refuse(&at.spot, "two buckets have this name: rename one");
         }
         names.extend(name.map(|at| (at.value.as_str(), ())));

@@ -37,6 +37,7 @@ pub(super) fn chains(routes: &[AliasRoute], spots: &[Box<Spot>], errors: &mut Er
     let mut told = vec![false; routes.len()];
     for (i, spot) in spots.iter().enumerate() {
         match depths.get(i).copied().flatten() {
+            // What goes deeper still leads through one of these.
             Some(depth) if depth == DEEPEST + 1 => {
                 errors.refuse(spot, &format!("its fallbacks go deeper than {DEEPEST} aliases"));
             }

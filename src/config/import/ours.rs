@@ -21,7 +21,7 @@ pub(super) struct Ours {
     models: Map<String, Value>,
     /// What a provider is called there -> what it is called here.
     names: Table<String, String>,
-    /// The paths of fallbacks there, by alias.
+    /// Which aliases are to lead on to others, once all are known.
     fallbacks: Vec<Wish>,
 }
 
@@ -357,7 +357,8 @@ fn base_url(text: &str, protocol: &str) -> String {
     }
 }
 
-/// A text in which `$$` and what looks like no variable stay what they are.
+/// A text of which reading the configuration makes the same text: `$$` would become `$`. Variables in
+/// it stay variables.
 pub(super) fn literal(text: &str) -> String {
     text.replace("$$", "$$$$")
 }

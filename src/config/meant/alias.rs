@@ -11,7 +11,7 @@ pub use crate::policy::strategy::Strategy;
 pub struct AliasRoute {
     /// The name or pattern.
     pub alias: Alias,
-    /// Switch 2 of 3.
+    /// Is it on? The second of the three switches of a target.
     pub enabled: bool,
     /// Is it shown in model lists?
     pub listed: bool,
@@ -34,7 +34,7 @@ pub struct Target {
     pub priority: u32,
     /// Share inside its priority.
     pub weight: u32,
-    /// Switch 3 of 3.
+    /// Is it on under this alias? The third of its three switches.
     pub enabled: bool,
     /// Its own `first_byte`.
     pub first_byte: Option<Duration>,
@@ -42,6 +42,21 @@ pub struct Target {
     pub attempts: Option<u32>,
     /// When it may be used (SPEC 5.3).
     pub when: When,
+}
+
+impl Target {
+    /// A target of which nothing else is said.
+    pub fn alone(to: TargetId) -> Self {
+        Self {
+            to,
+            priority: 1,
+            weight: 1,
+            enabled: true,
+            first_byte: None,
+            attempts: None,
+            when: When::default(),
+        }
+    }
 }
 
 /// When a target may be used (SPEC 5.3).

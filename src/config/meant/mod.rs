@@ -36,7 +36,7 @@ pub struct Config {
     pub direct_routes: bool,
     /// What is done about what a protocol cannot carry.
     pub compat: Compat,
-    /// SPEC 6.8.
+    /// May requests ask for faults (SPEC 6.8)?
     pub test_mode: bool,
     /// Which `x-llmgate-` headers answers carry.
     pub response_headers: ResponseHeaders,

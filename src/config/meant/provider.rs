@@ -31,11 +31,11 @@ pub struct Provider {
     pub key: Option<ProviderKey>,
     /// How the key is sent.
     pub auth: AuthForm,
-    /// Switch 1 of 3.
+    /// Is it on? The first of the three switches of a target.
     pub enabled: bool,
     /// How it is reached.
     pub proxy: ProxyChoice,
-    /// SPEC 10.5.
+    /// Are requests handed on to it whose path is none of ours (SPEC 10.5)?
     pub passthrough: bool,
     /// Headers added to every call; they win over all others.
     pub headers: Vec<(String, String)>,

@@ -276,7 +276,6 @@ impl Told {
     /// What is shown of a record.
     pub fn of(record: &Record) -> Self {
         let named = |text: &String| short(text, NAME_CHARACTERS);
-        let lane = if record.translated { "translated" } else { "native" };
         let failed = record.failures.iter().take(MOST_FAILED);
         Self {
             id: record.id.as_str().to_owned(),
@@ -286,7 +285,7 @@ impl Told {
             ingress: record.ingress.name(),
             model: named(&record.asked),
             target: record.target.as_ref().map(known_as),
-            lane: record.target.is_some().then_some(lane),
+            lane: record.lane(),
             status: record.status,
             outcome: record.outcome.name(),
             class: record.class,

@@ -1,12 +1,14 @@
 //! The blocks of a client's message in neutral words.
 
-use super::{tools, wire};
+use super::tools;
 use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Media, MediaKind, Reasoning, ResultPart, Source, ToolCall, ToolResult};
-use crate::protocol::fields::{Fields, data_url};
+use crate::protocol::fields::Fields;
+use crate::protocol::media;
 use crate::protocol::path::Path;
+use crate::protocol::unwrap;
 use crate::protocol::wire::WireError;
 
 /// The protocol's name in the state of its blocks.
@@ -165,7 +167,7 @@ pub(super) fn call(fields: &mut Fields<'_>, made: &str) -> Result<ToolCall, Wire
     Ok(ToolCall {
         id: fields.text("id")?.filter(|id| !id.is_empty()).unwrap_or_else(|| made.to_owned()),
         name: fields.required_text("name")?,
-        arguments: wire::arguments(&input),
+        arguments: unwrap::arguments(&input),
         free_form: false,
         state: None,
     })
@@ -289,13 +291,7 @@ fn media(
         "base64" => {
             Source::Inline { mime: source.required_text("media_type")?, data: source.required_text("data")? }
         }
-        "url" => {
-            let url = source.required_word("url")?;
-            match data_url(&url) {
-                Some((mime, data)) => Source::Inline { mime, data },
-                None => Source::Url(url.into_owned()),
-            }
-        }
+        "url" => media::source(&source.required_word("url")?),
         "text" => {
             let said = [name, context, source.text("data")?];
             source.skip("media_type");

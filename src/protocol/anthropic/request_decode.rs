@@ -1,5 +1,6 @@
 //! A client's request in neutral words.
 
+use super::tap::ATTRIBUTION;
 use super::{content, tools};
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
@@ -7,9 +8,6 @@ use crate::ir::request::{Block, Effort, Format, Level, Request, Role, Sampling, 
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
-
-/// How the block begins that says who pays (SPEC 8.8).
-const ATTRIBUTION: &str = "x-anthropic-billing-header:";
 
 pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     let mut fields = Fields::parse(text)?;

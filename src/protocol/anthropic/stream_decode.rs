@@ -9,7 +9,6 @@
 use super::content::{self, is_call, is_thinking};
 use super::response::{made_id, stop};
 use super::usage::Tally;
-use super::wire;
 use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
 use crate::ir::request::Reasoning;
@@ -17,7 +16,7 @@ use crate::ir::response::StopReason;
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::path::Path;
-use crate::protocol::unwrap::Unwrap;
+use crate::protocol::unwrap::{self, Unwrap};
 use crate::protocol::wire::{StreamDecoder, WireError};
 
 /// Reads one stream.
@@ -280,7 +279,7 @@ impl Decoder {
                 if grown {
                     grow(id, unwrap.finish(), out);
                 } else {
-                    let input = if input == Tree::Null { "{}".to_owned() } else { wire::arguments(&input) };
+                    let input = if input == Tree::Null { "{}".to_owned() } else { unwrap::arguments(&input) };
                     grow(id, input, out);
                 }
                 out.push(StreamEvent::BlockEnd { id });

@@ -33,7 +33,7 @@ struct Block {
     /// Was it announced? Thinking is at once; a text with its first character; a call with its
     /// first argument, for its state goes before it.
     open: bool,
-    /// The member that a call's text is wrapped in, once it is known that it is no object.
+    /// Is a call's text wrapped in a member? It is once it is known to begin no object.
     wrapped: bool,
     /// White space before a call's arguments, which tells nothing of what they are.
     blank: String,

@@ -15,18 +15,20 @@ pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
     })
 }
 
+/// How the block begins that says who pays (SPEC 8.8).
+pub(super) const ATTRIBUTION: &str = "x-anthropic-billing-header:";
+
 /// Claude Code's first system block varies with each run; it is of use to Anthropic alone and
 /// spoils the prompt cache of everyone else (SPEC 8.8).
 pub(super) fn without_attribution(text: &str, members: &Members) -> Option<(&'static str, String)> {
-    const MARK: &str = "x-anthropic-billing-header:";
     let system = members.get(text, "system")?;
-    if !system.contains(MARK) {
+    if !system.contains(ATTRIBUTION) {
         return None;
     }
     let blocks = elements(system).ok()?;
     let first = system.get(blocks.first()?.clone())?;
     let said = Members::read(first).ok()?.string(first, "text")?;
-    if !said.trim_start().starts_with(MARK) {
+    if !said.trim_start().starts_with(ATTRIBUTION) {
         return None;
     }
     let rest = blocks.get(1).and_then(|second| system.get(second.start..)).unwrap_or("]");

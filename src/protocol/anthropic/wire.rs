@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::base::pen::{self, Pen, Put, Raw};
+use crate::base::pen::{Pen, Put, Raw};
 use crate::base::tree::Tree;
 use crate::ir::search::Search;
 use crate::protocol::search;
@@ -332,15 +332,6 @@ pub(super) fn input(arguments: &str, free_form: bool) -> Box<RawValue> {
     }
 }
 
-/// The text of a call's arguments; the inverse of [`input`].
-pub(super) fn arguments(input: &Tree<'_>) -> String {
-    match input {
-        Tree::Object(members) if members.len() == 1 => input.text(RAW).map(str::to_owned),
-        _ => None,
-    }
-    .unwrap_or_else(|| pen::written(input))
-}
-
 fn wrapped(name: &str, text: &str) -> Box<RawValue> {
     raw(format!("{{\"{name}\":{}}}", crate::base::json::quoted(text)))
 }
@@ -352,6 +343,7 @@ fn raw(json: String) -> Box<RawValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::unwrap;
 
     #[test]
     fn arguments_are_always_an_object_and_come_back() {
@@ -364,6 +356,6 @@ mod tests {
             assert_eq!(input(text, false).get(), json);
         }
         assert_eq!(input("a\"b", true).get(), r#"{"input":"a\"b"}"#);
-        assert_eq!(arguments(&Tree::read(r#"{"_raw":"{\"cut"}"#).unwrap()), "{\"cut");
+        assert_eq!(unwrap::arguments(&Tree::read(r#"{"_raw":"{\"cut"}"#).unwrap()), "{\"cut");
     }
 }

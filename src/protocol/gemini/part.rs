@@ -3,15 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::base::b64::decode as from_base64;
-use crate::base::pen;
 use crate::base::tree::Tree;
-use crate::ir::carrier::State;
+use crate::ir::carrier::{self, State};
 use crate::ir::loss::Losses;
 use crate::ir::request::{Media, MediaKind, Source};
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::spelling;
 use crate::protocol::path::Path;
-use crate::protocol::unwrap::{INPUT, RAW};
+use crate::protocol::unwrap::{self, INPUT, RAW};
 use crate::protocol::wire::WireError;
 
 /// The protocol's name in [`State`].
@@ -90,19 +89,11 @@ fn call<'a>(mut call: Fields<'a>, losses: &mut Losses) -> Result<Piece<'a>, Wire
     let name = call.required_text("name")?;
     let arguments = match call.take("args") {
         None => "{}".to_owned(),
-        Some(args @ Tree::Object(_)) => raw(&args).unwrap_or_else(|| pen::written(&args)),
+        Some(args @ Tree::Object(_)) => unwrap::arguments(&args),
         Some(_) => return Err(call.wrong("args", "an object")),
     };
     call.lose_rest(losses);
     Ok(Piece::Call { id, name, arguments })
-}
-
-/// The text that was no object when it became `{"_raw": TEXT}`.
-fn raw(arguments: &Tree<'_>) -> Option<String> {
-    match arguments {
-        Tree::Object(members) if members.len() == 1 => arguments.text(RAW).map(str::to_owned),
-        _ => None,
-    }
 }
 
 /// Arguments as the object that Google demands.
@@ -164,8 +155,10 @@ fn state(part: &Tree<'_>) -> Option<State> {
 /// the alphabet for URLs.
 fn unpack(signature: &str) -> Option<State> {
     // Signatures of Google's own are long, and begin otherwise.
-    let is_other = !signature.starts_with("TEdDMX");
-    if is_other { None } else { State::unpack(&standard(signature)) }
+    if !signature.starts_with(carrier::PREFIX) {
+        return None;
+    }
+    State::unpack(&standard(signature))
 }
 
 /// Base64 of either alphabet in the standard one, with its padding.

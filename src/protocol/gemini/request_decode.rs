@@ -33,8 +33,9 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     if fields.take("cachedContent").is_some() {
         losses.refuse("cachedContent", "content that is stored at Google is at no other provider");
     }
-    for hint in ["model", "labels", "serviceTier", "store"] {
-        if fields.take(hint).is_some() && hint != "model" {
+    fields.skip("model");
+    for hint in ["labels", "serviceTier", "store"] {
+        if fields.take(hint).is_some() {
             losses.hint(hint, "of no use to another provider");
         }
     }

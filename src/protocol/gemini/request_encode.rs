@@ -13,7 +13,7 @@ use crate::protocol::gemini::{thinking, turns_encode};
 use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
-/// What a function may be called. <https://ai.google.dev/api/caching#FunctionDeclaration>
+/// The names that a function may have. <https://ai.google.dev/api/caching#FunctionDeclaration>
 pub(super) const NAMES: NameRule = NameRule { length: 64, extra: ".:", starts_with_letter: true };
 /// `stopSequences` takes so many texts.
 const MOST_STOPS: usize = 5;

@@ -100,6 +100,7 @@ fn is_empty_text(part: &str) -> bool {
     members.get(part, "text") == Some("\"\"") && members.iter(part).count() == 1
 }
 
+/// The counts in the text of a usage.
 pub(super) fn usage(text: &str) -> Option<Usage> {
     counts(text, COUNTS).map(in_neutral_words)
 }

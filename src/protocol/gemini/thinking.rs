@@ -10,7 +10,7 @@ use crate::protocol::gemini::spelling;
 use crate::protocol::wire::{TargetContext, WireError};
 
 const LEVELS: [Level; 4] = [Level::Minimal, Level::Low, Level::Medium, Level::High];
-/// Budgets by the model's name: the first row that is in it counts.
+/// The least and the largest budget: the first row counts that the model's name begins with.
 /// <https://ai.google.dev/gemini-api/docs/thinking>
 const RANGES: [(&str, u64, u64); 3] = [
     ("gemini-2.5-pro", 128, 32_768),

@@ -111,7 +111,7 @@ impl Writer<'_, '_, '_> {
         self.done
     }
 
-    /// Adds parts to the turn of that role; neighbours are one turn.
+    /// Adds a part to the turn of that role; neighbours are one turn.
     fn say(&mut self, role: &'static str, part: &dyn Put) {
         if self.done.last().is_none_or(|last| last.role != role) {
             self.done.push(Spoken { role, parts: Vec::new() });

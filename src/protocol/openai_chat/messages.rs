@@ -12,12 +12,11 @@ use crate::ir::request::{
     Block, Media, MediaKind, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
 };
 use crate::protocol::dialect::ReasoningField;
+use crate::protocol::openai_chat::ORIGIN;
 use crate::protocol::openai_chat::message::{Call, Content, Message, Part};
 use crate::protocol::openai_chat::request_encode::NAMES;
 use crate::protocol::reminder::reminder;
 use crate::protocol::wire::TargetContext;
-
-const ORIGIN: &str = "openai-chat";
 
 /// The messages of a request.
 pub(super) fn write<'r>(
@@ -112,7 +111,7 @@ impl<'r> Writer<'r, '_, '_> {
                 Block::Result(_) if self.pairs.is_matched((index, number)) => {}
                 Block::Result(result) => {
                     self.losses.degrade("tool result", "it belongs to no call; sent as text of the user");
-                    parts.push(Part::Text(result_text(result, &mut Vec::new())));
+                    self.loose(result, &mut parts);
                 }
                 Block::Text(text) | Block::Refusal(text) => parts.push(Part::Text(Cow::Borrowed(text))),
                 Block::Media(media) => parts.extend(self.media(media).map(Part::Media)),
@@ -120,6 +119,19 @@ impl<'r> Writer<'r, '_, '_> {
             }
         }
         self.parts(parts);
+    }
+
+    /// A result as parts of what the user said.
+    fn loose(&mut self, result: &'r ToolResult, parts: &mut Vec<Part<'r>>) {
+        if !result.content.iter().any(|part| matches!(part, ResultPart::Media(_))) {
+            return parts.push(Part::Text(result_text(result, &mut Vec::new())));
+        }
+        for part in &result.content {
+            match part {
+                ResultPart::Text(text) => parts.push(Part::Text(Cow::Borrowed(text))),
+                ResultPart::Media(media) => parts.extend(self.media(media).map(Part::Media)),
+            }
+        }
     }
 
     /// A user message: a plain text where there is only text.

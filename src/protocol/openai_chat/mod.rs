@@ -20,6 +20,9 @@ use crate::protocol::tap::{Ask, AskError, Facts, Seen};
 use crate::protocol::wire::Wire;
 use crate::protocol::{Action, Codec, Stage, Task, openai};
 
+/// How state of this protocol is known.
+const ORIGIN: &str = "openai-chat";
+
 /// This protocol's codec.
 pub const CODEC: OpenaiChat = OpenaiChat;
 

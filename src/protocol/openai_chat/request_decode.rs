@@ -8,7 +8,8 @@ use crate::ir::request::{
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
 use crate::ir::tool::{self, CallKind, Tool, ToolChoice, ToolForm, ToolIdentity};
-use crate::protocol::fields::{Fields, Objects, data_url};
+use crate::protocol::fields::{Fields, Objects};
+use crate::protocol::media;
 use crate::protocol::openai;
 use crate::protocol::openai_chat::said;
 use crate::protocol::path::Path;
@@ -196,10 +197,7 @@ fn file(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Block>, Wir
     let name = file.text("filename")?;
     match file.word("file_data")? {
         Some(data) => {
-            let source = match data_url(&data) {
-                Some((mime, data)) => Source::Inline { mime, data },
-                None => Source::Inline { mime: "application/pdf".to_owned(), data: data.into_owned() },
-            };
+            let source = media::document(data);
             file.lose_rest(losses);
             Ok(Some(Block::Media(Media { kind: MediaKind::Document, source, name, detail: None })))
         }

@@ -17,7 +17,7 @@ use crate::protocol::openai_chat::messages;
 use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
-/// What a function may be called (OpenAI's reference, `tools.function.name`).
+/// The names that a function may have (OpenAI's reference, `tools.function.name`).
 pub(super) const NAMES: NameRule = NameRule { length: 64, extra: "", starts_with_letter: false };
 /// `stop` takes so many texts.
 const MOST_STOPS: usize = 4;

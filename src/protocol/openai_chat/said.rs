@@ -4,11 +4,11 @@ use crate::base::pen;
 use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Media, MediaKind, Reasoning, Source, ToolCall};
-use crate::protocol::fields::{Fields, data_url};
+use crate::ir::request::{Media, MediaKind, Reasoning, ToolCall};
+use crate::protocol::fields::Fields;
+use crate::protocol::media;
+use crate::protocol::openai_chat::ORIGIN;
 use crate::protocol::wire::WireError;
-
-const ORIGIN: &str = "openai-chat";
 
 /// What GitHub Copilot calls `reasoning_content`.
 pub(super) const COPILOT_REASONING: &str = "reasoning_text";
@@ -100,19 +100,12 @@ pub(super) fn image(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Media,
         }
         None => return Err(part.wrong("image_url", "an object")),
     };
-    Ok(Media { kind: MediaKind::Image, source: source(&url), name: None, detail })
+    Ok(Media { kind: MediaKind::Image, source: media::source(&url), name: None, detail })
 }
 
 /// A document by its URL.
 pub(super) fn document(part: &mut Fields<'_>) -> Result<Media, WireError> {
     let url = part.required_word("document_url")?;
     let name = part.text("document_name")?;
-    Ok(Media { kind: MediaKind::Document, source: source(&url), name, detail: None })
-}
-
-fn source(url: &str) -> Source {
-    match data_url(url) {
-        Some((mime, data)) => Source::Inline { mime, data },
-        None => Source::Url(url.to_owned()),
-    }
+    Ok(Media { kind: MediaKind::Document, source: media::source(&url), name, detail: None })
 }

@@ -12,6 +12,7 @@ use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
+use crate::protocol::openai_chat::ORIGIN;
 use crate::protocol::openai_chat::calls::{Call, Piece, Progress};
 use crate::protocol::openai_chat::chunk::{CallDelta, ChoiceDelta, Chunk};
 use crate::protocol::openai_chat::response::{call_id, stop};
@@ -175,10 +176,7 @@ impl Decoder {
         }
         let Some(id) = self.begun(place, out) else { return };
         if let Some(extra) = call.extra_content.map(Tree::into_value) {
-            out.push(StreamEvent::BlockDelta {
-                id,
-                delta: Delta::State(State::of("openai-chat", vec![extra])),
-            });
+            out.push(StreamEvent::BlockDelta { id, delta: Delta::State(State::of(ORIGIN, vec![extra])) });
         }
         if !text.is_empty() {
             out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text) });
@@ -216,10 +214,7 @@ impl Decoder {
         if let Some((voice, id)) = self.open.take() {
             if voice == Voice::Reasoning && !self.details.is_empty() {
                 let details = std::mem::take(&mut self.details);
-                out.push(StreamEvent::BlockDelta {
-                    id,
-                    delta: Delta::State(State::of("openai-chat", details)),
-                });
+                out.push(StreamEvent::BlockDelta { id, delta: Delta::State(State::of(ORIGIN, details)) });
             }
             out.push(StreamEvent::BlockEnd { id });
         }

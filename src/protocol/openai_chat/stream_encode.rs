@@ -41,7 +41,9 @@ struct Call {
     /// Puts the input into the arguments of a function: the client offered no free-form tool.
     wraps: bool,
     state: Option<State>,
+    /// Was its first chunk sent?
     told: bool,
+    /// Have no arguments been sent yet?
     silent: bool,
 }
 
@@ -89,7 +91,7 @@ impl Call {
         }
     }
 
-    /// That of a further chunk of it.
+    /// The delta of a further chunk.
     fn more(&self, text: &str) -> String {
         let (kind, field) = self.kind();
         self.delta(|pen| pen.object_at(kind, |pen| pen.put(field, text)))

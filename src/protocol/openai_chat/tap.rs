@@ -163,6 +163,7 @@ fn says_something(delta: &str) -> bool {
     members.iter(delta).any(|(name, value)| name != "role" && !delta.get(value).is_some_and(empty))
 }
 
+/// The counts in the text of a usage.
 pub(super) fn usage(text: &str) -> Option<Usage> {
     counts(text, COUNTS).map(in_neutral_words)
 }

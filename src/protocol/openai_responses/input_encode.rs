@@ -49,7 +49,7 @@ impl Writer<'_, '_> {
                                     "tool result",
                                     "it belongs to no call; sent as text of the user",
                                 );
-                                self.say("user", &Part::input(&plain(result)));
+                                self.loose(result);
                             }
                         }
                     }
@@ -153,19 +153,35 @@ impl Writer<'_, '_> {
     }
 
     fn result(&mut self, result: &ToolResult, call: &Called) {
-        let has_media = result.content.iter().any(|part| matches!(part, ResultPart::Media(_)));
-        if !has_media {
+        if !has_media(result) {
             return self.output(call, &plain(result));
         }
         let mut parts = vec![b'['];
-        for part in &result.content {
-            match part {
-                ResultPart::Text(text) => Pen::on(&mut parts).add(&Part::input(text)),
-                ResultPart::Media(media) => self.media(media, &mut parts),
-            }
-        }
+        self.contents(result, &mut parts);
         parts.push(b']');
         self.output(call, &Raw(&parts));
+    }
+
+    /// Adds a result that belongs to no call.
+    fn loose(&mut self, result: &ToolResult) {
+        if !has_media(result) {
+            return self.say("user", &Part::input(&plain(result)));
+        }
+        let mut parts = Vec::new();
+        self.contents(result, &mut parts);
+        if !parts.is_empty() {
+            self.say("user", &Raw(&parts));
+        }
+    }
+
+    /// Adds a part for each piece of a result.
+    fn contents(&mut self, result: &ToolResult, parts: &mut Vec<u8>) {
+        for part in &result.content {
+            match part {
+                ResultPart::Text(text) => Pen::on(parts).add(&Part::input(text)),
+                ResultPart::Media(media) => self.media(media, parts),
+            }
+        }
     }
 
     /// Adds what a call gave.
@@ -260,6 +276,10 @@ impl Put for Part<'_> {
             pen.put(self.key, self.text);
         });
     }
+}
+
+fn has_media(result: &ToolResult) -> bool {
+    result.content.iter().any(|part| matches!(part, ResultPart::Media(_)))
 }
 
 /// The text of a result; a failed tool is told by its text.

@@ -10,7 +10,8 @@ use crate::ir::request::{
     Block, Compaction, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, ToolCall, ToolResult,
     Turn,
 };
-use crate::protocol::fields::{Fields, Objects, data_url};
+use crate::protocol::fields::{Fields, Objects};
+use crate::protocol::media;
 use crate::protocol::openai_responses::tools::{self, flat_name};
 use crate::protocol::openai_responses::{ORIGIN, compaction, own_tools, request_decode};
 use crate::protocol::path::Path;
@@ -203,7 +204,7 @@ fn image(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Media>, Wi
         losses.refuse(part.at("file_id"), "a file that is stored at one provider is not at another");
         return Ok(None);
     };
-    Ok(Some(Media { kind: MediaKind::Image, source: source(&url), name: None, detail }))
+    Ok(Some(Media { kind: MediaKind::Image, source: media::source(&url), name: None, detail }))
 }
 
 fn file(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Media>, WireError> {
@@ -211,10 +212,7 @@ fn file(part: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<Media>, Wir
     let data = part.word("file_data")?;
     let url = part.text("file_url")?;
     let source = match (data, url) {
-        (Some(data), _) => match data_url(&data) {
-            Some((mime, data)) => Source::Inline { mime, data },
-            None => Source::Inline { mime: "application/pdf".to_owned(), data: data.into_owned() },
-        },
+        (Some(data), _) => media::document(data),
         (None, Some(url)) => Source::Url(url),
         (None, None) => {
             part.skip("file_id");
@@ -230,13 +228,6 @@ fn audio(part: &mut Fields<'_>) -> Result<Option<Media>, WireError> {
     let mime = format!("audio/{}", audio.word("format")?.as_deref().unwrap_or("wav"));
     let source = Source::Inline { mime, data: audio.required_text("data")? };
     Ok(Some(Media { kind: MediaKind::Audio, source, name: None, detail: None }))
-}
-
-fn source(url: &str) -> Source {
-    match data_url(url) {
-        Some((mime, data)) => Source::Inline { mime, data },
-        None => Source::Url(url.to_owned()),
-    }
 }
 
 /// The readable part of a reasoning item and its state: ours unpacked, the vendor's as it came, but for its

@@ -31,7 +31,7 @@ use crate::protocol::{Action, Codec, Stage, Task, openai};
 
 /// How state of this protocol is known.
 const ORIGIN: &str = "openai-responses";
-/// What a function may be called.
+/// The names that a function may have.
 const NAMES: NameRule = NameRule { length: 128, extra: "", starts_with_letter: false };
 
 /// This protocol's codec.

@@ -71,7 +71,8 @@ pub(super) fn of_item(kind: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Does a call item, or what it gave, belong to a tool that ran at the vendor?
+/// Does a call item, or what it gave, belong to a tool that ran at the vendor? Takes the members that
+/// say so.
 pub(super) fn is_of_server(item: &mut Fields<'_>) -> Result<bool, WireError> {
     let place = item.take("environment");
     let place = place.as_ref().and_then(|place| place.text("type"));

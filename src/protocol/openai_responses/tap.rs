@@ -104,6 +104,7 @@ fn response(text: &str, members: &Members, facts: &mut Facts) {
     }
 }
 
+/// The counts in the text of a usage.
 pub(super) fn usage(text: &str) -> Option<Usage> {
     counts(text, COUNTS).map(in_neutral_words)
 }

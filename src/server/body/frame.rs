@@ -10,7 +10,7 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use crate::server::body::BodyError;
+use crate::server::body::{BodyError, as_u64};
 use crate::server::head::Framing;
 use crate::server::inlet::{Inlet, Source};
 
@@ -180,10 +180,6 @@ fn size(line: &[u8]) -> Result<u64, BodyError> {
         Ok(number) if tail.is_empty() || tail.first() == Some(&b';') => Ok(number),
         _ => Err(BodyError::Broken("a chunk size is not a number")),
     }
-}
-
-fn as_u64(count: usize) -> u64 {
-    super::as_u64(count)
 }
 
 #[cfg(test)]

@@ -26,7 +26,9 @@ pub struct Translated {
     keeper: Keeper,
     lost: Lost,
     facts: Facts,
+    /// Did the target's answer end?
     ended: bool,
+    /// Does the client's array have an element?
     begun: bool,
 }
 
@@ -102,8 +104,8 @@ impl Translated {
     pub(in crate::translate) fn close(&mut self, out: &mut Vec<u8>) {
         let mark = out.len();
         self.encoder.finish(out);
-        self.frame(out, mark);
         if self.framing == Framing::Array {
+            array(out, mark, &mut self.begun);
             out.extend_from_slice(if self.begun { b"]" } else { b"[]" });
         }
     }
@@ -154,12 +156,6 @@ impl Translated {
         self.facts.sequence = sequence;
         // An error that comes now must be told by us, in the client's protocol.
         self.facts.finished = self.ended;
-    }
-
-    fn frame(&mut self, out: &mut Vec<u8>, mark: usize) {
-        if self.framing == Framing::Array {
-            array(out, mark, &mut self.begun);
-        }
     }
 }
 
