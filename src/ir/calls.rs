@@ -23,7 +23,10 @@ impl<'a> Open<'a> {
     /// is meant for this one.
     fn call(&mut self, id: &'a str, round: usize, place: Place) {
         let waiting = self.0.entry(id).or_default();
-        waiting.retain(|(before, _)| *before == round);
+        // All that wait are of one round.
+        if waiting.front().is_some_and(|(before, _)| *before != round) {
+            waiting.clear();
+        }
         waiting.push_back((round, place));
     }
 
