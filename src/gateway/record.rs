@@ -133,7 +133,7 @@ impl Story {
                 .record
                 .failures
                 .iter()
-                .map(|(target, class)| format!("{target} ({})", class.map_or("refused", Class::name)));
+                .map(|(target, class)| format!("{target} ({})", Class::name_of(*class)));
             let tried = tried.collect::<Vec<_>>().join(", ");
             trouble.fault.message.push_str(&format!(" Tried: {tried}."));
         }

@@ -128,7 +128,7 @@ impl Trouble {
 
     /// Its class and words, for the log.
     pub fn shown(&self) -> String {
-        let class = self.class.map_or("refused", Class::name);
+        let class = Class::name_of(self.class);
         format!("{class}: {}", harmless(&self.fault.message))
     }
 

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::observe::record::{Outcome, Record};
-use crate::observe::status::class_name;
 use crate::policy::budget;
+use crate::policy::class::Class;
 
 /// So many losses of a request are told in words, as in its headers.
 const TOLD_LOSSES: usize = 8;
@@ -60,7 +60,7 @@ fn line(record: &Record) -> String {
     }
     if record.failures.len() > 1 || (!record.failures.is_empty() && record.outcome != Outcome::Error) {
         let failures = record.failures.iter();
-        let failures = failures.map(|(target, class)| format!("{target}:{}", class_name(*class)));
+        let failures = failures.map(|(target, class)| format!("{target}:{}", Class::name_of(*class)));
         put("failed", &failures.collect::<Vec<_>>().join(","));
     }
     if let Some(detail) = &record.detail {

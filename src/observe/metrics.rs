@@ -9,7 +9,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::observe::record::Record;
-use crate::observe::status::{Bucket, Client, Target, class_name};
+use crate::observe::status::{Bucket, Client, Target};
+use crate::policy::class::Class;
 
 /// Series of requests; with those of [`SHOWN_BUCKETS`], [`SHOWN_TARGETS`], the four that stand alone
 /// and what is kept for `other` there are fewer than 500.
@@ -135,7 +136,7 @@ impl Metrics {
         };
         counts.count(request, 1.0);
         for (target, class) in &record.failures {
-            counts.attempt(&target.to_string(), class_name(*class));
+            counts.attempt(&target.to_string(), Class::name_of(*class));
         }
         let failovers = record.failovers();
         if failovers > 0 {

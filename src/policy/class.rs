@@ -53,6 +53,11 @@ impl Class {
     pub fn name(self) -> &'static str {
         self.word()
     }
+
+    /// The name of a failure's class, or what stands for none.
+    pub fn name_of(class: Option<Self>) -> &'static str {
+        class.map_or("refused", Self::name)
+    }
 }
 
 impl Serialize for Class {

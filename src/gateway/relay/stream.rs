@@ -13,8 +13,7 @@ use crate::gateway::outgoing::Lane;
 use crate::gateway::record::Story;
 use crate::gateway::trouble::Trouble;
 use crate::protocol::tap::Kind;
-use crate::translate::pipe::HELD_FRAMES;
-use crate::translate::pipe::{StreamEnd, StreamPipe};
+use crate::translate::pipe::{HELD_FRAMES, StreamEnd, StreamPipe};
 use crate::upstream::{Failure, Incoming, Phase};
 
 /// After the regular end of the answer it has this long for what may follow.

@@ -307,7 +307,7 @@ impl Told {
 impl Met {
     /// A call to a target failed.
     pub fn new(target: &TargetId, class: Option<Class>) -> Self {
-        Self { target: known_as(target), class: class_name(class) }
+        Self { target: known_as(target), class: Class::name_of(class) }
     }
 }
 
@@ -315,7 +315,7 @@ impl Mistake {
     /// A failure with what was said of it.
     pub fn new(class: Option<Class>, text: &str, at: Millis) -> Self {
         let text = short(text, TEXT_CHARACTERS);
-        Self { class: class_name(class), text, at, next: next_step(class) }
+        Self { class: Class::name_of(class), text, at, next: next_step(class) }
     }
 }
 
@@ -354,9 +354,4 @@ impl Serialize for Recent {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(self.0.iter().map(AsRef::as_ref))
     }
-}
-
-/// The name of a class, or what stands for none.
-pub(in crate::observe) fn class_name(class: Option<Class>) -> &'static str {
-    class.map_or("refused", Class::name)
 }
