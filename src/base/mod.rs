@@ -7,6 +7,7 @@ pub mod channel;
 pub mod clock;
 pub mod counts;
 pub mod env;
+pub mod host;
 pub mod id;
 pub mod json;
 pub mod object;

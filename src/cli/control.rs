@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::base::env::Env;
+use crate::base::host;
 use crate::base::object::Object;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, URL};
@@ -176,13 +177,9 @@ fn reachable_url(url: &str) -> String {
     }
 }
 
-/// An address that means all of this machine's is reached by loopback.
+/// Where a `listen` is reached, be it an address or a name.
 fn reachable(listen: &str) -> String {
-    match listen.rsplit_once(':') {
-        Some(("0.0.0.0", port)) => format!("127.0.0.1:{port}"),
-        Some(("[::]", port)) => format!("[::1]:{port}"),
-        Some(_) | None => listen.to_owned(),
-    }
+    listen.parse().map_or_else(|_| listen.to_owned(), |address| host::reachable(address).to_string())
 }
 
 fn url_in(file: &Path) -> Result<String, String> {

@@ -91,14 +91,6 @@ pub(super) fn credentials(address: &str) -> Option<&str> {
     rest.rsplit_once('@').map(|(credentials, _)| credentials)
 }
 
-/// Is this host this machine?
-pub(super) fn is_loopback(host: &str) -> bool {
-    match host.parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_loopback(),
-        Err(_) => host.eq_ignore_ascii_case("localhost") || ends_with(host, ".localhost"),
-    }
-}
-
 /// Is this host in a network of its own: a private address, or a name that no public DNS knows?
 pub(super) fn is_private(host: &str) -> bool {
     match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
@@ -152,12 +144,6 @@ mod tests {
 
     #[test]
     fn hosts_are_near_or_far() {
-        for host in ["127.0.0.1", "127.9.9.9", "::1", "localhost", "a.localhost", "::ffff:127.0.0.1"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["0.0.0.0", "::", "localhost.example.com", "10.0.0.1"] {
-            assert!(!is_loopback(host), "{host}");
-        }
         for host in ["10.0.0.1", "192.168.1.1", "100.100.1.1", "fd00::1", "ollama", "nas.local"] {
             assert!(is_private(host), "{host}");
         }

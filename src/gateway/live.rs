@@ -197,11 +197,8 @@ impl Connections {
 
 /// Puts states of reasoning before the blocks at their places; they take the turn's words of reasoning.
 fn think(turn: &mut Turn, mut led: Vec<(usize, Vec<State>)>) {
-    let reasoning = turn.blocks.iter().filter_map(|block| match block {
-        Block::Reasoning(reasoning) => Some(reasoning.text.as_str()),
-        _ => None,
-    });
-    let mut words: String = reasoning.collect();
+    let reasoning = turn.blocks.iter().filter_map(Block::as_reasoning);
+    let mut words: String = reasoning.map(|reasoning| reasoning.text.as_str()).collect();
     for (place, block) in std::mem::take(&mut turn.blocks).into_iter().enumerate() {
         let states = led.iter_mut().filter(|(at, _)| *at == place).flat_map(|(_, states)| states.drain(..));
         turn.blocks.extend(states.map(|state| {

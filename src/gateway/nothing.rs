@@ -16,10 +16,8 @@ pub fn rescue<'a>(live: &Live, plan: &mut Plan<'a>, now: Millis) -> Option<Candi
     let recovering = || plan.skipped.iter().filter(|skipped| skipped.why.recovers_at().is_some());
     let soonest = recovering().min_by_key(|skipped| skipped.why.recovers_at())?;
     let target = soonest.candidate.target.clone();
-    let may = match soonest.why {
-        Skip::Cooldown(Class::RateLimit | Class::NotFound, _) => true,
-        _ => recovering().all(of_key_or_quota) && live.health.lets_through(&target, now),
-    };
+    let may = matches!(soonest.why, Skip::Cooldown(Class::RateLimit | Class::NotFound, _))
+        || (recovering().all(of_key_or_quota) && live.health.lets_through(&target, now));
     let index = plan.skipped.iter().position(|skipped| skipped.candidate.target == target)?;
     may.then(|| plan.skipped.remove(index).candidate)
 }
@@ -77,9 +75,9 @@ fn degraded(live: &Live, message: &str, wait: u64) -> Trouble {
 
 /// Nothing left because the request fits no target.
 fn unfit(skipped: &[&Skipped<'_>]) -> Trouble {
-    let context = skipped.iter().filter_map(|skipped| match skipped.why {
-        Skip::Context { input, output, context } => Some((input, output, context)),
-        _ => None,
+    let context = skipped.iter().filter_map(|skipped| {
+        let Skip::Context { input, output, context } = skipped.why else { return None };
+        Some((input, output, context))
     });
     let largest = context.max_by_key(|(.., context)| *context);
     if let Some((input, output, context)) =

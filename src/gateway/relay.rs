@@ -119,7 +119,13 @@ impl Relay<'_, '_> {
         match seen.kind {
             Kind::Broken => Err(self.bad("sent an answer that is no JSON of its protocol")),
             Kind::Failure => Err(self.told(&facts, text)),
-            _ => Ok((facts, seen)),
+            Kind::Opening
+            | Kind::Beat
+            | Kind::Content
+            | Kind::End
+            | Kind::Usage
+            | Kind::Last
+            | Kind::Unknown => Ok((facts, seen)),
         }
     }
 

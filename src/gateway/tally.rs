@@ -9,7 +9,7 @@ use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::trouble::Trouble;
 use crate::policy::backoff;
-use crate::policy::breaker::{Change, Outcome};
+use crate::policy::breaker::{Change, Signal};
 use crate::policy::bucket::Refund;
 use crate::policy::class::Class;
 use crate::policy::outcome::{self, Late, Verdict};
@@ -79,10 +79,10 @@ pub(super) fn told_wait(live: &Live, trouble: &Trouble) -> Option<u64> {
 }
 
 /// A visit is over: its breaker is told.
-pub(super) fn leaves(visit: Option<Visit<'_>>, candidate: &Candidate<'_>, outcome: Outcome) {
+pub(super) fn leaves(visit: Option<Visit<'_>>, candidate: &Candidate<'_>, signal: Signal) {
     if let Some(visit) = visit {
         let now = clock::millis();
-        tell(visit.ends(outcome, now), candidate, now);
+        tell(visit.ends(signal, now), candidate, now);
     }
 }
 

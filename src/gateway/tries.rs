@@ -27,7 +27,7 @@ use crate::gateway::outgoing::Outgoing;
 use crate::gateway::record::Story;
 use crate::gateway::trouble::Trouble;
 use crate::gateway::{nothing, tally, wait};
-use crate::policy::breaker::Outcome;
+use crate::policy::breaker::Signal;
 use crate::policy::outcome::{Rest, Verdict};
 use crate::policy::step::{Step, Tried};
 use crate::protocol::fault::{Fault, FaultKind};
@@ -213,8 +213,8 @@ impl<'a, 's> Tries<'a, 's> {
             let hold = match self.live.health.hold(candidate, self.tokens(candidate), clock::millis()) {
                 Ok(hold) => hold,
                 Err(why) => {
-                    let Some((trouble, outcome)) = last else { return Left::Skipped(why) };
-                    tally::leaves(visit, candidate, outcome);
+                    let Some((trouble, signal)) = last else { return Left::Skipped(why) };
+                    tally::leaves(visit, candidate, signal);
                     return Left::Next(trouble);
                 }
             };
@@ -226,7 +226,7 @@ impl<'a, 's> Tries<'a, 's> {
                     for edit in turn.conceded.drain(..) {
                         self.live.health.learn(outgoing.target(), edit);
                     }
-                    tally::leaves(visit, candidate, Outcome::Success);
+                    tally::leaves(visit, candidate, Signal::Success);
                     return match ending.send(self.line) {
                         Ok(()) => Left::Answered,
                         Err(stop) => Left::Stop(Trouble::of_stop(stop, outgoing.target())),
@@ -283,10 +283,10 @@ impl<'a, 's> Tries<'a, 's> {
     fn verdict(&self, outgoing: &Outgoing<'_>, trouble: &Trouble, is_counted: bool) -> Verdict {
         let verdict = trouble.verdict(outgoing.key_owner(), self.live.config().retry.policy_fallback);
         if self.inbound.wishes.test.is_some() {
-            return Verdict { rest: Rest::None, breaker: Outcome::Release, ..verdict };
+            return Verdict { rest: Rest::None, breaker: Signal::Release, ..verdict };
         }
-        let again = is_counted && verdict.breaker == Outcome::Failure;
-        Verdict { breaker: if again { Outcome::Release } else { verdict.breaker }, ..verdict }
+        let again = is_counted && verdict.breaker == Signal::Failure;
+        Verdict { breaker: if again { Signal::Release } else { verdict.breaker }, ..verdict }
     }
 
     fn step(&self, turn: &Turn<'_>, trouble: &Trouble, verdict: &Verdict) -> Step {

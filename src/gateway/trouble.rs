@@ -263,7 +263,15 @@ fn fault_of(class: Class, report: &Report<'_>, message: &str) -> Fault {
         Class::BadRequest | Class::NotFound | Class::Policy => {
             Fault::new(kind_of(class), format!("{target}: {said}")).with_status(status)
         }
-        _ => Fault::new(kind_of(class), format!("{target}: {said}")),
+        Class::Context
+        | Class::Quota
+        | Class::RateLimit
+        | Class::TooLarge
+        | Class::Network
+        | Class::Timeout
+        | Class::BadUpstream
+        | Class::Cut
+        | Class::Gone => Fault::new(kind_of(class), format!("{target}: {said}")),
     }
 }
 

@@ -91,15 +91,13 @@ impl<'r> Pairs<'r> {
             round += usize::from(turn.role != Role::Assistant);
             for (number, block) in turn.blocks.iter().enumerate() {
                 let place = (index, number);
-                match (block, turn.role) {
-                    (Block::Call(call), Role::Assistant) => open.call(&call.id, round, place),
-                    (Block::Result(result), Role::User) => {
-                        if let Some(call) = open.result(&result.id) {
-                            pairs.results.insert(call, result);
-                            pairs.matched.insert(place, ());
-                        }
-                    }
-                    _ => {}
+                if let (Block::Call(call), Role::Assistant) = (block, turn.role) {
+                    open.call(&call.id, round, place);
+                } else if let (Block::Result(result), Role::User) = (block, turn.role)
+                    && let Some(call) = open.result(&result.id)
+                {
+                    pairs.results.insert(call, result);
+                    pairs.matched.insert(place, ());
                 }
             }
         }

@@ -309,6 +309,26 @@ impl Request {
 pub(super) const MEMBERS: usize = 128;
 
 impl Block {
+    /// Its words, if it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// Its words, if it is a refusal.
+    pub fn as_refusal(&self) -> Option<&str> {
+        if let Self::Refusal(text) = self { Some(text) } else { None }
+    }
+
+    /// The call that it is.
+    pub fn as_call(&self) -> Option<&ToolCall> {
+        if let Self::Call(call) = self { Some(call) } else { None }
+    }
+
+    /// The reasoning that it is.
+    pub fn as_reasoning(&self) -> Option<&Reasoning> {
+        if let Self::Reasoning(reasoning) = self { Some(reasoning) } else { None }
+    }
+
     /// About how many bytes it takes.
     pub fn length(&self) -> usize {
         let texts = match self {

@@ -82,9 +82,9 @@ pub struct Ticket {
     is_probe: bool,
 }
 
-/// What a request met, as far as the breaker cares.
+/// What a request tells the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Signal {
     /// The target is alive.
     Success,
     /// A terminal failure.
@@ -184,14 +184,14 @@ impl Breaker {
     }
 
     /// Takes a ticket back, with what its request met.
-    pub fn record(&mut self, ticket: Ticket, outcome: Outcome, now: Millis, settings: &Settings) -> Change {
-        match outcome {
-            Outcome::Success => self.in_a_row = 0,
-            Outcome::Failure => self.in_a_row = self.in_a_row.saturating_add(1),
-            Outcome::Release => {}
+    pub fn record(&mut self, ticket: Ticket, signal: Signal, now: Millis, settings: &Settings) -> Change {
+        match signal {
+            Signal::Success => self.in_a_row = 0,
+            Signal::Failure => self.in_a_row = self.in_a_row.saturating_add(1),
+            Signal::Release => {}
         }
         match &mut self.state {
-            State::Closed { failures } if outcome == Outcome::Failure => {
+            State::Closed { failures } if signal == Signal::Failure => {
                 failures.push_back(now);
                 while failures.front().is_some_and(|first| now.since(*first) >= settings.window) {
                     failures.pop_front();
@@ -202,13 +202,13 @@ impl Breaker {
                 }
                 self.open(settings.cooldown, now, settings)
             }
-            State::Probing if ticket.is_probe => match outcome {
-                Outcome::Success => {
+            State::Probing if ticket.is_probe => match signal {
+                Signal::Success => {
                     (self.state, self.cooldown, self.changed) = (State::default(), Duration::ZERO, now);
                     Change::Closed
                 }
-                Outcome::Failure => self.open(self.cooldown.saturating_mul(2), now, settings),
-                Outcome::Release => {
+                Signal::Failure => self.open(self.cooldown.saturating_mul(2), now, settings),
+                Signal::Release => {
                     self.state = State::Open { until: now };
                     Change::None
                 }

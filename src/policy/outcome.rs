@@ -3,7 +3,7 @@
 //! Whatever a verdict allows holds before the commit point alone (SPEC 6.6): after it nothing is
 //! retried. How often, the caller counts.
 
-use crate::policy::breaker::Outcome;
+use crate::policy::breaker::Signal;
 use crate::policy::class::Class;
 
 /// A failure, with what its class does not say.
@@ -49,7 +49,7 @@ pub struct Verdict {
     /// Who rests; how long, [`cooldown`](crate::policy::backoff::cooldown) tells.
     pub rest: Rest,
     /// What the breaker is told.
-    pub breaker: Outcome,
+    pub breaker: Signal,
 }
 
 /// May the same target be asked again?
@@ -116,12 +116,12 @@ impl Met {
 
     /// 400, 404, 413, 422 and their like show that upstream is alive. A refused key, a spent quota
     /// and a client that left show nothing.
-    fn breaker(&self) -> Outcome {
+    fn breaker(&self) -> Signal {
         match self.class {
             Class::Transient | Class::Network | Class::Timeout | Class::BadUpstream | Class::Cut => {
-                Outcome::Failure
+                Signal::Failure
             }
-            Class::Gone => Outcome::Release,
+            Class::Gone => Signal::Release,
             Class::Context
             | Class::Quota
             | Class::RateLimit
@@ -131,10 +131,10 @@ impl Met {
             | Class::NotFound
             | Class::TooLarge
             | Class::BadRequest => match self.status {
-                401 | 402 | 403 | 429 => Outcome::Release,
-                400..=499 => Outcome::Success,
+                401 | 402 | 403 | 429 => Signal::Release,
+                400..=499 => Signal::Success,
                 // Own rules may give any class to any status.
-                _ => Outcome::Release,
+                _ => Signal::Release,
             },
         }
     }
@@ -146,12 +146,12 @@ mod tests {
     use crate::base::words::Words as _;
 
     /// The table of SPEC 6.1: class, status, own target, others, who rests, breaker.
-    const TABLE: [(Class, u16, Retry, Others, Rest, Outcome); 31] = {
+    const TABLE: [(Class, u16, Retry, Others, Rest, Signal); 31] = {
         use Class::*;
         use Others::{First, LargerContext};
-        use Outcome::{Failure, Release, Success};
         use Rest::{Provider, Target};
         use Retry::Yes;
+        use Signal::{Failure, Release, Success};
         const NO: Retry = Retry::Never;
         const NONE: Others = Others::Never;
         const NEXT: Others = Others::Yes;

@@ -76,10 +76,8 @@ fn block_of(event: &StreamEvent) -> Option<BlockId> {
 
 /// About how many bytes an event takes.
 fn size(event: &StreamEvent) -> usize {
-    let text = match event {
-        StreamEvent::BlockDelta { delta: Delta::Text(text), .. } => text.len(),
-        _ => 0,
-    };
+    let text =
+        if let StreamEvent::BlockDelta { delta: Delta::Text(text), .. } = event { text.len() } else { 0 };
     size_of::<StreamEvent>() + text
 }
 

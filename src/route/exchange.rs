@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::base::env::Env;
     use crate::config::{Overrides, from_text};
-    use crate::policy::breaker::{CircuitState, Outcome, Permit};
+    use crate::policy::breaker::{CircuitState, Permit, Signal};
 
     const NOW: Millis = Millis(1_795_608_000_000);
 
@@ -130,7 +130,7 @@ mod tests {
             let (Permit::Pass(ticket) | Permit::Probe(ticket)) = breaker.permit(NOW) else {
                 panic!("refused")
             };
-            breaker.record(ticket, Outcome::Failure, NOW, &config.breaker.settings());
+            breaker.record(ticket, Signal::Failure, NOW, &config.breaker.settings());
         });
         health.rest_target(&target(), Rest { class, until: later(900), at: NOW, said: String::new() });
         health.reports(&target(), 100, 200, NOW);

@@ -4,7 +4,7 @@
 use crate::base::clock::{self, Millis};
 use crate::base::id::TargetId;
 use crate::config::{Bucket as BucketRule, Config};
-use crate::policy::breaker::{Change, Outcome, Permit, Settings, Ticket};
+use crate::policy::breaker::{Change, Permit, Settings, Signal, Ticket};
 use crate::policy::bucket::{Bucket, Exhausted, Refund, Reservation};
 use crate::route::health::Health;
 use crate::route::plan::{Candidate, Skip};
@@ -96,7 +96,7 @@ impl Health {
 impl Visit<'_> {
     /// A failure that was retried counts, too (`breaker.retried_failures: on`).
     pub fn counts_retried(&mut self, now: Millis, config: &Config, candidate: &Candidate<'_>) -> Change {
-        let change = self.give_back(Outcome::Failure, now);
+        let change = self.give_back(Signal::Failure, now);
         if let Ok(mut again) = self.health.enter(candidate, now, config) {
             self.ticket = again.ticket.take();
         }
@@ -104,22 +104,22 @@ impl Visit<'_> {
     }
 
     /// The visit is over.
-    pub fn ends(mut self, outcome: Outcome, now: Millis) -> Change {
-        self.give_back(outcome, now)
+    pub fn ends(mut self, signal: Signal, now: Millis) -> Change {
+        self.give_back(signal, now)
     }
 
-    fn give_back(&mut self, outcome: Outcome, now: Millis) -> Change {
+    fn give_back(&mut self, signal: Signal, now: Millis) -> Change {
         let Some(ticket) = self.ticket.take() else { return Change::None };
         self.health.with(|inner| {
             let breaker = &mut inner.targets.entry(self.target.clone()).or_default().breaker;
-            breaker.record(ticket, outcome, now, &self.settings)
+            breaker.record(ticket, signal, now, &self.settings)
         })
     }
 }
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
-        self.give_back(Outcome::Release, clock::millis());
+        self.give_back(Signal::Release, clock::millis());
     }
 }
 
@@ -213,7 +213,7 @@ providers:
         with_target(|health, target, config| {
             let now = clock::millis();
             let visit = health.enter(target, now, config).unwrap();
-            visit.ends(Outcome::Failure, now);
+            visit.ends(Signal::Failure, now);
             let later = now.plus(Duration::from_secs(3600));
             let probe = health.enter(target, later, config).unwrap();
             assert!(health.enter(target, later, config).is_err());

@@ -1,7 +1,8 @@
 //! Who may do what, from where (SPEC 10.1 to 10.3). Pure: a head and an address in, a verdict out.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
+use crate::base::host::{is_loopback, is_loopback_address};
 use crate::base::secret::Secret;
 use crate::config::{ClientAuth, Config};
 use crate::protocol::fault::{Fault, FaultKind};
@@ -83,7 +84,7 @@ impl Visitor<'_> {
 
     /// Are the peer and the `Host` it asked for on this machine?
     pub fn is_local(&self) -> bool {
-        is_loopback(self.peer.ip()) && self.head.headers.first("host").is_some_and(is_loopback_host)
+        is_loopback_address(self.peer.ip()) && self.head.headers.first("host").is_some_and(means_this_machine)
     }
 
     /// The first credential there is.
@@ -119,7 +120,7 @@ impl Visitor<'_> {
     /// Without keys any web page could spend the user's: the `Host` must be this machine, and a page
     /// must be a listed one.
     fn check_open(&self, origins: &[String]) -> Result<(), Fault> {
-        if !self.head.headers.first("host").is_none_or(is_loopback_host) {
+        if !self.head.headers.first("host").is_none_or(means_this_machine) {
             return Err(forbidden("Without `client_auth` the Host must be a loopback address."));
         }
         match self.head.headers.first("origin") {
@@ -183,17 +184,12 @@ fn forbidden(message: &str) -> Fault {
     Fault::new(FaultKind::Forbidden, message)
 }
 
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
-}
-
 /// Is a `Host` value this machine, whatever its port?
-fn is_loopback_host(host: &str) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
+fn means_this_machine(host: &str) -> bool {
+    is_loopback(match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => host,
+    })
 }
 
 #[cfg(test)]
@@ -263,6 +259,8 @@ mod tests {
     fn without_keys_no_web_page_can_call() {
         check_status("", "POST /v1/messages HTTP/1.1\nhost: localhost:8080", None);
         check_status("", "POST /v1/messages HTTP/1.1\nhost: [::1]:8080", None);
+        check_status("", "POST /v1/messages HTTP/1.1\nhost: [::1]", None);
+        check_status("", "POST /v1/messages HTTP/1.1\nhost: llm.localhost", None);
         check_status("", "POST /v1/messages HTTP/1.1\nhost: evil.example", Some(403));
         check_status("", "POST /v1/messages HTTP/1.1\nhost: 127.0.0.1.evil.example", Some(403));
         check_status(

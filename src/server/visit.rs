@@ -336,9 +336,10 @@ fn body_fault(error: &BodyError, limit: usize) -> Fault {
         415 => FaultKind::Encoding,
         _ => FaultKind::BadRequest,
     };
-    let message = match kind {
-        FaultKind::TooLarge => format!("The body is larger than `limits.request_body` ({limit} bytes)."),
-        _ => error.message(),
+    let message = if kind == FaultKind::TooLarge {
+        format!("The body is larger than `limits.request_body` ({limit} bytes).")
+    } else {
+        error.message()
     };
     Fault::new(kind, message)
 }

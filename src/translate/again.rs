@@ -247,7 +247,14 @@ fn run(mut pipe: StreamPipe, told: &str) -> Result<Vec<u8>, String> {
             Kind::Beat if !committed => out.truncate(mark),
             Kind::Failure => return Err("the answer holds an error".to_owned()),
             Kind::Opening | Kind::Unknown if held < HELD_FRAMES => held += 1,
-            _ => committed = true,
+            Kind::Opening
+            | Kind::Beat
+            | Kind::Content
+            | Kind::End
+            | Kind::Usage
+            | Kind::Last
+            | Kind::Unknown
+            | Kind::Broken => committed = true,
         }
     }
     if pipe.finish(&mut out) != StreamEnd::Finished {

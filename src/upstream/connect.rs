@@ -17,6 +17,7 @@ use ureq::unversioned::transport::{
 
 use crate::base::channel::{RecvTimeoutError, bounded};
 use crate::base::clock;
+use crate::base::host::{bare, is_loopback_address};
 use crate::upstream::failure::not_reached;
 use crate::upstream::tls::{Tls, TlsConnector};
 use crate::upstream::transport::SliceTransport;
@@ -125,8 +126,8 @@ impl<In: Transport> Connector<In> for SliceConnector {
 impl SliceConnector {
     #[inline(never)]
     fn open(&self, host: &str, port: u16) -> Result<TcpStream, ureq::Error> {
-        let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-        if let Some(address) = literal.filter(IpAddr::is_loopback) {
+        let literal: Option<IpAddr> = bare(host).parse().ok();
+        if let Some(address) = literal.filter(|address| is_loopback_address(*address)) {
             let address = SocketAddr::new(address, port);
             return TcpStream::connect(address).map_err(|error| not_reached(format!("{address}: {error}")));
         }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::base::env::Env;
+use crate::base::host::{bare, is_loopback};
 use crate::base::secret::Secret;
 use crate::config::Network;
 use crate::upstream::Failure;
@@ -106,21 +107,6 @@ fn parts(url: &str) -> (&str, &str, Option<&str>) {
         Some((host, port)) if !port.contains(']') => (scheme, host, Some(port)),
         _ => (scheme, authority, None),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    match bare(host).parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_loopback(),
-        Err(_) => {
-            let name = host.to_lowercase();
-            name == "localhost" || name.ends_with(".localhost")
-        }
-    }
-}
-
-/// An IPv6 address without its brackets.
-fn bare(host: &str) -> &str {
-    host.trim_matches(['[', ']'])
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What a session stands on: a configuration and a proxy of its own, or a llmgate that runs.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::env::Env;
+use crate::base::host::reachable;
 use crate::base::secret::Secret;
 use crate::base::{chance, clock};
 use crate::cli::models::of_running;
@@ -138,7 +138,7 @@ impl Ground {
             })
         })?;
         if let Some(address) = server.addresses().first() {
-            self.url = url_of(*address);
+            self.url = format!("http://{}", reachable(*address));
         }
         log::info!("run {}: listening on {}", options.starts.name(), self.url);
         Ok(Some(server))
@@ -191,15 +191,4 @@ impl Ground {
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }
-}
-
-/// An address that means all of this machine's is reached by loopback.
-fn url_of(mut address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    format!("http://{address}")
 }

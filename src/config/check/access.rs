@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Outside, from_variable};
+use crate::base::host::{is_loopback, is_loopback_address};
 use crate::base::secret::Secret;
 use crate::config::errors::{Errors, Spot};
 use crate::config::raw::{self, AuthMode};
@@ -145,7 +146,7 @@ pub(super) fn test_mode(field: &Field<bool>, listen: &str, errors: &mut Errors) 
 
 /// Does this `host:port` mean this machine only?
 pub(in crate::config) fn listens_on_loopback(listen: &str) -> bool {
-    url::host_and_port(listen).is_ok_and(|(host, _)| url::is_loopback(host))
+    url::host_and_port(listen).is_ok_and(|(host, _)| is_loopback(host))
 }
 
 pub(super) fn access(written: &raw::Access, listen: &str, errors: &mut Errors) -> Access {
@@ -185,7 +186,7 @@ fn origin(at: &At<String>, errors: &mut Errors) {
 
 fn admin_listen(at: &At<String>, listen: &str, errors: &mut Errors) -> Option<SocketAddr> {
     let address: Option<SocketAddr> = at.value.parse().ok();
-    if address.is_none_or(|address| !address.ip().to_canonical().is_loopback()) {
+    if address.is_none_or(|address| !is_loopback_address(address.ip())) {
         let reason = "must be a loopback address with a port, such as 127.0.0.1:8081";
         errors.refuse(&at.spot, reason);
     } else if address.is_some_and(|address| address.port() != 0) && address == listen.parse().ok() {

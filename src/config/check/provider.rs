@@ -2,6 +2,7 @@
 
 use super::access::check_key;
 use super::{Outside, bounds, bucket, model};
+use crate::base::host::is_loopback;
 use crate::base::id::ProviderName;
 use crate::base::secret::Secret;
 use crate::config::errors::{Errors, Problem, Spot};
@@ -96,7 +97,7 @@ fn base_url(field: &Field<String>, provider: &Spot, errors: &mut Errors) -> Opti
     } else {
         match Url::parse(&at.value).map(|url| (url, url.scheme.to_ascii_lowercase())) {
             Ok((url, scheme)) if scheme == "http" || scheme == "https" => {
-                if scheme == "http" && !url::is_loopback(url.host) && !url::is_private(url.host) {
+                if scheme == "http" && !is_loopback(url.host) && !url::is_private(url.host) {
                     let path = &at.spot.path;
                     let host = url.host;
                     errors.warn(&format!(

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::section::{Report, Section};
+use crate::base::host::is_loopback;
 use crate::base::id::{Alias, ProviderName, TargetId};
 use crate::base::object::{Object, object};
 use crate::base::sort;
 use crate::base::table::Table;
-use crate::config::url::{Url, host_and_port, is_loopback};
+use crate::config::url::{Url, host_and_port};
 use crate::config::vendors::Vendor;
 use crate::config::{units, vendors, yaml};
 

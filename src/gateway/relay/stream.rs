@@ -115,7 +115,7 @@ impl Relay<'_, '_> {
                 Kind::End => incoming.hurry(AFTER_END),
                 // It failed, and the event that may say why is still to come.
                 Kind::Unknown if pipe.facts().error.is_some() => incoming.hurry(AFTER_LAST),
-                _ => {}
+                Kind::Opening | Kind::Beat | Kind::Content | Kind::Usage | Kind::Unknown | Kind::Broken => {}
             }
         }
         Ok(Flow::GoOn)
@@ -155,7 +155,13 @@ impl Relay<'_, '_> {
             Kind::Beat => out.truncate(mark),
             Kind::Failure => return Err(self.told(pipe.facts(), "")),
             Kind::Opening | Kind::Unknown if seen.held < HELD_FRAMES => seen.held += 1,
-            _ => self.commit()?,
+            Kind::Opening
+            | Kind::Content
+            | Kind::End
+            | Kind::Usage
+            | Kind::Last
+            | Kind::Unknown
+            | Kind::Broken => self.commit()?,
         }
         Ok(Some(kind))
     }

@@ -38,7 +38,7 @@ fn probe(breaker: &mut Breaker, now: u64) -> Ticket {
 #[track_caller]
 fn fail(breaker: &mut Breaker, now: u64) -> Change {
     let ticket = pass(breaker, now);
-    breaker.record(ticket, Outcome::Failure, at(now), &SETTINGS)
+    breaker.record(ticket, Signal::Failure, at(now), &SETTINGS)
 }
 
 /// Open since second 0, until second 30.
@@ -74,7 +74,7 @@ fn a_success_ends_the_row_but_forgives_nothing() {
     fail(&mut breaker, 0);
     fail(&mut breaker, 1);
     let ticket = pass(&mut breaker, 2);
-    assert_eq!(breaker.record(ticket, Outcome::Success, at(2), &SETTINGS), Change::None);
+    assert_eq!(breaker.record(ticket, Signal::Success, at(2), &SETTINGS), Change::None);
     assert_eq!((breaker.failures_in_a_row(), breaker.failures(at(2), &SETTINGS)), (0, 2));
     assert_eq!(fail(&mut breaker, 3), Change::Opened { until: at(33) });
 }
@@ -85,12 +85,12 @@ fn a_good_probe_closes_it_and_a_bad_one_doubles_the_cooldown() {
     let (mut now, mut expected) = (30, [60, 100, 100].into_iter());
     for cooldown in &mut expected {
         let ticket = probe(&mut breaker, now);
-        let change = breaker.record(ticket, Outcome::Failure, at(now), &SETTINGS);
+        let change = breaker.record(ticket, Signal::Failure, at(now), &SETTINGS);
         now += cooldown;
         assert_eq!(change, Change::Opened { until: at(now) });
     }
     let ticket = probe(&mut breaker, now);
-    assert_eq!(breaker.record(ticket, Outcome::Success, at(now), &SETTINGS), Change::Closed);
+    assert_eq!(breaker.record(ticket, Signal::Success, at(now), &SETTINGS), Change::Closed);
     assert_eq!(breaker.failures(at(now), &SETTINGS), 0);
     for _ in 0..2 {
         fail(&mut breaker, now);
@@ -104,7 +104,7 @@ fn a_released_probe_can_be_had_again() {
     let ticket = probe(&mut breaker, 40);
     assert_eq!(breaker.permit(at(41)), Permit::Refuse { until: at(41) });
     assert_eq!(breaker.peek(at(41)), CircuitState::HalfOpen);
-    assert_eq!(breaker.record(ticket, Outcome::Release, at(42), &SETTINGS), Change::None);
+    assert_eq!(breaker.record(ticket, Signal::Release, at(42), &SETTINGS), Change::None);
     assert_eq!(breaker.refusal(at(42)), None);
     assert!(matches!(breaker.permit(at(42)), Permit::Probe(_)));
 }
@@ -116,13 +116,13 @@ fn a_request_from_before_tells_nothing_new() {
     for _ in 0..3 {
         fail(&mut breaker, 0);
     }
-    assert_eq!(breaker.record(first, Outcome::Success, at(1), &SETTINGS), Change::None);
+    assert_eq!(breaker.record(first, Signal::Success, at(1), &SETTINGS), Change::None);
     assert_eq!(breaker.peek(at(1)), CircuitState::Open { until: at(30) });
     let ticket = probe(&mut breaker, 30);
-    assert_eq!(breaker.record(second, Outcome::Release, at(31), &SETTINGS), Change::None);
-    assert_eq!(breaker.record(third, Outcome::Failure, at(31), &SETTINGS), Change::None);
+    assert_eq!(breaker.record(second, Signal::Release, at(31), &SETTINGS), Change::None);
+    assert_eq!(breaker.record(third, Signal::Failure, at(31), &SETTINGS), Change::None);
     assert_eq!(breaker.permit(at(31)), Permit::Refuse { until: at(31) });
-    assert_eq!(breaker.record(ticket, Outcome::Success, at(32), &SETTINGS), Change::Closed);
+    assert_eq!(breaker.record(ticket, Signal::Success, at(32), &SETTINGS), Change::Closed);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_threshold_of_zero_never_opens() {
     let (mut breaker, never) = (Breaker::default(), Settings { threshold: 0, ..SETTINGS });
     for now in 0..100 {
         let ticket = pass(&mut breaker, now);
-        assert_eq!(breaker.record(ticket, Outcome::Failure, at(now), &never), Change::None);
+        assert_eq!(breaker.record(ticket, Signal::Failure, at(now), &never), Change::None);
     }
     breaker.adopt(&Memory { open_until: Some(at(900)), at: at(200), ..Memory::default() }, &never);
     assert_eq!(breaker.peek(at(200)), CircuitState::Closed);
@@ -166,7 +166,7 @@ fn what_another_process_knows_is_adopted_when_it_is_newer() {
 
     let ticket = probe(&mut ours, 30);
     ours.adopt(&Memory { at: at(31), ..theirs }, &SETTINGS);
-    assert_eq!(ours.record(ticket, Outcome::Success, at(32), &SETTINGS), Change::Closed);
+    assert_eq!(ours.record(ticket, Signal::Success, at(32), &SETTINGS), Change::Closed);
 
     ours.adopt(&Memory { failures: 9, at: at(40), ..Memory::default() }, &SETTINGS);
     assert_eq!(ours.peek(at(40)), CircuitState::Closed);
@@ -197,11 +197,11 @@ fn there_is_never_more_than_one_probe_whatever_happens() {
                 }
                 kind => {
                     let from = if kind == 4 { &mut passed } else { &mut probes };
-                    let outcomes = [Outcome::Success, Outcome::Failure, Outcome::Release];
-                    let outcome = outcomes[draw.below(3) as usize];
+                    let signals = [Signal::Success, Signal::Failure, Signal::Release];
+                    let signal = signals[draw.below(3) as usize];
                     if !from.is_empty() {
                         let ticket = from.swap_remove(draw.below(from.len() as u64) as usize);
-                        breaker.record(ticket, outcome, at(now), &SETTINGS);
+                        breaker.record(ticket, signal, at(now), &SETTINGS);
                     }
                 }
             }
@@ -221,7 +221,7 @@ fn threads_share_one_probe() {
             assert_eq!(out.fetch_add(1, Ordering::SeqCst), 0);
             std::thread::yield_now();
             out.fetch_sub(1, Ordering::SeqCst);
-            breaker.lock().record(ticket, Outcome::Release, at(1000), &SETTINGS);
+            breaker.lock().record(ticket, Signal::Release, at(1000), &SETTINGS);
             probes += 1;
         }
         probes

@@ -224,12 +224,10 @@ fn signed(state: State, blocks: &mut Vec<Block>) {
     let begin = blocks.iter().rposition(is_call).map_or(0, |call| call + 1);
     let mut words = String::new();
     let mut told = blocks.split_off(begin);
-    told.retain(|block| match block {
-        Block::Reasoning(Reasoning { text, state: None }) => {
-            words.push_str(text);
-            false
-        }
-        _ => true,
+    told.retain(|block| {
+        let stateless = block.as_reasoning().filter(|reasoning| reasoning.state.is_none());
+        words.push_str(stateless.map_or("", |reasoning| &reasoning.text));
+        stateless.is_none()
     });
     let is_reasoning = |block: &Block| matches!(block, Block::Reasoning(_));
     let place = told.iter().position(|block| !is_reasoning(block)).unwrap_or(told.len());

@@ -140,10 +140,7 @@ impl Writer<'_, '_, '_> {
 
     fn instructions(&mut self, turn: &Turn) {
         self.answer_calls();
-        let texts = turn.blocks.iter().filter_map(|block| match block {
-            Block::Text(text) if !text.is_empty() => Some(text.as_str()),
-            _ => None,
-        });
+        let texts = turn.blocks.iter().filter_map(Block::as_text).filter(|text| !text.is_empty());
         let text = texts.collect::<Vec<_>>().join("\n\n");
         if !text.is_empty() {
             self.text(USER, &reminder(&text));

@@ -279,26 +279,17 @@ fn blocks(turns: &[Turn], first: usize) -> impl Iterator<Item = (Place, &Block)>
 }
 
 fn calls(turns: &[Turn], first: usize) -> impl Iterator<Item = (Place, &ToolCall)> {
-    blocks(turns, first).filter_map(|(place, block)| match block {
-        Block::Call(call) => Some((place, call)),
-        _ => None,
-    })
+    blocks(turns, first).filter_map(|(place, block)| Some((place, block.as_call()?)))
 }
 
 /// The texts that are not empty.
 fn texts(turns: &[Turn]) -> impl Iterator<Item = &str> {
-    turns.iter().flat_map(|turn| &turn.blocks).filter_map(|block| match block {
-        Block::Text(text) if !text.is_empty() => Some(text.as_str()),
-        _ => None,
-    })
+    turns.iter().flat_map(|turn| &turn.blocks).filter_map(Block::as_text).filter(|text| !text.is_empty())
 }
 
 /// The words with which the model refused.
 fn refusals(turns: &[Turn]) -> impl Iterator<Item = &str> {
-    turns.iter().flat_map(|turn| &turn.blocks).filter_map(|block| match block {
-        Block::Refusal(text) if !text.is_empty() => Some(text.as_str()),
-        _ => None,
-    })
+    turns.iter().flat_map(|turn| &turn.blocks).filter_map(Block::as_refusal).filter(|text| !text.is_empty())
 }
 
 /// Texts as one; a single one stays where it is.

@@ -144,21 +144,12 @@ fn answer_part(mut part: Fields<'_>) -> Result<Option<Block>, WireError> {
 /// Writes an answer.
 pub(super) fn encode(response: &Response, answer: &AnswerContext) -> (String, Losses) {
     let mut losses = Losses::default();
-    let said = texts(&response.blocks, |block| if let Block::Text(text) = block { Some(text) } else { None });
-    let refusals =
-        texts(&response.blocks, |block| if let Block::Refusal(text) = block { Some(text) } else { None });
-    let reasoning = response.blocks.iter().filter_map(|block| match block {
-        Block::Reasoning(reasoning) if answer.show_reasoning => Some(reasoning.text.as_str()),
-        _ => None,
-    });
-    let reasoning: String = reasoning.collect();
-    let calls: Vec<CallMember<'_>> = response
-        .blocks
-        .iter()
-        .filter_map(
-            |block| if let Block::Call(call) = block { Some(CallMember { call, answer }) } else { None },
-        )
-        .collect();
+    let said = texts(&response.blocks, Block::as_text);
+    let refusals = texts(&response.blocks, Block::as_refusal);
+    let reasoning = response.blocks.iter().filter(|_| answer.show_reasoning).filter_map(Block::as_reasoning);
+    let reasoning: String = reasoning.map(|reasoning| reasoning.text.as_str()).collect();
+    let calls = response.blocks.iter().filter_map(Block::as_call);
+    let calls: Vec<CallMember<'_>> = calls.map(|call| CallMember { call, answer }).collect();
     if response.blocks.iter().any(|block| matches!(block, Block::Media(_))) {
         losses.degrade("answer", "an image in the answer has no place in Chat");
     }
@@ -230,10 +221,10 @@ impl Put for Counts<'_> {
     }
 }
 
-fn texts<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> Option<&'a String>) -> Option<Cow<'a, str>> {
+fn texts<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> Option<&'a str>) -> Option<Cow<'a, str>> {
     let mut found = blocks.iter().filter_map(pick);
-    let first = Cow::Borrowed(found.next()?.as_str());
-    Some(found.fold(first, |all, more| all + more.as_str()))
+    let first = Cow::Borrowed(found.next()?);
+    Some(found.fold(first, |all, more| all + more))
 }
 
 /// A call of an answer.

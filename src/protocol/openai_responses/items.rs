@@ -117,11 +117,10 @@ fn other(
 fn push_call(request: &mut Request, mut call: ToolCall) {
     let is_of_call =
         |state: &State| state.origin == "gemini" && !state.blocks.is_empty() && state.text().is_none();
-    let is_its_state = |block: &mut Block| match block {
-        Block::Reasoning(reasoning) => {
+    let is_its_state = |block: &mut Block| {
+        block.as_reasoning().is_some_and(|reasoning| {
             reasoning.text.is_empty() && reasoning.state.as_ref().is_some_and(is_of_call)
-        }
-        _ => false,
+        })
     };
     let turn = request.turns.last_mut().filter(|turn| turn.role == Role::Assistant);
     if let Some(Block::Reasoning(reasoning)) = turn.and_then(|turn| turn.blocks.pop_if(is_its_state)) {

@@ -52,10 +52,7 @@ impl<'a, S: Source> Frame<'a, S> {
 
     /// Why reading stopped, if the frame is to blame.
     pub(super) fn failure(&self) -> Option<BodyError> {
-        match &self.state {
-            State::Failed(failure) => Some(failure.clone()),
-            _ => None,
-        }
+        if let State::Failed(failure) = &self.state { Some(failure.clone()) } else { None }
     }
 
     fn step(&mut self, out: &mut [u8]) -> Result<Option<usize>, BodyError> {
