@@ -204,8 +204,8 @@ impl Config {
     }
 
     /// Every secret there is, so that texts can be masked: keys of providers and clients, proxies
-    /// with credentials, the usage hook's authorization, headers that carry a credential, the address
-    /// of the redis server.
+    /// with credentials, the usage hook's authorization, headers that carry a credential or a long
+    /// value from a variable, the address of the redis server.
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets = match &self.client_auth {
             ClientAuth::ProxyKey(keys) => keys.clone(),
@@ -219,8 +219,8 @@ impl Config {
                 secrets.push(proxy.clone());
                 secrets.push(Secret::new(credentials));
             }
-            let carriers = provider.headers.iter().filter(|(name, _)| is_credential(name));
-            secrets.extend(carriers.map(|(_, value)| Secret::new(value)));
+            let own = provider.headers.iter();
+            secrets.extend(own.filter(|header| header.is_sought()).map(|header| header.value.clone()));
         }
         let hook = self.usage.hook.iter();
         secrets.extend(hook.filter_map(|hook| hook.authorization.clone()));
@@ -244,6 +244,13 @@ fn is_credential(header: &str) -> bool {
     let header = header.to_ascii_lowercase();
     const WORDS: [&str; 7] = ["auth", "cookie", "credential", "key", "pass", "secret", "token"];
     WORDS.iter().any(|word| header.contains(word))
+}
+
+impl OwnHeader {
+    /// Is its value masked in any text? A short one from a variable is not: it may be a word.
+    fn is_sought(&self) -> bool {
+        self.is_secret && (is_credential(&self.name) || self.value.expose().len() >= 16)
+    }
 }
 
 impl ModelSpec {

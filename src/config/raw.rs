@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::errors::Errors;
 use super::file::{Kind, Node};
 use super::read::{At, Empty, Entries, Field, Read, SECTION, Slot, bare, fill, join, section, wrong};
-use super::scalar::{Anything, Key, Size};
+use super::scalar::{Anything, HeaderValue, Key, Size};
 use super::words::Words;
 use super::{
     ApplyPatch, AuthForm, CacheMarks, Compat, LogLevel, Modality, ResponseHeaders, RetriedFailures, Store,
@@ -137,7 +137,7 @@ section! {
         enabled: bool,
         proxy: String,
         passthrough: bool,
-        headers: Entries<String>,
+        headers: Entries<HeaderValue>,
         timeouts: ProviderTimeouts,
         models: Entries<Model>,
         buckets: Vec<At<Bucket>>,

@@ -58,6 +58,13 @@ macro_rules! scalar {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd)]
 pub(super) struct Size(pub(super) u64);
 
+/// What a header says.
+#[derive(Clone, Debug)]
+pub(super) struct HeaderValue {
+    pub(super) text: Secret,
+    pub(super) is_from_variable: bool,
+}
+
 /// Any value, kept as JSON.
 #[derive(Clone, Debug)]
 pub(super) struct Anything(pub(super) Value);
@@ -70,6 +77,10 @@ scalar! {
     f64: "a number", |node| match node.number() {
         Some(number) => number.as_f64(),
         None => node.expanded()?.parse().ok().filter(|number: &f64| number.is_finite()),
+    };
+    HeaderValue: "a text", |node| {
+        let text = Secret::new(node.text()?);
+        Some(HeaderValue { text, is_from_variable: node.written().is_some() })
     };
     String: "a text", |node| node.text().map(str::to_owned);
     Duration: "a duration such as 250ms, 10s, 5m, 1h or 15d, at most 366d", |node| match node.text() {

@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use super::units::{show_duration, show_size, show_window};
 use super::{
-    Access, AliasRoute, Bucket, ClientAuth, Config, Fallback, Ledger, ModelSpec, Network, Price, Provider,
-    ProxyChoice, Source, Target, ToolAbility, UsageLog, When, Words, is_credential, yaml,
+    Access, AliasRoute, Bucket, ClientAuth, Config, Fallback, Ledger, ModelSpec, Network, OwnHeader, Price,
+    Provider, ProxyChoice, Source, Target, ToolAbility, UsageLog, When, Words, yaml,
 };
 use crate::base::object::{Object, object};
-use crate::base::secret::{Secret, mask_known, masked as mask};
+use crate::base::secret::{Secret, mask_known};
 use crate::policy::class::{ClassRule, StatusPattern};
 
 /// Shows members of a struct under their own names.
@@ -232,9 +232,9 @@ fn provider(provider: &Provider, secrets: &[Secret]) -> Object {
     }
     shown.put("passthrough", provider.passthrough);
     let mut headers = Object::default();
-    for (name, value) in &provider.headers {
-        let known = || mask_known(value, secrets).into_owned();
-        headers.put(name, if is_credential(name) { mask(value) } else { known() });
+    for OwnHeader { name, value, is_secret } in &provider.headers {
+        let known = || mask_known(value.expose(), secrets).into_owned();
+        headers.put(name, if *is_secret { value.masked() } else { known() });
     }
     shown.put("headers", headers);
     let mut timeouts = Object::default();

@@ -30,5 +30,6 @@ pub(super) fn headers(provider: &Provider, codec: &dyn Codec) -> Vec<(String, St
     let key = provider.key.as_ref().and_then(|key| credential(provider, codec, &key.secret));
     let key = key.iter().map(|(name, value)| (*name, value.as_str()));
     let ours = key.chain(codec.required_header()).map(|(name, value)| (name.to_owned(), value.to_owned()));
-    ours.chain(provider.headers.iter().cloned()).collect()
+    let own = provider.headers.iter().map(|own| (own.name.clone(), own.value.expose().to_owned()));
+    ours.chain(own).collect()
 }

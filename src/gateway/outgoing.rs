@@ -155,7 +155,7 @@ impl Outgoing<'_> {
     pub fn shown_headers(&self, mask: Mask) -> Vec<String> {
         let is_secret = |name: &str| {
             matches!(name, "authorization" | "x-api-key" | "x-goog-api-key")
-                || self.candidate.provider.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+                || self.candidate.provider.headers.iter().any(|own| own.name.eq_ignore_ascii_case(name))
         };
         let shown = |(name, value): &Header<'_>| match is_secret(name) && mask == Mask::Credentials {
             true => format!("{name}: {}", masked(value.trim_start_matches("Bearer "))),

@@ -33,8 +33,8 @@ pub(super) fn all<'a>(candidate: &Candidate<'a>, inbound: &'a Inbound, client_ke
     {
         headers.set(name, value);
     }
-    for (name, value) in &provider.headers {
-        headers.set(name.to_lowercase(), value);
+    for own in &provider.headers {
+        headers.set(own.name.to_lowercase(), own.value.expose());
     }
     headers.0
 }
@@ -56,8 +56,8 @@ pub(super) fn of_errand<'a>(errand: &'a Errand<'_>) -> Vec<Header<'a>> {
     if let Some((name, value)) = key.and_then(|key| credential(provider, codec, key)) {
         headers.set(name, value);
     }
-    for (name, value) in own {
-        headers.set(name.to_lowercase(), value);
+    for own in own {
+        headers.set(own.name.to_lowercase(), own.value.expose());
     }
     headers.0
 }

@@ -220,6 +220,19 @@ fn every_secret_is_known_for_masking() {
 }
 
 #[test]
+fn a_header_from_a_variable_is_as_secret_as_a_key() {
+    let text = "version: 1\nproviders: {a: {base_url: \"https://api.x.ai/v1\", headers: {x-gate: \"${GATE}\", \
+                x-room: \"${ROOM}\", x-plain: blue}}}\n";
+    let env = Env::of([("GATE", "g-0123456789abcdef"), ("ROOM", "blue")]);
+    let config = from_text(text, Path::new("f"), &env, &Overrides::default()).unwrap();
+    let shown = &show::masked(&config)["providers"]["a"]["headers"];
+    assert_eq!(shown, &serde_json::json!({"x-gate": "****", "x-room": "****", "x-plain": "blue"}));
+    let sought: Vec<_> = config.secrets().iter().map(|it| it.expose().to_owned()).collect();
+    assert_eq!(sought, ["g-0123456789abcdef"]);
+    assert!(!format!("{config:?}").contains("g-0123456789abcdef"));
+}
+
+#[test]
 #[cfg(feature = "redis")]
 fn redis_needs_an_address() {
     let load = |state: &str| {

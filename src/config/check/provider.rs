@@ -8,10 +8,12 @@ use crate::base::secret::Secret;
 use crate::config::errors::{Errors, Problem, Spot};
 use crate::config::expand::is_variable;
 use crate::config::read::{At, Entries, Entry, Field, Read, one_of};
-use crate::config::scalar::Key;
+use crate::config::scalar::{HeaderValue, Key};
 use crate::config::url::{self, Flaw, Url};
 use crate::config::vendors;
-use crate::config::{AuthForm, DEMO_URL, Provider, ProviderKey, ProxyChoice, Timeouts, raw};
+use crate::config::{
+    AuthForm, DEMO_URL, OwnHeader, Provider, ProviderKey, ProxyChoice, Timeouts, is_credential, raw,
+};
 use crate::protocol::Protocol;
 
 /// The providers that are right, and the names of all, so that a wrong one is still known.
@@ -231,10 +233,10 @@ fn proxy(field: &Field<String>, errors: &mut Errors) -> ProxyChoice {
     ProxyChoice::Through(Secret::new(value))
 }
 
-fn headers(written: &Entries<String>, errors: &mut Errors) -> Vec<(String, String)> {
+fn headers(written: &Entries<HeaderValue>, errors: &mut Errors) -> Vec<OwnHeader> {
     // These frame the message or name the host: another value would break the call.
     const OURS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
-    let mut headers: Vec<(String, String)> = Vec::new();
+    let mut headers: Vec<OwnHeader> = Vec::new();
     for entry in &written.0 {
         let name = &entry.name;
         let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
@@ -242,15 +244,19 @@ fn headers(written: &Entries<String>, errors: &mut Errors) -> Vec<(String, Strin
             errors.refuse(&entry.spot, "this is no name of a header");
         } else if OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
             errors.refuse(&entry.spot, "this header is llmgate's own: remove it");
-        } else if headers.iter().any(|(known, _)| name.eq_ignore_ascii_case(known)) {
+        } else if headers.iter().any(|known| name.eq_ignore_ascii_case(&known.name)) {
             errors.refuse(&entry.spot, "this header stands here twice: remove one");
         }
         let Some(value) = &entry.value else { continue };
-        if !value.chars().all(|c| c.is_ascii_graphic() || c == ' ' || c == '\t') {
+        if !value.text.expose().chars().all(|c| c.is_ascii_graphic() || c == ' ' || c == '\t') {
             let reason = "holds a character that no header can carry, such as a line break";
             errors.refuse(&entry.spot, reason);
         }
-        headers.push((name.clone(), value.clone()));
+        headers.push(OwnHeader {
+            name: name.clone(),
+            value: value.text.clone(),
+            is_secret: value.is_from_variable || is_credential(name),
+        });
     }
     headers
 }

@@ -38,13 +38,25 @@ pub struct Provider {
     /// Are requests handed on to it whose path is none of ours (SPEC 10.5)?
     pub passthrough: bool,
     /// Headers added to every call; they win over all others.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<OwnHeader>,
     /// Its own bounds of waiting; the general ones filled in.
     pub timeouts: ProviderTimeouts,
     /// What is known of its models; one that is not here is unknown and allowed.
     pub models: Vec<ModelSpec>,
     /// SPEC 7.4.
     pub buckets: Vec<Bucket>,
+}
+
+/// A header that every call of a provider carries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnHeader {
+    /// Its name, as written.
+    pub name: String,
+    /// Its value; it may be a credential.
+    pub value: Secret,
+    /// Is the value masked where the configuration is shown? It is when the name tells of a credential,
+    /// and when it came from a variable: people keep there what nobody may see.
+    pub is_secret: bool,
 }
 
 /// A provider's key and where it came from, so that an error can name the variable.
