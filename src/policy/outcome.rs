@@ -95,10 +95,12 @@ impl Met {
 
     /// What follows from it.
     pub fn verdict(&self) -> Verdict {
+        // What a client's own key may not do says nothing of the other clients' keys.
+        let of_key = if self.key == KeyOwner::Client { Rest::None } else { Rest::Target };
         let (own_target, others, rest) = match self.class {
             Class::Context | Class::TooLarge => (Retry::Never, Others::LargerContext, Rest::None),
-            Class::Quota | Class::Forbidden | Class::NotFound => (Retry::Never, Others::Yes, Rest::Target),
-            Class::RateLimit => (Retry::RateLimit, Others::First, Rest::Target),
+            Class::Quota | Class::Forbidden | Class::NotFound => (Retry::Never, Others::Yes, of_key),
+            Class::RateLimit => (Retry::RateLimit, Others::First, of_key),
             Class::Auth => match self.key {
                 KeyOwner::Proxy => (Retry::Never, Others::Yes, Rest::Provider),
                 KeyOwner::Client => (Retry::Never, Others::Never, Rest::None),
@@ -207,8 +209,12 @@ mod tests {
     fn what_a_class_does_not_say_decides() {
         let connect = Met { late: Late::Connect, ..Met::of(Class::Timeout, 0) }.verdict();
         assert_eq!((connect.own_target, connect.others), (Retry::Yes, Others::Yes));
-        let theirs = Met { key: KeyOwner::Client, ..Met::of(Class::Auth, 401) }.verdict();
-        assert_eq!((theirs.others, theirs.rest), (Others::Never, Rest::None));
+        for (class, status, ..) in TABLE {
+            let theirs = Met { key: KeyOwner::Client, ..Met::of(class, status) }.verdict();
+            let ours = Met::of(class, status).verdict();
+            let others = if class == Class::Auth { Others::Never } else { ours.others };
+            assert_eq!(theirs, Verdict { others, rest: Rest::None, ..ours }, "{class:?} {status}");
+        }
         let fallback = Met { policy_fallback: true, ..Met::of(Class::Policy, 400) }.verdict();
         assert_eq!((fallback.own_target, fallback.others), (Retry::Never, Others::Yes));
     }

@@ -345,6 +345,23 @@ fn a_clients_key_goes_to_one_host_only() {
 }
 
 #[test]
+fn the_limit_of_one_clients_key_holds_up_no_other_client() {
+    let client = lane(Protocol::OpenaiChat);
+    let a = Provider::start();
+    let top = "client_auth: {mode: client_key}\nretry: {attempts: 1, max_wait: 0s}";
+    let proxy = Proxy::start(&config(top, &[provider("a", client, &a.url(), "")], &in_turn(&["a/only"])));
+    let quota = r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#;
+    for (status, told) in [(429, "{}"), (429, quota), (402, "{}"), (403, "{}"), (404, "{}")] {
+        a.will(Reply::json(status, told).header("retry-after", "600"));
+        let poor = ask(&proxy, client, false, &[("authorization", "Bearer key-of-one")]);
+        assert_eq!(poor.status(), status);
+        a.will(Reply::json(200, &client.pong("only")));
+        let other = ask(&proxy, client, false, &[("authorization", "Bearer key-of-another")]);
+        assert_eq!(path(&other), ("a/only", "1", "-"), "{status}");
+    }
+}
+
+#[test]
 fn the_first_target_as_written_owns_the_clients_key() {
     let client = lane(Protocol::OpenaiChat);
     let (a, b) = (Provider::start(), Provider::start());
