@@ -6,6 +6,7 @@ mod events;
 mod media;
 mod models;
 mod overflow;
+mod own_tools;
 mod request_decode;
 mod request_encode;
 mod response;

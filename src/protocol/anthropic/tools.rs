@@ -7,6 +7,7 @@ use crate::ir::request::Request;
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
 use crate::ir::tool::{Tool, ToolChoice, ToolForm};
+use crate::protocol::anthropic::own_tools;
 use crate::protocol::anthropic::wire::SEARCH;
 use crate::protocol::fields::Fields;
 use crate::protocol::search;
@@ -71,8 +72,9 @@ fn kind<'t>(tool: &'t Tree<'_>) -> Option<&'t str> {
     tool.text("type")
 }
 
+/// Does it run at its vendor?
 fn is_server(tool: &Tree<'_>) -> bool {
-    kind(tool).is_some_and(|kind| kind != "custom")
+    kind(tool).is_some_and(|kind| kind != "custom" && own_tools::of_kind(kind).is_none())
 }
 
 fn is_search(tool: &Tree<'_>) -> bool {
@@ -103,10 +105,14 @@ fn function(
     if name == PLACEHOLDER || (deferred && !offered.all && !offered.loaded.contains_key(&name)) {
         return Ok(None);
     }
-    fields.skip("type");
-    let description = fields.text("description")?;
+    let own = fields.word("type")?.and_then(|kind| own_tools::of_kind(&kind));
+    let description = match own {
+        Some(own) => Some(own.description.to_owned()),
+        None => fields.text("description")?,
+    };
     let strict = fields.flag("strict")?;
-    let schema = fields.schema("input_schema")?.unwrap_or_else(Schema::any);
+    let given = fields.schema("input_schema")?;
+    let schema = given.or_else(|| own.map(|own| own.schema())).unwrap_or_else(Schema::any);
     fields.lose_rest(losses);
     Ok(Some(Tool { name, description, form: ToolForm::Function { schema, strict }, identity: None }))
 }
