@@ -28,7 +28,7 @@ pub(in crate::cli) static ROW: Row = Row {
 static FROM: Flag = Flag::one_of(
     "from",
     "TOOL",
-    &["auto", "llmfail", "ococl", "llm-router", "instawork", "llmup"],
+    &["auto", "llmfail", "ococl", "llm-router", "instawork", "llmup", "litellm", "claude-code-router"],
     "whose file it is (default: auto, told by its keys)",
 );
 

@@ -1,4 +1,4 @@
-//! Five other tools' files -> ours (SPEC 12). Text in, text out; what is not carried over is named.
+//! Other tools' files -> ours (SPEC 12). Text in, text out; what is not carried over is named.
 //!
 //! A format is a file and a row of [`Format`]'s table. None of them is TOML: `file` reads them all.
 
@@ -12,7 +12,9 @@ use section::{Report, Section};
 
 pub use section::{Fate, Remark};
 
+mod claude_code_router;
 mod instawork;
+mod litellm;
 mod llm_router;
 mod llmfail;
 mod llmup;
@@ -33,6 +35,10 @@ pub enum Format {
     Instawork,
     /// agentsmith-project/llm-universal-proxy.
     Llmup,
+    /// BerriAI/litellm.
+    Litellm,
+    /// musistudio/claude-code-router.
+    ClaudeCodeRouter,
 }
 
 /// What became of a file.
@@ -95,7 +101,7 @@ struct Row {
 }
 
 impl Format {
-    const ROWS: [Row; 5] = [
+    const ROWS: [Row; 7] = [
         Row {
             format: Self::Llmfail,
             name: "llmfail",
@@ -133,6 +139,20 @@ impl Format {
             sign: "section `upstreams`",
             is_it: |root| is_map(root, "upstreams"),
             read: llmup::read,
+        },
+        Row {
+            format: Self::Litellm,
+            name: "litellm",
+            sign: "list `model_list`",
+            is_it: |root| is_list(root, "model_list"),
+            read: litellm::read,
+        },
+        Row {
+            format: Self::ClaudeCodeRouter,
+            name: "claude-code-router",
+            sign: "list `Providers`",
+            is_it: |root| is_list(root, "Providers"),
+            read: claude_code_router::read,
         },
     ];
 

@@ -76,17 +76,22 @@ impl Ours {
 
     /// Takes where to listen. An address that others reach needs a client key.
     pub(super) fn listen(&mut self, file: &mut Section, report: &mut Report) {
-        let Some(text) = file.text("listen", report) else { return };
-        let path = file.path("listen");
-        let text = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text };
+        if let Some(text) = file.text("listen", report) {
+            self.listen_at(&text, &file.path("listen"), report);
+        }
+    }
+
+    /// The same of an address that stands at a path.
+    pub(super) fn listen_at(&mut self, text: &str, path: &str, report: &mut Report) {
+        let text = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
         let Ok((host, Some(port))) = host_and_port(&text) else {
-            return report.dropped(&path, "it must be host:port");
+            return report.dropped(path, "it must be host:port");
         };
         if is_loopback(host) || self.general.contains_key("client_auth") {
             self.set("listen", text);
         } else {
             report.changed(
-                &path,
+                path,
                 "others could spend your keys: without a client key only 127.0.0.1 is listened on",
             );
             self.set("listen", format!("127.0.0.1:{port}"));

@@ -1,4 +1,4 @@
-//! Five other tools' files -> ours: each case, what is dropped of it, and that the result is one.
+//! Other tools' files -> ours: each case, what is dropped of it, and that the result is one.
 
 use std::path::{Path, PathBuf};
 
