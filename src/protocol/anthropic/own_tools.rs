@@ -39,40 +39,50 @@ const BASH: &str = r#"{"type": "object", "properties": {
     "restart": {"type": "boolean", "description": "Begin the session anew."}
 }}"#;
 
-const EDIT: &str = r#"{"type": "object", "properties": {
-    "command": {"type": "string", "enum": ["view", "create", "str_replace", "insert"]},
-    "path": {"type": "string", "description": "A file; for `view` also a folder."},
+/// Arguments of a tool that works on files: its commands, which arguments it always needs, and those that
+/// only it has.
+macro_rules! on_files {
+    ($commands:literal, $needed:literal, $more:literal) => {
+        concat!(
+            r#"{"type": "object", "properties": {"command": {"type": "string", "enum": ["#,
+            $commands,
+            r#"]},
+    "path": {"type": "string", "description": "The file, or the folder to view."},
     "view_range": {"type": "array", "items": {"type": "integer"}, "description": "First and last line to view, from 1; -1 is the end."},
     "file_text": {"type": "string", "description": "For `create`."},
     "old_str": {"type": "string", "description": "For `str_replace`: it must stand in the file once, exactly so."},
-    "new_str": {"type": "string", "description": "For `str_replace`."},
     "insert_line": {"type": "integer", "description": "For `insert`: the line before the new text, 0 for the beginning."},
-    "insert_text": {"type": "string", "description": "For `insert`."}
-}, "required": ["command", "path"]}"#;
+    "#,
+            $more,
+            r#"}, "required": ["#,
+            $needed,
+            "]}"
+        )
+    };
+}
+
+const EDIT: &str = on_files!(
+    r#""view", "create", "str_replace", "insert""#,
+    r#""command", "path""#,
+    r#""new_str": {"type": "string", "description": "For `str_replace`."},
+    "insert_text": {"type": "string", "description": "For `insert`."}"#
+);
 
 /// These could take back an edit, and called the text of `insert` otherwise.
-const EDIT_AND_UNDO: &str = r#"{"type": "object", "properties": {
-    "command": {"type": "string", "enum": ["view", "create", "str_replace", "insert", "undo_edit"]},
-    "path": {"type": "string", "description": "A file; for `view` also a folder."},
-    "view_range": {"type": "array", "items": {"type": "integer"}, "description": "First and last line to view, from 1; -1 is the end."},
-    "file_text": {"type": "string", "description": "For `create`."},
-    "old_str": {"type": "string", "description": "For `str_replace`: it must stand in the file once, exactly so."},
-    "new_str": {"type": "string", "description": "For `str_replace` and `insert`."},
-    "insert_line": {"type": "integer", "description": "For `insert`: the line before the new text, 0 for the beginning."}
-}, "required": ["command", "path"]}"#;
+const EDIT_AND_UNDO: &str = on_files!(
+    r#""view", "create", "str_replace", "insert", "undo_edit""#,
+    r#""command", "path""#,
+    r#""new_str": {"type": "string", "description": "For `str_replace` and `insert`."}"#
+);
 
-const REMEMBER: &str = r#"{"type": "object", "properties": {
-    "command": {"type": "string", "enum": ["view", "create", "str_replace", "insert", "delete", "rename"]},
-    "path": {"type": "string", "description": "A file; for `view` and `delete` also a folder. Not for `rename`."},
-    "view_range": {"type": "array", "items": {"type": "integer"}, "description": "First and last line to view, from 1; -1 is the end."},
-    "file_text": {"type": "string", "description": "For `create`."},
-    "old_str": {"type": "string", "description": "For `str_replace`: it must stand in the file once, exactly so."},
-    "new_str": {"type": "string", "description": "For `str_replace`."},
-    "insert_line": {"type": "integer", "description": "For `insert`: the line before the new text, 0 for the beginning."},
+const REMEMBER: &str = on_files!(
+    r#""view", "create", "str_replace", "insert", "delete", "rename""#,
+    r#""command""#,
+    r#""new_str": {"type": "string", "description": "For `str_replace`."},
     "insert_text": {"type": "string", "description": "For `insert`."},
     "old_path": {"type": "string", "description": "For `rename`."},
-    "new_path": {"type": "string", "description": "For `rename`."}
-}, "required": ["command"]}"#;
+    "new_path": {"type": "string", "description": "For `rename`."}"#
+);
 
 /// The tool that a type means, if it is one that runs at the client.
 pub(super) fn of_kind(kind: &str) -> Option<&'static OwnTool> {
