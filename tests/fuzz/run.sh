@@ -30,7 +30,7 @@ for target in "$@"; do
     case $target in
     head | body | state) ;;
     sse) seed '\003\377' streams/*/* faults/*/* ;;
-    config) seed '' config/valid/*.yaml config/invalid/*.yaml ;;
+    config) seed '' config/valid/*.yaml config/invalid/*.yaml import/*.yaml import/*.json ;;
     *)
         seed 'q\123' requests/"$protocol"/*
         seed 'a\322' responses/"$protocol"/* errors/"$protocol"/*

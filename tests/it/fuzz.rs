@@ -57,8 +57,8 @@ fn recordings_keep_the_laws() {
             }
         }
     }
-    for kind in ["valid", "invalid"] {
-        for path in files(&root().join("config").join(kind)) {
+    for kind in ["config/valid", "config/invalid", "import"] {
+        for path in files(&root().join(kind)) {
             holds(laws::config::check, &fs::read(&path).unwrap(), &path.display().to_string());
         }
     }

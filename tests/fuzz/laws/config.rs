@@ -1,12 +1,13 @@
 //! A configuration file: any text is a configuration or a list of errors; neither tells a secret;
-//! what is shown of one that was taken is one again.
+//! what is shown of one that was taken is one again. What is made of another tool's file can be read.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use llmgate::base::clock::Millis;
 use llmgate::base::env::Env;
-use llmgate::config::{self, ClientAuth, Config, ConfigErrors, Overrides, ProxyChoice, show};
+use llmgate::config::import::import;
+use llmgate::config::{self, ClientAuth, Config, ConfigErrors, Overrides, Problem, ProxyChoice, show};
 use llmgate::protocol::Protocol;
 use llmgate::route::explain::NameOnly;
 use llmgate::route::health::Health;
@@ -20,6 +21,7 @@ const SECRET: &str = "k-fuzz-secret-5f0e7d3c9b";
 /// The bytes are the file; what is no UTF-8 is refused before.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
+    imported(text);
     match read(text) {
         Err(errors) => {
             assert!(!errors.list.is_empty());
@@ -40,6 +42,19 @@ fn read(text: &str) -> Result<Config, ConfigErrors> {
     let names = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "KEY", "A", "B"];
     let env = Env::of(names.map(|name| (name, SECRET)));
     config::from_text(text, Path::new("c.yaml"), &env, &Overrides::default())
+}
+
+/// Values may be wrong that were wrong there; the form is ours.
+fn imported(text: &str) {
+    let Ok(imported) = import(text, None) else { return };
+    let errors = read(&imported.yaml).err().map(|errors| errors.list).unwrap_or_default();
+    for error in errors {
+        let is_of_form = matches!(
+            error.problem,
+            Problem::Syntax(_) | Problem::SecondDocument | Problem::DuplicateKey | Problem::UnknownKey
+        );
+        assert!(!is_of_form, "{error}\n{}", imported.yaml);
+    }
 }
 
 fn again(config: &Config) {
