@@ -70,6 +70,18 @@ fn a_redirect_is_never_followed() {
 }
 
 #[test]
+fn a_protocol_that_nobody_asked_for_is_not_switched_to() {
+    misbehaves(
+        &[false, true],
+        |visit, _| {
+            visit.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
+        },
+        502,
+        INVALID,
+    );
+}
+
+#[test]
 fn an_answer_that_is_none_is_told() {
     for lane in &LANES {
         for body in ["", " \n", "<html>Sign in</html>", "pong", "[1]", "{\"a\":", "\"text\"", "null"] {
@@ -132,6 +144,22 @@ fn a_cut_before_the_first_content_is_a_real_status() {
         502,
         "upstream_stream_cut",
     );
+}
+
+#[test]
+fn of_an_error_that_breaks_off_what_came_is_told() {
+    for lane in &LANES {
+        let rogue = Rogue::once(|visit| {
+            visit.request();
+            visit.send("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 99\r\n\r\n");
+            visit.send("Your credit balance is too low.");
+            visit.close();
+        });
+        let proxy = Proxy::start(&lane.config(&rogue.url()));
+        let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+        assert!(answer.text().contains("Your credit balance is too low."), "{}", answer.text());
+        assert_eq!(proxy.settled(1)["recent"][0]["class"], "quota");
+    }
 }
 
 #[test]
