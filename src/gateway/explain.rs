@@ -44,7 +44,7 @@ pub fn of_request(live: &Live, inbound: &Inbound) -> Result<Explanation, Trouble
     for candidate in std::mem::take(&mut plan.candidates) {
         let refusal = match outgoing::prepare(live, inbound, &candidate, &[]) {
             Ok(_) => None,
-            Err(trouble) => trouble.refuses.map(|path| Skip::Refusal(path.to_string())),
+            Err(trouble) => trouble.fault.refuses.map(|path| Skip::Refusal(path.to_string())),
         };
         match refusal {
             Some(why) => plan.skip(candidate, why),

@@ -265,7 +265,7 @@ impl<'a, 's> Tries<'a, 's> {
 
     /// The lane to this target would refuse the request; another's may not, now or when it is well.
     fn refused(&self, trouble: Trouble) -> Left {
-        match &trouble.refuses {
+        match &trouble.fault.refuses {
             Some(path) if !self.queue.is_empty() || self.last.is_some() || self.may_recover() => {
                 Left::Skipped(Skip::Refusal(path.to_string()))
             }

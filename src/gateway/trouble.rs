@@ -27,8 +27,6 @@ pub struct Trouble {
     pub late: Late,
     /// The upstream's own error.
     pub upstream: Option<Box<ProviderError>>,
-    /// The path of what the lane to a target would refuse, when nothing was sent.
-    pub refuses: Option<Box<str>>,
     /// Is nothing more to be tried: did the client leave, or the time for the request run out?
     pub is_final: bool,
     /// Does it hold for the provider's whole account, not for one model alone?
@@ -79,7 +77,6 @@ impl Trouble {
             status: 0,
             late: Late::Answer,
             upstream: None,
-            refuses: None,
             is_final: false,
             is_of_account: false,
             fault,
@@ -99,8 +96,7 @@ impl Trouble {
 
     /// A request cannot be carried to a target: the path of what it would lose.
     pub fn refusal(path: &str, message: String) -> Self {
-        let fault = Fault::new(FaultKind::UnsupportedParameter, message);
-        Self { refuses: Some(path.into()), ..Self::own(fault) }
+        Self::own(Fault::refusal(path, message))
     }
 
     /// A target's failure that is played, not met (SPEC 6.8).

@@ -154,6 +154,10 @@ const POLICY_WORDS: [&str; 7] = [
     "usage policy",
 ];
 
+/// What is missing is no model, but something that this request alone refers to: a thread of
+/// Anthropic's, an answer's item of OpenAI's.
+const KEPT_WORDS: [&str; 2] = ["thread_not_found", "item with id"];
+
 /// The class of an upstream error: own rules first, then the table of SPEC 6.1 in its order.
 pub fn classify(evidence: &Evidence<'_>, rules: &[ClassRule]) -> Class {
     let body: String = evidence.body.chars().take(SCANNED_CHARACTERS).collect::<String>().to_lowercase();
@@ -197,6 +201,7 @@ fn by_table(evidence: &Evidence<'_>, body: &str) -> Class {
         403 => Class::Forbidden,
         // Gemini's word for a country it does not serve; other providers may.
         400 if says(&["user location is not supported"]) => Class::Forbidden,
+        404 if says(&KEPT_WORDS) => Class::BadRequest,
         404 | 410 => Class::NotFound,
         413 => Class::TooLarge,
         408 | 409 => Class::Transient,
@@ -261,6 +266,7 @@ mod tests {
         check(400, "content_filter", Class::Policy);
         check(403, "Rejected by our safety system", Class::Policy);
         check(404, "x", Class::NotFound);
+        check(404, "Item with id 'rs_1' not found.", Class::BadRequest);
         check(410, "x", Class::NotFound);
         check(422, "x", Class::BadRequest);
         check(418, "x", Class::BadRequest);

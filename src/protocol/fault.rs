@@ -13,6 +13,8 @@ pub struct Fault {
     pub message: String,
     /// When another try may work, in whole seconds.
     pub retry_after: Option<u64>,
+    /// The path of what the lane to a target would refuse, when nothing was sent.
+    pub refuses: Option<Box<str>>,
 }
 
 /// What is known of a request that was too long for a model, beside the provider's text.
@@ -101,7 +103,12 @@ pub struct Row {
 impl Fault {
     /// A fault with the status of its row.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, status: kind.row().status, message: message.into(), retry_after: None }
+        Self { kind, status: kind.row().status, message: message.into(), retry_after: None, refuses: None }
+    }
+
+    /// A request cannot be carried to a target: the path of what it would lose.
+    pub fn refusal(path: &str, message: impl Into<String>) -> Self {
+        Self { refuses: Some(path.into()), ..Self::new(FaultKind::UnsupportedParameter, message) }
     }
 
     /// The same with another status.

@@ -15,7 +15,7 @@ use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// Members that may be left out without a word, in all protocols (SPEC 8.9).
-const HINTS: [&str; 14] = [
+const HINTS: [&str; 16] = [
     "cache_control",
     "client_metadata",
     "include",
@@ -30,6 +30,9 @@ const HINTS: [&str; 14] = [
     "user",
     "internal_chat_message_metadata_passthrough",
     "eager_input_streaming",
+    // What OpenAI's SDKs read in an answer, beside the text that they read it in.
+    "parsed",
+    "parsed_arguments",
 ];
 
 /// A JSON object that is being read.

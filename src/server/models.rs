@@ -8,23 +8,22 @@ use crate::protocol::{Protocol, percent_decoded};
 use crate::route::snapshot::{Resolved, Snapshot};
 use crate::server::head::Head;
 
-/// The body of a list, or of one entry.
+/// The body of a list, or of one entry. A client may ask for a name that is not listed before it
+/// uses it: any that leads somewhere has an entry.
 ///
 /// # Errors
-/// There is no such entry: 404.
+/// The name leads nowhere: 404.
 pub fn answer(
-    config: &Config,
+    snapshot: &Snapshot,
     head: &Head,
     prefix: Option<Protocol>,
     id: Option<&str>,
 ) -> Result<String, Fault> {
-    let cards = cards(config);
     let query = head.query.as_deref();
     let codex = parameter(query, "client_version").is_some();
     let codec = listing::shape(prefix, codex, |name| head.headers.first(name).is_some()).codec();
     if let Some(id) = id {
-        let card = cards.iter().find(|card| card.id == id);
-        return card.map(|card| codec.model_entry(card)).ok_or_else(|| {
+        return card_of(snapshot, id).map(|card| codec.model_entry(&card)).ok_or_else(|| {
             Fault::new(
                 FaultKind::ModelNotFound,
                 format!("There is no model {id:?}. GET /v1/models lists them."),
@@ -38,7 +37,7 @@ pub fn answer(
         before: text("before_id"),
         codex,
     };
-    Ok(codec.model_list(&cards, &list))
+    Ok(codec.model_list(&cards(&snapshot.config), &list))
 }
 
 /// What is known of each listed name; patterns are no names.

@@ -91,7 +91,7 @@ impl Visit<'_> {
             Endpoint::Stored { protocol, .. } => self.fetch_stored(*protocol, credential, body),
             Endpoint::Passed(_) => self.pass_on(endpoint, body),
             Endpoint::Models { protocol, id } => {
-                self.json(200, &models::answer(config, self.head, *protocol, id.as_deref())?);
+                self.json(200, &models::answer(&self.live.snapshot, self.head, *protocol, id.as_deref())?);
                 Ok(())
             }
             Endpoint::Unknown(_) => Err(self.unknown()),

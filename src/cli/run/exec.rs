@@ -11,8 +11,8 @@ pub(in crate::cli) static ROW: Row = Row {
     aliases: &[],
     summary: "start any program with a proxy of its own",
     about: "As `run`, for what `run` does not know: an agent, a script, a test. The program is told of the proxy \
-            by OPENAI_BASE_URL, ANTHROPIC_BASE_URL and GOOGLE_GEMINI_BASE_URL (OPENAI_API_BASE and \
-            ANTHROPIC_API_BASE, too), of the session's key by OPENAI_API_KEY, ANTHROPIC_API_KEY and \
+            by OPENAI_BASE_URL, ANTHROPIC_BASE_URL and GOOGLE_GEMINI_BASE_URL (OPENAI_API_BASE, \
+            ANTHROPIC_API_BASE and GEMINI_API_BASE, too), of the session's key by OPENAI_API_KEY, ANTHROPIC_API_KEY and \
             GEMINI_API_KEY, and of the model, if there is one, by OPENAI_MODEL, ANTHROPIC_MODEL and GEMINI_MODEL.",
     words: &[Word { name: "PROGRAM", help: "its name on PATH, or its path", optional: false, one_of: &[] }],
     rest: Some("what follows is passed on to the program as it is"),
@@ -28,6 +28,8 @@ pub(super) fn launch(url: &str, key: &Secret, model: Option<&str>) -> Launch {
         (&["OPENAI_BASE_URL", "OPENAI_API_BASE"][..], "/openai/v1"),
         (&["ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"], "/anthropic"),
         (&["GOOGLE_GEMINI_BASE_URL"], "/gemini"),
+        // LiteLLM's, which would ask Google itself without it.
+        (&["GEMINI_API_BASE"], "/gemini/v1beta"),
     ] {
         names.iter().for_each(|name| launch.set(name, format!("{url}{below}")));
     }

@@ -16,6 +16,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod thinking;
+mod threads;
 mod tools;
 mod turns;
 mod usage;
@@ -63,10 +64,11 @@ impl Codec for Anthropic {
         }
     }
 
-    /// Anthropic tells of money with a status of its own.
+    /// Anthropic tells of money and of threads with a status of its own.
     fn status(&self, fault: &Fault) -> u16 {
         match fault.kind {
             FaultKind::Quota | FaultKind::Budget => 402,
+            FaultKind::UnsupportedParameter if threads::is_missing(fault) => 404,
             _ => fault.status,
         }
     }
@@ -74,9 +76,11 @@ impl Codec for Anthropic {
     fn error_body(&self, fault: &Fault, request_id: &str) -> String {
         let kind = match (fault.kind, fault.status) {
             (FaultKind::Policy, 403) => "permission_error",
+            (FaultKind::UnsupportedParameter, _) if threads::is_missing(fault) => "not_found_error",
             _ => fault.kind.row().anthropic,
         };
-        let error = object! {"type": kind, "message": fault.message.as_str()};
+        let mut error = object! {"type": kind, "message": fault.message.as_str()};
+        error.put_some("details", threads::details(fault));
         object! {"type": "error", "error": error, "request_id": request_id}.to_string()
     }
 

@@ -1,7 +1,7 @@
 //! A client's request in neutral words.
 
 use super::tap::ATTRIBUTION;
-use super::{content, tools};
+use super::{content, threads, tools};
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Effort, Format, Level, Request, Role, Sampling, Turn};
@@ -31,8 +31,21 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     if fields.take("container").is_some() {
         losses.refuse("container", "a container lives at its vendor");
     }
+    thread(&mut fields, &mut losses)?;
     fields.lose_rest(&mut losses);
     Ok((request, losses))
+}
+
+/// A conversation that Anthropic holds, so that a request which goes on with it lacks what was said
+/// before. One that begins it has all of it.
+fn thread(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(), WireError> {
+    let Some(mut thread) = fields.object("thread")? else { return Ok(()) };
+    if thread.required_word("type")? == "create" {
+        losses.degrade(threads::BEGUN, "the target holds no conversation");
+    } else {
+        losses.refuse(threads::CONTINUED, "what was said before is held by another provider");
+    }
+    Ok(())
 }
 
 fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, WireError> {

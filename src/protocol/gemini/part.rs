@@ -17,6 +17,13 @@ use crate::protocol::wire::WireError;
 pub(super) const ORIGIN: &str = "gemini";
 /// What stands for a signature that nobody has. <https://ai.google.dev/gemini-api/docs/thought-signatures>
 pub(super) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+/// It, and its other name; also as base64, which the field is and LiteLLM writes.
+const NO_SIGNATURES: [&str; 4] = [
+    NO_SIGNATURE,
+    "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
+    "context_engineering_is_the_way_to_go",
+    "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv",
+];
 /// Parts that tell of tools which run at Google.
 const SERVER: [&str; 4] = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
 
@@ -136,7 +143,7 @@ pub(super) fn media<'a>(mut data: Fields<'a>, losses: &mut Losses) -> Result<Pie
 /// that its state is the signature alone; all other parts are kept exactly.
 fn state(part: &Tree<'_>) -> Option<State> {
     let signature = part.text("thoughtSignature").filter(|text| !text.is_empty())?;
-    if signature == NO_SIGNATURE {
+    if NO_SIGNATURES.contains(&signature) {
         return None;
     }
     if let Some(state) = unpack(signature) {

@@ -62,7 +62,10 @@ pub(super) fn turns(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<
         };
         let path = content.at("parts");
         reader.begin(role);
-        let mut blocks = Vec::new();
+        // A client that keeps a stream's chunks as they came has a turn in many contents, of which
+        // one holds the state and others the words.
+        let goes_on = |turn: &mut Turn| role == Role::Assistant && turn.role == role;
+        let mut blocks = turns.pop_if(goes_on).map_or_else(Vec::new, |turn| turn.blocks);
         for (index, value) in list(content.take("parts").unwrap_or_default()).into_iter().enumerate() {
             let path = path.index(index);
             let part = part::read(value, path.clone(), losses)?;
@@ -347,6 +350,7 @@ mod tests {
             {"functionCall": {"name": "f", "args": {}, "id": "1"}, "thoughtSignature": foreign.pack()},
             {"functionCall": {"name": "g", "args": {}, "id": "2"}, "thoughtSignature": "Zw=="},
             {"functionCall": {"name": "g", "args": {}, "id": "3"}, "thoughtSignature": part::NO_SIGNATURE},
+            {"text": "so", "thoughtSignature": "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="},
             {"functionCall": {"name": "g", "args": {}, "id": "4"}, "thoughtSignature": foreign.pack()},
         ]}]));
         let call = |name: &str, id: &str, state| {
@@ -364,8 +368,30 @@ mod tests {
             call("g", "2", own(signed)),
             call("g", "3", None),
             reasoning(String::new(), Some(foreign)),
+            Block::Text("so".into()),
             call("g", "4", None),
         ];
         assert_eq!(turns.first().unwrap().blocks, expected);
+    }
+
+    /// google-genai's chats keep every chunk of a stream as a content of its own.
+    #[test]
+    fn chunks_that_were_kept_apart_are_one_turn() {
+        let foreign =
+            State { provider: "p".into(), ..State::of("anthropic", vec![json!({"type": "thinking"})]) };
+        let chunk = |part: Value| json!({"role": "model", "parts": [part]});
+        let turns = read(json!([
+            {"role": "user", "parts": [{"text": "x"}]},
+            chunk(json!({"text": "hm", "thought": true})),
+            chunk(json!({"text": "ye"})),
+            chunk(json!({"text": "s"})),
+            chunk(json!({"functionCall": {"name": "f", "id": "1"}, "thoughtSignature": foreign.pack()})),
+            chunk(json!({"text": ""})),
+            {"role": "user", "parts": [{"functionResponse": {"name": "f", "id": "1", "response": {}}}]},
+        ]));
+        assert_eq!(turns.len(), 3);
+        let told = [reasoning("hm".into(), Some(foreign)), Block::Text("yes".into())];
+        assert_eq!(turns[1].blocks[..2], told);
+        assert_eq!(turns[1].blocks.len(), 3);
     }
 }

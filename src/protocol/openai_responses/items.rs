@@ -73,7 +73,9 @@ fn item(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Res
         // What the last one says holds.
         "configuration_update" => request_decode::configure(&mut item, request, losses)?,
         "item_reference" => {
-            losses.refuse(item.at("type"), "item_reference refers to state that is stored at one provider");
+            let why = "item_reference refers to state that is stored at one provider; a client that asks \
+                with `store: false` sends the item itself";
+            losses.refuse(item.at("type"), why);
             return Ok(());
         }
         "compaction_trigger" => request.compaction = Some(Compaction::Turn),

@@ -167,6 +167,31 @@ fn what_cannot_be_carried_is_refused_before_any_call() {
     assert!(provider.is_idle());
 }
 
+/// Anthropic's SDKs then send the whole conversation again, or go on without a thread.
+#[test]
+fn a_thread_that_the_target_does_not_hold_is_refused_in_the_words_of_anthropic() {
+    let provider = Provider::start();
+    let continued = r#"{"type":"continue","previous_message_id":"msg_1"}"#;
+    let begun = r#"{"type":"create"}"#;
+    let missing = json!({"error_code": "thread_not_found"});
+    let unsupported = json!({"error_code": "thread_unsupported_request", "unsupported": ["thread"]});
+    for (compat, thread, status, details) in [
+        ("max", continued, 404, &missing),
+        ("strict", continued, 404, &missing),
+        ("strict", begun, 400, &unsupported),
+    ] {
+        let config = format!("{}\ncompat: {compat}\n", lane("openai-chat").config(&provider.url()));
+        let proxy = Proxy::start(&config);
+        let body = format!(
+            r#"{{"model":"m","max_tokens":9,"thread":{thread},"messages":[{{"role":"user","content":"x"}}]}}"#
+        );
+        let answer = proxy.post("/v1/messages", &body);
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.json()["error"]["details"], *details, "{}", answer.text());
+    }
+    assert!(provider.is_idle());
+}
+
 fn lane(name: &str) -> &'static Lane {
     LANES.iter().find(|lane| lane.name == name).unwrap()
 }

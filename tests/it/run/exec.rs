@@ -5,12 +5,13 @@ use std::os::unix::fs::symlink;
 use super::{FAKE, Place, Session, ask, check_code, text};
 
 /// Where a program is told of the proxy, and what follows there.
-const URLS: [(&str, &str); 5] = [
+const URLS: [(&str, &str); 6] = [
     ("OPENAI_BASE_URL", "/openai/v1"),
     ("OPENAI_API_BASE", "/openai/v1"),
     ("ANTHROPIC_BASE_URL", "/anthropic"),
     ("ANTHROPIC_API_BASE", "/anthropic"),
     ("GOOGLE_GEMINI_BASE_URL", "/gemini"),
+    ("GEMINI_API_BASE", "/gemini/v1beta"),
 ];
 const KEYS: [&str; 3] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"];
 const MODELS: [&str; 3] = ["OPENAI_MODEL", "ANTHROPIC_MODEL", "GEMINI_MODEL"];

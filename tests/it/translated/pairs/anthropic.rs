@@ -191,6 +191,13 @@ pub(super) fn rows() -> Vec<Row> {
             request(A, json!({"container": "c"})),
             [C, R, G].map(|to| (to, Refused("container"))).into(),
         ),
+        ("thread that begins", A, request(A, json!({"thread": {"type": "create"}})), everywhere("thread")),
+        (
+            "thread that goes on",
+            A,
+            request(A, json!({"thread": {"type": "continue", "previous_message_id": "msg_1"}})),
+            [C, R, G].map(|to| (to, Refused("thread.previous_message_id"))).into(),
+        ),
         (
             "clears tool uses",
             A,

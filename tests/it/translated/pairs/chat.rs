@@ -218,6 +218,20 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(R, Refused("modalities")), (A, Refused("modalities")), (G, Refused("modalities"))],
         ),
         (
+            "what an SDK read in an answer",
+            C,
+            request(
+                C,
+                json!({"messages": [
+                    {"role": "user", "content": "x"},
+                    {"role": "assistant", "content": "{\"a\":1}", "parsed": {"a": 1}, "tool_calls": [{"id": "c", "type": "function",
+                        "function": {"name": "f", "arguments": "{\"b\":2}", "parsed_arguments": {"b": 2}}}]},
+                    {"role": "tool", "tool_call_id": "c", "content": "y"},
+                ]}),
+            ),
+            vec![(R, Dropped), (A, Dropped), (G, Dropped)],
+        ),
+        (
             "hints",
             C,
             request(
