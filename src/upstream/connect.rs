@@ -215,7 +215,8 @@ fn host_and_port(uri: &Uri) -> Result<(String, u16), ureq::Error> {
     Ok((host.to_owned(), uri.port_u16().unwrap_or(default)))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::net::TcpListener;
     use std::rc::Rc;
