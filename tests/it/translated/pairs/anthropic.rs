@@ -206,6 +206,15 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         ("unknown member", A, request(A, json!({"moon": "full"})), everywhere("moon")),
         (
+            "what becomes of thinking that its vendor does not know again",
+            A,
+            request(
+                A,
+                json!({"thinking": {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}}),
+            ),
+            [C, R, G].map(|to| (to, Dropped)).into(),
+        ),
+        (
             "hints",
             A,
             request(
