@@ -155,8 +155,8 @@ const POLICY_WORDS: [&str; 7] = [
 ];
 
 /// What is missing is no model, but something that this request alone refers to: a thread of
-/// Anthropic's, an answer's item of OpenAI's.
-const KEPT_WORDS: [&str; 2] = ["thread_not_found", "item with id"];
+/// Anthropic's, an answer's item of OpenAI's, a file of Google's, which it keeps for two days.
+const KEPT_WORDS: [&str; 3] = ["thread_not_found", "item with id", "permission to access the file"];
 
 /// The class of an upstream error: own rules first, then the table of SPEC 6.1 in its order.
 pub fn classify(evidence: &Evidence<'_>, rules: &[ClassRule]) -> Class {
@@ -196,12 +196,12 @@ fn by_table(evidence: &Evidence<'_>, body: &str) -> Class {
         401 => Class::Auth,
         400 if says(&["api_key_invalid", "incorrect api key"]) => Class::Auth,
         400 | 403 if is_missing_model => Class::NotFound,
+        403 | 404 if says(&KEPT_WORDS) => Class::BadRequest,
         400 | 403 if is_policy(evidence) => Class::Policy,
         403 if says(&KEY_WORDS) => Class::Auth,
         403 => Class::Forbidden,
         // Gemini's word for a country it does not serve; other providers may.
         400 if says(&["user location is not supported"]) => Class::Forbidden,
-        404 if says(&KEPT_WORDS) => Class::BadRequest,
         404 | 410 => Class::NotFound,
         413 => Class::TooLarge,
         408 | 409 => Class::Transient,

@@ -15,7 +15,8 @@ use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// Members that may be left out without a word, in all protocols (SPEC 8.9).
-const HINTS: [&str; 16] = [
+const HINTS: [&str; 17] = [
+    "block_binding",
     "cache_control",
     "client_metadata",
     "include",

@@ -106,6 +106,10 @@ fn function(
         return Ok(None);
     }
     let own = fields.word("type")?.and_then(|kind| own_tools::of_kind(&kind));
+    if own.is_some() {
+        // How much of a file the client shows.
+        fields.skip("max_characters");
+    }
     let description = match own {
         Some(own) => Some(own.description.to_owned()),
         None => fields.text("description")?,

@@ -167,6 +167,18 @@ pub(super) fn rows() -> Vec<Row> {
             request(A, json!({"thinking": {"type": "between_tools"}})),
             vec![(C, Carried(r#""reasoning_effort":"none""#)), (R, Carried(r#""effort":"none""#))],
         ),
+        (
+            "how much an editor shows",
+            A,
+            with_tool(
+                A,
+                Some(
+                    json!({"type": "text_editor_20250728", "name": "str_replace_based_edit_tool", "max_characters": 99}),
+                ),
+                json!({}),
+            ),
+            [C, R, G].map(|to| (to, Dropped)).into(),
+        ),
         ("server tool", A, with_tool(A, Some(search.clone()), json!({})), everywhere("tools[1]")),
         (
             "server tool alone",
@@ -205,6 +217,15 @@ pub(super) fn rows() -> Vec<Row> {
             everywhere("context_management"),
         ),
         ("unknown member", A, request(A, json!({"moon": "full"})), everywhere("moon")),
+        (
+            "what becomes of thinking that its vendor does not know again",
+            A,
+            request(
+                A,
+                json!({"thinking": {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}}),
+            ),
+            [C, R, G].map(|to| (to, Dropped)).into(),
+        ),
         (
             "hints",
             A,
