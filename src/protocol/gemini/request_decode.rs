@@ -161,6 +161,8 @@ fn function(mut function: Fields<'_>, losses: &mut Losses) -> Result<Tool, WireE
         schema.take("nullable");
     }
     let schema = parameters.map_or_else(Schema::no_arguments, |tree| Schema::of(&schema::plain(tree)));
+    // What it gives is told to no model elsewhere; google-genai always says it.
+    ["response", "responseJsonSchema"].iter().for_each(|name| function.skip(name));
     function.lose_rest(losses);
     let form = ToolForm::Function { schema, strict: None };
     Ok(Tool { name, description, form, identity: None })

@@ -194,7 +194,7 @@ impl Reader {
             (None, None) => None,
         };
         let matched = place.map(|place| self.open.remove(place).0);
-        let (mut content, failed) = response(fields.take("response"));
+        let (mut content, failed) = response(fields.take("response"), name.as_deref());
         for mut inner in spelling::objects(&mut fields, "parts")? {
             if let Some(text) = inner.text("text")? {
                 content.push(ResultPart::Text(text));
@@ -246,16 +246,21 @@ fn made_id(seed: &str) -> String {
     format!("call_{:016x}", stable_hash(seed.as_bytes()))
 }
 
-/// The text of a result, and whether the tool failed (SPEC 8.2).
-fn response(response: Option<Tree<'_>>) -> (Vec<ResultPart>, bool) {
+/// The text of a result, and whether the tool failed (SPEC 8.2). Some clients write the function's name
+/// once more beside the text.
+fn response(response: Option<Tree<'_>>, function: Option<&str>) -> (Vec<ResultPart>, bool) {
     let Some(response) = response else { return (Vec::new(), false) };
     let failed = match response.get("error") {
         None | Some(Tree::Null | Tree::Bool(false)) => false,
         Some(error) => error.as_text() != Some(""),
     };
+    let is_name =
+        |name: &str, value: &Tree<'_>| name == "name" && function.is_some() && value.as_text() == function;
     let lone = match &response {
-        Tree::Object(members) if members.len() == 1 => {
-            ["output", "error", "result"].iter().find_map(|name| response.text(name))
+        Tree::Object(members)
+            if members.iter().filter(|(name, value)| !is_name(name, value)).count() == 1 =>
+        {
+            ["output", "error", "result", "content"].iter().find_map(|name| response.text(name))
         }
         _ => None,
     };
@@ -333,10 +338,15 @@ mod tests {
             (json!({"result": "x"}), "x", false),
             (json!({"error": "x"}), "x", true),
             (json!({"result": 2}), r#"{"result":2}"#, false),
-            (json!({"name": "f", "content": "x"}), r#"{"name":"f","content":"x"}"#, false),
+            (json!({"content": "x"}), "x", false),
+            (json!({"name": "f", "content": "x"}), "x", false),
+            (json!({"name": "g", "content": "x"}), r#"{"name":"g","content":"x"}"#, false),
             (json!({"output": "x", "error": "y"}), r#"{"output":"x","error":"y"}"#, true),
         ] {
-            assert_eq!(response(Some(value.into())), (vec![ResultPart::Text(text.into())], failed));
+            assert_eq!(
+                response(Some(value.into()), Some("f")),
+                (vec![ResultPart::Text(text.into())], failed)
+            );
         }
     }
 
