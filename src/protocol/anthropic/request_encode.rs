@@ -174,25 +174,25 @@ fn sampling<'a>(request: &'a Request, thinks: bool, losses: &mut Losses) -> Samp
     let mut stop_sequences: Vec<&str> = asked.stop.iter().map(String::as_str).collect();
     stop_sequences.retain(|text| !text.trim().is_empty());
     if stop_sequences.len() < asked.stop.len() {
-        losses.degrade("sampling.stop", "the target takes no stop text of white space");
+        losses.degrade("stop", "the target takes no stop text of white space");
     }
-    let all = [
-        ("sampling.temperature", &asked.temperature),
-        ("sampling.top_p", &asked.top_p),
-        ("sampling.top_k", &asked.top_k),
-    ];
     if thinks {
-        for (path, number) in all {
-            // 1 is what the target does anyway.
-            if number.as_ref().is_some_and(|number| number.as_f64() != Some(1.0)) {
+        // A share of 1 is what the target does anyway.
+        let is_other = |number: &Option<Number>| number.as_ref().is_some_and(|it| it.as_f64() != Some(1.0));
+        for (path, is_lost) in [
+            ("temperature", is_other(&asked.temperature)),
+            ("top_p", is_other(&asked.top_p)),
+            ("top_k", asked.top_k.is_some()),
+        ] {
+            if is_lost {
                 losses.degrade(path, "not while thinking is on");
             }
         }
         return Sampling { stop_sequences, ..Sampling::default() };
     }
     Sampling {
-        temperature: share("sampling.temperature", asked.temperature.as_ref(), losses),
-        top_p: share("sampling.top_p", asked.top_p.as_ref(), losses),
+        temperature: share("temperature", asked.temperature.as_ref(), losses),
+        top_p: share("top_p", asked.top_p.as_ref(), losses),
         top_k: asked.top_k.as_ref(),
         stop_sequences,
     }
@@ -213,9 +213,9 @@ fn share(path: &str, number: Option<&Number>, losses: &mut Losses) -> Option<Num
 fn lose_unsayable(request: &Request, losses: &mut Losses) {
     let sampling = &request.sampling;
     for (path, is_said) in [
-        ("sampling.seed", sampling.seed.is_some()),
-        ("sampling.presence_penalty", is_penalty(&sampling.presence_penalty)),
-        ("sampling.frequency_penalty", is_penalty(&sampling.frequency_penalty)),
+        ("seed", sampling.seed.is_some()),
+        ("presence_penalty", is_penalty(&sampling.presence_penalty)),
+        ("frequency_penalty", is_penalty(&sampling.frequency_penalty)),
         ("verbosity", request.verbosity.is_some()),
     ] {
         if is_said {

@@ -99,12 +99,16 @@ fn sampling_is_clamped_and_dropped_while_thinking() {
     request.sampling.seed = Some(Number::from(1));
     request.sampling.stop = vec!["END".into(), "\n".into()];
     let members = json!({"temperature": 1, "top_p": 0.5, "stop_sequences": ["END"]});
-    let lost = ["sampling.seed", "sampling.stop", "sampling.temperature"];
+    let lost = ["seed", "stop", "temperature"];
     check(&request, &dialect(ReasoningStyle::Effort), members, &lost);
     request.effort = Effort::On;
     let members = json!({"temperature": null, "top_p": null});
-    let lost = ["sampling.seed", "sampling.stop", "sampling.temperature", "sampling.top_p"];
+    let lost = ["seed", "stop", "temperature", "top_p"];
     check(&request, &dialect(ReasoningStyle::Effort), members, &lost);
+    // 1 is no choice among shares, but the only candidate among tokens.
+    request.sampling = Default::default();
+    (request.sampling.top_p, request.sampling.top_k) = (number(1.0), Some(1.into()));
+    check(&request, &dialect(ReasoningStyle::Effort), json!({"top_p": null, "top_k": null}), &["top_k"]);
 }
 
 #[test]
