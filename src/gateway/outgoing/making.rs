@@ -74,9 +74,10 @@ pub fn prepare_count<'a>(
     candidate: &'a Candidate<'a>,
     patience: Duration,
 ) -> Option<Outgoing<'a>> {
-    let path = candidate.protocol.codec().count_path(candidate.target.model.as_str())?;
+    let model = &candidate.target.model;
+    let path = candidate.protocol.codec().count_path(model.as_str())?;
     let agent = agent(live, candidate).ok().filter(|agent| !agent.is_demo())?;
-    if candidate.protocol != inbound.protocol {
+    if candidate.protocol != inbound.protocol || !model.is_safe_in_path() {
         return None;
     }
     // A count takes less than a generation does: no limits, no fields of the user's own.
