@@ -52,6 +52,12 @@ pub fn call(
 /// # Errors
 /// The body broke.
 pub fn read_up_to(incoming: &mut Incoming, limit: usize) -> Result<(Vec<u8>, bool), Failure> {
+    let (body, end) = read_what_comes(incoming, limit);
+    Ok((body, end?))
+}
+
+/// The same; what came before the body broke is there, too.
+fn read_what_comes(incoming: &mut Incoming, limit: usize) -> (Vec<u8>, Result<bool, Failure>) {
     // One byte more than is announced: its end shows without growing.
     let announced = incoming.header("content-length").and_then(|length| length.parse().ok());
     let room = announced.map_or(FIRST_ROOM, |length: usize| length.saturating_add(1).min(BELIEVED));
@@ -61,11 +67,12 @@ pub fn read_up_to(incoming: &mut Incoming, limit: usize) -> Result<(Vec<u8>, boo
         if filled == body.len() {
             body.resize(filled * 2, 0);
         }
-        let count = incoming.read(body.get_mut(filled..).unwrap_or_default())?;
+        let read = incoming.read(body.get_mut(filled..).unwrap_or_default());
+        let count = *read.as_ref().unwrap_or(&0);
         filled += count;
         if count == 0 || filled > limit {
             body.truncate(filled.min(limit));
-            return Ok((body, filled <= limit));
+            return (body, read.map(|_| filled <= limit));
         }
     }
 }
@@ -74,7 +81,7 @@ fn refused(live: &Live, outgoing: &Outgoing<'_>, line: &Line, incoming: &mut Inc
     let limit = live.config().limits.error_body;
     // A key that lies across the limit must be seen whole to be masked. What came before the body
     // broke may still tell the reason.
-    let (body, _) = read_up_to(incoming, limit + line.longest_secret(live)).unwrap_or_default();
+    let (body, _) = read_what_comes(incoming, limit + line.longest_secret(live));
     line.tape.takes(&body);
     let body = cut(&line.masked(live, &String::from_utf8_lossy(&body)), limit).to_owned();
     let error = error::read(&body);

@@ -135,6 +135,22 @@ fn a_cut_before_the_first_content_is_a_real_status() {
 }
 
 #[test]
+fn of_an_error_that_breaks_off_what_came_is_told() {
+    for lane in &LANES {
+        let rogue = Rogue::once(|visit| {
+            visit.request();
+            visit.send("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 99\r\n\r\n");
+            visit.send("Your credit balance is too low.");
+            visit.close();
+        });
+        let proxy = Proxy::start(&lane.config(&rogue.url()));
+        let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+        assert!(answer.text().contains("Your credit balance is too low."), "{}", answer.text());
+        assert_eq!(proxy.settled(1)["recent"][0]["class"], "quota");
+    }
+}
+
+#[test]
 fn a_reset_is_told() {
     misbehaves(&[false, true], |visit, _| visit.reset(), 502, "upstream_stream_cut");
     misbehaves(
