@@ -1,10 +1,13 @@
 //! Secrets: values that cannot be printed by accident, and their masked form (SPEC 10.4).
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
+
+use crate::base::sort;
 
 /// A key. `Debug` and `Display` print `***`; two are compared in constant time.
 #[derive(Clone)]
@@ -61,14 +64,11 @@ pub fn masked(key: &str) -> String {
 /// `text` with every known secret masked. Secrets of fewer than 4 characters are not searched for:
 /// they would mask ordinary words.
 pub fn mask_known<'a>(text: &'a str, secrets: &[Secret]) -> Cow<'a, str> {
-    let mut text = Cow::Borrowed(text);
-    for secret in secrets {
-        let key = secret.expose();
-        if key.len() >= 4 && text.contains(key) {
-            text = Cow::Owned(text.replace(key, &secret.masked()));
-        }
-    }
-    text
+    let keys = secrets.iter().map(Secret::expose);
+    let mut found: Vec<&str> = keys.filter(|key| key.len() >= 4 && text.contains(key)).collect();
+    // Longest first: one inside another would leave the rest of that in clear.
+    sort::by_key(&mut found, |key| Reverse(key.len()));
+    found.into_iter().fold(Cow::Borrowed(text), |text, key| Cow::Owned(text.replace(key, &masked(key))))
 }
 
 #[cfg(test)]
@@ -90,5 +90,14 @@ mod tests {
         let keys = [Secret::new("k-lab-0123456789"), Secret::new("ab")];
         let text = mask_known("Incorrect API key: k-lab-0123456789, ab.", &keys);
         assert_eq!(text, "Incorrect API key: ****, ab.");
+    }
+
+    #[test]
+    fn a_secret_inside_another_uncovers_none_of_it() {
+        let keys = [Secret::new("test"), Secret::new("sk-test-0123456789abcdefghij")];
+        assert_eq!(
+            mask_known("no sk-test-0123456789abcdefghij, no test", &keys),
+            "no sk-te****ghij, no ****"
+        );
     }
 }
