@@ -39,9 +39,7 @@ pub fn check(config: &Config, endpoint: &Endpoint, visitor: Visitor<'_>) -> Resu
     if endpoint.is_local() {
         if let Err(fault) = visitor.check_local() {
             // Whoever collects metrics may be elsewhere, with a key of ours.
-            let collects = *endpoint == Endpoint::Metrics
-                && matches!(config.client_auth, ClientAuth::ProxyKey(_))
-                && visitor.holds_key(config, endpoint);
+            let collects = *endpoint == Endpoint::Metrics && visitor.key(config, endpoint).is_some();
             return if collects { Ok(credential) } else { Err(fault) };
         }
         // The page itself tells nothing; what it shows it asks for with the key it is given.
@@ -82,9 +80,14 @@ impl Visitor<'_> {
         })
     }
 
-    /// Are the peer and the `Host` it asked for on this machine?
+    /// Are the peer and the `Host` it asked for on this machine, and did nobody hand the request on?
     pub fn is_local(&self) -> bool {
-        is_loopback_address(self.peer.ip()) && self.head.headers.first("host").is_some_and(means_this_machine)
+        let headers = &self.head.headers;
+        let came_through =
+            |name: &str| matches!(name, "forwarded" | "x-real-ip") || name.starts_with("x-forwarded-");
+        is_loopback_address(self.peer.ip())
+            && headers.first("host").is_some_and(means_this_machine)
+            && !headers.iter().any(|(name, _)| came_through(name))
     }
 
     /// The first credential there is.
@@ -133,9 +136,7 @@ impl Visitor<'_> {
 
     fn check_local(&self) -> Result<(), Fault> {
         let headers = &self.head.headers;
-        let came_through =
-            |name: &str| matches!(name, "forwarded" | "x-real-ip") || name.starts_with("x-forwarded-");
-        if !self.is_local() || headers.iter().any(|(name, _)| came_through(name)) {
+        if !self.is_local() {
             return Err(forbidden("This endpoint answers this machine only."));
         }
         let own = headers.first("host").map(|host| format!("http://{host}"));

@@ -22,8 +22,18 @@ fn health_and_probes() {
         assert_eq!(body["providers"]["up"]["circuit_state"], "closed");
         assert_eq!(body["providers"]["up"]["enabled"], true);
     }
-    let elsewhere = proxy.ask("GET", "/health", &[("host", "proxy.example")], "");
-    assert_eq!(elsewhere.json(), json!({"status": "ok"}));
+    // From elsewhere, perhaps through a reverse proxy on this machine.
+    for header in [("host", "proxy.example"), ("x-forwarded-for", "10.0.0.1")] {
+        assert_eq!(proxy.ask("GET", "/health", &[header], "").json(), json!({"status": "ok"}));
+    }
+    for (mode, tells) in [("{mode: client_key}", false), ("{mode: proxy_key, keys: [any-credential]}", true)]
+    {
+        let top = format!("client_auth: {mode}");
+        let keyed = Proxy::start(&LANES[0].config_with("http://127.0.0.1:9", "", &top));
+        let headers = [("host", "proxy.example"), ("x-api-key", "any-credential")];
+        let told = keyed.ask("GET", "/health", &headers, "").json();
+        assert_eq!(told.get("providers").is_some(), tells, "{mode}");
+    }
     for path in ["/ready", "/readyz"] {
         assert_eq!(proxy.get(path).status(), 200);
     }
