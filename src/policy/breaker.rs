@@ -138,7 +138,7 @@ pub struct Memory {
 
 /// A moment so long before the last change comes from a clock that was set back; a shorter time
 /// before it, from a thread that read the clock before another came first.
-const SET_BACK: Duration = Duration::from_secs(60);
+pub const SET_BACK: Duration = Duration::from_secs(60);
 
 impl Default for State {
     fn default() -> Self {

@@ -3,6 +3,7 @@
 use crate::base::calendar;
 use crate::base::clock::Millis;
 use crate::config::UsageLog;
+use crate::policy::breaker::SET_BACK;
 use crate::policy::budget::Budget;
 use crate::route::health::Health;
 use crate::state::SpendEntry;
@@ -69,10 +70,10 @@ impl Spend {
     }
 
     /// Begins a new day if one has come, and gives its name. The store may know of more that was spent
-    /// on it.
+    /// on it. Threads read the clock before they get here: a time shortly before the day is nothing new.
     pub(super) fn turn(&mut self, now: Millis) -> &str {
         let day = calendar::day(now);
-        if self.day != day {
+        if self.day != day && self.day != calendar::day(now.plus(SET_BACK)) {
             let session = self.session;
             let [warned, _] = self.warned;
             *self = Self { session, day, warned: [warned, false], ..Self::default() };
@@ -179,6 +180,19 @@ mod tests {
         let next = NOON.plus(Duration::from_secs(24 * 3600));
         let spent = health.spent(next);
         assert_eq!((spent.day.usd, spent.session.usd), (0.0, 1.0));
+    }
+
+    #[test]
+    fn who_read_the_clock_before_midnight_takes_nothing_from_the_new_day() {
+        let health = Health::default();
+        let midnight = calendar::next_day(NOON);
+        let before = Millis(midnight.0 - 1);
+        health.pays(Some(1.0), midnight);
+        health.pays(Some(0.25), before);
+        assert_eq!(health.spent(before).day.usd, 1.25);
+        assert_eq!(health.spent(midnight).day.usd, 1.25);
+        // A clock that was set back is another thing.
+        assert_eq!(health.spent(NOON).day.usd, 0.0);
     }
 
     #[test]
