@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::clock::Millis;
 use crate::base::id::{ProviderName, TargetId};
+use crate::policy::breaker::SET_BACK;
 use crate::policy::class::Class;
 use crate::route::health::{Health, Inner};
 
@@ -97,21 +98,32 @@ impl Inner {
     pub(super) fn resting(&self, target: &TargetId, now: Millis) -> Option<&Rest> {
         let own = self.targets.get(target).and_then(|entry| entry.rest.as_ref());
         let shared = self.providers.get(&target.provider);
-        own.into_iter().chain(shared).filter(|rest| now < rest.until).max_by_key(|rest| rest.until)
+        own.into_iter().chain(shared).filter(|rest| rest.holds(now)).max_by_key(|rest| rest.until)
     }
 
     fn rest_target(&mut self, target: &TargetId, rest: Rest) {
         let known = &mut self.targets.entry(target.clone()).or_default().rest;
-        if known.as_ref().is_none_or(|known| known.until <= rest.until) {
+        if known.as_ref().is_none_or(|known| !known.outlasts(&rest)) {
             *known = Some(rest);
         }
     }
 
     fn rest_provider(&mut self, provider: &ProviderName, rest: Rest) {
         let known = self.providers.entry(provider.clone()).or_insert_with(|| rest.clone());
-        if known.until <= rest.until {
+        if !known.outlasts(&rest) {
             *known = rest;
         }
+    }
+}
+
+impl Rest {
+    /// Is it not over? A clock that was set back must not keep a target away until it has caught up.
+    fn holds(&self, now: Millis) -> bool {
+        now < self.until && self.at.since(now) < SET_BACK
+    }
+
+    fn outlasts(&self, new: &Self) -> bool {
+        self.until > new.until && self.holds(new.at)
     }
 }
 
@@ -162,6 +174,27 @@ mod tests {
         for name in ["a/x", "b/x"] {
             assert!(rests(&health, name, 399) && !rests(&health, name, 400));
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_no_target_away() {
+        let health = Health::default();
+        let (year, name) = (365 * 24 * 3600, "a/x");
+        limited(&health, name, year);
+        assert!(rests(&health, name, year + 29));
+        // A thread that read the clock a little before is no clock that was set back.
+        assert!(rests(&health, name, year - 1));
+        assert!(!rests(&health, name, 1000));
+        // What it meets from now on counts again.
+        limited(&health, name, 1001);
+        assert!(rests(&health, name, 1030) && !rests(&health, name, 1031));
+        let rest = |at: u64| {
+            let (at, until) = (Millis(at * 1000), Millis((at + 600) * 1000));
+            Rest { class: Class::Auth, until, at, said: String::new() }
+        };
+        health.rest_provider(&target("b/x").provider, rest(year));
+        health.rest_provider(&target("b/x").provider, rest(1000));
+        assert!(rests(&health, "b/y", 1599) && !rests(&health, "b/y", 1600));
     }
 
     #[test]
