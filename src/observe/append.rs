@@ -37,7 +37,7 @@ impl Appended {
     /// # Errors
     /// It is not in the file, or not all of it; the next one begins a line all the same.
     pub fn line(&mut self, line: &[u8], now: Millis) -> io::Result<()> {
-        if now.since(self.looked) >= LOOK {
+        if now.since(self.looked) >= LOOK || now < self.looked {
             self.looked = now;
             if !self.is_in_place() {
                 *self = Self::open(&self.path, now)?;
@@ -80,4 +80,23 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_same(_one: &Metadata, _other: &Metadata) -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::chance;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_clock_that_is_set_back_keeps_no_file_that_was_moved_away() {
+        let folder = std::env::temp_dir().join(format!("llmgate-append-{}", chance::hex::<8>()));
+        let path = folder.join("log");
+        let mut file = Appended::open(&path, Millis(3_600_000)).unwrap();
+        fs::rename(&path, folder.join("mine")).unwrap();
+        file.line(b"one\n", Millis(0)).unwrap();
+        let written = fs::read_to_string(&path);
+        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(written.unwrap(), "one\n");
+    }
 }
