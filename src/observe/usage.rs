@@ -156,7 +156,8 @@ impl Sums {
         self.reasoning = self.reasoning.saturating_add(entry.reasoning.unwrap_or(0));
         self.cost += entry.cost.unwrap_or(0.0);
         // What never gave an answer costs nothing.
-        self.unpriced += u64::from(entry.cost.is_none() && entry.output.is_some());
+        let is_answered = matches!(&*entry.outcome, "success" | "incomplete") || entry.output.is_some();
+        self.unpriced += u64::from(entry.cost.is_none() && is_answered);
     }
 }
 
@@ -167,6 +168,8 @@ mod tests {
     const LINES: &str = r#"{"ts":"2026-11-24T23:59:59.999Z","outcome":"success","session":"s","target":"a/x/y","input":10,"cached":4,"output":2,"cost":0.5}
 {"ts":"2026-11-25T00:00:00.000Z","outcome":"incomplete","target":"a/z","input":1,"output":7,"reasoning":3,"cost":null,"new":1}
 {"ts":"2026-11-25T01:00:00.000Z","outcome":"error","target":null}
+{"ts":"2026-11-25T01:00:00.000Z","outcome":"success","target":"b/quiet","output":null,"cost":null}
+{"ts":"2026-11-25T01:00:00.000Z","outcome":"cancelled","target":"b/quiet","output":null,"cost":null}
 
 {"ts":"2026-11-25T01
 no line at all
@@ -184,7 +187,7 @@ no line at all
         let all = report(Millis(0), By::Model);
         let expected = Sums {
             key: String::new(),
-            requests: 3,
+            requests: 5,
             errors: 1,
             input: 11,
             cached: 4,
@@ -192,12 +195,13 @@ no line at all
             output: 9,
             reasoning: 3,
             cost: 0.5,
-            unpriced: 1,
+            // As the status counts them: an answer of which nothing is known, too.
+            unpriced: 2,
         };
         assert_eq!((all.total, all.broken), (expected, 3));
         let keys = |by| report(Millis(0), by).rows.into_iter().map(|row| row.key).collect::<Vec<_>>();
-        assert_eq!(keys(By::Model), ["-", "a/x/y", "a/z"]);
-        assert_eq!(keys(By::Provider), ["-", "a"]);
+        assert_eq!(keys(By::Model), ["-", "a/x/y", "a/z", "b/quiet"]);
+        assert_eq!(keys(By::Provider), ["-", "a", "b"]);
         assert_eq!(keys(By::Session), ["-", "s"]);
         assert_eq!(keys(By::Day), ["2026-11-24", "2026-11-25"]);
     }
@@ -206,7 +210,7 @@ no line at all
     fn what_is_older_is_left_out() {
         let midnight = Millis(1_795_564_800_000);
         assert_eq!(midnight.rfc3339(), "2026-11-25T00:00:00.000Z");
-        assert_eq!(report(midnight, By::Day).total.requests, 2);
-        assert_eq!(report(Millis(midnight.0 - 1), By::Day).total.requests, 3);
+        assert_eq!(report(midnight, By::Day).total.requests, 4);
+        assert_eq!(report(Millis(midnight.0 - 1), By::Day).total.requests, 5);
     }
 }
