@@ -3,6 +3,7 @@
 use crate::base::calendar;
 use crate::base::clock::{self, Millis};
 use crate::gateway::live::Live;
+use crate::gateway::nothing::seconds;
 use crate::gateway::record::Story;
 use crate::gateway::trouble::Trouble;
 use crate::policy::budget::{Budget, shown};
@@ -38,7 +39,7 @@ fn spent(tight: &Tight, now: Millis) -> Trouble {
     let (spent, limit) = (shown(tight.spent), shown(tight.limit));
     let (until, wait) = match tight.which {
         Which::Session => ("this llmgate is started anew", None),
-        Which::Day => ("midnight UTC", Some(calendar::next_day(now).since(now).as_secs().max(1))),
+        Which::Day => ("midnight UTC", Some(seconds(calendar::next_day(now), now))),
     };
     let message = format!(
         "The {} budget is spent: {spent} of {limit} USD. It holds until {until}; `usage.budget` raises it.",
@@ -51,5 +52,20 @@ fn name(which: Which) -> &'static str {
     match which {
         Which::Session => "session",
         Which::Day => "day",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_to_come_back_before_the_day_is_over() {
+        let midnight = calendar::next_day(Millis(1_795_608_000_000));
+        let tight = Tight { which: Which::Day, spent: 1.0, limit: 1.0, budget: Budget::Spent };
+        for (left, wait) in [(1, 1), (1000, 1), (1001, 2), (10_900, 11)] {
+            let trouble = spent(&tight, Millis(midnight.0 - left));
+            assert_eq!(trouble.fault.retry_after, Some(wait), "{left} ms");
+        }
     }
 }

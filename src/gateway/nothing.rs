@@ -128,7 +128,7 @@ fn reasons(skipped: &[&Skipped<'_>]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// Whole seconds from now, at least one.
-fn seconds(until: Millis, now: Millis) -> u64 {
+/// Whole seconds from now, rounded up, at least one.
+pub(super) fn seconds(until: Millis, now: Millis) -> u64 {
     until.since(now).as_millis().div_ceil(1000).max(1) as u64
 }
