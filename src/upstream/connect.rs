@@ -1,9 +1,11 @@
 //! From a URL to a connection: look-up, TCP, then TLS, with a proxy in between where one is set.
 //!
 //! Neither `getaddrinfo` nor `connect` can be interrupted, so that both run on a short-lived helper
-//! thread for which the caller waits in slices; a loopback address is connected in place.
+//! thread for which the caller waits in slices; a loopback address, which answers at once or not at
+//! all, is tried in place for a slice first.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -129,7 +131,11 @@ impl SliceConnector {
         let literal: Option<IpAddr> = bare(host).parse().ok();
         if let Some(address) = literal.filter(|address| is_loopback_address(*address)) {
             let address = SocketAddr::new(address, port);
-            return TcpStream::connect(address).map_err(|error| not_reached(format!("{address}: {error}")));
+            match TcpStream::connect_timeout(&address, watch::first_slice()) {
+                // Whoever listens there takes nobody at the moment: waited for like any other.
+                Err(error) if error.kind() == ErrorKind::TimedOut => {}
+                met => return met.map_err(|error| not_reached(format!("{address}: {error}"))),
+            }
         }
         let known = match literal {
             Some(address) => Some(vec![SocketAddr::new(address, port)]),
@@ -177,8 +183,11 @@ fn look_up_and_connect(
         None => look_up(host, *port, store)?,
     };
     let mut last = format!("{host} has no address");
-    for address in &addresses {
-        match TcpStream::connect_timeout(address, limit) {
+    let until = clock::now() + limit;
+    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        // One that is silent, as IPv6 often is where there is none, leaves time for the others.
+        let share = until.saturating_duration_since(clock::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = format!("{address}: {error}"),
         }
@@ -204,4 +213,67 @@ fn host_and_port(uri: &Uri) -> Result<(String, u16), ureq::Error> {
         _ => 80,
     };
     Ok((host.to_owned(), uri.port_u16().unwrap_or(default)))
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::net::TcpListener;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::base::os;
+    use crate::upstream::failure::{Failure, Phase, of_ureq};
+    use crate::upstream::{Hook, Patience, Stop};
+
+    struct Stays;
+
+    impl Hook for Stays {
+        fn go_on(&self) -> Result<(), Stop> {
+            Ok(())
+        }
+    }
+
+    /// A listener that takes no more connections and refuses none; it has them as long as it is kept.
+    fn full() -> (TcpListener, Vec<TcpStream>) {
+        let listener = os::listen("127.0.0.1:0".parse().unwrap(), 0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let limit = Duration::from_millis(100);
+        let filled = std::iter::from_fn(|| TcpStream::connect_timeout(&address, limit).ok());
+        let filled = filled.take(64).collect();
+        (listener, filled)
+    }
+
+    /// Connects, with so long for it.
+    fn open(
+        connector: &SliceConnector,
+        host: &str,
+        port: u16,
+        limit: Duration,
+    ) -> Result<TcpStream, Failure> {
+        let hook: Rc<dyn Hook> = Rc::new(Stays);
+        let _guard = watch::begin(&hook, &Patience { connect: limit, head: limit, idle: limit });
+        watch::connecting();
+        connector.open(host, port).map_err(|error| of_ureq(&error))
+    }
+
+    #[test]
+    fn a_server_on_this_machine_that_takes_nobody_is_not_waited_for_for_ever() {
+        let connector = SliceConnector { known: Addresses::default() };
+        let (listener, _filled) = full();
+        let port = listener.local_addr().unwrap().port();
+        let met = open(&connector, "127.0.0.1", port, Duration::from_millis(400));
+        assert_eq!(met.err(), Some(Failure::Late(Phase::Connect)));
+    }
+
+    #[test]
+    fn an_address_that_is_silent_leaves_time_for_the_next() {
+        let ((silent, _filled), good) = (full(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = [&silent, &good].map(|listener| listener.local_addr().unwrap()).to_vec();
+        let known = Known { addresses, since: clock::now() };
+        let connector = SliceConnector { known: Addresses::default() };
+        connector.known.lock().insert("two.example:443".to_owned(), known);
+        let met = open(&connector, "two.example", 443, Duration::from_secs(2));
+        assert_eq!(met.map(|socket| socket.peer_addr().unwrap()), Ok(good.local_addr().unwrap()));
+    }
 }
