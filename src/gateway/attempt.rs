@@ -39,6 +39,11 @@ pub fn call(
     line.tape.hears(&incoming);
     match incoming.status {
         200..=299 => Ok(incoming),
+        // ureq takes the others below 200 for what they are, and waits on.
+        ..200 => {
+            let what = format!("switched protocols ({}), which nobody asked for", incoming.status);
+            Err(Trouble::bad_answer(Class::BadUpstream, outgoing.target(), &what))
+        }
         300..=399 => {
             let what = format!("answered with a redirect ({}), which is never followed", incoming.status);
             Err(Trouble::bad_answer(Class::BadUpstream, outgoing.target(), &what))

@@ -72,6 +72,10 @@ impl Errand<'_> {
             let message = format!("{provider} answered with a redirect ({status}), which is never followed.");
             return Err(Fault::new(FaultKind::BadUpstream, message));
         }
+        if status < 200 {
+            let message = format!("{provider} switched protocols ({status}), which nobody asked for.");
+            return Err(Fault::new(FaultKind::BadUpstream, message));
+        }
         let mut headers = headers::returned(&incoming);
         headers.push("x-llmgate-request-id", id.as_str());
         for name in OF_THE_BODY {

@@ -263,3 +263,13 @@ fn two_that_take_the_same_paths_are_named() {
     let one = Proxy::start(&config(&[(NOWHERE, "openai-chat", takes)], ""));
     assert_eq!(one.get("/v1/files").status(), 502);
 }
+
+#[test]
+fn no_errand_switches_protocols() {
+    let rogue = Rogue::once(|visit| {
+        visit.request();
+        visit.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
+    });
+    let proxy = Proxy::start(&config(&[(&rogue.url(), "openai-responses", "")], ""));
+    assert_eq!(proxy.get("/v1/responses/resp_1").status(), 502);
+}

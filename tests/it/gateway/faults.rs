@@ -70,6 +70,18 @@ fn a_redirect_is_never_followed() {
 }
 
 #[test]
+fn a_protocol_that_nobody_asked_for_is_not_switched_to() {
+    misbehaves(
+        &[false, true],
+        |visit, _| {
+            visit.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
+        },
+        502,
+        INVALID,
+    );
+}
+
+#[test]
 fn an_answer_that_is_none_is_told() {
     for lane in &LANES {
         for body in ["", " \n", "<html>Sign in</html>", "pong", "[1]", "{\"a\":", "\"text\"", "null"] {
