@@ -229,5 +229,11 @@ fn has_ended(facts: &Facts) -> bool {
 }
 
 fn is_events(incoming: &Incoming) -> bool {
-    incoming.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
+    is_kind(incoming, "text/event-stream")
+}
+
+/// Is it of that media type, letter case aside (RFC 9110, 8.3.1)?
+fn is_kind(incoming: &Incoming, kind: &str) -> bool {
+    let told = incoming.header("content-type").and_then(|told| told.get(..kind.len()));
+    told.is_some_and(|told| told.eq_ignore_ascii_case(kind))
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{AFTER_LAST, Ending, LONGEST_READ, Relay, has_ended, loses};
+use super::{AFTER_LAST, Ending, LONGEST_READ, Relay, has_ended, is_kind, loses};
 use crate::gateway::headers;
 use crate::gateway::inbound::TestMode;
 use crate::gateway::outgoing::Lane;
@@ -225,6 +225,5 @@ fn close(pipe: &mut StreamPipe, mut out: Vec<u8>) -> Ending {
 
 /// A server that does not name its kind may still stream; one that names JSON or a page does not.
 fn is_not_events(incoming: &Incoming) -> bool {
-    let kind = incoming.header("content-type").unwrap_or_default();
-    kind.starts_with("application/json") || kind.starts_with("text/html")
+    is_kind(incoming, "application/json") || is_kind(incoming, "text/html")
 }

@@ -55,6 +55,19 @@ fn a_stream_becomes_the_whole_answer_that_was_asked_for() {
 }
 
 #[test]
+fn letter_case_is_of_no_meaning_in_a_media_type() {
+    for lane in &LANES {
+        let provider = Provider::with(Reply::whole(200, "Application/JSON", &lane.pong(UPSTREAM)));
+        provider.will(Reply::whole(200, "Text/Event-Stream", &lane.streamed_pong(UPSTREAM)));
+        let proxy = Proxy::start(&lane.config(&provider.url()));
+        let stream = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED)).rest();
+        assert!(stream.contains("pong"), "{}: {stream}", lane.name);
+        let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+        assert_eq!(answer.status(), 200, "{}: {}", lane.name, answer.text());
+    }
+}
+
+#[test]
 fn a_stream_that_fails_is_no_whole_answer() {
     for target in &LANES {
         for client in &LANES {
