@@ -126,6 +126,12 @@ impl Tape {
             calls: reel.calls,
             told: reel.told,
         };
+        for call in &mut exchange.calls {
+            // The client's query is in it.
+            if let Cow::Owned(other) = masked(&call.url) {
+                call.url = other;
+            }
+        }
         let calls = exchange.calls.iter_mut();
         let messages = calls.flat_map(|call| std::iter::once(&mut call.sent).chain(&mut call.heard));
         for message in messages.chain([&mut exchange.asked, &mut exchange.told]) {

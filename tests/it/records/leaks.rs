@@ -151,7 +151,9 @@ fn flood(proxy: &Proxy, provider: &Provider, client: &Lane, target: &Lane, seen:
 fn post(proxy: &Proxy, path: &str, body: &str, seen: &mut Seen) {
     let bearer = format!("Bearer {CLIENT_KEY}");
     let headers = [("authorization", bearer.as_str()), ("cookie", HEADER_KEY), ("user-agent", "agent/1")];
-    let answer = proxy.ask("POST", path, &headers, body);
+    // No query is the place for a key, but some clients put it there.
+    let path = format!("{path}{}api-key={CLIENT_KEY}", if path.contains('?') { '&' } else { '?' });
+    let answer = proxy.ask("POST", &path, &headers, body);
     seen.headers.extend(answer.head.headers.iter().map(|(name, value)| format!("{name}: {value}")));
     seen.answers.push(answer.text());
 }
