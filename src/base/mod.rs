@@ -6,6 +6,7 @@ pub mod chance;
 pub mod channel;
 pub mod clock;
 pub mod counts;
+pub mod cut;
 pub mod env;
 pub mod host;
 pub mod id;

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::base::cut::cut;
 use crate::gateway::headers;
 use crate::gateway::line::Line;
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::Outgoing;
 use crate::gateway::record::Story;
-use crate::gateway::trouble::{NativeError, Trouble, cut};
+use crate::gateway::trouble::{NativeError, Trouble};
 use crate::policy::class::Class;
 use crate::policy::outcome::KeyOwner;
 use crate::protocol::error;

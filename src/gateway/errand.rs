@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::base::clock;
+use crate::base::cut::cut;
 use crate::base::id::RequestId;
 use crate::base::secret::{Secret, mask_known};
 use crate::config::Provider;
@@ -16,7 +17,7 @@ use crate::gateway::inbound::{forwarded_query, is_unfit};
 use crate::gateway::line::{Headers, SharedClient};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing_headers;
-use crate::gateway::trouble::{call_failed, cut};
+use crate::gateway::trouble::call_failed;
 use crate::observe::log::harmless;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::{Protocol, Task};

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use crate::base::clock;
+use crate::base::cut::cut;
 use crate::base::id::{RequestId, TargetId};
 use crate::config::Price;
 use crate::gateway::headers::shown;
@@ -17,6 +18,7 @@ use crate::policy::budget::{self, Tokens};
 use crate::policy::class::Class;
 use crate::protocol::tap::Facts;
 use crate::route::plan::Plan;
+use crate::route::snapshot::LONGEST_NAME;
 
 /// What has happened so far.
 pub struct Story {
@@ -41,9 +43,12 @@ impl Story {
             id: inbound.id.clone(),
             at: clock::millis(),
             client: inbound.client.clone(),
-            session: inbound.session.clone(),
+            session: inbound.session.as_deref().map(|session| cut(session, LONGEST_NAME).to_owned()),
             ingress: inbound.protocol,
-            asked: inbound.asked.clone().unwrap_or_default(),
+            asked: inbound
+                .asked
+                .as_deref()
+                .map_or_else(String::new, |name| cut(name, LONGEST_NAME).to_owned()),
             target: None,
             translated: false,
             stream: inbound.ask.stream,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::base::cut::cut;
 use crate::base::id::{RequestId, TargetId};
 use crate::gateway::line::Headers;
 use crate::observe::log::harmless;
@@ -294,15 +295,6 @@ fn kind_of(class: Class) -> FaultKind {
     }
 }
 
-/// At most so many bytes of a text, cut between characters.
-pub fn cut(text: &str, most: usize) -> &str {
-    let mut end = text.len().min(most);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,10 +307,5 @@ mod tests {
             let trouble = Trouble::of_failure(&Failure::Late(phase), &target);
             assert_eq!(trouble.verdict(KeyOwner::Proxy, false).own_target, own_target);
         }
-    }
-
-    #[test]
-    fn a_text_is_cut_between_characters() {
-        assert_eq!([0, 1, 2, 3, 4].map(|most| cut("aé", most)), ["", "a", "a", "aé", "aé"]);
     }
 }

@@ -4,9 +4,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::base::cut::cut;
 use crate::base::id::{Alias, ModelName, ProviderName, TargetId, distance};
 use crate::base::sort;
 use crate::config::{AliasRoute, Config, Provider, UnknownModel};
+
+/// No model's name has more bytes. Names of clients are remembered, logged and written down.
+pub const LONGEST_NAME: usize = 1024;
 
 /// A configuration, indexed for look-ups.
 #[derive(Clone, Debug)]
@@ -30,7 +34,7 @@ pub enum Resolved<'a> {
 /// A name that leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unresolved {
-    /// The name; empty when none was given and there is no default.
+    /// The name, as long as one may be; empty when none was given and there is no default.
     pub name: String,
     /// At most three names that are like it.
     pub nearest: Vec<String>,
@@ -96,6 +100,9 @@ impl Snapshot {
     }
 
     fn lead(&self, name: &str) -> Option<Resolved<'_>> {
+        if name.len() > LONGEST_NAME {
+            return None;
+        }
         // Claude Code marks a model's long context so. Whoever takes any name comes after that.
         let unmarked = name.strip_suffix("[1m]");
         let is_alias = |name: &str| self.route(name).is_some();
@@ -131,6 +138,7 @@ impl Snapshot {
     }
 
     fn unresolved(&self, name: &str) -> Unresolved {
+        let name = cut(name, LONGEST_NAME);
         let aliases =
             self.config.models.iter().filter(|route| route.enabled).map(|route| route.alias.as_str());
         let targets = self.config.providers.iter().filter(|provider| provider.enabled).flat_map(|provider| {

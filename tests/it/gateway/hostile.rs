@@ -1,8 +1,8 @@
 //! Bodies that nobody should send: an error each time, and the proxy goes on.
 
-use crate::support::lane::{ASKED, LANES, UPSTREAM};
+use crate::support::lane::{ASKED, LANES, UPSTREAM, lane};
 use crate::support::provider::{Provider, Reply};
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Folder, Proxy};
 use llmgate::protocol::Protocol;
 
 #[test]
@@ -155,8 +155,30 @@ fn a_long_name_makes_a_short_header() {
     let lane = &LANES[0];
     let provider = Provider::with(Reply::json(200, &lane.pong(UPSTREAM)));
     let config = lane.config(&provider.url()).replace(&format!("{ASKED}: "), "\"*\": ");
-    let name = "x".repeat(5000);
+    let name = "x".repeat(1000);
     let answer = Proxy::start(&config).post(&lane.path(&name), &lane.ping(&name));
     assert_eq!(answer.header("x-llmgate-model").map(str::len), Some(512), "{}", answer.text());
     assert_eq!(answer.text(), lane.pong(&name));
+}
+
+#[test]
+fn no_name_of_a_client_fills_memory_or_disk() {
+    let place = Folder::new("long-names");
+    let lane = lane(Protocol::Anthropic);
+    let provider = Provider::with(Reply::json(200, &lane.pong(UPSTREAM)));
+    let top = format!("usage: {{ledger: \"{}\"}}", place.file("usage.jsonl").display());
+    let config = lane.config_with(&provider.url(), "", &top);
+    let proxy = Proxy::start(&config);
+    let long = "x".repeat(100_000);
+    for name in [long.clone(), format!("up/{long}")] {
+        let answer = proxy.post(&lane.path(ASKED), &lane.ping(&name));
+        assert_eq!(answer.status(), 404, "{name:.9}");
+        assert!(answer.text().len() < 3000, "{}", answer.text().len());
+    }
+    let headers = [("x-llmgate-session", &long[..50_000])];
+    assert_eq!(proxy.ask("POST", &lane.path(ASKED), &headers, &lane.ping(ASKED)).status(), 200);
+    proxy.ends();
+    let ledger = std::fs::read_to_string(place.file("usage.jsonl")).unwrap();
+    let longest = ledger.lines().map(str::len).max();
+    assert!(ledger.lines().count() == 3 && longest < Some(2000), "{longest:?}");
 }
