@@ -29,6 +29,8 @@ pub enum Place {
 /// After a write the writer rests so long, so that many lines become one write.
 const GATHER: Duration = Duration::from_millis(20);
 const STACK_BYTES: usize = 256 * 1024;
+/// So many bytes wait for a disk that hangs; what comes then is lost, and that is told.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// The file of this month, or the one file. A thread of its own writes: the first line at once,
 /// what comes soon after it together. No request waits for a disk.
@@ -55,6 +57,8 @@ struct Left {
     path: PathBuf,
     lines: Vec<u8>,
     has_writer: bool,
+    /// Was the user told that there is no room for more?
+    is_full: bool,
     is_closed: bool,
 }
 
@@ -132,6 +136,15 @@ impl Ledger {
             }
         }
         let is_first = left.lines.is_empty();
+        if left.lines.len() + line.len() > MOST_BYTES {
+            let is_told = std::mem::replace(&mut left.is_full, true);
+            drop(left);
+            if !is_told {
+                log::error!("the ledger {} cannot be written in time: lines are lost", path.display());
+            }
+            return;
+        }
+        left.is_full = false;
         left.lines.extend_from_slice(line);
         if !left.has_writer {
             left.has_writer = Desk::start(&self.desk).is_ok();
@@ -303,5 +316,24 @@ mod tests {
         let mut expected: Vec<String> = (0..4000).map(line).collect();
         expected.sort_unstable();
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_disk_that_hangs_fills_no_memory() {
+        let folder = std::env::temp_dir().join(format!("llmgate-ledger-full-{}", std::process::id()));
+        let ledger = Ledger::new(Place::File(folder.join("usage.jsonl")));
+        let line = [vec![b'x'; 1024 * 1024 - 1], vec![b'\n']].concat();
+        let lines = MOST_BYTES / line.len() + 3;
+        // Who writes has this.
+        let hangs = ledger.desk.open.lock();
+        (0..lines).for_each(|_| ledger.add(&line, Millis(0)));
+        assert!(ledger.desk.left.lock().lines.len() <= MOST_BYTES);
+        drop(hangs);
+        ledger.finish();
+        ledger.add(b"after\n", Millis(0));
+        ledger.finish();
+        let text = std::fs::read_to_string(folder.join("usage.jsonl")).unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+        assert_eq!((text.lines().count(), text.lines().last()), (MOST_BYTES / line.len() + 1, Some("after")));
     }
 }
