@@ -184,6 +184,12 @@ impl Health {
 }
 
 impl Entry {
+    /// Is there anything of it that must not be forgotten?
+    pub(super) fn is_ill(&self, now: Millis) -> bool {
+        let Memory { failures, open_until, .. } = self.breaker.memory();
+        failures > 0 || open_until.is_some() || self.rest.as_ref().is_some_and(|rest| rest.holds(now))
+    }
+
     /// Begins anew, from now on.
     fn forget(&mut self, now: Millis, settings: &Settings) {
         self.breaker = Breaker::default();

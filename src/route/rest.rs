@@ -118,7 +118,7 @@ impl Inner {
 
 impl Rest {
     /// Is it not over? A clock that was set back must not keep a target away until it has caught up.
-    fn holds(&self, now: Millis) -> bool {
+    pub(super) fn holds(&self, now: Millis) -> bool {
         now < self.until && self.at.since(now) < SET_BACK
     }
 

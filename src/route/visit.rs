@@ -8,7 +8,7 @@ use crate::policy::breaker::{Change, Permit, Settings, Signal, Ticket};
 use crate::policy::bucket::{Bucket, Exhausted, Refund, Reservation};
 use crate::route::health::Health;
 use crate::route::plan::{Candidate, Skip};
-use crate::state::{BucketId, Owner};
+use crate::state::{BucketId, MOST_TARGETS, Owner};
 
 /// A request that was permitted by a target's breaker: all its tries there, until it goes on.
 pub struct Visit<'h> {
@@ -30,8 +30,13 @@ impl Health {
     /// # Errors
     /// It is open, or its probe is out.
     pub fn enter(&self, candidate: &Candidate<'_>, now: Millis, config: &Config) -> Result<Visit<'_>, Skip> {
-        let permit =
-            self.with(|inner| inner.targets.entry(candidate.target.clone()).or_default().breaker.permit(now));
+        let permit = self.with(|inner| {
+            if inner.targets.len() >= MOST_TARGETS {
+                // A pattern such as `*` makes targets of whatever names clients think of.
+                inner.targets.retain(|_, entry| entry.is_ill(now));
+            }
+            inner.targets.entry(candidate.target.clone()).or_default().breaker.permit(now)
+        });
         match permit {
             Permit::Pass(ticket) | Permit::Probe(ticket) => Ok(Visit {
                 health: self,
@@ -219,6 +224,24 @@ providers:
             assert!(health.enter(target, later, config).is_err());
             drop(probe);
             assert!(health.enter(target, later, config).is_ok());
+        });
+    }
+
+    #[test]
+    fn names_that_clients_think_of_do_not_pile_up() {
+        with_target(|health, target, config| {
+            let now = clock::millis();
+            let named = |number: usize| Candidate {
+                target: TargetId::parse(&format!("a/{number}")).unwrap(),
+                ..target.clone()
+            };
+            health.enter(&named(0), now, config).unwrap().ends(Signal::Failure, now);
+            for number in 1..3 * MOST_TARGETS {
+                health.enter(&named(number), now, config).unwrap().ends(Signal::Success, now);
+            }
+            assert!(health.with(|inner| inner.targets.len()) <= MOST_TARGETS);
+            // What keeps a target away is not forgotten.
+            assert!(health.enter(&named(0), now, config).is_err());
         });
     }
 

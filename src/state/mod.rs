@@ -7,6 +7,7 @@
 //!
 //! [`affinity`] and [`recall`] stay in memory.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::base::calendar;
 use crate::base::clock::Millis;
 use crate::base::id::{ProviderName, TargetId};
+use crate::base::sort;
 use crate::base::table::Table;
 use crate::policy::breaker::Memory;
 use crate::policy::bucket::{Counts, Span};
@@ -159,6 +161,9 @@ pub struct FactorEntry {
     pub at: Millis,
 }
 
+/// So many targets are remembered; of more, which only odd names make, the newest.
+pub const MOST_TARGETS: usize = 2048;
+
 /// Clocks of one machine agree; what is dated later than this comes from one that was set back.
 const AHEAD: Duration = Duration::from_secs(60);
 
@@ -186,6 +191,9 @@ impl Shared {
         self.breakers.retain(|_, entry| is_fresh(entry.at, entry.open_until));
         self.cooldowns.retain(|_, entry| is_fresh(entry.at, Some(entry.until)));
         self.factors.retain(|_, entry| is_fresh(entry.at, None));
+        keep_newest(&mut self.breakers);
+        keep_newest(&mut self.cooldowns);
+        keep_newest(&mut self.factors);
         self.buckets.retain(|_, entry| entry.end > now && entry.start <= now.plus(AHEAD));
         let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let days = calendar::day(Millis(now.0.saturating_sub(ttl)))..=calendar::day(now.plus(AHEAD));
@@ -243,6 +251,16 @@ fn take_newest<E: Dated>(
         if known.get(target).is_none_or(|known| known.at() <= entry.at()) {
             known.insert(target.clone(), *entry);
         }
+    }
+}
+
+/// Forgets all but the newest where there are too many.
+fn keep_newest<E: Dated>(known: &mut Table<TargetId, E>) {
+    let mut dates: Vec<Reverse<Millis>> = known.iter().map(|(_, entry)| Reverse(entry.at())).collect();
+    if dates.len() > MOST_TARGETS {
+        sort::by_key(&mut dates, |date| *date);
+        let first_left_out = dates.get(MOST_TARGETS).map_or(Millis(0), |date| date.0);
+        known.retain(|_, entry| entry.at() > first_left_out);
     }
 }
 

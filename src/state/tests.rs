@@ -173,3 +173,18 @@ fn a_client_key_is_written_as_its_place() {
         assert!(serde_json::from_str::<BucketId>(&format!("{text:?}")).is_err(), "{text}");
     }
 }
+
+#[test]
+fn of_many_targets_the_newest_are_kept() {
+    let mut delta = Delta::default();
+    for number in 0..MOST_TARGETS + 10 {
+        let at = Millis(NOW.0 - number as u64);
+        let entry = CooldownEntry { class: Class::NotFound, until: at.plus(HOUR), at };
+        delta.0.cooldowns.insert(target(&format!("a/{number}")), entry);
+        delta.0.factors.insert(target(&format!("a/{number}")), FactorEntry { factor: 1.5, at });
+    }
+    let mut shared = Shared::default();
+    shared.renew(&delta, NOW, DAY);
+    assert_eq!((shared.cooldowns.len(), shared.factors.len()), (MOST_TARGETS, MOST_TARGETS));
+    assert!(shared.cooldowns.contains_key(&target("a/0")));
+}
