@@ -112,11 +112,10 @@ impl Server {
     /// See [`StartError`].
     pub fn start(config: impl Into<Arc<Config>>, setup: Setup) -> Result<Self, StartError> {
         let config = config.into();
-        let files = os::file_limit();
         let (ask, stop) = bounded(1);
         let main = bind(&config.listen)?;
         let admin = config.access.admin_listen.map(|address| bind(&address.to_string())).transpose()?;
-        let connections = affordable(config.limits.connections, files);
+        let connections = affordable(config.limits.connections);
         let reloader = Reloader::new(&config, setup.env.clone(), setup.overrides, setup.watch);
         let live = Live::new(config, &setup.env, None).map_err(StartError::Upstream)?;
         let site = Arc::new(Site::new(live, reloader, ask.clone()));
@@ -181,9 +180,9 @@ impl Server {
 }
 
 /// A client's connection may need one to a provider: with few files open clients would take them
-/// all, and calls would fail for want of one.
-fn affordable(connections: usize, files: Option<u64>) -> usize {
-    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+/// all, and calls would fail for want of one. Of those that are wanted, so many may be had.
+fn affordable(connections: usize) -> usize {
+    let files = os::file_limit().and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
     let most = (files.saturating_sub(OWN_FILES) / 2).max(1);
     if most < connections {
         log::warn!(

@@ -15,6 +15,7 @@ use crate::gateway::trouble::Trouble;
 use crate::protocol::Protocol;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::server::access::{self, Visitor};
+use crate::server::affordable;
 use crate::server::body::BodyReader;
 use crate::server::connection::Handler;
 use crate::server::endpoint::Endpoint;
@@ -85,8 +86,9 @@ impl Site {
     pub fn replace(&self, live: Live) -> Arc<Live> {
         let limits = live.config().limits;
         self.slots.resize(limits.requests, limits.queue);
+        let connections = affordable(limits.connections);
         for door in self.doors.lock().iter().filter_map(Weak::upgrade) {
-            door.set_connections(limits.connections);
+            door.set_connections(connections);
         }
         let live = Arc::new(live);
         *self.live.write() = Arc::clone(&live);

@@ -1,6 +1,9 @@
 //! A running `start`, asked by the file that it writes.
 
-use super::{Started, check_code, ready_file, run, text};
+use std::process::{Command, Stdio};
+
+use super::{BINARY, Started, check_code, ready_file, run, text};
+use crate::support::client::Client;
 use crate::support::lane::LANES;
 use crate::support::proxy::Folder;
 
@@ -50,4 +53,32 @@ fn who_is_asked_in_vain_is_told_why() {
     }
     check_code(&run(&home, &["stop", "--url", &started.url], &[]), 0);
     assert_eq!(started.end().0, Some(0));
+}
+
+#[test]
+fn a_reload_takes_no_more_connections_than_there_are_files_for() {
+    let home = Folder::new("cli-few-files");
+    home.write("config.yaml", &LANES[0].config("http://127.0.0.1:9"));
+    // Half of what is left beside its own: 16.
+    let start = "ulimit -n 48 && exec \"$0\" start --config config.yaml --ready-file ready.json";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", start, BINARY]).env_clear().env("HOME", &home.0).current_dir(&home.0);
+    let mut child = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let facts = ready_file(&mut child, &home.file("ready.json"));
+    let address = facts["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+    let reloaded = run(&home, &["reload", "--ready-file", "ready.json"], &[]);
+    let mut clients: Vec<Client> = Vec::new();
+    let statuses: Vec<u16> = (0..17)
+        .map(|_| {
+            let mut client = Client::connect(address);
+            client.ask("GET", "/ready", &[], b"");
+            let status = client.answer().status();
+            clients.push(client);
+            status
+        })
+        .collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    check_code(&reloaded, 0);
+    assert_eq!(statuses.last(), Some(&503), "{statuses:?}");
 }
