@@ -168,16 +168,23 @@ pub fn hide() -> io::Result<()> {
     Ok(())
 }
 
-/// Raises the soft limit of open files to the hard one; returns the limit in force, if known.
+/// Raises the soft limit of open files to the hard one, or as far as the system lets it; returns the
+/// limit in force, if known.
 #[cfg(unix)]
 pub fn raise_file_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    }
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let sets = |wanted| setrlimit(Resource::Nofile, Rlimit { current: wanted, maximum }).is_ok();
+    wanted_files(current, maximum).find(|wanted| sets(*wanted)).unwrap_or(current)
+}
+
+/// What the soft limit is raised to, best first; `None` is no limit.
+#[cfg(unix)]
+fn wanted_files(current: Option<u64>, maximum: Option<u64>) -> impl Iterator<Item = Option<u64>> {
+    // macOS names no hard limit, refuses a soft one that is none, and takes this (setrlimit(2)).
+    const OPEN_MAX: u64 = 10_240;
+    let is_more = maximum.is_none() && current.is_some_and(|current| current < OPEN_MAX);
+    [maximum].into_iter().chain(is_more.then_some(Some(OPEN_MAX)))
 }
 
 /// Raises the soft limit of open files; not known here.
@@ -262,6 +269,16 @@ mod tests {
             is_gone(&server)
         });
         assert!(seen && peek(&server) == Peek::Bytes);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn where_no_limit_is_refused_there_is_another() {
+        let wanted = |current, maximum| wanted_files(current, maximum).collect::<Vec<_>>();
+        assert_eq!(wanted(Some(256), None), [None, Some(10_240)]);
+        assert_eq!(wanted(Some(20_000), None), [None]);
+        assert_eq!(wanted(None, None), [None]);
+        assert_eq!(wanted(Some(1024), Some(4096)), [Some(4096)]);
     }
 
     #[test]

@@ -111,6 +111,7 @@ impl Errand<'_> {
             return Err(Fault::new(FaultKind::BadRequest, "The path cannot be handed on as it is written."));
         }
         let headers = outgoing_headers::of_errand(self);
+        outgoing_headers::check_lines(&url, &headers)?;
         let timeouts = &provider.timeouts;
         let call = Call {
             method: self.method,

@@ -116,6 +116,8 @@ pub struct Line {
     keepalive: Duration,
     cut_off: Arc<AtomicBool>,
     phase: Cell<Phase>,
+    /// Was anything of the answer sent? Events that have no word in the client's protocol commit, too.
+    begun: Cell<bool>,
     last_sent: Cell<Instant>,
     /// Was the last byte a carriage return, whose line feed has not come?
     in_line_end: Cell<bool>,
@@ -144,6 +146,7 @@ impl Line {
             keepalive: timeouts.keepalive,
             cut_off: live.cut_off_switch(),
             phase: Cell::new(Phase::Held),
+            begun: Cell::new(false),
             last_sent: Cell::new(inbound.since),
             in_line_end: Cell::new(false),
             status: Cell::new(0),
@@ -193,6 +196,7 @@ impl Line {
     /// # Errors
     /// The client left.
     pub fn send(&self, bytes: &[u8]) -> Result<(), Stop> {
+        self.begun.set(self.begun.get() || !bytes.is_empty());
         self.tape.sends(bytes);
         self.push(bytes)
     }
@@ -239,7 +243,7 @@ impl Line {
             }
             Phase::HeadSent | Phase::Committed if self.streamed => {
                 let stage = Stage {
-                    running: self.is_committed(),
+                    running: self.begun.get(),
                     model: &self.asked,
                     request_id: self.id.as_str(),
                     created: clock::unix_seconds(clock::wall()),
@@ -322,7 +326,7 @@ impl Hook for Line {
             return if due { self.send_head_early() } else { Ok(()) };
         }
         if !self.keepalive.is_zero() && now - self.last_sent.get() >= self.keepalive {
-            self.push(self.framing.keepalive(self.codec, self.is_committed()).as_bytes())?;
+            self.push(self.framing.keepalive(self.codec, self.begun.get()).as_bytes())?;
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ pub mod tries;
 pub mod trouble;
 pub mod wait;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use crate::observe::live::Phase;
@@ -43,17 +43,24 @@ use record::Story;
 use tries::Tries;
 use trouble::Trouble;
 
-/// Answers one request: from its whole body to the last byte of the answer and the log line.
+/// Answers one request: from its whole body to the last byte of the answer and the log line. A panic
+/// is told and written down, and goes on: the connection ends with it.
 pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
     let line = Rc::new(Line::new(live, inbound, client));
     inbound.run.is(Phase::Held);
     let mut story = Story::begin(inbound);
-    let served = catch_unwind(AssertUnwindSafe(|| serve(live, inbound, &line, &mut story)));
-    if let Err(trouble) = served.unwrap_or_else(|_| Err(panicked())) {
+    let (served, panic) = match catch_unwind(AssertUnwindSafe(|| serve(live, inbound, &line, &mut story))) {
+        Ok(served) => (served, None),
+        Err(panic) => (Err(panicked()), Some(panic)),
+    };
+    if let Err(trouble) = served {
         story.fails(&trouble);
         line.fail(&trouble, &story);
     }
     story.end(live, inbound, &line);
+    if let Some(panic) = panic {
+        resume_unwind(panic);
+    }
 }
 
 /// A panic is our own fault; it ends this request and no other.
@@ -73,4 +80,76 @@ fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> 
     budget::check(live, story)?;
     let allowance = allowance::take(live, inbound, &plan)?;
     Tries::new(live, inbound, line, story, plan).within(allowance).run()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::env::Env;
+    use crate::base::id::RequestId;
+    use crate::config::{Overrides, load};
+    use crate::protocol::{Protocol, Task};
+    use inbound::{Envelope, Wishes};
+    use line::Client;
+
+    /// A client that cannot be looked after; it keeps the statuses that it is told.
+    struct Odd(Rc<RefCell<Vec<u16>>>);
+
+    impl Client for Odd {
+        fn is_gone(&self) -> bool {
+            panic!("as it is meant to")
+        }
+
+        fn whole(&mut self, status: u16, _: &[(&str, &str)], _: &[u8]) -> io::Result<()> {
+            self.0.borrow_mut().push(status);
+            Ok(())
+        }
+
+        fn start(&mut self, _: u16, _: &[(&str, &str)]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn bytes(&mut self, _: &[u8]) {}
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn end(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_told_and_ends_the_connection() {
+        let overrides = Overrides { demo: true, ..Overrides::default() };
+        let config = load(None, &Env::default(), &overrides).unwrap();
+        let live = Live::new(Arc::new(config), &Env::default(), None).unwrap();
+        let envelope = Envelope {
+            protocol: Protocol::OpenaiChat,
+            model: None,
+            stream: None,
+            headers: Vec::new(),
+            query: None,
+            credential: None,
+            key: None,
+            session: None,
+            client: None,
+            tell_all: false,
+            task: Task::Answer,
+            wishes: Wishes { test: Some(TestMode::Slow), ..Wishes::default() },
+        };
+        let body = br#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#.to_vec();
+        let inbound = Inbound::read(envelope, RequestId::random(), body).unwrap();
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let client: SharedClient = Rc::new(RefCell::new(Odd(Rc::clone(&told))));
+        // Whoever holds the connection learns of it.
+        assert!(catch_unwind(AssertUnwindSafe(|| answer(&live, &inbound, client))).is_err());
+        assert_eq!(*told.borrow(), [500]);
+        assert_eq!(live.sinks.tally.sums().requests, 1);
+    }
 }

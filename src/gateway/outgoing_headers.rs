@@ -8,8 +8,9 @@ use crate::config::{AuthForm, Provider};
 use crate::gateway::errand::{Errand, Key};
 use crate::gateway::inbound::Inbound;
 use crate::protocol::Codec;
+use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::plan::Candidate;
-use crate::upstream::Header;
+use crate::upstream::{Header, LONGEST_LINE};
 
 /// A translated request says of its client no more than the idempotency key.
 fn passes(name: &str, candidate: &Candidate<'_>, inbound: &Inbound) -> bool {
@@ -60,6 +61,24 @@ pub(super) fn of_errand<'a>(errand: &'a Errand<'_>) -> Vec<Header<'a>> {
         headers.set(own.name.to_lowercase(), own.value.expose());
     }
     headers.0
+}
+
+/// Can a head with this address and these headers be sent? What is too long is the client's: no target
+/// is to blame.
+///
+/// # Errors
+/// One of its lines is too long.
+pub(super) fn check_lines(url: &str, headers: &[Header<'_>]) -> Result<(), Fault> {
+    // What stands in a line beside a name and a value, or an address.
+    const AROUND: usize = 32;
+    let is_long = |length: usize| length + AROUND > LONGEST_LINE;
+    let what = match headers.iter().find(|(name, value)| is_long(name.len() + value.len())) {
+        Some((name, _)) => format!("The header {name}"),
+        None if is_long(url.len()) => "The path with its query".to_owned(),
+        None => return Ok(()),
+    };
+    let message = format!("{what} is longer than {} KiB: it cannot be sent on.", LONGEST_LINE / 1024);
+    Err(Fault::new(FaultKind::BadRequest, message).with_status(431))
 }
 
 pub(super) fn credential(

@@ -285,8 +285,10 @@ impl<'a, 's> Tries<'a, 's> {
         if self.inbound.wishes.test.is_some() {
             return Verdict { rest: Rest::None, breaker: Signal::Release, ..verdict };
         }
-        let again = is_counted && verdict.breaker == Signal::Failure;
-        Verdict { breaker: if again { Signal::Release } else { verdict.breaker }, ..verdict }
+        // Nor is a client's own impatience, which is final.
+        let is_impatience = trouble.is_final && self.inbound.wishes.total.is_some();
+        let is_none = (is_counted || is_impatience) && verdict.breaker == Signal::Failure;
+        Verdict { breaker: if is_none { Signal::Release } else { verdict.breaker }, ..verdict }
     }
 
     fn step(&self, turn: &Turn<'_>, trouble: &Trouble, verdict: &Verdict) -> Step {

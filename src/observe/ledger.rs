@@ -137,7 +137,9 @@ impl Ledger {
         }
         let is_first = left.lines.is_empty();
         if left.lines.len() + line.len() > MOST_BYTES {
-            if !std::mem::replace(&mut left.is_full, true) {
+            let is_told = std::mem::replace(&mut left.is_full, true);
+            drop(left);
+            if !is_told {
                 log::error!("the ledger {} cannot be written in time: lines are lost", path.display());
             }
             return;

@@ -239,7 +239,8 @@ mod tests {
         let listener = os::listen("127.0.0.1:0".parse().unwrap(), 0).unwrap();
         let address = listener.local_addr().unwrap();
         let limit = Duration::from_millis(100);
-        let filled = std::iter::from_fn(|| TcpStream::connect_timeout(&address, limit).ok()).collect();
+        let filled = std::iter::from_fn(|| TcpStream::connect_timeout(&address, limit).ok());
+        let filled = filled.take(64).collect();
         (listener, filled)
     }
 

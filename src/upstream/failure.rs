@@ -40,8 +40,8 @@ pub enum Phase {
 }
 
 impl Failure {
-    /// The class of this failure (SPEC 6.1). The time for the whole request counts as a timeout,
-    /// the end of the process as a client that left: neither is the target's fault.
+    /// The class of this failure (SPEC 6.1). The time for the whole request counts as a timeout;
+    /// the end of the process, which is not the target's fault, as a client that left.
     pub fn class(&self) -> Class {
         match self {
             Self::Stopped(Stop::Gone | Stop::Shutdown) => Class::Gone,

@@ -13,6 +13,7 @@ use ureq::Proxy;
 use ureq::config::Config;
 
 use crate::base::clock;
+use crate::upstream::LONGEST_LINE;
 use crate::upstream::connect::{self, Addresses, Unresolved};
 use crate::upstream::tls::Tls;
 
@@ -62,7 +63,7 @@ impl Lanes {
             .max_idle_connections_per_host(1)
             .max_idle_age(IDLE)
             .input_buffer_size(32 * 1024)
-            .output_buffer_size(16 * 1024)
+            .output_buffer_size(LONGEST_LINE)
             .build();
         let addresses = Addresses::default();
         Self(Arc::new(Shared { config, tls: tls.clone(), addresses, idle: Mutex::default() }))

@@ -33,6 +33,9 @@ pub use outgoing_proxy::ProxySettings;
 pub use tls::Tls;
 pub use watch::{Hook, SLICE, Stop};
 
+/// The longest line of a request's head that can be sent; most servers take no longer one.
+pub const LONGEST_LINE: usize = 16 * 1024;
+
 /// One provider's connections: its pool, the way to it, its roots.
 #[derive(Clone, Debug)]
 pub struct Agent {

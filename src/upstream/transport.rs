@@ -16,7 +16,7 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use crate::base::os::{self, Peek};
 use crate::base::spare::Spares;
-use crate::upstream::watch;
+use crate::upstream::{LONGEST_LINE, watch};
 
 /// A plain socket to a provider or its proxy.
 #[derive(Debug)]
@@ -153,8 +153,8 @@ const INPUT_FULL: usize = 32 * 1024;
 /// The longest head of an answer that is read.
 const INPUT_LIMIT: usize = 128 * 1024;
 const OUTPUT_FULL: usize = 256 * 1024;
-/// Room that ureq always finds in the output: the longest header that can be sent.
-const OUTPUT_ROOM: usize = 8 * 1024;
+/// Room that ureq always finds in the output: the longest line of a head.
+const OUTPUT_ROOM: usize = LONGEST_LINE;
 /// So many bytes are gathered before they are sent.
 const OUTPUT_START: usize = 8 * 1024;
 /// An output's first size: what is gathered, and room behind it.
@@ -176,7 +176,7 @@ struct GrowingBuffers {
     output: Vec<u8>,
     /// So many bytes of the output wait to be sent.
     gathered: usize,
-    /// How large the output is to be.
+    /// How much of the output may wait; behind that there is room.
     output_size: usize,
 }
 
@@ -212,8 +212,8 @@ impl GrowingBuffers {
             self.output = OUTPUTS.take();
         }
         self.output_size = self.output_size.max(OUTPUT_START);
-        if self.output.len() < self.output_size {
-            self.output.resize(self.output_size, 0);
+        if self.output.len() < self.output_size + OUTPUT_ROOM {
+            self.output.resize(self.output_size + OUTPUT_ROOM, 0);
         }
     }
 

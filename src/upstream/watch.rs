@@ -164,7 +164,8 @@ pub(super) fn heard() {
 }
 
 /// Bytes moved: asks the hook when a slice has passed since it was asked here. A provider that sends
-/// or takes a little all the time never lets a wait run out.
+/// or takes a little all the time never lets a wait run out. In a body time may have passed with a
+/// client that reads slowly: whether its provider is silent, only a wait tells.
 ///
 /// # Errors
 /// As [`next_slice`].
@@ -173,8 +174,11 @@ pub(super) fn look() -> io::Result<()> {
     let is_due = WATCH.with_borrow_mut(|watch| {
         watch.as_mut().filter(|watch| now >= watch.look).map(|watch| watch.look = now + SLICE)
     });
-    if is_due.is_some() {
-        next_slice()?;
+    if is_due.is_some()
+        && let Some((phase, until)) = go_on()?
+        && phase != Phase::Body
+    {
+        left(phase, until)?;
     }
     Ok(())
 }
@@ -190,18 +194,28 @@ pub(super) fn first_slice() -> Duration {
 /// The hook said stop, or the limit of the phase is reached; both as an error of kind `Other`,
 /// which ureq passes on untouched.
 pub(super) fn next_slice() -> io::Result<Duration> {
+    match go_on()? {
+        Some((phase, until)) => Ok(SLICE.min(left(phase, until)?)),
+        None => Ok(SLICE),
+    }
+}
+
+/// Asks the hook; the present phase and its end, if somebody watches.
+fn go_on() -> io::Result<Option<(Phase, Instant)>> {
     // The hook may write to the client; the watch is not borrowed meanwhile.
     let Some((hook, phase, until)) =
         ask(None, |watch| Some((Rc::clone(&watch.hook), watch.phase, watch.until)))
     else {
-        return Ok(SLICE);
+        return Ok(None);
     };
     hook.go_on().map_err(|stop| io::Error::other(Stopped::ByHook(stop)))?;
+    Ok(Some((phase, until)))
+}
+
+/// How long the phase may still last.
+fn left(phase: Phase, until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(clock::now());
-    if left.is_zero() {
-        return Err(io::Error::other(Stopped::Late(phase)));
-    }
-    Ok(SLICE.min(left))
+    if left.is_zero() { Err(io::Error::other(Stopped::Late(phase))) } else { Ok(left) }
 }
 
 impl Patience {
@@ -237,5 +251,29 @@ mod tests {
         tell(|watch| watch.look = clock::now());
         heard();
         assert!(look().is_err());
+    }
+
+    struct Stays;
+
+    impl Hook for Stays {
+        fn go_on(&self) -> Result<(), Stop> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_client_that_reads_slowly_is_no_silence_of_the_provider() {
+        let hook: Rc<dyn Hook> = Rc::new(Stays);
+        let _guard = begin(&hook, &Patience { connect: SLICE, head: SLICE, idle: SLICE });
+        for (phase, is_silence) in [(Phase::Body, false), (Phase::Head, true), (Phase::Connect, true)] {
+            // Since then its bytes were on their way to the client, and more may have come.
+            tell(|watch| {
+                watch.enter(phase, Duration::ZERO);
+                watch.look = clock::now();
+            });
+            assert_eq!(look().is_err(), is_silence, "{phase:?}");
+            // After a wait for nothing it is one.
+            assert!(next_slice().is_err());
+        }
     }
 }

@@ -47,6 +47,9 @@ pub fn prepare<'a>(
         str::to_owned,
     );
     let client_key = live.config().client_auth == ClientAuth::ClientKey;
+    let url = url(candidate, inbound, &path);
+    let headers = outgoing_headers::all(candidate, inbound, client_key);
+    outgoing_headers::check_lines(&url, &headers).map_err(Trouble::own)?;
     Ok(Outgoing {
         candidate,
         lane,
@@ -54,8 +57,8 @@ pub fn prepare<'a>(
         response_body: live.config().limits.response_body,
         sse_frame: live.config().limits.sse_frame,
         agent: agent(live, candidate)?,
-        url: url(candidate, inbound, &path),
-        headers: outgoing_headers::all(candidate, inbound, client_key),
+        url,
+        headers,
         body: RefCell::new(body),
         patience: patience(candidate, inbound.ask.stream),
         stream: inbound.ask.stream,
@@ -83,6 +86,9 @@ pub fn prepare_count<'a>(
     // A count takes less than a generation does: no limits, no fields of the user's own.
     let wants = Wants { max_output: None, edits: Vec::new(), ..wants(candidate) };
     let client_key = live.config().client_auth == ClientAuth::ClientKey;
+    let url = url(candidate, inbound, &path);
+    let headers = outgoing_headers::all(candidate, inbound, client_key);
+    outgoing_headers::check_lines(&url, &headers).ok()?;
     Some(Outgoing {
         candidate,
         lane: Lane::Verbatim(options(live, inbound, candidate)),
@@ -90,8 +96,8 @@ pub fn prepare_count<'a>(
         response_body: live.config().limits.error_body,
         sse_frame: live.config().limits.sse_frame,
         agent,
-        url: url(candidate, inbound, &path),
-        headers: outgoing_headers::all(candidate, inbound, client_key),
+        url,
+        headers,
         body: RefCell::new(translate::outgoing(&source(inbound), &wants).text),
         patience: Patience { connect: patience, head: patience, idle: patience },
         stream: false,

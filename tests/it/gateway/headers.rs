@@ -3,6 +3,7 @@
 use crate::support::lane::{ASKED, KEY, LANES, UPSTREAM, lane};
 use crate::support::provider::{Provider, Received, Reply};
 use crate::support::proxy::Proxy;
+use crate::support::rogue::Rogue;
 use llmgate::protocol::Protocol;
 
 const FORWARDED: [&str; 16] = [
@@ -210,4 +211,48 @@ fn few_headers_of_ours_where_that_is_set() {
     let ours: Vec<_> = answer.head.headers.iter().filter(|(name, _)| name.starts_with("x-llmgate")).collect();
     assert_eq!(ours.len(), 1, "{ours:?}");
     assert_eq!(ours[0].0, "x-llmgate-request-id");
+}
+
+#[test]
+fn as_many_headers_go_on_as_a_head_holds() {
+    for lane in &LANES {
+        let rogue = Rogue::once(move |visit| {
+            let count =
+                visit.request().headers.iter().filter(|(name, _)| name.starts_with("x-session-")).count();
+            visit.tell(if count == 19 { "all" } else { "some" });
+            visit.answer(&lane.pong(UPSTREAM));
+        });
+        let proxy = Proxy::start(&lane.config(&rogue.url()));
+        let value = "v".repeat(3000);
+        let names: Vec<String> = (0..19).map(|number| format!("x-session-{number}")).collect();
+        let headers: Vec<(&str, &str)> = names.iter().map(|name| (&**name, &*value)).collect();
+        let answer = proxy.ask("POST", &lane.path(ASKED), &headers, &lane.ping(ASKED));
+        assert_eq!(answer.status(), 200, "{}: {}", lane.name, answer.text());
+        assert_eq!(rogue.told(), "all");
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_sent_is_no_targets_fault() {
+    let long = "v".repeat(17_000);
+    for lane in &LANES {
+        let provider = Provider::start();
+        let proxy = Proxy::start(&lane.config(&provider.url()));
+        let (path, body) = (lane.path(ASKED), lane.ping(ASKED));
+        let refused = [
+            proxy.ask("POST", &path, &[("x-session-more", &long)], &body),
+            proxy.ask("POST", &format!("{path}?more={long}"), &[], &body),
+        ];
+        for answer in refused {
+            assert_eq!(answer.status(), 431, "{}: {}", lane.name, answer.text());
+            assert!(lane.error_message(&answer.json()).contains("16 KiB"));
+            assert_eq!(answer.header("x-should-retry"), Some("false"));
+        }
+        assert!(provider.is_idle());
+        let status = proxy.settled(2);
+        assert_eq!(
+            (&status["targets"][0]["failures"], &status["targets"][0]["errors"]),
+            (&0.into(), &0.into())
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use llmgate::protocol::Protocol;
 
 use crate::support::lane::{ASKED, LANES, UPSTREAM, lane};
+use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::Proxy;
 use crate::support::rogue::Rogue;
 
@@ -51,6 +52,32 @@ fn many_events_without_content_commit_at_last() {
         }
         rogue.go();
         assert_eq!(stream.rest(), lane.ending(ASKED));
+    }
+}
+
+#[test]
+fn many_events_without_content_that_break_off_are_one_error() {
+    for target in &LANES {
+        for client in &LANES {
+            let names = format!("{} -> {}", client.name, target.name);
+            let openings = || Reply::sse((0..20).map(|_| target.opening(UPSTREAM)));
+            let provider = Provider::with(openings());
+            let proxy = Proxy::start(&target.config(&provider.url()));
+            let told = proxy.stream(&client.stream_path(ASKED), &client.streamed_ping(ASKED)).rest();
+            client.told_in_stream(&told);
+            if client.protocol == Protocol::OpenaiResponses {
+                // Codex knows no failure of what has not begun.
+                assert!(told.contains("event: response.created\n"), "{names}: {told}");
+            }
+            if client.protocol == Protocol::Gemini {
+                provider.will(openings());
+                let path = client.stream_path(ASKED).replace("?alt=sse", "");
+                let told = proxy.stream(&path, &client.ping(ASKED)).rest();
+                let list: Result<Vec<serde_json::Value>, _> = serde_json::from_str(&told);
+                let last = list.ok().and_then(|list| list.last().cloned());
+                assert!(last.is_some_and(|last| last["error"].is_object()), "{names}: {told}");
+            }
+        }
     }
 }
 

@@ -130,6 +130,8 @@ fn patience_may_be_shortened_from_this_machine() {
     let proxy = one(client, &slow.url(), "");
     let answer = ask(&proxy, client, false, &[("x-llmgate-timeout-ms", "30")]);
     assert_eq!(answer.status(), 504);
+    // The target was given no time: that is no failure of its own.
+    assert_eq!(proxy.settled(1)["targets"][0]["failures"], 0);
     // Longer than `total` it does not become.
     let slow = Rogue::once(|visit| {
         visit.request();
