@@ -42,5 +42,11 @@ fn to(level: LogLevel, target: Target) {
         writeln!(out, "{} {level} {}", clock::rfc3339(clock::wall()), harmless(&message))
     });
     // A logger that is there already (a test's) stays.
-    let _ = builder.try_init();
+    if builder.try_init().is_ok() {
+        // Not what it says, in which a request's words may stand, nor on a screen that may be an agent's.
+        std::panic::set_hook(Box::new(|panic| match panic.location() {
+            Some(place) => log::error!("a panic at {place}"),
+            None => log::error!("a panic"),
+        }));
+    }
 }

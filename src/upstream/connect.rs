@@ -188,13 +188,26 @@ fn look_up_and_connect(
         // One that is silent, as IPv6 often is where there is none, leaves time for the others.
         let share = until.saturating_duration_since(clock::now()) / u32::try_from(left).unwrap_or(u32::MAX);
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(socket) => return Ok(socket),
+            Ok(socket) => {
+                put_first(*address, &format!("{host}:{port}"), store);
+                return Ok(socket);
+            }
             Err(error) => last = format!("{address}: {error}"),
         }
     }
     // Perhaps the name has moved: ask again next time.
     store.lock().remove(&format!("{host}:{port}"));
     Err(last)
+}
+
+/// The address that answered is asked first from now on, as long as it is remembered.
+fn put_first(address: SocketAddr, name: &str, store: &Addresses) {
+    if let Some(Known { addresses, .. }) = store.lock().get_mut(name)
+        && let Some(place) = addresses.iter().position(|known| *known == address)
+        && let Some(upto) = addresses.get_mut(..=place)
+    {
+        upto.rotate_right(1);
+    }
 }
 
 fn look_up(host: &str, port: u16, store: &Addresses) -> Result<Vec<SocketAddr>, String> {
@@ -274,6 +287,9 @@ mod tests {
         let connector = SliceConnector { known: Addresses::default() };
         connector.known.lock().insert("two.example:443".to_owned(), known);
         let met = open(&connector, "two.example", 443, Duration::from_secs(2));
-        assert_eq!(met.map(|socket| socket.peer_addr().unwrap()), Ok(good.local_addr().unwrap()));
+        let good = good.local_addr().unwrap();
+        assert_eq!(met.map(|socket| socket.peer_addr().unwrap()), Ok(good));
+        // The next connection does not wait for the silent one again.
+        assert_eq!(connector.recall("two.example", 443).unwrap().first(), Some(&good));
     }
 }
