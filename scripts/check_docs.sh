@@ -10,6 +10,7 @@ set -eu
 not_executed() {
     cat <<'TABLE'
 npm install *|installs software
+uv tool install *|installs software
 cargo install *|installs software
 cargo run *|builds; what it starts is executed as `llmgate start --demo`
 make check|builds; it is the gate itself
@@ -45,7 +46,7 @@ default_model: demo
 providers: {demo: {base_url: "demo:", models: {steady: {context: 200000, price: {input: 0, output: 0}}}}}
 models: {demo: demo/steady, coding: demo/steady, "*": demo/steady}
 YAML
-for agent in codex claude gemini opencode qwen copilot aider cline; do
+for agent in codex claude gemini opencode qwen copilot kilo kimi vibe aider cline; do
     printf '#!/bin/sh\necho "stand-in 1.0.0: $*"\n' >"$work/stand-ins/$agent"
 done
 # Whoever starts a proxy leaves its process id, so that it can be ended.

@@ -21,7 +21,8 @@ use crate::support::proxy::Folder;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_llmgate");
 
-const CLIENTS: [&str; 6] = ["codex", "claude", "gemini", "opencode", "qwen", "copilot"];
+const CLIENTS: [&str; 9] =
+    ["codex", "claude", "gemini", "opencode", "qwen", "copilot", "kilo", "kimi", "vibe"];
 
 /// Every client: see there. It is linked, not written: a file that was just written may be busy, as
 /// long as a process that another test started meanwhile has not closed it.

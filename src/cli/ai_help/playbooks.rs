@@ -45,6 +45,19 @@ Then: gemini --model NAME.
 Environment: COPILOT_PROVIDER_BASE_URL={base}/openai/v1, COPILOT_PROVIDER_WIRE_API=responses,
 COPILOT_PROVIDER_API_KEY=<client key, or any word>. Then: copilot --model NAME.
 
+### Kilo Code CLI
+As OpenCode, in kilo.json. Then: kilo --model llmgate/NAME.
+
+### Kimi Code
+Environment: KIMI_MODEL_NAME=NAME, KIMI_MODEL_PROVIDER_TYPE=anthropic, KIMI_MODEL_BASE_URL={base}/anthropic,
+KIMI_MODEL_API_KEY=<client key, or any word>, KIMI_MODEL_MAX_CONTEXT_SIZE and KIMI_MODEL_MAX_OUTPUT_SIZE=<tokens>.
+Then: kimi.
+
+### Mistral Vibe
+Environment: VIBE_PROVIDERS=[{\"name\": \"llmgate\", \"api_base\": \"{base}/anthropic\", \"api_style\": \"anthropic\",
+\"api_key_env_var\": \"LLMGATE_SESSION_KEY\"}], VIBE_MODELS=[{\"name\": \"NAME\", \"provider\": \"llmgate\"}],
+VIBE_ACTIVE_MODEL=NAME, LLMGATE_SESSION_KEY=<client key, or any word>. Then: vibe.
+
 ### Any SDK
 OpenAI: base URL {base}/openai/v1. Anthropic: {base}/anthropic. Google: {base}/gemini.
 ";

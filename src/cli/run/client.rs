@@ -5,16 +5,26 @@ use std::path::{Path, PathBuf};
 
 use crate::base::env::Env;
 use crate::base::secret::Secret;
-use crate::cli::run::{claude, codex, copilot, gemini, opencode, qwen};
+use crate::cli::run::{claude, codex, copilot, gemini, kilo, kimi, opencode, qwen, vibe};
 use crate::config::vendors;
 use crate::protocol::listing::ModelCard;
 
 /// Every client.
-pub(super) static CLIENTS: [&Client; 6] =
-    [&codex::CLIENT, &claude::CLIENT, &gemini::CLIENT, &opencode::CLIENT, &qwen::CLIENT, &copilot::CLIENT];
+pub(super) static CLIENTS: [&Client; 9] = [
+    &codex::CLIENT,
+    &claude::CLIENT,
+    &gemini::CLIENT,
+    &opencode::CLIENT,
+    &qwen::CLIENT,
+    &copilot::CLIENT,
+    &kilo::CLIENT,
+    &kimi::CLIENT,
+    &vibe::CLIENT,
+];
 
 /// Their names, as the command table wants them.
-pub(in crate::cli) const NAMES: &[&str] = &["codex", "claude", "gemini", "opencode", "qwen", "copilot"];
+pub(in crate::cli) const NAMES: &[&str] =
+    &["codex", "claude", "gemini", "opencode", "qwen", "copilot", "kilo", "kimi", "vibe"];
 
 /// One coding agent.
 pub(in crate::cli) struct Client {
@@ -204,6 +214,9 @@ mod tests {
     fn the_table_knows_every_client() {
         let names: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
         assert_eq!(names, NAMES);
-        assert!(CLIENTS.iter().all(|client| client.install.starts_with("npm install -g ")));
+        for client in CLIENTS {
+            let by = if client.name == "vibe" { "uv tool install " } else { "npm install -g " };
+            assert!(client.install.starts_with(by), "{}", client.name);
+        }
     }
 }

@@ -16,10 +16,13 @@ pub(super) mod exec;
 mod gemini;
 mod ground;
 mod home;
+mod kilo;
+mod kimi;
 pub(super) mod model;
 mod opencode;
 mod options;
 mod qwen;
+mod vibe;
 
 use std::fmt;
 use std::io::IsTerminal;

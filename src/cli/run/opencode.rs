@@ -12,17 +12,21 @@ pub(super) static CLIENT: Client = Client {
     prepare,
 };
 
-const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
-
 fn prepare(session: &Session<'_>) -> Launch {
+    let mut launch = launch(session, "OPENCODE_CONFIG_CONTENT");
+    launch.set("OPENCODE_DISABLE_AUTOUPDATE", "1");
+    launch
+}
+
+/// A session of OpenCode, or of a program made of it, that reads what it merges from this variable.
+pub(super) fn launch(session: &Session<'_>, variable: &'static str) -> Launch {
     let mut launch = Launch::default();
     launch.set(SESSION_KEY, session.key.expose());
-    launch.set("OPENCODE_DISABLE_AUTOUPDATE", "1");
-    if session.env.var(CONTENT).is_some() {
-        launch.notes.push(format!("your {CONTENT} is not used in this session"));
+    if session.env.var(variable).is_some() {
+        launch.notes.push(format!("your {variable} is not used in this session"));
     }
     let content = content(session, &mut launch);
-    launch.set(CONTENT, content);
+    launch.set(variable, content);
     match session.home {
         Home::Temp(home) => {
             launch.set("XDG_DATA_HOME", home.join("data"));

@@ -29,8 +29,9 @@ fn told(place: &Place, client: &str) -> (String, String, &'static str, String) {
             "/v1beta/models/M:generateContent",
             r#"{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}"#.to_owned(),
         ),
-        "opencode" => {
-            let content: Value = serde_json::from_str(&variable("OPENCODE_CONFIG_CONTENT")).unwrap();
+        "opencode" | "kilo" => {
+            let name = format!("{}_CONFIG_CONTENT", client.to_uppercase());
+            let content: Value = serde_json::from_str(&variable(&name)).unwrap();
             let options = &content["provider"]["llmgate"]["options"];
             assert_eq!(options["apiKey"], "{env:LLMGATE_SESSION_KEY}");
             let url = options["baseURL"].as_str().unwrap().to_owned();
@@ -40,6 +41,17 @@ fn told(place: &Place, client: &str) -> (String, String, &'static str, String) {
             assert_eq!(variable("COPILOT_PROVIDER_WIRE_API"), "responses");
             let key = variable("COPILOT_PROVIDER_API_KEY");
             (variable("COPILOT_PROVIDER_BASE_URL"), key, "/responses", input)
+        }
+        "kimi" => {
+            assert_eq!(variable("KIMI_MODEL_PROVIDER_TYPE"), "anthropic");
+            (variable("KIMI_MODEL_BASE_URL"), variable("KIMI_MODEL_API_KEY"), "/v1/messages", chat)
+        }
+        "vibe" => {
+            let providers: Value = serde_json::from_str(&variable("VIBE_PROVIDERS")).unwrap();
+            assert_eq!(providers[0]["api_style"], "anthropic");
+            assert_eq!(providers[0]["api_key_env_var"], "LLMGATE_SESSION_KEY");
+            let url = providers[0]["api_base"].as_str().unwrap().to_owned();
+            (url, variable("LLMGATE_SESSION_KEY"), "/v1/messages", chat)
         }
         _ => (variable("OPENAI_BASE_URL"), variable("OPENAI_API_KEY"), "/chat/completions", chat),
     }
@@ -59,7 +71,12 @@ fn every_client_reaches_the_proxy_with_what_it_was_given() {
 
         let argv = place.argv();
         assert_eq!(argv[argv.len() - 2..], ["its own", "--words"], "{client}");
-        assert!(argv.iter().any(|word| word == "M" || word == "llmgate/M"), "{client}: {argv:?}");
+        let named = match client {
+            "kimi" => place.variable("KIMI_MODEL_NAME").as_deref() == Some("M"),
+            "vibe" => place.variable("VIBE_ACTIVE_MODEL").as_deref() == Some("M"),
+            _ => argv.iter().any(|word| word == "M" || word == "llmgate/M"),
+        };
+        assert!(named, "{client}: {argv:?}");
         assert!(key.starts_with("gw_") && key.len() > 40, "{client}");
         assert!(argv.iter().all(|word| !word.contains(&key)), "{client}: a key among the words");
         let env = place.noted("env");
@@ -232,6 +249,58 @@ fn copilot_is_told_the_limits_that_are_known_and_nothing_leads_it_elsewhere() {
     }
 }
 
+/// In a variable each, in the words of each.
+#[test]
+fn what_is_known_of_a_model_is_told_in_variables() {
+    let place = Place::new("run-limits");
+    let config = place.home.write(
+        "config.yaml",
+        "version: 1\nproviders:\n  up: {protocol: openai-chat, base_url: 'http://127.0.0.1:9/v1', \
+         models: {m: {context: 65536, max_output: 8192, input: [text]}, n: {context: 65536}}}\n\
+         models: {known: up/m, half: up/n, unknown: up/o}\n",
+    );
+    for (model, context, output, images) in
+        [("known", 65_536, 8192, false), ("half", 65_536, 16_384, true), ("unknown", 128_000, 32_000, true)]
+    {
+        let words = |client| ["run", client, "--config", config.to_str().unwrap(), "--model", model];
+        let session = Session::start(&place, place.llmgate(&words("kimi"), &[]));
+        let told = |name: &str| place.variable(&format!("KIMI_MODEL_{name}")).unwrap();
+        assert_eq!(told("MAX_CONTEXT_SIZE"), context.to_string(), "{model}");
+        assert_eq!(told("MAX_OUTPUT_SIZE"), output.to_string(), "{model}");
+        assert_eq!(told("CAPABILITIES").contains("image_in"), images, "{model}");
+        assert_eq!(told("DISPLAY_NAME"), model);
+        assert_eq!(session.end().code, Some(0));
+
+        let session = Session::start(&place, place.llmgate(&words("vibe"), &[]));
+        let models: Value = serde_json::from_str(&place.variable("VIBE_MODELS").unwrap()).unwrap();
+        let expected = serde_json::json!([{"name": model, "provider": "llmgate", "supports_images": images,
+            "max_context_length": context, "max_output_tokens": output}]);
+        assert_eq!(models, expected);
+        // What the user's own file allows is another's.
+        assert_eq!(place.variable("VIBE_ALLOWED_MODELS"), Some(format!("[\"{model}\"]")));
+        assert_eq!(session.end().code, Some(0));
+    }
+}
+
+#[test]
+fn they_look_for_no_update_and_tell_nobody() {
+    for (client, variable, value) in [
+        ("opencode", "OPENCODE_DISABLE_AUTOUPDATE", "1"),
+        ("kilo", "KILO_DISABLE_AUTOUPDATE", "1"),
+        ("kilo", "KILO_TELEMETRY_LEVEL", "off"),
+        ("kilo", "KILO_DISABLE_SESSION_INGEST", "1"),
+        ("kimi", "KIMI_CODE_NO_AUTO_UPDATE", "1"),
+        ("kimi", "KIMI_DISABLE_TELEMETRY", "1"),
+        ("vibe", "VIBE_ENABLE_UPDATE_CHECKS", "false"),
+        ("vibe", "VIBE_ENABLE_TELEMETRY", "false"),
+    ] {
+        let place = Place::new(&format!("run-quiet-{client}"));
+        let output = place.output(&["run", client, "--demo", "--print"], &[]);
+        let said = super::text(&output.stdout);
+        assert!(said.contains(&format!("export {variable}={value}\n")), "{said}");
+    }
+}
+
 #[test]
 fn the_no_approval_mode_is_each_clients_own() {
     for (client, word) in [
@@ -241,6 +310,9 @@ fn the_no_approval_mode_is_each_clients_own() {
         ("opencode", "\"permission\":\"allow\""),
         ("qwen", "--yolo"),
         ("copilot", "--yolo"),
+        ("kilo", "\"permission\":\"allow\""),
+        ("kimi", "--auto"),
+        ("vibe", "--auto-approve"),
     ] {
         let place = Place::new(&format!("run-dangerous-{client}"));
         let output = place.output(&["run", client, "--demo", "--print"], &[]);

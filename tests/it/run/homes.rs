@@ -22,22 +22,31 @@ fn users_own(place: &Place) {
         (".qwen/oauth_creds.json", "secret"),
         (".copilot/copilot-instructions.md", "copilot rules"),
         (".copilot/config.json", "secret"),
+        (".kimi-code/AGENTS.md", "kimi rules"),
+        (".kimi-code/config.toml", "default_model = \"x\""),
+        (".vibe/AGENTS.md", "vibe rules"),
+        (".vibe/config.toml", "active_model = \"x\""),
+        (".vibe/.env", "secret"),
         (".config/opencode/opencode.json", "{}"),
+        (".config/kilo/kilo.json", "{}"),
     ] {
         fs::create_dir_all(place.home.file(file).parent().unwrap()).unwrap();
         place.home.write(file, text);
     }
 }
 
-const USERS: [&str; 6] = [".codex", ".claude", ".gemini", ".qwen", ".copilot", ".config"];
+const USERS: [&str; 8] =
+    [".codex", ".claude", ".gemini", ".qwen", ".copilot", ".kimi-code", ".vibe", ".config"];
 
 /// The variable that names a client's home, the folder of its files there, and one that is shown.
-const HOMES: [(&str, &str, &str, &str); 5] = [
+const HOMES: [(&str, &str, &str, &str); 7] = [
     ("codex", "CODEX_HOME", "", "AGENTS.md"),
     ("claude", "CLAUDE_CONFIG_DIR", "", "CLAUDE.md"),
     ("gemini", "GEMINI_CLI_HOME", ".gemini", "GEMINI.md"),
     ("qwen", "QWEN_HOME", "", "QWEN.md"),
     ("copilot", "COPILOT_HOME", "", "copilot-instructions.md"),
+    ("kimi", "KIMI_CODE_HOME", "", "AGENTS.md"),
+    ("vibe", "VIBE_HOME", "", "AGENTS.md"),
 ];
 
 #[test]
@@ -51,7 +60,9 @@ fn an_isolated_home_lasts_and_shows_what_is_the_users_but_no_credentials() {
         assert_eq!(place.variable(variable).as_deref(), home.to_str(), "{client}");
         let files = home.join(below);
         assert!(fs::read_to_string(files.join(shown)).unwrap().contains("rules"), "{client}");
-        for name in ["auth.json", ".credentials.json", "oauth_creds.json", "config.toml", "config.json"] {
+        for name in
+            [".env", "auth.json", ".credentials.json", "oauth_creds.json", "config.toml", "config.json"]
+        {
             assert!(!files.join(name).exists(), "{client} {name}");
         }
         // What a client adds to a folder that is shown stays out of the user's.
@@ -73,7 +84,9 @@ fn an_isolated_home_lasts_and_shows_what_is_the_users_but_no_credentials() {
 
 #[test]
 fn a_temporary_home_is_removed() {
-    for (client, variable) in [("codex", "CODEX_HOME"), ("opencode", "XDG_DATA_HOME")] {
+    for (client, variable) in
+        [("codex", "CODEX_HOME"), ("opencode", "XDG_DATA_HOME"), ("kilo", "XDG_STATE_HOME")]
+    {
         let place = Place::new(&format!("run-temp-{client}"));
         let session = place.demo(client, &["--home", "temp"], &[]);
         let home = place.variable(variable).unwrap();
@@ -121,12 +134,13 @@ fn in_the_users_home_gemini_needs_the_key_chosen() {
 }
 
 #[test]
-fn opencode_keeps_its_data_in_the_users_home() {
-    let place = Place::new("run-opencode-data");
-    let session = place.demo("opencode", &[], &[]);
-    assert_eq!(place.variable("XDG_DATA_HOME"), None);
-    assert_eq!(place.variable("OPENCODE_DISABLE_AUTOUPDATE").as_deref(), Some("1"));
-    assert_eq!(session.end().code, Some(0));
+fn opencode_and_kilo_keep_their_data_in_the_users_home() {
+    for client in ["opencode", "kilo"] {
+        let place = Place::new(&format!("run-data-{client}"));
+        let session = place.demo(client, &[], &[]);
+        assert_eq!(place.variable("XDG_DATA_HOME"), None, "{client}");
+        assert_eq!(session.end().code, Some(0));
+    }
 }
 
 #[test]
