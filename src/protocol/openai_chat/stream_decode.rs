@@ -91,7 +91,9 @@ impl Decoder {
                 self.say(Voice::Reasoning, &text, out);
             }
         }
-        self.details.extend(details.into_iter().map(Tree::into_value));
+        for detail in details {
+            said::join_detail(&mut self.details, detail.into_value());
+        }
         match delta.content {
             Some(Tree::Text(text)) => self.say(Voice::Text, &text, out),
             Some(Tree::List(parts)) => parts.iter().for_each(|part| self.part(part, out)),
@@ -209,15 +211,23 @@ impl Decoder {
         id
     }
 
-    /// Ends the text, refusal or reasoning that is open.
+    /// Ends the text, refusal or reasoning that is open. Details that came without words (OpenRouter
+    /// gives encrypted ones beside a call, or last) are reasoning of their own.
     fn close(&mut self, out: &mut Vec<StreamEvent>) {
-        if let Some((voice, id)) = self.open.take() {
-            if voice == Voice::Reasoning && !self.details.is_empty() {
-                let details = std::mem::take(&mut self.details);
-                out.push(StreamEvent::BlockDelta { id, delta: Delta::State(State::of(ORIGIN, details)) });
-            }
-            out.push(StreamEvent::BlockEnd { id });
+        let (thought, other) = match self.open.take() {
+            Some((Voice::Reasoning, id)) => (Some(id), None),
+            Some((Voice::Text | Voice::Refusal, id)) => (None, Some(id)),
+            None => (None, None),
+        };
+        out.extend(other.map(|id| StreamEvent::BlockEnd { id }));
+        let details = std::mem::take(&mut self.details);
+        let state = (!details.is_empty()).then(|| Delta::State(State::of(ORIGIN, details)));
+        if thought.is_none() && state.is_none() {
+            return;
         }
+        let id = thought.unwrap_or_else(|| self.block(BlockKind::Reasoning, out));
+        out.extend(state.map(|delta| StreamEvent::BlockDelta { id, delta }));
+        out.push(StreamEvent::BlockEnd { id });
     }
 
     fn end(&mut self, out: &mut Vec<StreamEvent>) {
