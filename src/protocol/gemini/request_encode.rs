@@ -1,5 +1,7 @@
 //! Neutral words -> a request for a Gemini target. Model and stream are in its path.
 
+use std::borrow::Cow;
+
 use serde_json::Number;
 
 use crate::base::object::{Object, object};
@@ -10,6 +12,7 @@ use crate::ir::request::{Format, Request};
 use crate::ir::tool::{Tool, ToolChoice, ToolForm};
 use crate::protocol::gemini::turns_encode::Words;
 use crate::protocol::gemini::{thinking, turns_encode};
+use crate::protocol::parameters;
 use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
@@ -119,7 +122,8 @@ impl Put for Declared<'_> {
             match &tool.form {
                 ToolForm::Function { schema, .. } => {
                     pen.put_some("description", tool.description.as_deref());
-                    pen.put("parametersJsonSchema", schema);
+                    let schema = parameters::of_lists(Cow::Borrowed(schema.text()));
+                    pen.put("parametersJsonSchema", &Raw(schema.as_bytes()));
                 }
                 ToolForm::FreeForm { .. } => {
                     pen.put_some("description", tool.in_words());

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ir::loss::Severity;
 use crate::ir::request::{Effort, Level, Media, MediaKind, Role, Source, ToolCall, Turn};
+use crate::ir::schema::Schema;
 use crate::ir::tool::{Tool as IrTool, ToolChoice as Choice, ToolGrammar};
 use crate::protocol::dialect::{Dialect, ReasoningStyle};
 
