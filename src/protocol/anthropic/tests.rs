@@ -389,3 +389,12 @@ fn words_between_citations_are_one_text() {
     let whole = json!({"content": content, "stop_reason": "end_turn"}).to_string();
     assert_eq!(CODEC.decode_response(&whole, "seed").unwrap().blocks, expected);
 }
+
+#[test]
+fn odd_counts_spoil_no_answer() {
+    let whole = json!({"content": [{"type": "text", "text": "x"}], "usage": {"output_tokens": "7"}});
+    let answer = CODEC.decode_response(&whole.to_string(), "seed").unwrap();
+    assert_eq!((answer.blocks, answer.usage), (vec![Block::Text("x".into())], Usage::default()));
+    let end = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": -1}});
+    assert!(collect(&events(format!("data: {end}\n\n").as_bytes(), 9).unwrap()).is_some());
+}
