@@ -44,7 +44,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     if dialect.cache_marks {
         mark(&mut system, &mut messages, &mut tools);
     }
-    let plan = thinking::plan(request, dialect, &messages, max_tokens, &mut losses);
+    let plan = thinking::plan(request, target, &messages, max_tokens, &mut losses);
     lose_unsayable(request, &mut losses);
     let format = format(request.format.as_ref(), &mut losses);
     let output_config =

@@ -88,7 +88,26 @@ fn what_stands_against_thinking_turns_it_off() {
     check(&forced, &dialect(ReasoningStyle::Budget), members, &["effort"]);
     let turn = Request { choice: None, turns: vec![user("x"), call("a", "f", "{}")], ..forced };
     let members = json!({"thinking": {"type": "disabled"}});
-    check(&turn, &dialect(ReasoningStyle::Effort), members, &["turns", "effort"]);
+    check(&turn, &dialect(ReasoningStyle::Budget), members, &["turns", "effort"]);
+    // Where the model decides, it need not have thought before its calls.
+    let members = json!({"thinking": {"type": "adaptive"}});
+    check(&turn, &dialect(ReasoningStyle::Effort), members, &["turns"]);
+}
+
+#[test]
+fn some_models_cannot_stop_thinking() {
+    let request = Request { effort: Effort::Off, turns: vec![user("x")], ..Request::default() };
+    let dialect = dialect(ReasoningStyle::Effort);
+    for (model, thinking, effort) in [
+        ("claude-opus-4-8", json!({"type": "disabled"}), Value::Null),
+        ("anthropic/claude-fable-5", Value::Null, json!("low")),
+        ("claude-mythos-preview", Value::Null, json!("low")),
+    ] {
+        let (text, losses) = encode(&request, &TargetContext { model, dialect: &dialect, session: None });
+        let body: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&body["thinking"], &body["output_config"]["effort"]), (&thinking, &effort), "{model}");
+        assert_eq!(losses.iter().count(), usize::from(thinking.is_null()), "{model}");
+    }
 }
 
 #[test]
