@@ -69,7 +69,12 @@ pub(super) fn plan(
         losses.degrade("effort", why);
         return Plan::off(target.model, losses);
     }
-    let display = request.show_reasoning.map(|shown| if shown { "summarized" } else { "omitted" });
+    let display = match request.show_reasoning {
+        Some(false) => Some("omitted"),
+        // From Claude 4.7 on nothing is shown unless it is asked for.
+        None if style == ReasoningStyle::Budget => None,
+        Some(true) | None => Some("summarized"),
+    };
     if style == ReasoningStyle::Effort {
         let thinking = Thinking { kind: "adaptive", budget_tokens: None, display };
         return Plan { thinking: Some(thinking), effort: level(request.effort, losses) };

@@ -56,12 +56,13 @@ fn effort_is_asked_for_as_the_target_wants_it() {
     };
     let off = || json!({"thinking": {"type": "disabled"}, "output_config": null});
     let none = || json!({"thinking": null, "output_config": null});
-    let level = |name: &str| json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": name}});
+    let adaptive = || json!({"type": "adaptive", "display": "summarized"});
+    let level = |name: &str| json!({"thinking": adaptive(), "output_config": {"effort": name}});
     let budget = |n: u64| json!({"thinking": {"type": "enabled", "budget_tokens": n}, "output_config": null});
     use ReasoningStyle::{Budget, Effort as Levels, None};
     check(Levels, Effort::Unset, 9000, none(), &[]);
     check(Levels, Effort::Off, 9000, off(), &[]);
-    check(Levels, Effort::On, 9000, json!({"thinking": {"type": "adaptive"}, "output_config": null}), &[]);
+    check(Levels, Effort::On, 9000, json!({"thinking": adaptive(), "output_config": null}), &[]);
     check(Levels, Effort::Level(Level::Max), 9000, level("max"), &[]);
     check(Levels, Effort::Level(Level::Minimal), 9000, level("low"), &["effort"]);
     check(Levels, Effort::Budget(30_000), 9000, level("high"), &[]);
@@ -90,7 +91,7 @@ fn what_stands_against_thinking_turns_it_off() {
     let members = json!({"thinking": {"type": "disabled"}});
     check(&turn, &dialect(ReasoningStyle::Budget), members, &["turns", "effort"]);
     // Where the model decides, it need not have thought before its calls.
-    let members = json!({"thinking": {"type": "adaptive"}});
+    let members = json!({"thinking": {"type": "adaptive", "display": "summarized"}});
     check(&turn, &dialect(ReasoningStyle::Effort), members, &["turns"]);
 }
 
