@@ -21,7 +21,7 @@ impl Provider {
             reasoning: reasoning.unwrap_or_else(|| protocol.codec().reasoning_style(model.as_str())),
             max_output: spec.and_then(|spec| spec.max_output),
             is_openai: host == "api.openai.com",
-            nine_character_ids: host == "api.mistral.ai",
+            is_mistral: host == "api.mistral.ai",
             refuses: refuses(spec),
             search: spec.is_some_and(searches),
             cache_marks: spec.is_none_or(|spec| spec.cache == CacheMarks::Auto),

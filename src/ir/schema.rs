@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::base::pen::{self, Pen, Put};
-use crate::base::tree::Tree;
+use crate::base::tree::{Member, Tree};
 
 /// A JSON schema: an object, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,17 @@ pub fn is_of_objects(schema: &Tree<'_>) -> bool {
         Some(one) => one.as_text() == Some("object"),
         None => schema.get("properties").is_some(),
     }
+}
+
+/// Adds to the description what the target does not take, so that the model knows it.
+pub fn tell(schema: &mut Tree<'_>, untold: Vec<Member<'_>>) {
+    if untold.is_empty() {
+        return;
+    }
+    let words: Vec<String> =
+        untold.iter().map(|(name, value)| format!("{name}: {}", pen::written(value))).collect();
+    let said = schema.text("description").map(|said| format!("{said}\n\n")).unwrap_or_default();
+    schema.put("description", Tree::Text(format!("{said}{{{}}}", words.join(", ")).into()));
 }
 
 /// The schema of a function that takes nothing.

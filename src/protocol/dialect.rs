@@ -21,8 +21,9 @@ pub struct Dialect {
     /// Is it OpenAI's own host? It takes `developer` anywhere and `prompt_cache_key`; many other
     /// servers take `system` first only.
     pub is_openai: bool,
-    /// Does it demand call ids of exactly nine letters and digits (Mistral)?
-    pub nine_character_ids: bool,
+    /// Is it Mistral's own host? It demands call ids of exactly nine letters and digits, and a word of
+    /// the model between a result and what the user says.
+    pub is_mistral: bool,
     /// Is it known not to take images, image URLs, PDF documents?
     pub refuses: Refuses,
     /// Are cache marks made for it (Anthropic)?
@@ -69,7 +70,7 @@ impl Dialect {
             },
             max_output: members.number(text, "max_output"),
             is_openai: is("is_openai"),
-            nine_character_ids: is("nine_character_ids"),
+            is_mistral: is("is_mistral"),
             refuses: Refuses {
                 images: refuses("images"),
                 image_urls: refuses("image_urls"),
@@ -90,7 +91,7 @@ impl Default for Dialect {
             reasoning: ReasoningStyle::Effort,
             max_output: None,
             is_openai: false,
-            nine_character_ids: false,
+            is_mistral: false,
             refuses: Refuses::default(),
             cache_marks: true,
             search: false,
@@ -189,7 +190,7 @@ mod tests {
             search: true,
             ..dialect
         };
-        let other = Dialect { nine_character_ids: true, ..other };
+        let other = Dialect { is_mistral: true, ..other };
         assert_eq!(Dialect::read(&serde_json::to_string(&other).unwrap()), Some(other));
     }
 

@@ -18,6 +18,7 @@ mod media;
 mod openai;
 pub mod openai_chat;
 pub mod openai_responses;
+mod parameters;
 mod path;
 mod reminder;
 mod search;
@@ -386,13 +387,12 @@ mod tests {
     fn media_of_a_result_without_its_call_are_not_lost() {
         let source = Source::Inline { mime: "image/png".to_owned(), data: "iVBORw0KGgo=".to_owned() };
         let media = Media { kind: MediaKind::Image, source, name: None, detail: None };
-        let content = vec![ResultPart::Text("seen".to_owned()), ResultPart::Media(media)];
-        let result = ToolResult { id: "c".to_owned(), name: None, content, failed: false };
+        let content = vec![ResultPart::Text("seen".into()), ResultPart::Media(media)];
+        let result = ToolResult { id: "c".into(), name: None, content, failed: false };
         let turns = vec![Turn::of(Role::User, Block::Result(result))];
         let request = Request { turns, ..Request::default() };
-        let dialect = Dialect::default();
         for protocol in Protocol::ALL {
-            let target = TargetContext { model: "m", dialect: &dialect, session: None };
+            let target = TargetContext { model: "m", dialect: &Dialect::default(), session: None };
             let (text, _) = protocol.codec().wire().encode_request(&request, &target);
             assert!(text.contains("seen") && text.contains("iVBORw0KGgo="), "{protocol:?}: {text}");
         }

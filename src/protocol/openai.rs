@@ -1,15 +1,18 @@
 //! What OpenAI's two protocols share: paths, credential, grammars, error object, model list.
 //! <https://platform.openai.com/docs/api-reference>
 
+use std::borrow::Cow;
+
 use crate::base::object::{Object, object};
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
-use crate::ir::request::{Effort, Format, Level};
+use crate::ir::request::{Effort, Format, Level, Request};
 use crate::ir::schema::{Schema, inner, is_of_objects};
 use crate::ir::tool::{Tool, ToolForm, ToolGrammar};
 use crate::protocol::fault::Fault;
 use crate::protocol::fields::Fields;
 use crate::protocol::listing::ModelCard;
+use crate::protocol::parameters;
 use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
@@ -83,14 +86,37 @@ pub(super) fn grammar(value: &Tree<'_>) -> Option<ToolGrammar> {
     })
 }
 
+/// A tool as both protocols declare it.
+pub(super) struct Declared<'a> {
+    pub(super) tool: &'a Tool,
+    /// What a function takes; of a free-form tool nothing.
+    pub(super) parameters: Cow<'a, str>,
+    pub(super) strict: Option<bool>,
+}
+
+/// The tools of a request.
+pub(super) fn declared<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Declared<'a>> {
+    let declared = |tool: &'a Tool| {
+        let parameters = match &tool.form {
+            ToolForm::Function { schema, .. } => {
+                parameters::of_lists(parameters::of_object(&tool.name, schema, losses))
+            }
+            ToolForm::FreeForm { .. } => Cow::default(),
+        };
+        let strict = strict(tool, &parameters, losses);
+        Declared { tool, parameters, strict }
+    };
+    request.tools.iter().map(declared).collect()
+}
+
 /// Whether a function may be sent as strict. OpenAI demands of a strict one that each object of its
 /// schema requires all its members and allows no other, and refuses the request otherwise; Anthropic
 /// allows optional ones. Where a request came from is not looked at: one with such a schema from the
 /// other of OpenAI's protocols would be refused, and goes through with a warning instead. The schema
 /// of an answer is strict only where a client of OpenAI's said so, for whom the rule is the same.
-pub(super) fn strict(tool: &Tool, losses: &mut Losses) -> Option<bool> {
-    let ToolForm::Function { schema, strict } = &tool.form else { return None };
-    if *strict != Some(true) || is_exact(&mut schema.tree()) {
+fn strict(tool: &Tool, parameters: &str, losses: &mut Losses) -> Option<bool> {
+    let ToolForm::Function { strict, .. } = &tool.form else { return None };
+    if *strict != Some(true) || is_exact(&mut Tree::read(parameters).unwrap_or_default()) {
         return *strict;
     }
     let why = "a member of its schema is optional, or one of its objects open: sent as not strict";
@@ -169,7 +195,7 @@ mod tests {
         let form = ToolForm::Function { schema: Schema::of(&schema), strict: asked };
         let tool = Tool { name: "f".into(), description: None, form, identity: None };
         let mut losses = Losses::default();
-        assert_eq!(strict(&tool, &mut losses), sent, "{schema}");
+        assert_eq!(strict(&tool, &schema.to_string(), &mut losses), sent, "{schema}");
         assert_eq!(losses.iter().count(), usize::from(asked != sent), "{schema}");
     }
 

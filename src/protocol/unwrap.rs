@@ -8,6 +8,7 @@
 //! Arguments come in pieces cut anywhere, also inside an escape. An input that does not begin like
 //! the object that was asked for is given when it is over; other arguments pass at once.
 
+use crate::base::json::quoted;
 use crate::base::pen;
 use crate::base::tree::Tree;
 
@@ -101,8 +102,15 @@ impl Unwrap {
 
 /// The text in whole arguments; they themselves where there is none.
 pub(super) fn unwrapped(arguments: &str, name: &str) -> String {
-    let tree = Tree::read(arguments).unwrap_or_default();
-    tree.text(name).unwrap_or(arguments).to_owned()
+    match (Tree::read(arguments), begin(arguments, name)) {
+        (Ok(tree), _) => tree.text(name).unwrap_or(arguments).to_owned(),
+        // Cut off, or broken: what a stream would have told.
+        (Err(_), Begin::At(at)) => {
+            let rest = arguments.get(at..).unwrap_or_default();
+            decoded(rest.get(..sure(rest).0).unwrap_or_default())
+        }
+        (Err(_), Begin::Perhaps | Begin::Never) => arguments.to_owned(),
+    }
 }
 
 /// Does a text begin with `{"NAME":"`, white space between its parts allowed?
@@ -137,19 +145,12 @@ fn sure(rest: &str) -> (usize, bool) {
         match first {
             '"' => return (at, true),
             '\\' => {
-                let length = match tail.chars().nth(1) {
-                    None => break,
-                    Some('u') => 6,
-                    Some(_) => 2,
-                };
-                if tail.len() < length {
-                    break;
-                }
+                let Some(length) = escape(tail) else { break };
                 // The first half of a surrogate pair waits for the second.
                 let is_high = tail.get(2..4).is_some_and(|hex| {
                     length == 6 && matches!(hex.to_ascii_lowercase().as_str(), "d8" | "d9" | "da" | "db")
                 });
-                unpaired = if is_high && unpaired.is_none() { Some(at) } else { None };
+                unpaired = is_high.then_some(at);
                 at += length;
             }
             other => {
@@ -161,8 +162,53 @@ fn sure(rest: &str) -> (usize, bool) {
     (unpaired.unwrap_or(at), false)
 }
 
+/// The length of the escape that a text begins with; none before all of it has come.
+fn escape(text: &str) -> Option<usize> {
+    let mut after = text.chars().skip(1);
+    let kind = after.next()?;
+    if kind != 'u' {
+        return Some(1 + kind.len_utf8());
+    }
+    match after.take(4).take_while(char::is_ascii_hexdigit).count() {
+        4 => Some(6),
+        digits if text.len() == 2 + digits => None,
+        _ => Some(2),
+    }
+}
+
 fn decoded(inside: &str) -> String {
-    serde_json::from_str(&format!("\"{inside}\"")).unwrap_or_else(|_| inside.to_owned())
+    let read = |inside: &str| match Tree::read(&format!("\"{inside}\"")) {
+        Ok(Tree::Text(text)) => Some(text.into_owned()),
+        _ => None,
+    };
+    read(inside).or_else(|| read(&forgiven(inside))).unwrap_or_else(|| inside.to_owned())
+}
+
+/// The inside of a string that a model has written: what is no escape (`\d`) stands for itself, and so
+/// does a line break.
+fn forgiven(inside: &str) -> String {
+    let mut out = String::with_capacity(inside.len() + 8);
+    let mut rest = inside;
+    while let Some(first) = rest.chars().next() {
+        let length = if first == '\\' { escape(rest) } else { None };
+        let (part, after) =
+            rest.split_at_checked(length.unwrap_or_else(|| first.len_utf8())).unwrap_or((rest, ""));
+        let is_escape =
+            part.len() == 6 || matches!(part.get(1..), Some("\"" | "\\" | "/" | "b" | "f" | "n" | "r" | "t"));
+        match first {
+            '\\' if !is_escape => {
+                out.push('\\');
+                out.push_str(part);
+            }
+            control if control < ' ' => {
+                let quoted = quoted(part);
+                out.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+            }
+            _ => out.push_str(part),
+        }
+        rest = after;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -175,6 +221,25 @@ mod tests {
         let plain = serde_json::json!({ "input": input }).to_string();
         let escaped = plain.replace('😀', "\\ud83d\\ude00");
         for raw in [plain, escaped, format!("{{ \"input\" : {} }}", serde_json::json!(input))] {
+            for cut in (0..raw.len()).filter(|cut| raw.is_char_boundary(*cut)) {
+                let mut unwrap = Unwrap::input();
+                let mut out = unwrap.push(&raw[..cut]);
+                out.push_str(&unwrap.push(&raw[cut..]));
+                out.push_str(&unwrap.finish());
+                assert_eq!(out, input, "{cut} {raw}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_parser_takes_spoils_nothing_beside_it() {
+        for (raw, input) in [
+            (r#"{"input":"a\nb\ud83dc\"\n"}"#, "a\nb\u{fffd}c\"\n"),
+            (r#"{"input":"a\ud83d\ud83d\ude00"}"#, "a\u{fffd}\u{1f600}"),
+            (r#"{"input":"a\nb\d+\n"}"#, "a\nb\\d+\n"),
+            (r#"{"input":"a\nb\é\n"}"#, "a\nb\\é\n"),
+            ("{\"input\":\"a\\tb\nc\"}", "a\tb\nc"),
+        ] {
             for cut in (0..raw.len()).filter(|cut| raw.is_char_boundary(*cut)) {
                 let mut unwrap = Unwrap::input();
                 let mut out = unwrap.push(&raw[..cut]);

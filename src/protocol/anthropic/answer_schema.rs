@@ -4,10 +4,9 @@
 
 use std::borrow::Cow;
 
-use crate::base::pen;
 use crate::base::tree::{Member, Tree};
 use crate::ir::loss::Losses;
-use crate::ir::schema::{inner, is_of_objects};
+use crate::ir::schema::{inner, is_of_objects, tell};
 
 /// The words that the target takes, whatever they say.
 const WORDS: [&str; 10] = [
@@ -97,17 +96,6 @@ fn close(schema: &mut Tree<'_>, losses: &mut Losses) {
     if before.is_some_and(|before| before != Tree::Bool(false)) {
         losses.degrade("format.schema", "the target takes closed objects only");
     }
-}
-
-/// Adds to the description what the target does not take, so that the model knows it.
-fn tell(schema: &mut Tree<'_>, untold: Vec<Member<'_>>) {
-    if untold.is_empty() {
-        return;
-    }
-    let words: Vec<String> =
-        untold.iter().map(|(name, value)| format!("{name}: {}", pen::written(value))).collect();
-    let said = schema.text("description").map(|said| format!("{said}\n\n")).unwrap_or_default();
-    schema.put("description", Tree::Text(format!("{said}{{{}}}", words.join(", ")).into()));
 }
 
 #[cfg(test)]

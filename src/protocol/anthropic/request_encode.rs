@@ -7,12 +7,12 @@ use serde_json::Number;
 use super::wire::{CacheControl, Format as WireFormat, OutputConfig, Sampling, Tool, ToolChoice};
 use super::{answer_schema, thinking, turns, wire};
 use crate::base::pen;
-use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{Block, Format, Request, is_penalty};
-use crate::ir::schema::{NO_ARGUMENTS, Schema};
+use crate::ir::schema::NO_ARGUMENTS;
 use crate::ir::tool::{self, ToolForm};
+use crate::protocol::parameters;
 use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
@@ -44,7 +44,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     if dialect.cache_marks {
         mark(&mut system, &mut messages, &mut tools);
     }
-    let plan = thinking::plan(request, dialect, &messages, max_tokens, &mut losses);
+    let plan = thinking::plan(request, target, &messages, max_tokens, &mut losses);
     lose_unsayable(request, &mut losses);
     let format = format(request.format.as_ref(), &mut losses);
     let output_config =
@@ -103,7 +103,7 @@ fn tool<'a>(tool: &'a tool::Tool, losses: &mut Losses) -> Tool<'a> {
             if strict.unwrap_or(false) {
                 losses.hint(format!("tools.{}.strict", tool.name), "the target's rules for schemas differ");
             }
-            object_schema(schema)
+            parameters::of_object(&tool.name, schema, losses)
         }
         ToolForm::FreeForm { .. } => Cow::Borrowed(INPUT_SCHEMA),
     };
@@ -113,20 +113,6 @@ fn tool<'a>(tool: &'a tool::Tool, losses: &mut Losses) -> Tool<'a> {
         input_schema,
         cache_control: None,
     }
-}
-
-/// The schema, `type: object` made sure.
-fn object_schema(schema: &Schema) -> Cow<'_, str> {
-    // As nearly all of them begin.
-    if schema.text().starts_with(r#"{"type":"object","#) {
-        return Cow::Borrowed(schema.text());
-    }
-    let mut tree = schema.tree();
-    if tree.text("type") == Some("object") {
-        return Cow::Borrowed(schema.text());
-    }
-    tree.put("type", Tree::Text("object".into()));
-    Cow::Owned(pen::written(&tree))
 }
 
 fn choice(request: &Request, losses: &mut Losses) -> Option<ToolChoice> {

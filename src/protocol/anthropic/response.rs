@@ -4,14 +4,13 @@ use std::borrow::Cow;
 
 use super::content::{Words, call, is_call, is_thinking, join_call_states, join_words, reasoning};
 use super::events::{Answer, Counts};
-use super::usage::Tally;
-use super::wire;
+use super::{usage, wire};
 use crate::base::pen;
 use crate::base::tree::Tree;
 use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Reasoning, ToolCall};
-use crate::ir::response::{Lost, Response, StopReason};
+use crate::ir::response::{Lost, Response, StopReason, Usage};
 use crate::protocol::fields::Fields;
 use crate::protocol::path::Path;
 use crate::protocol::wire::{AnswerContext, WireError};
@@ -36,16 +35,14 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let has_call = blocks.iter().any(|block| matches!(block, Block::Call(_)));
     let reason = fields.word("stop_reason")?;
     let stop = stop(reason.as_deref(), fields.text("stop_sequence")?);
-    let mut tally = Tally::default();
-    if let Some(usage) = fields.object("usage")? {
-        tally.take(usage)?;
-    }
+    let mut usage = Usage::default();
+    usage::take_read(&mut usage, &fields.take("usage").unwrap_or_default());
     Ok(Response {
         id: fields.text("id")?,
         model: fields.text("model")?,
         blocks,
         stop: stop.settled(has_call),
-        usage: tally.usage(),
+        usage,
         lost,
     })
 }

@@ -8,11 +8,11 @@
 
 use super::content::{self, is_call, is_thinking};
 use super::response::{made_id, stop};
-use super::usage::Tally;
+use super::usage;
 use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
 use crate::ir::request::Reasoning;
-use crate::ir::response::StopReason;
+use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::path::Path;
@@ -31,7 +31,7 @@ pub(super) struct Decoder {
     resting: Option<(BlockId, bool)>,
     /// A state that may belong to the call that follows.
     held: Option<State>,
-    tally: Tally,
+    usage: Usage,
     stop: Option<StopReason>,
     has_call: bool,
 }
@@ -122,7 +122,8 @@ impl Decoder {
         }
         self.phase = Phase::Open;
         out.push(StreamEvent::Start { id: message.text("id")?, model: message.text("model")? });
-        self.usage(message.object("usage")?, out)
+        self.count(message.take("usage"), out);
+        Ok(())
     }
 
     fn begin(&mut self, out: &mut Vec<StreamEvent>) {
@@ -320,14 +321,15 @@ impl Decoder {
                 self.stop = Some(stop(Some(&reason), sequence));
             }
         }
-        self.usage(fields.object("usage")?, out)
+        self.count(fields.take("usage"), out);
+        Ok(())
     }
 
-    fn usage(&mut self, usage: Option<Fields<'_>>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        let Some(usage) = usage else { return Ok(()) };
-        self.tally.take(usage)?;
-        out.push(StreamEvent::Usage(self.tally.usage()));
-        Ok(())
+    fn count(&mut self, usage: Option<Tree<'_>>, out: &mut Vec<StreamEvent>) {
+        if let Some(usage) = usage {
+            usage::take_read(&mut self.usage, &usage);
+            out.push(StreamEvent::Usage(self.usage));
+        }
     }
 
     fn end(&mut self, out: &mut Vec<StreamEvent>) {

@@ -1,8 +1,7 @@
 //! What lies where in Messages requests, answers and events.
 
-use crate::base::counts::counts;
 use crate::base::json::{Members, elements};
-use crate::ir::response::Usage;
+use crate::protocol::anthropic::usage;
 use crate::protocol::error;
 use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
 
@@ -109,34 +108,8 @@ fn is_incomplete(reason: Option<&str>) -> bool {
     matches!(reason, Some("\"max_tokens\"" | "\"refusal\"" | "\"model_context_window_exceeded\""))
 }
 
-/// `message_start` and `message_delta` both tell counts; each later one replaces the earlier.
-/// Anthropic counts cached input apart from the rest: the sum is the input (SPEC 8.10).
 fn take_usage(text: Option<&str>, facts: &mut Facts) {
-    let names = [
-        "input_tokens",
-        "cache_creation_input_tokens",
-        "cache_read_input_tokens",
-        "output_tokens",
-        "output_tokens_details.thinking_tokens",
-    ];
-    let Some([fresh, write, read, output, thinking]) = text.and_then(|text| counts(text, names)) else {
-        return;
-    };
-    let known = facts.usage;
-    let known_fresh = known.input.map(|sum| {
-        sum.saturating_sub(known.cached.unwrap_or(0)).saturating_sub(known.cache_write.unwrap_or(0))
-    });
-    let cached = read.or(known.cached);
-    let cache_write = write.or(known.cache_write);
-    let fresh = fresh.or(known_fresh);
-    facts.usage = Usage {
-        input: fresh
-            .map(|fresh| fresh.saturating_add(cached.unwrap_or(0)).saturating_add(cache_write.unwrap_or(0))),
-        cached,
-        cache_write,
-        output: output.or(known.output),
-        reasoning: thinking.or(known.reasoning),
-    };
+    text.into_iter().for_each(|text| usage::take(&mut facts.usage, text));
 }
 
 #[cfg(test)]

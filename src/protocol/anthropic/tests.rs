@@ -101,14 +101,14 @@ fn a_request_comes_back_as_it_was_meant() {
         assert_eq!((&again.system, &again.search), (&request.system, &request.search), "{name}");
         assert_eq!((again.choice, again.one_call), (request.choice, request.one_call), "{name}");
         assert_eq!(again.limit, request.limit, "{name}");
-        // A tool turn that came without its thinking lets none follow.
+        // A tool turn that came without its thinking lets none follow that has a budget.
         let last = request.turns.iter().rfind(|turn| turn.role == Role::Assistant);
         let has = |of: fn(&Block) -> bool| last.is_some_and(|turn| turn.blocks.iter().any(of));
         let untold = has(|block| matches!(block, Block::Call(_)))
             && !has(|block| matches!(block, Block::Reasoning(_)));
         let effort = match request.effort {
             Effort::Unset => Effort::Unset,
-            _ if untold => Effort::Off,
+            _ if untold && by_budget => Effort::Off,
             // 1024 tokens are left for the answer.
             Effort::Budget(tokens) => Effort::Budget(tokens.min(request.limit.unwrap() - 1024)),
             other => other,
@@ -388,4 +388,13 @@ fn words_between_citations_are_one_text() {
     let content = [said("The grass "), quote, said("."), said("So it is.")];
     let whole = json!({"content": content, "stop_reason": "end_turn"}).to_string();
     assert_eq!(CODEC.decode_response(&whole, "seed").unwrap().blocks, expected);
+}
+
+#[test]
+fn odd_counts_spoil_no_answer() {
+    let whole = json!({"content": [{"type": "text", "text": "x"}], "usage": {"output_tokens": "7"}});
+    let answer = CODEC.decode_response(&whole.to_string(), "seed").unwrap();
+    assert_eq!((answer.blocks, answer.usage), (vec![Block::Text("x".into())], Usage::default()));
+    let end = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": -1}});
+    assert!(collect(&events(format!("data: {end}\n\n").as_bytes(), 9).unwrap()).is_some());
 }

@@ -5,10 +5,15 @@ use super::wire::{Block, Message, Thinking};
 use crate::ir::loss::Losses;
 use crate::ir::request::{Effort, Level, Request};
 use crate::ir::tool::ToolChoice;
-use crate::protocol::dialect::{Dialect, ReasoningStyle};
+use crate::protocol::dialect::ReasoningStyle;
+use crate::protocol::wire::TargetContext;
 
 /// The levels of `output_config.effort`.
 const LEVELS: [Level; 5] = [Level::Low, Level::Medium, Level::High, Level::XHigh, Level::Max];
+
+/// Models that refuse to be told not to think.
+/// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>
+const TIRELESS: [&str; 2] = ["claude-fable", "claude-mythos"];
 
 /// The least budget.
 const LEAST: u64 = 1024;
@@ -26,7 +31,12 @@ impl Plan {
         self.thinking.as_ref().is_some_and(|thinking| thinking.kind != "disabled")
     }
 
-    fn off() -> Self {
+    /// Off; a model that cannot stop thinks as little as it can.
+    fn off(model: &str, losses: &mut Losses) -> Self {
+        if TIRELESS.iter().any(|name| model.contains(name)) {
+            losses.degrade("effort", "the model cannot stop thinking");
+            return Self { thinking: None, effort: Some(Level::Low.name()) };
+        }
         let thinking = Thinking { kind: "disabled", budget_tokens: None, display: None };
         Self { thinking: Some(thinking), effort: None }
     }
@@ -35,7 +45,7 @@ impl Plan {
 /// What to ask a target for. `max_tokens` is what its request says.
 pub(super) fn plan(
     request: &Request,
-    dialect: &Dialect,
+    target: &TargetContext<'_>,
     messages: &[Message<'_>],
     max_tokens: u64,
     losses: &mut Losses,
@@ -44,39 +54,49 @@ pub(super) fn plan(
     if request.effort == Effort::Unset {
         return Plan::default();
     }
-    match dialect.reasoning {
+    let style = target.dialect.reasoning;
+    match style {
         ReasoningStyle::None => {
             if !is_off {
                 losses.degrade("effort", "the model does not reason");
             }
             return Plan::default();
         }
-        ReasoningStyle::Effort | ReasoningStyle::Budget if is_off => return Plan::off(),
+        ReasoningStyle::Effort | ReasoningStyle::Budget if is_off => return Plan::off(target.model, losses),
         ReasoningStyle::Effort | ReasoningStyle::Budget => {}
     }
-    if let Some(why) = obstacle(request, messages) {
+    if let Some(why) = obstacle(request, style, messages) {
         losses.degrade("effort", why);
-        return Plan::off();
+        return Plan::off(target.model, losses);
     }
-    let display = request.show_reasoning.map(|shown| if shown { "summarized" } else { "omitted" });
-    if dialect.reasoning == ReasoningStyle::Effort {
+    let display = match request.show_reasoning {
+        Some(false) => Some("omitted"),
+        // From Claude 4.7 on nothing is shown unless it is asked for.
+        None if style == ReasoningStyle::Budget => None,
+        Some(true) | None => Some("summarized"),
+    };
+    if style == ReasoningStyle::Effort {
         let thinking = Thinking { kind: "adaptive", budget_tokens: None, display };
         return Plan { thinking: Some(thinking), effort: level(request.effort, losses) };
     }
     if max_tokens <= LEAST {
         losses.degrade("effort", "`max_tokens` leaves no room to think");
-        return Plan::off();
+        return Plan::off(target.model, losses);
     }
     let tokens = budget(request.effort, max_tokens, losses);
     let thinking = Thinking { kind: "enabled", budget_tokens: Some(tokens), display };
     Plan { thinking: Some(thinking), effort: None }
 }
 
-/// Why the target would refuse to think this time.
-fn obstacle(request: &Request, messages: &[Message<'_>]) -> Option<&'static str> {
+/// Why the target would refuse to think this time. A model that decides whether it thinks need not have
+/// done so before its last calls; and to switch for that would lose what is cached of the conversation.
+fn obstacle(request: &Request, style: ReasoningStyle, messages: &[Message<'_>]) -> Option<&'static str> {
     let forced = matches!(request.choice, Some(ToolChoice::Any | ToolChoice::One(_) | ToolChoice::OneOf(_)));
     if forced && !request.tools.is_empty() {
         return Some("no thinking while a tool call is forced");
+    }
+    if style == ReasoningStyle::Effort {
+        return None;
     }
     let last = messages.iter().rev().find(|message| message.role == "assistant")?;
     let has_call = last.content.iter().any(|block| matches!(block, Block::ToolUse { .. }));

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::base::pen::{Pen, Put, Raw};
+use crate::base::surrogate;
 use crate::base::tree::Tree;
 use crate::ir::search::Search;
 use crate::protocol::search;
@@ -325,7 +326,8 @@ pub(super) fn input(arguments: &str, free_form: bool) -> Box<RawValue> {
         return wrapped(INPUT, arguments);
     }
     let is_object = arguments.trim_start().starts_with('{');
-    match RawValue::from_string(arguments.to_owned()) {
+    // Half a surrogate pair in an escape is no JSON to the target.
+    match RawValue::from_string(surrogate::mended(arguments).unwrap_or_else(|| arguments.to_owned())) {
         Ok(raw) if is_object => raw,
         _ if arguments.trim().is_empty() => raw("{}".to_owned()),
         _ => wrapped(RAW, arguments),
@@ -352,6 +354,7 @@ mod tests {
             (" {\"a\": 1.0}", "{\"a\": 1.0}"),
             ("[1]", r#"{"_raw":"[1]"}"#),
             ("{\"cut", r#"{"_raw":"{\"cut"}"#),
+            (r#"{"a":"\ud83d\ude00\ud83d","n":1e400}"#, r#"{"a":"\ud83d\ude00\ufffd","n":1e400}"#),
         ] {
             assert_eq!(input(text, false).get(), json);
         }

@@ -1,5 +1,7 @@
 //! Neutral words -> a request for a Gemini target. Model and stream are in its path.
 
+use std::borrow::Cow;
+
 use serde_json::Number;
 
 use crate::base::object::{Object, object};
@@ -10,6 +12,7 @@ use crate::ir::request::{Format, Request};
 use crate::ir::tool::{Tool, ToolChoice, ToolForm};
 use crate::protocol::gemini::turns_encode::Words;
 use crate::protocol::gemini::{thinking, turns_encode};
+use crate::protocol::parameters;
 use crate::protocol::unwrap::INPUT_SCHEMA;
 use crate::protocol::wire::TargetContext;
 
@@ -67,7 +70,7 @@ fn config(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) ->
         pen.put_some("topK", sampling.top_k.as_ref());
         pen.put_some("maxOutputTokens", request.limit.map(|limit| limit.min(most)));
         pen.put_all("stopSequences", stops(request, losses));
-        pen.put_some("seed", sampling.seed.as_ref());
+        pen.put_some("seed", seed(request, losses));
         pen.put_some("presencePenalty", sampling.presence_penalty.as_ref());
         pen.put_some("frequencyPenalty", sampling.frequency_penalty.as_ref());
         if let Some(format) = &request.format {
@@ -87,6 +90,16 @@ fn temperature(number: &Number, losses: &mut Losses) -> Number {
         return Number::from(2);
     }
     number.clone()
+}
+
+/// The reference has 32 bits for it; a larger one is refused.
+fn seed<'r>(request: &'r Request, losses: &mut Losses) -> Option<&'r Number> {
+    let seed = request.sampling.seed.as_ref()?;
+    let fits = seed.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
+    if !fits {
+        losses.degrade("seed", "Gemini takes a whole number of 32 bits");
+    }
+    fits.then_some(seed)
 }
 
 fn stops<'r>(request: &'r Request, losses: &mut Losses) -> &'r [String] {
@@ -109,7 +122,8 @@ impl Put for Declared<'_> {
             match &tool.form {
                 ToolForm::Function { schema, .. } => {
                     pen.put_some("description", tool.description.as_deref());
-                    pen.put("parametersJsonSchema", schema);
+                    let schema = parameters::of_lists(Cow::Borrowed(schema.text()));
+                    pen.put("parametersJsonSchema", &Raw(schema.as_bytes()));
                 }
                 ToolForm::FreeForm { .. } => {
                     pen.put_some("description", tool.in_words());
@@ -239,6 +253,16 @@ mod tests {
         let (body, losses) = body(&request, &dialect);
         assert_eq!(losses, Losses::default());
         assert_eq!(request_decode::decode(&body.to_string()), Ok((request, Losses::default())));
+    }
+
+    #[test]
+    fn a_seed_that_is_too_large_is_left_out_and_told() {
+        for (seed, lost) in [(i64::from(i32::MIN), 0), (7, 0), (i64::from(i32::MAX) + 1, 1)] {
+            let sampling = Sampling { seed: Some(Number::from(seed)), ..Sampling::default() };
+            let (body, losses) = body(&Request { sampling, ..Request::default() }, &Dialect::default());
+            assert_eq!(losses.iter().count(), lost, "{seed}");
+            assert_eq!(body["generationConfig"].get("seed").is_none(), lost > 0, "{seed}");
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! An index says which call a piece belongs to. Some servers count none, others give each call the
 //! same, or the head of a call another than its rest; some give no id either.
 
+use crate::ir::carrier::State;
 use crate::ir::stream::BlockId;
 
 /// A call of which a part has come.
+#[derive(Default)]
 pub(super) struct Call {
     pub(super) index: u64,
     /// The id it came with; may be empty.
@@ -17,6 +19,10 @@ pub(super) struct Call {
     pub(super) id: Option<BlockId>,
     /// What came of its arguments before that.
     pub(super) early: String,
+    /// What only its server understands, until it is told.
+    pub(super) state: Option<State>,
+    /// Has that come?
+    pub(super) signed: bool,
     pub(super) arguments: Progress,
 }
 
@@ -105,15 +111,7 @@ mod tests {
     #[test]
     fn without_ids_a_name_begins_a_call_unless_it_comes_late() {
         let call = |name: &str, arguments: &str| {
-            let mut call = Call {
-                index: 0,
-                given: String::new(),
-                name: name.to_owned(),
-                free_form: false,
-                id: None,
-                early: String::new(),
-                arguments: Progress::default(),
-            };
+            let mut call = Call { name: name.to_owned(), ..Call::default() };
             call.arguments.take(arguments);
             [call]
         };

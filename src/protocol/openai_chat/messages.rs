@@ -61,7 +61,16 @@ impl<'r> Writer<'r, '_, '_> {
     }
 
     fn say(&mut self, role: &'static str, text: Cow<'r, str>) {
-        self.messages.push(Message { role, content: Content::Text(text), ..Message::default() });
+        self.add(Message { role, content: Content::Text(text), ..Message::default() });
+    }
+
+    /// Mistral refuses a user who speaks before the model has answered to a result.
+    fn add(&mut self, message: Message<'r>) {
+        let is_early = message.role == "user" && self.messages.last().is_some_and(|last| last.role == "tool");
+        if is_early && self.target.dialect.is_mistral {
+            self.say("assistant", "...".into());
+        }
+        self.messages.push(message);
     }
 
     /// Many servers take `system` first only.
@@ -152,7 +161,7 @@ impl<'r> Writer<'r, '_, '_> {
             }
             (false, _) => Content::Parts(parts),
         };
-        self.messages.push(Message { role: "user", content, ..Message::default() });
+        self.add(Message { role: "user", content, ..Message::default() });
     }
 
     fn assistant(&mut self, turns: &'r [Turn], first: usize) {
@@ -233,7 +242,7 @@ impl<'r> Writer<'r, '_, '_> {
     }
 
     fn id(&self, id: &str) -> String {
-        if self.target.dialect.nine_character_ids { nine_characters(id) } else { fit_id(id, 64) }
+        if self.target.dialect.is_mistral { nine_characters(id) } else { fit_id(id, 64) }
     }
 
     fn media(&mut self, media: &Media) -> Option<Object> {
@@ -336,5 +345,38 @@ fn arguments(call: &ToolCall) -> Cow<'_, str> {
         Cow::Borrowed("{}")
     } else {
         Cow::Borrowed(&call.arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::dialect::Dialect;
+
+    #[test]
+    fn at_mistral_the_model_speaks_between_a_result_and_the_user() {
+        let (id, name) = ("123456789".to_owned(), "f".to_owned());
+        let call = ToolCall { id: id.clone(), name, arguments: String::new(), free_form: false, state: None };
+        let content = vec![ResultPart::Text("done".to_owned())];
+        let result = Block::Result(ToolResult { id, name: None, content, failed: false });
+        let said = |role| Turn::of(role, Block::Text("x".to_owned()));
+        for role in [Role::User, Role::Instructions] {
+            let calls = Turn::of(Role::Assistant, Block::Call(call.clone()));
+            let turns = vec![
+                said(Role::User),
+                calls,
+                Turn::of(Role::User, result.clone()),
+                said(role),
+                said(Role::User),
+            ];
+            let request = Request { turns, ..Request::default() };
+            let roles = |is_mistral| -> Vec<&str> {
+                let dialect = Dialect { is_mistral, ..Dialect::default() };
+                let target = TargetContext { model: "m", dialect: &dialect, session: None };
+                write(&request, &target, &mut Losses::default()).iter().map(|message| message.role).collect()
+            };
+            assert_eq!(roles(false), ["user", "assistant", "tool", "user", "user"]);
+            assert_eq!(roles(true), ["user", "assistant", "tool", "assistant", "user", "user"]);
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::base::pen::{self, Pen, Put, Raw};
 use crate::ir::loss::Losses;
 use crate::ir::names::{NameRule, fit_name};
 use crate::ir::request::{Effort, Format, Level, Request};
-use crate::ir::tool::{Tool, ToolChoice, ToolForm};
+use crate::ir::tool::{ToolChoice, ToolForm};
 use crate::protocol::dialect::{LimitField, ReasoningStyle};
 use crate::protocol::openai;
 use crate::protocol::openai_chat::messages;
@@ -30,7 +30,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let dialect = target.dialect;
     let limit = request.limit.map(|limit| limit.min(dialect.max_output.unwrap_or(u64::MAX)));
     let has_tools = !request.tools.is_empty();
-    let tools = declared(request, &mut losses);
+    let tools: Vec<_> = openai::declared(request, &mut losses).into_iter().map(Declared).collect();
     let choice = request.choice.as_ref().filter(|_| has_tools);
     let choice = choice.and_then(|asked| self::choice(asked, target, &mut losses));
     let effort = effort(request, target, &mut losses);
@@ -66,29 +66,21 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     (body, losses)
 }
 
-/// The tools of a request.
-fn declared<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Declared<'a>> {
-    request.tools.iter().map(|tool| Declared { tool, strict: openai::strict(tool, losses) }).collect()
-}
-
 /// A tool as it is declared.
-struct Declared<'a> {
-    tool: &'a Tool,
-    strict: Option<bool>,
-}
+struct Declared<'a>(openai::Declared<'a>);
 
 impl Put for Declared<'_> {
     fn write(&self, pen: &mut Pen<'_>) {
-        let tool = self.tool;
+        let tool = self.0.tool;
         pen.object(|pen| {
             pen.put("type", "function");
             pen.object_at("function", |pen| {
                 pen.put("name", &fit_name(&tool.name, &NAMES));
                 match &tool.form {
-                    ToolForm::Function { schema, .. } => {
+                    ToolForm::Function { .. } => {
                         pen.put_some("description", tool.description.as_deref());
-                        pen.put("parameters", schema);
-                        pen.put_some("strict", self.strict);
+                        pen.put("parameters", &Raw(self.0.parameters.as_bytes()));
+                        pen.put_some("strict", self.0.strict);
                     }
                     ToolForm::FreeForm { .. } => {
                         pen.put_some("description", tool.in_words());

@@ -1,5 +1,7 @@
 //! What stands in the messages of requests and of answers alike: reasoning, calls, images.
 
+use serde_json::Value;
+
 use crate::base::pen;
 use crate::base::tree::Tree;
 use crate::ir::carrier::State;
@@ -33,6 +35,27 @@ pub(super) fn reasoning(message: &mut Fields<'_>) -> Result<Option<Reasoning>, W
 /// The words of a detail of reasoning.
 pub(super) fn detail<'d>(detail: &'d Tree<'_>) -> Option<&'d str> {
     detail.get("text").or_else(|| detail.get("summary"))?.as_text()
+}
+
+/// Adds a detail of a stream to those before it. OpenRouter cuts one into pieces, the signature last;
+/// sent back in pieces it is refused, for the signature is that of all its words.
+pub(super) fn join_detail(details: &mut Vec<Value>, detail: Value) {
+    let goes_on = |last: &Value| {
+        let is_same = |name: &&str| last.get(name) == detail.get(name);
+        let is_signed = last.get("signature").is_some_and(|signature| !signature.is_null());
+        ["type", "index"].iter().all(is_same) && !is_signed && detail.get("data").is_none()
+    };
+    let last = details.last_mut().filter(|last| goes_on(last)).and_then(Value::as_object_mut);
+    let (Some(last), Value::Object(more)) = (last, &detail) else { return details.push(detail) };
+    for (name, value) in more {
+        match (last.get_mut(name), value) {
+            (_, Value::Null) => {}
+            (Some(Value::String(words)), Value::String(more)) if name == "text" || name == "summary" => {
+                words.push_str(more);
+            }
+            _ => drop(last.insert(name.clone(), value.clone())),
+        }
+    }
 }
 
 /// Mistral's parts of type `thinking` hold text parts.

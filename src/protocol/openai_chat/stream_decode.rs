@@ -13,7 +13,7 @@ use crate::ir::carrier::State;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::openai_chat::ORIGIN;
-use crate::protocol::openai_chat::calls::{Call, Piece, Progress};
+use crate::protocol::openai_chat::calls::{Call, Piece};
 use crate::protocol::openai_chat::chunk::{CallDelta, ChoiceDelta, Chunk};
 use crate::protocol::openai_chat::response::{call_id, stop};
 use crate::protocol::openai_chat::said;
@@ -91,7 +91,9 @@ impl Decoder {
                 self.say(Voice::Reasoning, &text, out);
             }
         }
-        self.details.extend(details.into_iter().map(Tree::into_value));
+        for detail in details {
+            said::join_detail(&mut self.details, detail.into_value());
+        }
         match delta.content {
             Some(Tree::Text(text)) => self.say(Voice::Text, &text, out),
             Some(Tree::List(parts)) => parts.iter().for_each(|part| self.part(part, out)),
@@ -137,24 +139,24 @@ impl Decoder {
     }
 
     fn call(&mut self, call: CallDelta<'_>, out: &mut Vec<StreamEvent>) {
-        self.close(out);
         let free_form = call.custom.is_some();
         let function = call.function.or(call.custom);
         let (name, arguments) = function.map_or((None, None), |function| (function.name, function.arguments));
         let (name, given) = (name.unwrap_or_default(), call.id.unwrap_or_default());
         let piece = Piece { index: call.index, given: &given, name: &name };
-        let place = piece.place(&self.calls).unwrap_or_else(|| {
+        let place = piece.place(&self.calls);
+        let says_nothing = arguments.as_ref().is_none_or(|text| text.as_text() == Some(""))
+            && call.extra_content.is_none()
+            && given.is_empty()
+            && name.is_empty();
+        if place.is_none() && says_nothing {
+            // Some servers send every member, empty.
+            return;
+        }
+        self.close(out);
+        let place = place.unwrap_or_else(|| {
             let index = call.index.unwrap_or(self.calls.len() as u64);
-            let (id, name, early) = (None, String::new(), String::new());
-            self.calls.push(Call {
-                index,
-                given,
-                name,
-                free_form,
-                id,
-                early,
-                arguments: Progress::default(),
-            });
+            self.calls.push(Call { index, given, free_form, ..Call::default() });
             self.calls.len() - 1
         });
         let Some(known) = self.calls.get_mut(place) else { return };
@@ -170,36 +172,36 @@ impl Decoder {
         if known.name.is_empty() {
             known.name = name;
         }
+        if let Some(extra) = call.extra_content.filter(|_| !known.signed) {
+            known.signed = true;
+            known.state = Some(State::of(ORIGIN, vec![extra.into_value()]));
+        }
         if known.name.is_empty() && known.id.is_none() && known.early.len() < MOST_EARLY {
             known.early.push_str(&text);
             return;
         }
         let Some(id) = self.begun(place, out) else { return };
-        if let Some(extra) = call.extra_content.map(Tree::into_value) {
-            out.push(StreamEvent::BlockDelta { id, delta: Delta::State(State::of(ORIGIN, vec![extra])) });
-        }
         if !text.is_empty() {
             out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(text) });
         }
     }
 
-    /// The block of a call, which begins when its name is known.
+    /// The block of a call, which begins when its name is known, and what came of it before that.
     fn begun(&mut self, place: usize, out: &mut Vec<StreamEvent>) -> Option<BlockId> {
         let call = self.calls.get_mut(place)?;
+        let id = call.id.unwrap_or(BlockId(self.next));
         if call.id.is_none() {
-            let id = BlockId(self.next);
             self.next += 1;
+            call.id = Some(id);
             let given = Some(call.given.clone()).filter(|given| !given.is_empty());
             let given = given.unwrap_or_else(|| call_id(&self.seed, place));
             let kind = BlockKind::Call { id: given, name: call.name.clone(), free_form: call.free_form };
             out.push(StreamEvent::BlockStart { id, kind });
-            call.id = Some(id);
-            let early = std::mem::take(&mut call.early);
-            if !early.is_empty() {
-                out.push(StreamEvent::BlockDelta { id, delta: Delta::Text(early) });
-            }
         }
-        call.id
+        let early = Some(std::mem::take(&mut call.early)).filter(|early| !early.is_empty());
+        let deltas = call.state.take().map(Delta::State).into_iter().chain(early.map(Delta::Text));
+        out.extend(deltas.map(|delta| StreamEvent::BlockDelta { id, delta }));
+        Some(id)
     }
 
     fn block(&mut self, kind: BlockKind, out: &mut Vec<StreamEvent>) -> BlockId {
@@ -209,15 +211,23 @@ impl Decoder {
         id
     }
 
-    /// Ends the text, refusal or reasoning that is open.
+    /// Ends the text, refusal or reasoning that is open. Details that came without words (OpenRouter
+    /// gives encrypted ones beside a call, or last) are reasoning of their own.
     fn close(&mut self, out: &mut Vec<StreamEvent>) {
-        if let Some((voice, id)) = self.open.take() {
-            if voice == Voice::Reasoning && !self.details.is_empty() {
-                let details = std::mem::take(&mut self.details);
-                out.push(StreamEvent::BlockDelta { id, delta: Delta::State(State::of(ORIGIN, details)) });
-            }
-            out.push(StreamEvent::BlockEnd { id });
+        let (thought, other) = match self.open.take() {
+            Some((Voice::Reasoning, id)) => (Some(id), None),
+            Some((Voice::Text | Voice::Refusal, id)) => (None, Some(id)),
+            None => (None, None),
+        };
+        out.extend(other.map(|id| StreamEvent::BlockEnd { id }));
+        let details = std::mem::take(&mut self.details);
+        let state = (!details.is_empty()).then(|| Delta::State(State::of(ORIGIN, details)));
+        if thought.is_none() && state.is_none() {
+            return;
         }
+        let id = thought.unwrap_or_else(|| self.block(BlockKind::Reasoning, out));
+        out.extend(state.map(|delta| StreamEvent::BlockDelta { id, delta }));
+        out.push(StreamEvent::BlockEnd { id });
     }
 
     fn end(&mut self, out: &mut Vec<StreamEvent>) {
@@ -267,6 +277,59 @@ impl StreamDecoder for Decoder {
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {
         if self.stop.is_some() {
             self.end(out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::collect::Collector;
+    use crate::ir::grammar::Grammar;
+    use crate::ir::request::Block;
+    use crate::ir::response::Response;
+
+    /// What a stream of these deltas tells; its events obey the grammar.
+    fn told(deltas: &[&str], reason: &str) -> Response {
+        let (mut decoder, mut events) = (Decoder::new("seed"), Vec::new());
+        for delta in deltas {
+            let chunk = format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#);
+            decoder.frame(None, &chunk, &mut events).unwrap();
+        }
+        let end = format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#);
+        decoder.frame(None, &end, &mut events).unwrap();
+        decoder.finish(&mut events);
+        let (mut grammar, mut collector) = (Grammar::default(), Collector::default());
+        for event in events {
+            grammar.check(&event).unwrap();
+            collector.push(event);
+        }
+        collector.finish().unwrap()
+    }
+
+    #[test]
+    fn a_piece_that_says_nothing_is_no_call() {
+        let words = r#"{"content":"x"}"#;
+        let empty = r#"{"tool_calls":[{"index":0,"id":"","type":"function","function":{"arguments":""}}]}"#;
+        let answer = told(&[words, empty], "stop");
+        assert_eq!((answer.blocks, answer.stop), (vec![Block::Text("x".into())], StopReason::End));
+    }
+
+    #[test]
+    fn state_of_a_call_is_told_once_whenever_it_comes() {
+        let with = |rest: &str| {
+            format!(
+                r#"{{"tool_calls":[{{"index":0,"extra_content":{{"google":{{"thought_signature":"s"}}}}{rest}}}]}}"#
+            )
+        };
+        let late = r#"{"tool_calls":[{"index":0,"id":"1","function":{"name":"f","arguments":"{}"}}]}"#;
+        let named = r#","id":"1","function":{"name":"f","arguments":"{}"}"#;
+        let unnamed = r#","function":{"arguments":""}"#;
+        for deltas in [vec![with(named), with(unnamed)], vec![with(""), late.to_owned()]] {
+            let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
+            let answer = told(&deltas, "tool_calls");
+            let [Block::Call(call)] = answer.blocks.as_slice() else { panic!("{:?}", answer.blocks) };
+            assert_eq!((call.arguments.as_str(), call.state.is_some()), ("{}", true), "{deltas:?}");
         }
     }
 }

@@ -169,8 +169,28 @@ impl Encoder {
         self.blocks.push((id, part));
     }
 
+    /// Announces a call, and before it those before it: OpenAI's SDK for Python takes the first index
+    /// that it sees for the first call.
+    fn announce(&mut self, id: BlockId, out: &mut Vec<u8>) {
+        let is_new = |part: &Part| matches!(part, Part::Call(call) if !call.told);
+        let place = self.blocks.iter().position(|(known, part)| *known == id && is_new(part));
+        let Some(place) = place else { return };
+        let mut openings = Vec::new();
+        for (_, part) in self.blocks.iter_mut().take(place + 1) {
+            if let Part::Call(call) = part
+                && !std::mem::replace(&mut call.told, true)
+            {
+                openings.push(call.opening());
+            }
+        }
+        openings.into_iter().for_each(|delta| self.chunk(&delta, None, out));
+    }
+
     fn grow(&mut self, id: BlockId, delta: &Delta, out: &mut Vec<u8>) {
         let shows = self.answer.show_reasoning;
+        if matches!(delta, Delta::Text(text) if !text.is_empty()) {
+            self.announce(id, out);
+        }
         let Some((_, part)) = self.blocks.iter_mut().find(|(known, _)| *known == id) else { return };
         let mut chunks = Vec::new();
         match (part, delta) {
@@ -184,9 +204,6 @@ impl Encoder {
             }
             (Part::Reasoning, Delta::Text(_)) => {}
             (Part::Call(call), Delta::Text(text)) => {
-                if !std::mem::replace(&mut call.told, true) {
-                    chunks.push(call.opening());
-                }
                 let text = call.piece(text);
                 call.silent = false;
                 if !text.is_empty() {
@@ -198,17 +215,14 @@ impl Encoder {
     }
 
     fn close(&mut self, id: BlockId, out: &mut Vec<u8>) {
+        self.announce(id, out);
         let found = self.blocks.iter_mut().find(|(known, _)| *known == id);
         let Some((_, Part::Call(call))) = found else { return };
-        let mut chunks = Vec::new();
-        if !std::mem::replace(&mut call.told, true) {
-            chunks.push(call.opening());
-        }
         let rest = call.rest();
         if !rest.is_empty() {
-            chunks.push(call.more(&rest));
+            let more = call.more(&rest);
+            self.chunk(&more, None, out);
         }
-        chunks.into_iter().for_each(|delta| self.chunk(&delta, None, out));
     }
 }
 
@@ -237,5 +251,32 @@ impl StreamEncoder for Encoder {
             });
         }
         sse::write(None, "[DONE]", out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::response::StopReason;
+
+    /// OpenAI's SDK for Python takes the first index that it sees for the first call.
+    #[test]
+    fn calls_are_announced_in_their_order() {
+        let call = |id: u32| StreamEvent::BlockStart {
+            id: BlockId(id),
+            kind: BlockKind::Call { id: format!("call_{id}"), name: "f".into(), free_form: false },
+        };
+        let grow = |id| StreamEvent::BlockDelta { id: BlockId(id), delta: Delta::Text("{}".into()) };
+        let end = |id| StreamEvent::BlockEnd { id: BlockId(id) };
+        let (mut encoder, mut out) = (Encoder::new(&AnswerContext::default()), Vec::new());
+        let finish = StreamEvent::Finish { stop: StopReason::ToolCalls };
+        for event in [call(0), call(1), call(2), grow(1), end(2), grow(0), end(0), end(1), finish] {
+            encoder.event(&event, &mut out);
+        }
+        let text = String::from_utf8(out).unwrap();
+        let announced: Vec<usize> = (0..3).map(|id| text.find(&format!("call_{id}")).unwrap()).collect();
+        assert!(announced.is_sorted(), "{text}");
+        assert_eq!(text.matches("\"name\":\"f\"").count(), 3, "{text}");
+        assert_eq!(text.matches("\"arguments\":\"{}\"").count(), 3, "{text}");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::base::object::{Object, object};
-use crate::base::pen::{self, Pen, Put};
+use crate::base::pen::{self, Pen, Put, Raw};
 use crate::ir::loss::Losses;
 use crate::ir::names::fit_name;
 use crate::ir::request::{Effort, Format, Level, Request, is_penalty};
@@ -24,7 +24,7 @@ pub(super) fn encode(request: &Request, target: &TargetContext<'_>) -> (String, 
     let mut losses = Losses::default();
     let input = input_encode::input(request, target, &mut losses);
     let search = request.search.as_ref().filter(|_| target.dialect.search);
-    let tools = declared(request, &mut losses);
+    let tools: Vec<_> = openai::declared(request, &mut losses).into_iter().map(Declared).collect();
     let most = target.dialect.max_output.unwrap_or(u64::MAX);
     let reasons = target.dialect.reasoning != ReasoningStyle::None;
     let reasoning = reasoning(request, reasons, &mut losses);
@@ -79,29 +79,21 @@ fn lost(request: &Request, losses: &mut Losses) {
     }
 }
 
-/// The tools of a request.
-fn declared<'a>(request: &'a Request, losses: &mut Losses) -> Vec<Declared<'a>> {
-    request.tools.iter().map(|tool| Declared { tool, strict: openai::strict(tool, losses) }).collect()
-}
-
 /// A tool as it is declared.
-struct Declared<'a> {
-    tool: &'a Tool,
-    strict: Option<bool>,
-}
+struct Declared<'a>(openai::Declared<'a>);
 
 impl Put for Declared<'_> {
     fn write(&self, pen: &mut Pen<'_>) {
-        let tool = self.tool;
+        let tool = self.0.tool;
         let name = fit_name(&tool.name, &NAMES);
         pen.object(|pen| match &tool.form {
-            ToolForm::Function { schema, .. } => {
+            ToolForm::Function { .. } => {
                 pen.put("type", "function");
                 pen.put("name", &name);
                 pen.put_some("description", tool.description.as_deref());
-                pen.put("parameters", schema);
+                pen.put("parameters", &Raw(self.0.parameters.as_bytes()));
                 // Responses' own default is strict.
-                pen.put("strict", &self.strict.unwrap_or(false));
+                pen.put("strict", &self.0.strict.unwrap_or(false));
             }
             ToolForm::FreeForm { grammar } => {
                 pen.put("type", "custom");

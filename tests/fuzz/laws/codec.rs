@@ -371,7 +371,7 @@ fn dialect(seed: u8) -> Dialect {
         },
         max_output: is(2).then_some(4096),
         is_openai: is(4),
-        nine_character_ids: is(8),
+        is_mistral: is(8),
         refuses: Refuses { images: is(16), image_urls: is(32), pdf: is(64) },
         cache_marks: is(128),
         search: is(4),

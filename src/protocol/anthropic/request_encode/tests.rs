@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ir::loss::Severity;
 use crate::ir::request::{Effort, Level, Media, MediaKind, Role, Source, ToolCall, Turn};
+use crate::ir::schema::Schema;
 use crate::ir::tool::{Tool as IrTool, ToolChoice as Choice, ToolGrammar};
 use crate::protocol::dialect::{Dialect, ReasoningStyle};
 
@@ -55,12 +56,13 @@ fn effort_is_asked_for_as_the_target_wants_it() {
     };
     let off = || json!({"thinking": {"type": "disabled"}, "output_config": null});
     let none = || json!({"thinking": null, "output_config": null});
-    let level = |name: &str| json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": name}});
+    let adaptive = || json!({"type": "adaptive", "display": "summarized"});
+    let level = |name: &str| json!({"thinking": adaptive(), "output_config": {"effort": name}});
     let budget = |n: u64| json!({"thinking": {"type": "enabled", "budget_tokens": n}, "output_config": null});
     use ReasoningStyle::{Budget, Effort as Levels, None};
     check(Levels, Effort::Unset, 9000, none(), &[]);
     check(Levels, Effort::Off, 9000, off(), &[]);
-    check(Levels, Effort::On, 9000, json!({"thinking": {"type": "adaptive"}, "output_config": null}), &[]);
+    check(Levels, Effort::On, 9000, json!({"thinking": adaptive(), "output_config": null}), &[]);
     check(Levels, Effort::Level(Level::Max), 9000, level("max"), &[]);
     check(Levels, Effort::Level(Level::Minimal), 9000, level("low"), &["effort"]);
     check(Levels, Effort::Budget(30_000), 9000, level("high"), &[]);
@@ -87,7 +89,26 @@ fn what_stands_against_thinking_turns_it_off() {
     check(&forced, &dialect(ReasoningStyle::Budget), members, &["effort"]);
     let turn = Request { choice: None, turns: vec![user("x"), call("a", "f", "{}")], ..forced };
     let members = json!({"thinking": {"type": "disabled"}});
-    check(&turn, &dialect(ReasoningStyle::Effort), members, &["turns", "effort"]);
+    check(&turn, &dialect(ReasoningStyle::Budget), members, &["turns", "effort"]);
+    // Where the model decides, it need not have thought before its calls.
+    let members = json!({"thinking": {"type": "adaptive", "display": "summarized"}});
+    check(&turn, &dialect(ReasoningStyle::Effort), members, &["turns"]);
+}
+
+#[test]
+fn some_models_cannot_stop_thinking() {
+    let request = Request { effort: Effort::Off, turns: vec![user("x")], ..Request::default() };
+    let dialect = dialect(ReasoningStyle::Effort);
+    for (model, thinking, effort) in [
+        ("claude-opus-4-8", json!({"type": "disabled"}), Value::Null),
+        ("anthropic/claude-fable-5", Value::Null, json!("low")),
+        ("claude-mythos-preview", Value::Null, json!("low")),
+    ] {
+        let (text, losses) = encode(&request, &TargetContext { model, dialect: &dialect, session: None });
+        let body: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&body["thinking"], &body["output_config"]["effort"]), (&thinking, &effort), "{model}");
+        assert_eq!(losses.iter().count(), usize::from(thinking.is_null()), "{model}");
+    }
 }
 
 #[test]
