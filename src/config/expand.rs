@@ -100,6 +100,10 @@ fn value<'a>(inside: &'a str, env: &'a Env) -> Result<&'a str, Problem> {
         let reason = "`${}` takes the name of a variable: letters, digits and _";
         return Err(Problem::Refuse(reason.to_owned()));
     }
+    if default.is_some_and(|default| default.contains("${")) {
+        let reason = "the default of a variable holds no other variable: `${` stands inside `${}`";
+        return Err(Problem::Refuse(reason.to_owned()));
+    }
     env.var(name).or(default).ok_or_else(|| Problem::UnsetVariable(name.to_owned()))
 }
 
@@ -127,7 +131,7 @@ mod tests {
         for (text, value) in good {
             assert_eq!(expanded(text, &env).unwrap(), value);
         }
-        for bad in ["${B}", "${A", "${}", "${1}", "${A B}"] {
+        for bad in ["${B}", "${A", "${}", "${1}", "${A B}", "${B:-${A}}", "${A:-${B}}"] {
             assert!(expanded(bad, &env).is_err(), "{bad}");
         }
     }
