@@ -66,7 +66,7 @@ impl Env {
 
     fn dir(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         let base = self.var(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        let base = base.or_else(|| Some(PathBuf::from(self.var(HOME)?).join(below_home)))?;
+        let base = base.or_else(|| Some(self.home_dir()?.join(below_home)))?;
         Some(base.join("llmgate"))
     }
 }
@@ -83,5 +83,11 @@ mod tests {
         let env = env.with([("A", "a"), ("HOME", "/other")].map(|(n, v)| (n.to_owned(), v.to_owned())));
         assert_eq!((env.var("A"), env.var("HOME")), (Some("a"), Some("/h")));
         assert_eq!(env.state_dir(), Some(PathBuf::from("/h/.local/state/llmgate")));
+    }
+
+    #[test]
+    fn nothing_is_looked_for_below_the_working_directory() {
+        let env = Env::of([("HOME", "relative"), ("XDG_CONFIG_HOME", ".")]);
+        assert_eq!((env.config_dir(), env.state_dir(), env.home_dir()), (None, None, None));
     }
 }
