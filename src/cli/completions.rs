@@ -52,17 +52,21 @@ impl Command for Shell {
 fn bash() -> String {
     let mut text = String::from(
         "# bash completion of llmgate\n_llmgate() {\n    local cur=${COMP_WORDS[COMP_CWORD]} \
-         prev=${COMP_WORDS[COMP_CWORD-1]} words=\n    case $prev in\n",
+         prev=${COMP_WORDS[COMP_CWORD-1]} words=\n    COMPREPLY=()\n    # What stands behind -- is another \
+         program's.\n    case \" ${COMP_WORDS[*]:1:COMP_CWORD-1} \" in *' -- '*) return ;; esac\n    case $prev \
+         in\n",
     );
     for flag in flags_with_values() {
         let names = spellings(flag).join("|");
         let reply = match flag.takes {
-            Takes::Path(_) => "compgen -f -- \"$cur\"".to_owned(),
-            Takes::OneOf(_, words) => format!("compgen -W \"{}\" -- \"$cur\"", words.join(" ")),
-            Takes::Text(_) | Takes::Nothing => "true".to_owned(),
+            Takes::OneOf(_, words) => {
+                format!("COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); ", words.join(" "))
+            }
+            // Where nothing is offered, bash looks for files, in its own quotes.
+            Takes::Path(_) | Takes::Text(_) | Takes::Nothing => String::new(),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "        {names}) COMPREPLY=($({reply})); return ;;");
+        let _ = writeln!(text, "        {names}) {reply}return ;;");
     }
     text.push_str("    esac\n    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
     for row in COMMANDS {
@@ -80,7 +84,7 @@ fn bash() -> String {
     let _ = write!(
         text,
         "    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words=\"{} --help --version\"\n    COMPREPLY=($(compgen -W \
-         \"$words\" -- \"$cur\"))\n}}\ncomplete -F _llmgate llmgate\n",
+         \"$words\" -- \"$cur\"))\n}}\ncomplete -o default -F _llmgate llmgate\n",
         first.join(" ")
     );
     text

@@ -6,6 +6,7 @@ mod first;
 mod golden;
 mod ready;
 mod records;
+mod shell;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
