@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::ours::{Ours, shown};
 use super::section::{Report, Section};
 use crate::base::object::{Object, object};
+use crate::config::units;
 use accounts::{Accounts, reference};
 
 mod accounts;
@@ -92,6 +93,12 @@ impl Groups {
         let weight = params.count("weight", report);
         keys.put_some("weight", weight.filter(|weight| *weight > 0));
         keys.put_some("priority", params.count("order", report));
+        keys.put_some(
+            "attempts",
+            params.count("max_retries", report).map(|retries| retries.saturating_add(1)),
+        );
+        let first_byte = params.time("stream_timeout", report).filter(|time| !time.is_zero());
+        keys.put_some("first_byte", first_byte.map(units::show_duration));
         info.take("id");
         for section in [params, info, deployment] {
             section.ends(report);
@@ -233,13 +240,19 @@ fn fallbacks(section: &mut Section, names: &[String], ours: &mut Ours, report: &
 
 /// Retries, waiting and resting.
 fn failures(section: &mut Section, ours: &mut Ours, report: &mut Report) {
-    ours.set_some("retry.attempts", section.count("num_retries", report).map(|retries| retries + 1));
+    ours.set_some(
+        "retry.attempts",
+        section.count("num_retries", report).map(|retries| retries.saturating_add(1)),
+    );
     for key in ["request_timeout", "timeout"] {
         ours.set_time("timeouts.buffered", section.time(key, report).filter(|time| !time.is_zero()));
     }
     let first_byte = section.time("stream_timeout", report).filter(|time| !time.is_zero());
     ours.set_time("timeouts.first_byte", first_byte);
-    ours.set_some("breaker.threshold", section.count("allowed_fails", report).map(|fails| fails + 1));
+    ours.set_some(
+        "breaker.threshold",
+        section.count("allowed_fails", report).map(|fails| fails.saturating_add(1)),
+    );
     if let Some(rest) = section.time("cooldown_time", report).filter(|rest| !rest.is_zero()) {
         ours.set_time("cooldown.rate_limit", Some(rest));
         ours.set_time("breaker.cooldown", Some(rest));
