@@ -72,20 +72,19 @@ pub enum Problem {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, error) in self.list.iter().enumerate() {
-            if i > 0 {
-                f.write_str("\n")?;
-            }
-            if let Some(file) = self.file.as_ref().filter(|_| error.in_file) {
-                write!(f, "{}:", file.display())?;
-                if let Some(place) = error.place {
-                    write!(f, "{}:{}:", place.line, place.column)?;
-                }
-                f.write_str(" ")?;
-            }
-            error.fmt(f)?;
-        }
-        Ok(())
+        f.write_str(&self.each().join("\n"))
+    }
+}
+
+impl ConfigErrors {
+    /// Each of them, with its place.
+    pub fn each(&self) -> Vec<String> {
+        let place = |error: &ConfigError| match (self.file.as_ref().filter(|_| error.in_file), error.place) {
+            (Some(file), Some(place)) => format!("{}:{}:{}: ", file.display(), place.line, place.column),
+            (Some(file), None) => format!("{}: ", file.display()),
+            (None, _) => String::new(),
+        };
+        self.list.iter().map(|error| format!("{}{error}", place(error))).collect()
     }
 }
 

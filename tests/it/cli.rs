@@ -434,6 +434,9 @@ fn without_any_key_the_variables_are_listed() {
         assert!(told.contains(name), "{name}: {told}");
     }
     assert!(output.stdout.is_empty());
+    let told = run(&home, &["config", "validate", "--json"], &[]).stdout;
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!(told["errors"].as_array().unwrap().len(), 1, "{told}");
 }
 
 #[test]
