@@ -113,16 +113,31 @@ fn zsh() -> String {
         let patterns: Vec<String> = row.names().map(|name| format!("'{name}'*")).collect();
         let mut specs: Vec<String> = row.flags.iter().flat_map(|flag| zsh_specs(flag)).collect();
         specs.push("'--help[what it takes]'".to_owned());
-        specs.extend(
-            row.words
-                .iter()
-                .filter(|word| !word.one_of.is_empty())
-                .map(|word| format!("'*:{}:({})'", word.name, word.one_of.join(" "))),
+        specs.extend(row.words.iter().filter_map(zsh_word));
+        specs.extend(row.rest.map(|_| "'*:ARGS:_files'".to_owned()));
+        // The words of the command's name are no arguments of its.
+        let name = row.name.split(' ').count();
+        let (patterns, specs) = (patterns.join("|"), specs.join(" "));
+        let _ = writeln!(
+            text,
+            "    {patterns}) shift {name} words; (( CURRENT -= {name} )); _arguments {specs} ;;"
         );
-        let _ = writeln!(text, "    {}) _arguments {} ;;", patterns.join("|"), specs.join(" "));
     }
     text.push_str("  esac\n}\n_llmgate \"$@\"\n");
     text
+}
+
+/// What a word may be: one of some, or a file.
+fn zsh_word(word: &Word) -> Option<String> {
+    match word.one_of {
+        [] if is_file(word) => Some(format!("'1:{}:_files'", word.name)),
+        [] => None,
+        words => Some(format!("'1:{}:({})'", word.name, words.join(" "))),
+    }
+}
+
+fn is_file(word: &Word) -> bool {
+    word.name == "FILE"
 }
 
 fn zsh_specs(flag: &Flag) -> Vec<String> {
@@ -152,13 +167,19 @@ fn fish() -> String {
         let _ = writeln!(text, "complete -c llmgate -n __fish_use_subcommand -a {group}");
         let _ = writeln!(
             text,
-            "complete -c llmgate -n '__fish_seen_subcommand_from {group}' -a '{}'",
+            "complete -c llmgate -n '__fish_seen_subcommand_from {group}; and not __fish_seen_subcommand_from \
+             {0}' -a '{0}'",
             seconds.join(" ")
         );
     }
     for row in COMMANDS {
         let names: Vec<&str> = row.names().filter_map(|name| name.split(' ').next_back()).collect();
-        let when = format!("__fish_seen_subcommand_from {}", names.join(" "));
+        // Two groups may have a command of one name.
+        let group = row.group().map(|group| format!("__fish_seen_subcommand_from {group}; and "));
+        let when = format!("{}__fish_seen_subcommand_from {}", group.unwrap_or_default(), names.join(" "));
+        if row.words.iter().any(is_file) {
+            let _ = writeln!(text, "complete -c llmgate -n '{when}' -F");
+        }
         for word in row.words.iter().filter(|word| !word.one_of.is_empty()) {
             let _ = writeln!(text, "complete -c llmgate -n '{when}' -a '{}'", word.one_of.join(" "));
         }
