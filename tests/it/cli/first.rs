@@ -138,3 +138,16 @@ fn output_to_a_full_disk_is_a_failure() {
         assert!(text(&output.stderr).starts_with("stdout: No space left"), "{}", text(&output.stderr));
     }
 }
+
+#[test]
+fn a_service_starts_with_the_configuration_that_is_in_use() {
+    let home = Folder::new("cli-service");
+    let other = home.write("other.yaml", "");
+    let file = home.write("own.yaml", "");
+    for (words, expected) in [(&[][..], &file), (&["--config", "other.yaml"], &other)] {
+        let words = [&["service", "print", "--systemd"][..], words].concat();
+        let unit = text(&run(&home, &words, &[("LLMGATE_CONFIG", "own.yaml")]).stdout);
+        let start = format!(" start --config {}\n", expected.canonicalize().unwrap().display());
+        assert!(unit.contains(&start), "{unit}");
+    }
+}
