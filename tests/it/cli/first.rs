@@ -37,7 +37,13 @@ fn the_first_file_is_private_valid_and_never_overwritten() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         words.push("--force");
         check_code(&run(&home, &words, &[]), 0);
-        assert_eq!((std::fs::read_to_string(&path).unwrap(), mode(&path)), (first, 0o600));
+        assert_eq!((std::fs::read_to_string(&path).unwrap(), mode(&path)), (first.clone(), 0o600));
+
+        let theirs = home.write("dotfile.yaml", "mine");
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&theirs, &path).unwrap();
+        check_code(&run(&home, &words, &[]), 0);
+        assert!(path.is_symlink() && std::fs::read_to_string(&theirs).unwrap() == first);
     }
 }
 
