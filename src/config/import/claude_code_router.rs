@@ -22,7 +22,7 @@ pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
     if let Some(key) = file.text("APIKEY", report) {
         ours.client_key(&with_braces(&key));
     }
-    let (host, port) = (file.text("HOST", report), file.count("PORT", report));
+    let (host, port) = (file.text("HOST", report), whole(&mut file, "PORT", report));
     if host.is_some() || port.is_some() {
         let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
         ours.listen_at(&format!("{host}:{}", port.unwrap_or(3456)), &file.path("HOST"), report);
@@ -36,12 +36,12 @@ pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
     let timeout = whole(&mut file, "API_TIMEOUT_MS", report).filter(|millis| *millis > 0);
     ours.set_time("timeouts.buffered", timeout.map(std::time::Duration::from_millis));
     if let Some(level) = file.text("LOG_LEVEL", report) {
-        let known = match level.as_str() {
-            "fatal" => "error",
-            "trace" => "debug",
-            known => known,
-        };
-        ours.set("log.level", known);
+        match level.as_str() {
+            "fatal" => ours.set("log.level", "error"),
+            "trace" => ours.set("log.level", "debug"),
+            known @ ("debug" | "info" | "warn" | "error") => ours.set("log.level", known),
+            _ => report.dropped(&file.path("LOG_LEVEL"), "there is no such level"),
+        }
     }
     file.leave("CUSTOM_ROUTER_PATH", "llmgate runs no code of others; see `when` of a target", report);
     for key in ["transformers", "Transformers"] {
