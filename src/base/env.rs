@@ -16,20 +16,22 @@ impl Env {
     #[allow(clippy::disallowed_methods, reason = "this is the room for the environment")]
     pub fn of_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
+            Some((folded(name.into_string().ok()?), value.into_string().ok()?))
         };
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
     /// Made of pairs, for tests.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let owned = |(name, value): (&str, &str)| (folded(name.to_owned()), value.to_owned());
+        Self(pairs.into_iter().map(owned).collect())
     }
 
     /// With more variables; those that are set already win.
     #[must_use]
     pub fn with(mut self, more: impl IntoIterator<Item = (String, String)>) -> Self {
         for (name, value) in more {
+            let name = folded(name);
             if self.0.get(&name).is_none_or(String::is_empty) {
                 self.0.insert(name, value);
             }
@@ -40,13 +42,16 @@ impl Env {
     /// Without some variables.
     #[must_use]
     pub fn without(mut self, names: &[&str]) -> Self {
-        self.0.retain(|name, _| !names.contains(&name.as_str()));
+        names.iter().for_each(|name| {
+            self.0.remove(&folded((*name).to_owned()));
+        });
         self
     }
 
     /// The value of a variable that is set and not empty.
     pub fn var(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        let value = if cfg!(windows) { self.0.get(&folded(name.to_owned())) } else { self.0.get(name) };
+        value.map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Where the user's configuration lives: `$XDG_CONFIG_HOME/llmgate`, else `~/.config/llmgate`.
@@ -66,9 +71,14 @@ impl Env {
 
     fn dir(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         let base = self.var(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        let base = base.or_else(|| Some(PathBuf::from(self.var(HOME)?).join(below_home)))?;
+        let base = base.or_else(|| Some(self.home_dir()?.join(below_home)))?;
         Some(base.join("llmgate"))
     }
+}
+
+/// A name as it is kept. On Windows letter case means nothing: PATH is called `Path` there.
+fn folded(name: String) -> String {
+    if cfg!(windows) { name.to_ascii_uppercase() } else { name }
 }
 
 #[cfg(test)]
@@ -83,5 +93,11 @@ mod tests {
         let env = env.with([("A", "a"), ("HOME", "/other")].map(|(n, v)| (n.to_owned(), v.to_owned())));
         assert_eq!((env.var("A"), env.var("HOME")), (Some("a"), Some("/h")));
         assert_eq!(env.state_dir(), Some(PathBuf::from("/h/.local/state/llmgate")));
+    }
+
+    #[test]
+    fn nothing_is_looked_for_below_the_working_directory() {
+        let env = Env::of([("HOME", "relative"), ("XDG_CONFIG_HOME", ".")]);
+        assert_eq!((env.config_dir(), env.state_dir(), env.home_dir()), (None, None, None));
     }
 }

@@ -106,9 +106,7 @@ fn object(text: &str, members: &Members, edits: &[Step<'_>], out: &mut String) -
             out.push_str(before);
         }
         let mine: Vec<Step<'_>> = below(edits, name);
-        if let Some(Change::Remove) =
-            mine.iter().rev().find(|step| step.path.is_empty()).map(|step| step.change)
-        {
+        if removes(&mine) {
             continue;
         }
         if !first {
@@ -128,7 +126,7 @@ fn object(text: &str, members: &Members, edits: &[Step<'_>], out: &mut String) -
         edits.iter().copied().filter(|edit| matches!(edit.change, Change::Set(_))).collect();
     let mut done: Vec<&str> = Vec::new();
     for name in sets.iter().filter_map(|edit| edit.path.first()) {
-        if known(name) || done.contains(&name.as_str()) {
+        if known(name) || done.contains(&name.as_str()) || removes(&below(edits, name)) {
             continue;
         }
         done.push(name);
@@ -154,6 +152,12 @@ fn below<'a>(edits: &[Step<'a>], name: &str) -> Vec<Step<'a>> {
         (head == name).then_some(Step { path: rest, change: edit.change })
     };
     edits.iter().filter_map(step).collect()
+}
+
+/// Is it said last of a member as a whole that it goes?
+fn removes(edits: &[Step<'_>]) -> bool {
+    let whole = edits.iter().rev().find(|step| step.path.is_empty());
+    matches!(whole.map(|step| step.change), Some(Change::Remove))
 }
 
 fn member(value: &str, edits: &[Step<'_>], out: &mut String) -> Result<(), Error> {
@@ -238,6 +242,15 @@ mod tests {
             &[Edit::remove_dotted("a"), Edit::remove_dotted("b"), set("d", "4")],
             "{\"c\":3,\"d\":4}",
         );
+    }
+
+    #[test]
+    fn what_is_removed_after_all_is_not_added() {
+        for text in ["{\"b\":0}", "{\"b\":0,\"a\":1}"] {
+            check(text, &[set("a", "2"), Edit::remove_dotted("a")], "{\"b\":0}");
+            check(text, &[Edit::remove_dotted("a"), set("a", "2")], "{\"b\":0,\"a\":2}");
+        }
+        check("{\"o\":{}}", &[set("o.a", "2"), Edit::remove_dotted("o.a")], "{\"o\":{}}");
     }
 
     #[test]

@@ -52,17 +52,21 @@ impl Command for Shell {
 fn bash() -> String {
     let mut text = String::from(
         "# bash completion of llmgate\n_llmgate() {\n    local cur=${COMP_WORDS[COMP_CWORD]} \
-         prev=${COMP_WORDS[COMP_CWORD-1]} words=\n    case $prev in\n",
+         prev=${COMP_WORDS[COMP_CWORD-1]} words=\n    COMPREPLY=()\n    # What stands behind -- is another \
+         program's.\n    case \" ${COMP_WORDS[*]:1:COMP_CWORD-1} \" in *' -- '*) return ;; esac\n    case $prev \
+         in\n",
     );
     for flag in flags_with_values() {
         let names = spellings(flag).join("|");
         let reply = match flag.takes {
-            Takes::Path(_) => "compgen -f -- \"$cur\"".to_owned(),
-            Takes::OneOf(_, words) => format!("compgen -W \"{}\" -- \"$cur\"", words.join(" ")),
-            Takes::Text(_) | Takes::Nothing => "true".to_owned(),
+            Takes::OneOf(_, words) => {
+                format!("COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); ", words.join(" "))
+            }
+            // Where nothing is offered, bash looks for files, in its own quotes.
+            Takes::Path(_) | Takes::Text(_) | Takes::Nothing => String::new(),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "        {names}) COMPREPLY=($({reply})); return ;;");
+        let _ = writeln!(text, "        {names}) {reply}return ;;");
     }
     text.push_str("    esac\n    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
     for row in COMMANDS {
@@ -80,7 +84,7 @@ fn bash() -> String {
     let _ = write!(
         text,
         "    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words=\"{} --help --version\"\n    COMPREPLY=($(compgen -W \
-         \"$words\" -- \"$cur\"))\n}}\ncomplete -F _llmgate llmgate\n",
+         \"$words\" -- \"$cur\"))\n}}\ncomplete -o default -F _llmgate llmgate\n",
         first.join(" ")
     );
     text
@@ -109,16 +113,31 @@ fn zsh() -> String {
         let patterns: Vec<String> = row.names().map(|name| format!("'{name}'*")).collect();
         let mut specs: Vec<String> = row.flags.iter().flat_map(|flag| zsh_specs(flag)).collect();
         specs.push("'--help[what it takes]'".to_owned());
-        specs.extend(
-            row.words
-                .iter()
-                .filter(|word| !word.one_of.is_empty())
-                .map(|word| format!("'*:{}:({})'", word.name, word.one_of.join(" "))),
+        specs.extend(row.words.iter().filter_map(zsh_word));
+        specs.extend(row.rest.map(|_| "'*:ARGS:_files'".to_owned()));
+        // The words of the command's name are no arguments of its.
+        let name = row.name.split(' ').count();
+        let (patterns, specs) = (patterns.join("|"), specs.join(" "));
+        let _ = writeln!(
+            text,
+            "    {patterns}) shift {name} words; (( CURRENT -= {name} )); _arguments {specs} ;;"
         );
-        let _ = writeln!(text, "    {}) _arguments {} ;;", patterns.join("|"), specs.join(" "));
     }
     text.push_str("  esac\n}\n_llmgate \"$@\"\n");
     text
+}
+
+/// What a word may be: one of some, or a file.
+fn zsh_word(word: &Word) -> Option<String> {
+    match word.one_of {
+        [] if is_file(word) => Some(format!("'1:{}:_files'", word.name)),
+        [] => None,
+        words => Some(format!("'1:{}:({})'", word.name, words.join(" "))),
+    }
+}
+
+fn is_file(word: &Word) -> bool {
+    word.name == "FILE"
 }
 
 fn zsh_specs(flag: &Flag) -> Vec<String> {
@@ -148,13 +167,19 @@ fn fish() -> String {
         let _ = writeln!(text, "complete -c llmgate -n __fish_use_subcommand -a {group}");
         let _ = writeln!(
             text,
-            "complete -c llmgate -n '__fish_seen_subcommand_from {group}' -a '{}'",
+            "complete -c llmgate -n '__fish_seen_subcommand_from {group}; and not __fish_seen_subcommand_from \
+             {0}' -a '{0}'",
             seconds.join(" ")
         );
     }
     for row in COMMANDS {
         let names: Vec<&str> = row.names().filter_map(|name| name.split(' ').next_back()).collect();
-        let when = format!("__fish_seen_subcommand_from {}", names.join(" "));
+        // Two groups may have a command of one name.
+        let group = row.group().map(|group| format!("__fish_seen_subcommand_from {group}; and "));
+        let when = format!("{}__fish_seen_subcommand_from {}", group.unwrap_or_default(), names.join(" "));
+        if row.words.iter().any(is_file) {
+            let _ = writeln!(text, "complete -c llmgate -n '{when}' -F");
+        }
         for word in row.words.iter().filter(|word| !word.one_of.is_empty()) {
             let _ = writeln!(text, "complete -c llmgate -n '{when}' -a '{}'", word.one_of.join(" "));
         }

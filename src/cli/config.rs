@@ -64,12 +64,10 @@ fn validate(options: &Validate, env: &Env) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(errors) => {
-            let lines = errors.to_string();
             if options.json {
-                let errors: Vec<_> = lines.lines().collect();
-                say(&object! {"ok": false, "errors": errors}.to_string());
+                say(&object! {"ok": false, "errors": errors.each()}.to_string());
             } else {
-                complain(&lines);
+                complain(&errors.to_string());
             }
             ExitCode::from(USAGE)
         }

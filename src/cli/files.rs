@@ -14,9 +14,11 @@ pub(super) fn write_new(path: &Path, text: &str) -> io::Result<()> {
     private::options().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// Writes a private file in place of what is there, so that a reader sees all of it or nothing.
+/// Writes a private file in place of what is there, so that a reader sees all of it or nothing. A link
+/// leads where it led.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let beside = beside(path);
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let beside = beside(&path);
     // What an earlier try left behind may have other rights.
     let _ = fs::remove_file(&beside);
     write_new(&beside, text)?;

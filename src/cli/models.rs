@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::base::env::Env;
+use crate::base::object::object;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, Row, URL as CONFIGURED};
 use crate::cli::{FAILURE, USAGE, columns, complain, say};
@@ -89,7 +90,11 @@ impl Models {
             Some(file) => {
                 let text = format!("{}\n", listing::codex_catalogue(cards));
                 fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
-                say(&format!("{}: {} models", file.display(), cards.len()));
+                let (file, models) = (file.display().to_string(), cards.len());
+                say(&match self.json {
+                    true => object! {"path": file, "models": models}.to_string(),
+                    false => format!("{file}: {models} models"),
+                });
             }
             None if self.json => {
                 say(&Protocol::OpenaiChat.codec().model_list(cards, &ListQuery::default()));

@@ -54,8 +54,10 @@ impl Command for Print {
                 return ExitCode::from(FAILURE);
             }
         };
-        let config =
-            self.config.as_deref().map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        // The service does not see this shell's variables.
+        let named = || env.var("LLMGATE_CONFIG").map(PathBuf::from);
+        let config = self.config.clone().or_else(named);
+        let config = config.map(|path| path.canonicalize().unwrap_or(path));
         say(match self.manager {
             Manager::Systemd => systemd(&binary, config.as_deref()),
             Manager::Launchd => launchd(&binary, config.as_deref(), env.state_dir().as_deref()),

@@ -72,20 +72,19 @@ pub enum Problem {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, error) in self.list.iter().enumerate() {
-            if i > 0 {
-                f.write_str("\n")?;
-            }
-            if let Some(file) = self.file.as_ref().filter(|_| error.in_file) {
-                write!(f, "{}:", file.display())?;
-                if let Some(place) = error.place {
-                    write!(f, "{}:{}:", place.line, place.column)?;
-                }
-                f.write_str(" ")?;
-            }
-            error.fmt(f)?;
-        }
-        Ok(())
+        f.write_str(&self.each().join("\n"))
+    }
+}
+
+impl ConfigErrors {
+    /// Each of them, with its place.
+    pub fn each(&self) -> Vec<String> {
+        let place = |error: &ConfigError| match (self.file.as_ref().filter(|_| error.in_file), error.place) {
+            (Some(file), Some(place)) => format!("{}:{}:{}: ", file.display(), place.line, place.column),
+            (Some(file), None) => format!("{}: ", file.display()),
+            (None, _) => String::new(),
+        };
+        self.list.iter().map(|error| format!("{}{error}", place(error))).collect()
     }
 }
 
@@ -288,8 +287,18 @@ impl Errors {
 /// The tree knows where values begin. What is said about a key is told at the key, which stands
 /// before its value.
 fn begins(text: &str, at: usize, key: Option<&str>) -> usize {
-    let found = key.and_then(|key| text.get(..at)?.rfind(key));
-    found.unwrap_or(at)
+    let (Some(key), Some(before)) = (key, text.get(..at)) else { return at };
+    let mut found = before.rmatch_indices(key).map(|(place, _)| place);
+    found.find(|place| is_key(before, *place, key)).unwrap_or(at)
+}
+
+/// Is what stands there a key, rather than a part of another one or a word of a comment?
+fn is_key(text: &str, place: usize, key: &str) -> bool {
+    let (before, rest) = text.split_at(place);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let ends = rest.get(key.len()..).unwrap_or_default().trim_start_matches(['"', '\'']);
+    let is_whole = line.chars().next_back().is_none_or(|c| " {,\"'".contains(c));
+    is_whole && ends.trim_start_matches(' ').starts_with(':') && !line.trim_start().starts_with('#')
 }
 
 /// Turns rising byte offsets into places, in one walk over the text.
@@ -326,17 +335,17 @@ mod tests {
         errors.secrets.push(Secret::new("hush-hush"));
         let late = Spot {
             path: "b".to_owned(),
-            at: Some(7),
+            at: Some(14),
             shown: Some("\"hush-hush\"".to_owned()),
             ..Spot::default()
         };
         errors.refuse(&late, "must be a number");
-        let early = Spot { key: Some("a".to_owned()), ..Spot::of("a", Some(4)) };
+        let early = Spot { key: Some("a".to_owned()), ..Spot::of("a", Some(11)) };
         errors.push(&early, Problem::UnknownKey, Some("c"));
         errors.refuse(&Spot::outside("PORT", "x"), "must be a port");
-        let told = errors.finish(Some(Path::new("f")), "äa: 1\nb: hush-hush\n");
+        let told = errors.finish(Some(Path::new("f")), "{ä: 0, a: 1}\nb: hush-hush\n");
         let expected = "PORT: must be a port (value \"x\")\n\
-             f:1:2: a: unknown key, did you mean `c`?\n\
+             f:1:8: a: unknown key, did you mean `c`?\n\
              f:2:1: b: must be a number (value \"****\")";
         assert_eq!(told.unwrap_err().to_string(), expected);
     }

@@ -100,7 +100,25 @@ fn value<'a>(inside: &'a str, env: &'a Env) -> Result<&'a str, Problem> {
         let reason = "`${}` takes the name of a variable: letters, digits and _";
         return Err(Problem::Refuse(reason.to_owned()));
     }
+    if default.is_some_and(|default| default.contains("${")) {
+        let reason = "the default of a variable holds no other variable: `${` stands inside `${}`";
+        return Err(Problem::Refuse(reason.to_owned()));
+    }
     env.var(name).or(default).ok_or_else(|| Problem::UnsetVariable(name.to_owned()))
+}
+
+/// The names in the `${}` of a text.
+pub(super) fn named(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('$') {
+        rest = after.strip_prefix(['$', '{']).unwrap_or(after);
+        if after.starts_with('{') {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            names.push(rest.split_at(end.unwrap_or(rest.len())).0);
+        }
+    }
+    names
 }
 
 /// Can this be the name of a variable?
@@ -127,7 +145,8 @@ mod tests {
         for (text, value) in good {
             assert_eq!(expanded(text, &env).unwrap(), value);
         }
-        for bad in ["${B}", "${A", "${}", "${1}", "${A B}"] {
+        assert_eq!(named("$$A $${A} $x $ $$${B}-${EMPTY:-y}"), ["B", "EMPTY"]);
+        for bad in ["${B}", "${A", "${}", "${1}", "${A B}", "${B:-${A}}", "${A:-${B}}"] {
             assert!(expanded(bad, &env).is_err(), "{bad}");
         }
     }

@@ -239,11 +239,11 @@ impl Config {
     }
 }
 
-/// Does a header of this name carry a credential?
-fn is_credential(header: &str) -> bool {
-    let header = header.to_ascii_lowercase();
+/// Does a header or variable of this name carry a credential?
+pub fn is_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
     const WORDS: [&str; 7] = ["auth", "cookie", "credential", "key", "pass", "secret", "token"];
-    WORDS.iter().any(|word| header.contains(word))
+    WORDS.iter().any(|word| name.contains(word))
 }
 
 impl OwnHeader {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::expand::named;
 use super::file::{self, Kind, Node};
 use super::read::join;
 use super::{Config, Overrides, Source, show};
@@ -197,9 +198,7 @@ impl Search<'_> {
             return None;
         }
         let before = text.get(..node.at?).unwrap_or_default();
-        let named = node.text().and_then(|text| text.split_once("${")).map(|(_, rest)| {
-            rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default().to_owned()
-        });
+        let named = node.text().and_then(|text| named(text).first().map(|name| (*name).to_owned()));
         let variable = named.filter(|name| self.env.var(name).is_some());
         Some(Origin::File { line: before.matches('\n').count() + 1, variable })
     }

@@ -260,7 +260,8 @@ impl<T: Read> Read for Entries<T> {
         let mut read = Vec::new();
         for (name, node) in entries(node, path, Self::TAKES, errors)? {
             let path = join(path, name);
-            let value = T::read(node, &path, errors);
+            let is_broken = node.presence() == Presence::Broken;
+            let value = if is_broken { None } else { T::read(node, &path, errors) };
             let spot = Spot { key: Some(name.clone()), ..Spot::of(&path, node.at) };
             read.push(Entry { name: name.clone(), spot: Box::new(spot), value });
         }

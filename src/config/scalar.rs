@@ -120,13 +120,14 @@ impl Read for Key {
     const TAKES: &'static [&'static str] = String::TAKES;
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let variable = node
-            .written()
-            .and_then(|text| text.strip_prefix("${")?.strip_suffix('}'))
-            .map(|inside| inside.split_once(":-").map_or(inside, |(name, _)| name))
-            .filter(|name| is_variable(name))
-            .map(str::to_owned);
         let secret = Secret::read(node, path, errors)?;
-        Some(Self { secret, variable })
+        let written = node.written().and_then(|text| text.strip_prefix("${")?.strip_suffix('}'));
+        let named = written.map(|inside| match inside.split_once(":-") {
+            // The default is a key of the file: the variable may not be set.
+            Some((name, default)) => (name, default != secret.expose()),
+            None => (inside, true),
+        });
+        let variable = named.filter(|(name, is_its)| *is_its && is_variable(name));
+        Some(Self { secret, variable: variable.map(|(name, _)| name.to_owned()) })
     }
 }

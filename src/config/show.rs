@@ -35,13 +35,17 @@ pub fn text(config: &Config) -> String {
     let mut shown = shown(config).into_map();
     shown.shift_remove("source");
     shown.shift_remove("warnings");
+    shown.values_mut().for_each(with_dollars);
     // A file may name a key or its variable; what is shown can be used as one.
     let providers = shown.get_mut("providers").and_then(Value::as_object_mut);
     for provider in providers.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
         let named = provider.get("api_key_env").is_some_and(Value::is_string);
         provider.shift_remove(if named { "api_key" } else { "api_key_env" });
+        if provider.get("base_url").and_then(Value::as_str) == Some("") {
+            // It is disabled; as in the file, its address is not looked at.
+            provider.insert("base_url".to_owned(), "${NOT_EXPANDED}".into());
+        }
     }
-    shown.values_mut().for_each(with_dollars);
     format!("# The configuration in effect, from {source}. Keys are masked.\n{}", yaml::document(&shown))
 }
 

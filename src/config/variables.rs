@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::expand::named;
 use super::file::{self, Kind, Node};
 use super::vendors::VENDORS;
 use super::{Config, Source};
@@ -37,14 +38,7 @@ fn named_in(path: &Path) -> Vec<String> {
 
 fn collect(node: &Node, names: &mut Vec<String>) {
     match &node.kind {
-        Kind::Text(text, _) => {
-            let mut rest = text.as_str();
-            while let Some((_, after)) = rest.split_once("${") {
-                rest = after;
-                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                names.push(after.split_at(end.unwrap_or(after.len())).0.to_owned());
-            }
-        }
+        Kind::Text(text, _) => names.extend(named(text).into_iter().map(str::to_owned)),
         Kind::List(items) => items.iter().for_each(|item| collect(item, names)),
         Kind::Map(entries) => {
             for (key, node) in entries {

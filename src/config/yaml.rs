@@ -106,9 +106,19 @@ fn scalar_text(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { quoted(text) }
 }
 
-/// JSON's quotes and escapes are YAML's.
+/// JSON's quotes and escapes are YAML's, which wants more of them.
 fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
+    let is_bare = |c: char| {
+        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    let mut out = String::new();
+    for c in Value::from(text).to_string().chars() {
+        match is_bare(c) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// Can it stand without quotes?
@@ -141,6 +151,16 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let texts = TRAPS.split(' ').chain(["", " ", "a b", "a: b", "a #b", "- a", "\u{e4}\n\t", "a\u{85}b"]);
+        let texts = texts.chain([
+            "a\u{7f}b",
+            "\u{80}",
+            "\u{9f}",
+            "\u{2028}",
+            "\u{feff}a",
+            "\u{fffe}",
+            "\u{ffff}",
+            "\0\u{1b}",
+        ]);
         let mut root = Map::new();
         for (i, text) in texts.enumerate() {
             root.insert(format!("k{i}"), json!(text));

@@ -6,6 +6,7 @@ mod first;
 mod golden;
 mod ready;
 mod records;
+mod shell;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
@@ -433,6 +434,9 @@ fn without_any_key_the_variables_are_listed() {
         assert!(told.contains(name), "{name}: {told}");
     }
     assert!(output.stdout.is_empty());
+    let told = run(&home, &["config", "validate", "--json"], &[]).stdout;
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!(told["errors"].as_array().unwrap().len(), 1, "{told}");
 }
 
 #[test]

@@ -29,6 +29,29 @@ fn what_is_right_loads() {
         for secret in config.secrets() {
             assert!(!shown.contains(secret.expose()), "{}", path.display());
         }
+        let again = of_text(&show::text(&config), &path);
+        let again = again.unwrap_or_else(|errors| panic!("{} is shown as:\n{errors}", path.display()));
+        let names = |config: &Config| config.providers.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&again), names(&config), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_disabled_provider_is_there_whatever_of_it_was_not_expanded() {
+    let config = read(&folder("valid").join("disabled_provider_is_not_expanded.yaml")).unwrap();
+    let names: Vec<_> = config.providers.iter().map(|provider| provider.name.as_str()).collect();
+    assert_eq!(names, ["up", "off", "off2", "off3"]);
+}
+
+#[test]
+fn a_key_that_is_a_default_is_no_variables() {
+    let text = "version: 1\nproviders: {a: {base_url: \"https://api.x.ai/v1\", api_key: \"${ONE:-k-of-the-file}\"}}\n";
+    for (set, variable) in [("", None), ("k-of-the-variable", Some("ONE"))] {
+        let env = Env::of([("ONE", set)]);
+        let config = from_text(text, Path::new("f"), &env, &Overrides::default()).unwrap();
+        assert_eq!(provider(&config, "a").key.as_ref().unwrap().variable.as_deref(), variable);
+        let shown = show::text(&config);
+        assert!(from_text(&shown, Path::new("f"), &env, &Overrides::default()).is_ok(), "{shown}");
     }
 }
 
@@ -394,6 +417,10 @@ fn broken_texts_never_panic() {
 }
 
 fn read(path: &Path) -> Result<Config, ConfigErrors> {
+    of_text(&std::fs::read_to_string(path).unwrap(), path)
+}
+
+fn of_text(text: &str, path: &Path) -> Result<Config, ConfigErrors> {
     let names = [
         "TEST_KEY",
         "ANTHROPIC_API_KEY",
@@ -407,9 +434,8 @@ fn read(path: &Path) -> Result<Config, ConfigErrors> {
         "KEY_OF_BEN",
     ];
     let env = Env::of(names.map(|name| (name, KEY)));
-    let text = std::fs::read_to_string(path).unwrap();
     let name = Path::new(path.file_name().unwrap());
-    from_text(&text, name, &env, &Overrides::default())
+    from_text(text, name, &env, &Overrides::default())
 }
 
 fn provider<'a>(config: &'a Config, name: &str) -> &'a llmgate::config::Provider {

@@ -120,7 +120,7 @@ impl Add {
         let old = self.old(&path, is_there)?;
         let lines = self.lines(&old, &path, env)?;
         if self.print {
-            say(self.entry.yaml().trim_end());
+            self.print();
             return Ok(());
         }
         let written =
@@ -164,7 +164,7 @@ impl Add {
         self.check(text, path, env)
             .map_err(|own| refused(if own.is_empty() { errors_of(old, path, env) } else { own }))?;
         added.lines.ok_or_else(|| {
-            say(self.entry.yaml().trim_end());
+            self.print();
             let why = "is written in a way to which no lines can be added (JSON, or braces on its line)";
             refused(format!(
                 "{shown}: {} {why}: add these by hand; nothing is changed",
@@ -192,6 +192,14 @@ impl Add {
         }
         let own = errors.iter().filter(|error| error.path.starts_with(&self.entry.path()));
         Err(own.map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The lines, for whoever adds them by hand.
+    fn print(&self) {
+        match self.json {
+            true => say(&object! {"entry": self.entry.path(), "yaml": self.entry.yaml()}.to_string()),
+            false => say(self.entry.yaml().trim_end()),
+        }
     }
 
     fn tell(&self, path: &Path, lines: &Lines, env: &Env) {

@@ -52,7 +52,8 @@ pub(super) fn run(mut command: Command, signals: &Signals, grace: Duration) -> s
         match signals.0.recv_timeout(patience) {
             Ok(Caught::End(signal)) => {
                 pass_on(&child, signal);
-                kill_at = Some(clock::now() + grace);
+                // One that comes again gives no more time.
+                kill_at.get_or_insert_with(|| clock::now() + grace);
             }
             Ok(Caught::Child) => follow(&child),
             Ok(Caught::Interrupt(_)) => {}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::base::env::Env;
-use crate::base::secret::{Secret, mask_known};
+use crate::base::secret::{self, Secret, mask_known};
 use crate::base::sort;
 use crate::cli::run::client::Launch;
 use crate::cli::run::options::Options;
@@ -74,7 +74,14 @@ impl Plan {
         let unset: Vec<&str> = self.unset.iter().map(String::as_str).collect();
         lines.push(format!("unset {}", unset.join(" ")));
         for (name, value) in &self.set {
-            lines.push(format!("export {}={}", name.to_string_lossy(), masked(value)));
+            let name = name.to_string_lossy();
+            let is_launchs = self.launch.set.iter().any(|(known, _)| *known == name);
+            // A file of variables may hold other secrets than ours.
+            let value = match config::is_credential(&name) && !is_launchs {
+                true => quoted(&secret::masked(&value.to_string_lossy())),
+                false => masked(value),
+            };
+            lines.push(format!("export {name}={value}"));
         }
         let words =
             std::iter::once(program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));

@@ -180,9 +180,10 @@ pub(super) fn of_exec(given: &Given) -> Result<Options, Mistake> {
 }
 
 fn read(given: &Given, starts: Starts) -> Result<Options, Mistake> {
-    let seconds = |flag: &Flag, default: u64| {
+    // No sum of instants may overflow.
+    let seconds = |flag: &Flag, default: u32| {
         let read = given.read(flag, "a number of seconds")?;
-        Ok::<_, Mistake>(Duration::from_secs(read.unwrap_or(default)))
+        Ok::<_, Mistake>(Duration::from_secs(read.unwrap_or(default).into()))
     };
     let patience = seconds(&HEALTH_TIMEOUT, 10)?;
     Ok(Options {

@@ -53,8 +53,6 @@ fn provider(
     }
     let written = entry.value.as_ref()?;
     let enabled = written.enabled.or(true);
-    // What a disabled provider left unexpanded is not there and not missed.
-    let unexpanded = !enabled && matches!(written.base_url, Field::Broken);
     let base_url = base_url(&written.base_url, spot, errors);
     let protocols = protocols(&written.protocol, base_url.as_deref(), spot, errors);
     let key = key(&written.api_key, &written.api_key_env, enabled.then_some(outside), errors);
@@ -64,10 +62,11 @@ fn provider(
     let models = model::models(written.models.or_empty(), errors);
     let buckets = bucket::buckets(written.buckets.or_empty(), errors);
     let passthrough = written.passthrough.or(false);
+    // What a disabled provider left unexpanded is not there and not missed.
     Some(Provider {
         name: name?,
-        protocols: protocols.or_else(|| unexpanded.then(|| vec![Protocol::OpenaiChat]))?,
-        base_url: base_url.or_else(|| unexpanded.then(String::new))?,
+        protocols: protocols.or_else(|| (!enabled).then(|| vec![Protocol::OpenaiChat]))?,
+        base_url: base_url.or_else(|| (!enabled).then(String::new))?,
         key,
         auth: written.auth.or(AuthForm::Auto),
         enabled,

@@ -22,7 +22,7 @@ pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
     if let Some(key) = file.text("APIKEY", report) {
         ours.client_key(&with_braces(&key));
     }
-    let (host, port) = (file.text("HOST", report), file.count("PORT", report));
+    let (host, port) = (file.text("HOST", report), whole(&mut file, "PORT", report));
     if host.is_some() || port.is_some() {
         let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
         ours.listen_at(&format!("{host}:{}", port.unwrap_or(3456)), &file.path("HOST"), report);
@@ -33,15 +33,15 @@ pub(super) fn read(mut file: Section, ours: &mut Ours, report: &mut Report) {
     }
     router(file.section("Router", report), ours, report);
     fallback(file.section("fallback", report), ours, report);
-    let timeout = file.take("API_TIMEOUT_MS").and_then(|millis| whole(&millis));
+    let timeout = whole(&mut file, "API_TIMEOUT_MS", report).filter(|millis| *millis > 0);
     ours.set_time("timeouts.buffered", timeout.map(std::time::Duration::from_millis));
     if let Some(level) = file.text("LOG_LEVEL", report) {
-        let known = match level.as_str() {
-            "fatal" => "error",
-            "trace" => "debug",
-            known => known,
-        };
-        ours.set("log.level", known);
+        match level.as_str() {
+            "fatal" => ours.set("log.level", "error"),
+            "trace" => ours.set("log.level", "debug"),
+            known @ ("debug" | "info" | "warn" | "error") => ours.set("log.level", known),
+            _ => report.dropped(&file.path("LOG_LEVEL"), "there is no such level"),
+        }
     }
     file.leave("CUSTOM_ROUTER_PATH", "llmgate runs no code of others; see `when` of a target", report);
     for key in ["transformers", "Transformers"] {
@@ -74,7 +74,7 @@ fn provider(mut provider: Section, proxy: Option<&str>, ours: &mut Ours, report:
     };
     ours.provider(account, &path, report);
     if let Some(proxy) = proxy {
-        ours.of_provider(&name, "proxy", proxy.into());
+        ours.of_provider(&name, "proxy", with_braces(proxy).into());
     }
     for model in provider.texts("models", report) {
         let limit = transformers.max_tokens(&model);
@@ -114,7 +114,7 @@ fn base_and_protocol<'u>(url: &'u str, transformers: &Transformers) -> (&'u str,
 }
 
 fn router(mut router: Section, ours: &mut Ours, report: &mut Report) {
-    let threshold = router.take("longContextThreshold").and_then(|tokens| whole(&tokens)).unwrap_or(LONG);
+    let threshold = whole(&mut router, "longContextThreshold", report).unwrap_or(LONG);
     let chosen = [
         ("longContext", object! {"min_input": threshold}),
         ("image", object! {"has_images": true}),
@@ -249,7 +249,12 @@ fn with_braces(text: &str) -> String {
     variable(text).map_or_else(|| text.to_owned(), |name| format!("${{{name}}}"))
 }
 
-/// A number, also one in quotes.
-fn whole(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+/// Takes a number, also one in quotes.
+fn whole(section: &mut Section, key: &str, report: &mut Report) -> Option<u64> {
+    let value = section.take(key)?;
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    if number.is_none() {
+        report.dropped(&section.path(key), "it must be a whole number");
+    }
+    number
 }

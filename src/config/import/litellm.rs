@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::ours::{Ours, shown};
 use super::section::{Report, Section};
 use crate::base::object::{Object, object};
+use crate::config::units;
 use accounts::{Accounts, reference};
 
 mod accounts;
@@ -85,19 +86,28 @@ impl Groups {
         if mode.as_deref().is_some_and(|mode| !matches!(mode, "chat" | "completion" | "responses")) {
             return report.dropped(&path, "llmgate asks models for answers only");
         }
-        let Some((target, is_pattern)) = accounts.target(&mut params, ours, report) else { return };
+        let Some((target, stem)) = accounts.target(&mut params, ours, report) else { return };
         facts(&target, &mut params, &mut info, ours, report);
         accounts.limit(&target, &mut params, report);
         let mut keys = object! {"to": target.as_str()};
         let weight = params.count("weight", report);
         keys.put_some("weight", weight.filter(|weight| *weight > 0));
         keys.put_some("priority", params.count("order", report));
+        keys.put_some(
+            "attempts",
+            params.count("max_retries", report).map(|retries| retries.saturating_add(1)),
+        );
+        let first_byte = params.time("stream_timeout", report).filter(|time| !time.is_zero());
+        keys.put_some("first_byte", first_byte.map(units::show_duration));
         info.take("id");
         for section in [params, info, deployment] {
             section.ends(report);
         }
-        if is_pattern && name.contains('/') {
+        if stem.is_some() && name.contains('/') {
             return report.changed(&path, format!("ask for {} and the model's name", shown(&target)));
+        }
+        if stem.is_some_and(|stem| !stem.is_empty() && name.strip_suffix('*') != Some(&stem)) {
+            report.changed(&path, "the asked name goes on as it is, none is made of it");
         }
         let known = self.0.iter_mut().find(|group| group.name == name);
         let Some(group) = known else {
@@ -146,7 +156,13 @@ fn facts(target: &str, params: &mut Section, info: &mut Section, ours: &mut Ours
 
 fn prices(target: &str, section: &mut Section, ours: &mut Ours, report: &mut Report) {
     let path = section.own_path().to_owned();
-    let mut price = |key| section.take(key).and_then(|price| a_million(&price));
+    let mut price = |key| {
+        let price = a_million(&section.take(key)?);
+        if price.is_none() {
+            report.dropped(&section.path(key), "it must be a number");
+        }
+        price
+    };
     let needed = [price("input_cost_per_token"), price("output_cost_per_token")];
     let cached = [price("cache_read_input_token_cost"), price("cache_creation_input_token_cost")];
     match needed {
@@ -159,8 +175,8 @@ fn prices(target: &str, section: &mut Section, ours: &mut Ours, report: &mut Rep
                 }
             }
         }
-        [None, None] => {}
-        [None, Some(_)] | [Some(_), None] => {
+        [None, None] if cached.iter().all(Option::is_none) => {}
+        [None | Some(_), None | Some(_)] => {
             report.dropped(&path, "a price is known when that of input and of output are");
         }
     }
@@ -224,13 +240,19 @@ fn fallbacks(section: &mut Section, names: &[String], ours: &mut Ours, report: &
 
 /// Retries, waiting and resting.
 fn failures(section: &mut Section, ours: &mut Ours, report: &mut Report) {
-    ours.set_some("retry.attempts", section.count("num_retries", report).map(|retries| retries + 1));
+    ours.set_some(
+        "retry.attempts",
+        section.count("num_retries", report).map(|retries| retries.saturating_add(1)),
+    );
     for key in ["request_timeout", "timeout"] {
         ours.set_time("timeouts.buffered", section.time(key, report).filter(|time| !time.is_zero()));
     }
     let first_byte = section.time("stream_timeout", report).filter(|time| !time.is_zero());
     ours.set_time("timeouts.first_byte", first_byte);
-    ours.set_some("breaker.threshold", section.count("allowed_fails", report).map(|fails| fails + 1));
+    ours.set_some(
+        "breaker.threshold",
+        section.count("allowed_fails", report).map(|fails| fails.saturating_add(1)),
+    );
     if let Some(rest) = section.time("cooldown_time", report).filter(|rest| !rest.is_zero()) {
         ours.set_time("cooldown.rate_limit", Some(rest));
         ours.set_time("breaker.cooldown", Some(rest));

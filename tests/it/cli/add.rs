@@ -127,6 +127,8 @@ fn lines_are_only_shown_when_that_is_asked() {
     let words = ["config", "add-alias", "b", "up/x", "--print"];
     let (said, _) = refuses(&home, FILE, &words, 0);
     assert_eq!(said, "models:\n  b: up/x\n");
+    let (said, _) = refuses(&home, FILE, &[&words[..], &["--json"]].concat(), 0);
+    assert_eq!(said, "{\"entry\":\"models.b\",\"yaml\":\"models:\\n  b: up/x\\n\"}\n");
     let (said, aside) = refuses(&home, FILE, &["config", "add-alias", "b", "ub/x", "--print"], 2);
     assert!(said.is_empty() && aside.contains("did you mean `up`?"), "{aside}");
 }

@@ -37,7 +37,13 @@ fn the_first_file_is_private_valid_and_never_overwritten() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         words.push("--force");
         check_code(&run(&home, &words, &[]), 0);
-        assert_eq!((std::fs::read_to_string(&path).unwrap(), mode(&path)), (first, 0o600));
+        assert_eq!((std::fs::read_to_string(&path).unwrap(), mode(&path)), (first.clone(), 0o600));
+
+        let theirs = home.write("dotfile.yaml", "mine");
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&theirs, &path).unwrap();
+        check_code(&run(&home, &words, &[]), 0);
+        assert!(path.is_symlink() && std::fs::read_to_string(&theirs).unwrap() == first);
     }
 }
 
@@ -136,5 +142,18 @@ fn output_to_a_full_disk_is_a_failure() {
         let output = super::command(&home, words, &[]).stdout(full).output().unwrap();
         check_code(&output, 1);
         assert!(text(&output.stderr).starts_with("stdout: No space left"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_service_starts_with_the_configuration_that_is_in_use() {
+    let home = Folder::new("cli-service");
+    let other = home.write("other.yaml", "");
+    let file = home.write("own.yaml", "");
+    for (words, expected) in [(&[][..], &file), (&["--config", "other.yaml"], &other)] {
+        let words = [&["service", "print", "--systemd"][..], words].concat();
+        let unit = text(&run(&home, &words, &[("LLMGATE_CONFIG", "own.yaml")]).stdout);
+        let start = format!(" start --config {}\n", expected.canonicalize().unwrap().display());
+        assert!(unit.contains(&start), "{unit}");
     }
 }

@@ -22,6 +22,7 @@ fn every_case_becomes_a_configuration_of_ours() {
         golden(&path.with_extension("remarks"), &remarks);
         let env = Env::of([
             ("TEST_KEY", KEY),
+            ("TEST_PROXY", "http://127.0.0.1:7890"),
             ("OPENAI_API_KEY", KEY),
             ("ANTHROPIC_API_KEY", KEY),
             ("PRESET_ENDPOINT_API_KEY", KEY),

@@ -27,6 +27,9 @@ fn models_are_shown_and_made_a_catalogue() {
     let entry = &catalogue["models"][0];
     assert_eq!((&entry["slug"], &entry["context_window"]), (&"coding".into(), &200_000.into()));
     assert_eq!(entry["auto_compact_token_limit"], 115_600);
+    let words = ["models", "--config", config, "--codex-catalog", file.to_str().unwrap(), "--json"];
+    let told: Value = serde_json::from_slice(&place.output(&words, &[]).stdout).unwrap();
+    assert_eq!(told["models"], 1);
     let output = place.output(&["models", "--config", config, "--json"], &[]);
     let list: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(list["data"][0]["id"], "coding");

@@ -109,6 +109,9 @@ fn a_file_of_variables_is_read_and_the_environment_wins() {
     assert_eq!(place.variable("KEEP").as_deref(), Some("environment"));
     assert_eq!(place.variable("A_KEY"), None);
     assert_eq!(session.end().code, Some(0));
+    place.home.write("vars", "A_KEY=sk-marked\nOTHER_TOKEN=t-marked-0123\nPLAIN=shown\n");
+    let printed = text(&place.output(&[&words[..], &["--print"]].concat(), &[]).stdout);
+    assert!(printed.contains("PLAIN=shown") && !printed.contains("marked"), "{printed}");
     place.home.write("vars", "A_KEY=x\nsk-marked-secret\n");
     let output = place.output(&words, &[]);
     check_code(&output, 2);

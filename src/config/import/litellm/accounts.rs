@@ -69,14 +69,14 @@ const OWN_SERVERS: [&str; 9] = [
 ];
 
 impl Accounts {
-    /// The target that a deployment asks, and whether its model is any (`*`). The account is made when
-    /// it is not known yet.
+    /// The target that a deployment asks and, where its model is a pattern, what stands before the `*`.
+    /// The account is made when it is not known yet.
     pub(super) fn target(
         &mut self,
         params: &mut Section,
         ours: &mut Ours,
         report: &mut Report,
-    ) -> Option<(String, bool)> {
+    ) -> Option<(String, Option<String>)> {
         let path = params.own_path().to_owned();
         let asked = params.text("model", report).unwrap_or_default();
         let vendor = params.text("custom_llm_provider", report);
@@ -108,8 +108,9 @@ impl Accounts {
             self.known.push((identity, name.clone()));
             name
         });
-        let model = if model.ends_with('*') { "*" } else { model };
-        Some((ours.target(&name, model)?, model == "*"))
+        let stem = model.strip_suffix('*').map(str::to_owned);
+        let model = if stem.is_some() { "*" } else { model };
+        Some((ours.target(&name, model)?, stem))
     }
 
     /// A name that no account has: the vendor's at that address, else the word before the model.
@@ -176,11 +177,10 @@ fn place(word: &str, given: Option<String>) -> Option<(Vec<&'static str>, String
     let given = given.map(|url| reference(&url));
     if word == "azure" {
         let base = given?;
-        return Some((
-            vec![CHAT],
-            format!("{}/openai/v1", base.trim_end_matches('/')),
-            Some("AZURE_API_KEY"),
-        ));
+        let base = base.trim_end_matches('/');
+        let bare = ["/openai/v1", "/openai"].into_iter().find_map(|end| base.strip_suffix(end));
+        let base_url = format!("{}/openai/v1", bare.unwrap_or(base));
+        return Some((vec![CHAT], base_url, Some("AZURE_API_KEY")));
     }
     if OWN_SERVERS.contains(&word) {
         let usual = word.starts_with("ollama").then(|| "http://localhost:11434".to_owned());
