@@ -45,6 +45,8 @@ use trouble::Trouble;
 
 /// Answers one request: from its whole body to the last byte of the answer and the log line. A panic
 /// is told and written down, and goes on: the connection ends with it.
+// A frame of its own would be a page more of each thread's stack.
+#[inline(always)]
 pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
     let line = Rc::new(Line::new(live, inbound, client));
     inbound.run.is(Phase::Held);
