@@ -16,6 +16,7 @@ use crate::server::inlet::{Inlet, Source};
 
 /// A size line with its extensions, or a trailer line, may have so many bytes.
 const MAX_LINE: usize = 4 * 1024;
+const LONG_LINE: BodyError = BodyError::Broken("a line of its chunks is too long");
 /// All trailers may have so many bytes.
 const MAX_TRAILERS: usize = 64 * 1024;
 /// A rest of this size is read past the buffer.
@@ -124,6 +125,9 @@ impl<'a, S: Source> Frame<'a, S> {
             let fresh = waiting.get(seen..).unwrap_or_default();
             if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {
                 let end = seen + at;
+                if end > MAX_LINE {
+                    return Err(LONG_LINE);
+                }
                 let line = waiting.get(..end).and_then(|line| line.strip_suffix(b"\r"));
                 let judged = line.filter(|line| !line.contains(&b'\r')).map(judge);
                 self.inlet.take(end + 1);
@@ -131,7 +135,7 @@ impl<'a, S: Source> Frame<'a, S> {
             }
             seen = waiting.len();
             if seen > MAX_LINE {
-                return Err(BodyError::Broken("a line of its chunks is too long"));
+                return Err(LONG_LINE);
             }
             self.more()?;
         }
