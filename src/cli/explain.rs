@@ -13,10 +13,10 @@ use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, MODEL, 
 use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::config::{self, Overrides};
 use crate::gateway::explain;
-use crate::gateway::inbound::{Envelope, Inbound, Wishes};
+use crate::gateway::inbound::{Envelope, Inbound};
 use crate::gateway::live::Live;
 use crate::observe::log::harmless;
-use crate::protocol::{Protocol, Task, percent_encoded};
+use crate::protocol::{Protocol, percent_encoded};
 use crate::route::explain::{Explanation, Told};
 use crate::upstream::probe;
 
@@ -117,20 +117,8 @@ impl Explain {
     }
 
     fn of_request(&self, live: &Live, body: Vec<u8>) -> Result<Explanation, String> {
-        let envelope = Envelope {
-            protocol: self.protocol,
-            model: self.model.clone(),
-            stream: None,
-            headers: Vec::new(),
-            query: None,
-            credential: None,
-            key: None,
-            session: None,
-            client: None,
-            tell_all: true,
-            task: Task::Answer,
-            wishes: Wishes::default(),
-        };
+        let envelope =
+            Envelope { model: self.model.clone(), tell_all: true, ..Envelope::plain(self.protocol) };
         let inbound = Inbound::read(envelope, RequestId::random(), body).map_err(|fault| fault.message)?;
         explain::of_request(live, &inbound).map_err(|trouble| trouble.fault.message)
     }

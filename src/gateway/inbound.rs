@@ -144,6 +144,26 @@ pub struct Envelope {
     pub wishes: Wishes,
 }
 
+impl Envelope {
+    /// Of a request of which nothing is known but its protocol.
+    pub fn plain(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            model: None,
+            stream: None,
+            headers: Vec::new(),
+            query: None,
+            credential: None,
+            key: None,
+            session: None,
+            client: None,
+            tell_all: false,
+            task: Task::Answer,
+            wishes: Wishes::default(),
+        }
+    }
+}
+
 impl Inbound {
     /// Reads a request.
     ///

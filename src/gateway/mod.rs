@@ -94,7 +94,7 @@ mod tests {
     use crate::base::env::Env;
     use crate::base::id::RequestId;
     use crate::config::{Overrides, load};
-    use crate::protocol::{Protocol, Task};
+    use crate::protocol::Protocol;
     use inbound::{Envelope, Wishes};
     use line::Client;
 
@@ -131,20 +131,8 @@ mod tests {
         let overrides = Overrides { demo: true, ..Overrides::default() };
         let config = load(None, &Env::default(), &overrides).unwrap();
         let live = Live::new(Arc::new(config), &Env::default(), None).unwrap();
-        let envelope = Envelope {
-            protocol: Protocol::OpenaiChat,
-            model: None,
-            stream: None,
-            headers: Vec::new(),
-            query: None,
-            credential: None,
-            key: None,
-            session: None,
-            client: None,
-            tell_all: false,
-            task: Task::Answer,
-            wishes: Wishes { test: Some(TestMode::Slow), ..Wishes::default() },
-        };
+        let wishes = Wishes { test: Some(TestMode::Slow), ..Wishes::default() };
+        let envelope = Envelope { wishes, ..Envelope::plain(Protocol::OpenaiChat) };
         let body = br#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#.to_vec();
         let inbound = Inbound::read(envelope, RequestId::random(), body).unwrap();
         let told = Rc::new(RefCell::new(Vec::new()));

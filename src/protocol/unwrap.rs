@@ -215,19 +215,25 @@ fn forgiven(inside: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Cut in two anywhere, the same comes out.
+    #[track_caller]
+    fn check_cuts(raw: &str, input: &str) {
+        for cut in (0..raw.len()).filter(|cut| raw.is_char_boundary(*cut)) {
+            let mut unwrap = Unwrap::input();
+            let mut out = unwrap.push(&raw[..cut]);
+            out.push_str(&unwrap.push(&raw[cut..]));
+            out.push_str(&unwrap.finish());
+            assert_eq!(out, input, "{cut} {raw}");
+        }
+    }
+
     #[test]
     fn input_comes_out_the_same_at_any_cut() {
         let input = "line \"one\"\n\ttwo \\ ä 😀 \u{1}";
         let plain = serde_json::json!({ "input": input }).to_string();
         let escaped = plain.replace('😀', "\\ud83d\\ude00");
         for raw in [plain, escaped, format!("{{ \"input\" : {} }}", serde_json::json!(input))] {
-            for cut in (0..raw.len()).filter(|cut| raw.is_char_boundary(*cut)) {
-                let mut unwrap = Unwrap::input();
-                let mut out = unwrap.push(&raw[..cut]);
-                out.push_str(&unwrap.push(&raw[cut..]));
-                out.push_str(&unwrap.finish());
-                assert_eq!(out, input, "{cut} {raw}");
-            }
+            check_cuts(&raw, input);
         }
     }
 
@@ -240,13 +246,7 @@ mod tests {
             (r#"{"input":"a\nb\é\n"}"#, "a\nb\\é\n"),
             ("{\"input\":\"a\\tb\nc\"}", "a\tb\nc"),
         ] {
-            for cut in (0..raw.len()).filter(|cut| raw.is_char_boundary(*cut)) {
-                let mut unwrap = Unwrap::input();
-                let mut out = unwrap.push(&raw[..cut]);
-                out.push_str(&unwrap.push(&raw[cut..]));
-                out.push_str(&unwrap.finish());
-                assert_eq!(out, input, "{cut} {raw}");
-            }
+            check_cuts(raw, input);
         }
     }
 
