@@ -257,7 +257,12 @@ pub(super) fn reasoning(item: &mut Fields<'_>) -> Result<Reasoning, WireError> {
 pub(super) fn call(item: &mut Fields<'_>, free_form: bool) -> Result<ToolCall, WireError> {
     let namespace = item.word("namespace")?;
     let name = item.required_word("name")?;
-    let arguments = item.text(if free_form { "input" } else { "arguments" })?.unwrap_or_default();
+    let arguments = match item.take(if free_form { "input" } else { "arguments" }) {
+        None => String::new(),
+        Some(Tree::Text(text)) => text.into_owned(),
+        // Some servers give the object itself.
+        Some(value) => pen::written(&value),
+    };
     let id = item.text("call_id")?.unwrap_or_default();
     Ok(ToolCall { id, name: flat_name(namespace.as_deref(), &name), arguments, free_form, state: None })
 }

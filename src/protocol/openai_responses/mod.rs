@@ -11,6 +11,7 @@ mod request_encode;
 mod response;
 mod stream_decode;
 mod stream_encode;
+mod stream_items;
 mod tap;
 mod tools;
 mod wire;

@@ -42,8 +42,10 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
 /// Why an answer ended.
 pub(super) fn stop(status: Option<&str>, reason: Option<&str>) -> StopReason {
     match (status, reason) {
-        (Some("incomplete"), Some("content_filter")) => StopReason::Refuse,
-        (Some("incomplete"), Some("max_output_tokens") | None) => StopReason::Limit,
+        (Some("incomplete") | None, Some("content_filter")) => StopReason::Refuse,
+        // Some servers use Chat's words.
+        (Some("incomplete") | None, Some("max_output_tokens" | "max_tokens" | "length"))
+        | (Some("incomplete"), None) => StopReason::Limit,
         (Some("incomplete"), Some(other)) => StopReason::Other(other.to_owned()),
         _ => StopReason::End,
     }

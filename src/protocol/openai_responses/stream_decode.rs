@@ -1,15 +1,15 @@
 //! Responses events -> neutral events.
 //!
-//! Deltas tell most of it; what was never told by a delta is taken from `output_item.done`, and
-//! what was in no item event from the last event.
+//! Deltas tell most of it; what was never told by a delta is taken from the event that says that a
+//! part is done, then from `output_item.done`, and what was in no item event from the last event.
 
-use crate::base::table::Table;
 use crate::base::tree::Tree;
 use crate::ir::request::Block;
 use crate::ir::response::{Lost, StopReason};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
-use crate::protocol::fields::Fields;
+use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_responses::response::{blocks, stop};
+use crate::protocol::openai_responses::stream_items::{Identity, Items, Open, Part, Sort};
 use crate::protocol::openai_responses::tap;
 use crate::protocol::path::Path;
 use crate::protocol::wire::{StreamDecoder, WireError};
@@ -19,50 +19,9 @@ pub(super) struct Decoder {
     seed: String,
     started: bool,
     next: u32,
-    items: Table<u64, Item>,
-    /// How many items were told whole.
-    whole: usize,
+    items: Items,
     has_call: bool,
     finished: bool,
-}
-
-/// What was told of one output item.
-#[derive(Default)]
-struct Item {
-    /// The open block.
-    open: Option<Open>,
-    /// The blocks that were opened, and the part of a message that the last one tells.
-    opened: usize,
-    part: u64,
-    /// Whether the whole item was told.
-    done: bool,
-}
-
-/// A block that grows.
-#[derive(Clone, Copy)]
-struct Open {
-    id: BlockId,
-    sort: Sort,
-    /// The bytes that were told of it.
-    told: usize,
-}
-
-/// What may grow together: a server that calls a refusal a text means the same words.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sort {
-    Words,
-    Reasoning,
-    Call,
-}
-
-impl Sort {
-    fn of(kind: &BlockKind) -> Self {
-        match kind {
-            BlockKind::Text | BlockKind::Refusal => Self::Words,
-            BlockKind::Reasoning => Self::Reasoning,
-            BlockKind::Call { .. } => Self::Call,
-        }
-    }
 }
 
 impl Decoder {
@@ -71,8 +30,7 @@ impl Decoder {
             seed: seed.to_owned(),
             started: false,
             next: 0,
-            items: Table::default(),
-            whole: 0,
+            items: Items::default(),
             has_call: false,
             finished: false,
         }
@@ -87,95 +45,124 @@ impl Decoder {
         out.push(StreamEvent::Start { id: text("id"), model: text("model") });
     }
 
-    fn open(&mut self, index: u64, kind: BlockKind, out: &mut Vec<StreamEvent>) {
+    /// The place of an item that goes on, or begins now.
+    fn place(&mut self, index: u64, identity: Identity, out: &mut Vec<StreamEvent>) -> usize {
+        if let Some(place) = self.items.growing(index, &identity) {
+            return place;
+        }
         // Servers that give every item the same number begin one before the other is done.
-        self.close(index, out);
+        if let Some(before) = self.items.last_of(index) {
+            self.close(before, out);
+        }
+        self.items.begin(index, identity)
+    }
+
+    fn open(&mut self, place: usize, kind: BlockKind, out: &mut Vec<StreamEvent>) {
+        self.close(place, out);
         let id = BlockId(self.next);
         self.next += 1;
         let sort = Sort::of(&kind);
         self.has_call |= sort == Sort::Call;
         out.push(StreamEvent::BlockStart { id, kind });
-        let item = self.items.get_or_default(index);
-        item.open = Some(Open { id, sort, told: 0 });
-        item.opened += 1;
-    }
-
-    /// The block of an item that is open, if it is of that sort.
-    fn opened(&mut self, index: u64, sort: Sort) -> Option<&mut Open> {
-        self.items.get_mut(&index)?.open.as_mut().filter(|open| open.sort == sort)
+        if let Some(item) = self.items.get(place) {
+            item.open = Some(Open { id, told: 0 });
+            item.opened += 1;
+        }
     }
 
     /// Adds to the block of an item; one that is not open yet is opened as `kind`.
-    fn grow(&mut self, index: u64, kind: BlockKind, text: &str, out: &mut Vec<StreamEvent>) {
-        let sort = Sort::of(&kind);
-        if self.opened(index, sort).is_none() {
-            self.open(index, kind, out);
+    fn grow(&mut self, place: usize, kind: BlockKind, text: &str, out: &mut Vec<StreamEvent>) {
+        if self.items.get(place).is_some_and(|item| item.open.is_none()) {
+            self.open(place, kind, out);
         }
-        self.add(index, sort, text, out);
-    }
-
-    /// Adds to the block of an item that is open.
-    fn add(&mut self, index: u64, sort: Sort, text: &str, out: &mut Vec<StreamEvent>) {
-        if let Some(open) = self.opened(index, sort).filter(|_| !text.is_empty()) {
+        let open = self.items.get(place).and_then(|item| item.open.as_mut());
+        if let Some(open) = open.filter(|_| !text.is_empty()) {
             open.told += text.len();
             out.push(StreamEvent::BlockDelta { id: open.id, delta: Delta::Text(text.to_owned()) });
         }
     }
 
-    /// Adds to a part of a message; each part is a block.
-    fn say(&mut self, at: (u64, u64), kind: BlockKind, text: &str, out: &mut Vec<StreamEvent>) {
+    /// Tells what a part of an item says: each part of a message is a block, those of reasoning are
+    /// paragraphs of one text.
+    fn say(&mut self, said: Said, at: (u64, Part), text: &str, out: &mut Vec<StreamEvent>) {
         let (index, part) = at;
-        if text.is_empty() {
+        let sort = Sort::of(&said.kind);
+        if text.is_empty() || (said.is_whole && self.items.has_told(index, sort, part)) {
             return;
         }
-        if self.items.get(&index).is_some_and(|item| item.part != part) {
-            self.close(index, out);
+        if sort == Sort::Call {
+            // A call begins with its name.
+            let place = self.items.growing(index, &Identity::of(sort));
+            return place.into_iter().for_each(|place| self.grow(place, said.kind.clone(), text, out));
         }
-        self.items.get_or_default(index).part = part;
-        self.grow(index, kind, text, out);
+        let place = self.place(index, Identity::of(sort), out);
+        let Some(item) = self.items.get(place) else { return };
+        // What was thought is told beside its summary; one of them is enough.
+        if sort == Sort::Reasoning && item.told.iter().any(|told| told.is_summary != part.is_summary) {
+            return;
+        }
+        let begins = item.part != Some(part) && item.open.is_some_and(|open| open.told > 0);
+        item.part = Some(part);
+        if !item.told.contains(&part) {
+            item.told.push(part);
+        }
+        match sort {
+            Sort::Reasoning if begins => self.grow(place, BlockKind::Reasoning, "\n\n", out),
+            Sort::Words if begins => self.close(place, out),
+            Sort::Words | Sort::Reasoning | Sort::Call | Sort::Other => {}
+        }
+        self.grow(place, said.kind, text, out);
     }
 
-    fn close(&mut self, index: u64, out: &mut Vec<StreamEvent>) {
-        if let Some(Open { id, .. }) = self.items.get_mut(&index).and_then(|item| item.open.take()) {
+    fn close(&mut self, place: usize, out: &mut Vec<StreamEvent>) {
+        if let Some(Open { id, .. }) = self.items.get(place).and_then(|item| item.open.take()) {
             out.push(StreamEvent::BlockEnd { id });
         }
     }
 
     /// A call begins with its name; messages and reasoning begin with their first words.
     fn added(&mut self, index: u64, item: Tree<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        // Some servers (vLLM) give the next item the number of the one before.
-        if self.items.get(&index).is_some_and(|item| item.done) {
-            // Words that came behind its end are a block of their own.
-            self.close(index, out);
-            self.items.insert(index, Item::default());
-        }
-        if !matches!(item.text("type"), Some("function_call" | "custom_tool_call")) {
-            return Ok(());
-        }
-        let fields = Fields::of(item, Path::default().at("item"))?;
-        for block in blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0), &mut Lost::default())? {
+        let identity = Identity::read(&item);
+        let is_call = identity.sort == Sort::Call;
+        let told = if is_call { self.read(index, item_of(item)?)? } else { Told::default() };
+        let place = self.place(index, identity, out);
+        let is_new = self.items.get(place).is_some_and(|item| item.opened == 0);
+        for block in told.blocks.into_iter().filter(|_| is_new) {
             if let Block::Call(call) = block {
                 let kind = BlockKind::Call { id: call.id, name: call.name, free_form: call.free_form };
-                self.open(index, kind, out);
+                self.open(place, kind, out);
             }
         }
         Ok(())
     }
 
-    /// The whole item: what no delta told is told now.
+    /// The whole item: what was not told is told now.
     fn done(&mut self, index: u64, item: Tree<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        if self.items.get(&index).is_some_and(|item| item.done) {
+        let identity = Identity::read(&item);
+        if self.items.is_done(index, &identity) {
             return Ok(());
         }
-        let fields = Fields::of(item, Path::default().at("item"))?;
+        let told = self.read(index, item_of(item)?)?;
+        let place = self.place(index, identity, out);
+        self.whole(place, told, out);
+        Ok(())
+    }
+
+    /// What an item tells, before anything of it is told: one that is broken tells nothing.
+    fn read(&self, index: u64, item: Fields<'_>) -> Result<Told, WireError> {
         let mut lost = Lost::default();
-        let whole = blocks(fields, &self.seed, usize::try_from(index).unwrap_or(0), &mut lost)?;
-        out.extend(lost.into_names().into_iter().map(|what| StreamEvent::Lost { what }));
-        let item = self.items.get_or_default(index);
+        let blocks = blocks(item, &self.seed, usize::try_from(index).unwrap_or(0), &mut lost)?;
+        Ok(Told { blocks, lost })
+    }
+
+    fn whole(&mut self, place: usize, told: Told, out: &mut Vec<StreamEvent>) {
+        let Some(item) = self.items.get(place) else { return };
+        item.done = true;
         let mut open = item.open;
         // What was told and closed; the next one may be open.
-        let closed = item.opened - usize::from(item.open.is_some());
-        for block in whole.into_iter().filter(says_something).skip(closed) {
+        let closed = item.opened - usize::from(open.is_some());
+        out.extend(told.lost.into_names().into_iter().map(|what| StreamEvent::Lost { what }));
+        for block in told.blocks.into_iter().filter(says_something).skip(closed) {
             let (kind, text, state) = match block {
                 Block::Text(text) => (BlockKind::Text, text, None),
                 Block::Refusal(text) => (BlockKind::Refusal, text, None),
@@ -187,31 +174,22 @@ impl Decoder {
                 Block::Media(_) | Block::Result(_) => continue,
             };
             // Deltas told all of what they told at all; only a silent block is told whole.
-            let sort = Sort::of(&kind);
-            let told = open.take().is_some_and(|open| open.sort == sort && open.told > 0);
-            self.grow(index, kind, if told { "" } else { text.as_str() }, out);
-            if let (Some(state), Some(open)) = (state, self.opened(index, sort)) {
+            let told = open.take().is_some_and(|open| open.told > 0);
+            self.grow(place, kind, if told { "" } else { text.as_str() }, out);
+            let open = self.items.get(place).and_then(|item| item.open);
+            if let (Some(state), Some(open)) = (state, open) {
                 out.push(StreamEvent::BlockDelta { id: open.id, delta: Delta::State(state) });
             }
-            self.close(index, out);
+            self.close(place, out);
         }
-        self.close(index, out);
-        self.items.get_or_default(index).done = true;
-        self.whole += 1;
-        Ok(())
+        self.close(place, out);
     }
 
     fn end(&mut self, response: Tree<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         let mut response = Fields::of(response, Path::default().at("response"))?;
-        let output = response.list("output")?.unwrap_or_default();
-        // Where all were told, their numbers may be others.
-        let output = if output.len() > self.whole { output } else { Vec::new() };
-        for (index, item) in output.into_iter().enumerate() {
-            self.done(index as u64, item, out)?;
-        }
-        let mut open: Vec<u64> = self.items.iter().map(|(index, _)| *index).collect();
-        open.sort_unstable();
-        open.into_iter().for_each(|index| self.close(index, out));
+        let output = response.objects("output")?;
+        self.rest(output, out)?;
+        (0..self.items.len()).for_each(|place| self.close(place, out));
         if let Some(usage) = response.take("usage").and_then(|usage| tap::usage_of(&usage)) {
             out.push(StreamEvent::Usage(usage));
         }
@@ -222,6 +200,37 @@ impl Decoder {
         self.finished = true;
         Ok(())
     }
+
+    /// What of the whole output was not told. Its places say nothing: some servers do not stream all
+    /// of its items, and number those that they do.
+    fn rest(&mut self, output: Objects<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        // Where all were told, the ids of calls may be others.
+        let known = self.items.len();
+        let has_more = output.len() > known;
+        for (index, item) in (0..).zip(output) {
+            let item = item?;
+            let identity = Identity::of_fields(&item);
+            let place = match self.items.found(&identity, known) {
+                None if has_more => self.items.begin(index, identity),
+                Some(place) if self.items.get(place).is_some_and(|item| !item.done) => place,
+                Some(_) | None => continue,
+            };
+            let told = self.read(index, item)?;
+            self.whole(place, told, out);
+        }
+        Ok(())
+    }
+}
+
+/// What a whole item tells.
+#[derive(Default)]
+struct Told {
+    blocks: Vec<Block>,
+    lost: Lost,
+}
+
+fn item_of(item: Tree<'_>) -> Result<Fields<'_>, WireError> {
+    Fields::of(item, Path::default().at("item"))
 }
 
 fn says_something(block: &Block) -> bool {
@@ -229,6 +238,37 @@ fn says_something(block: &Block) -> bool {
         Block::Text(text) | Block::Refusal(text) => !text.is_empty(),
         Block::Reasoning(reasoning) => !reasoning.text.is_empty() || reasoning.state.is_some(),
         Block::Call(_) | Block::Media(_) | Block::Result(_) => true,
+    }
+}
+
+/// What an event tells words of.
+struct Said {
+    /// Of a call only the sort counts.
+    kind: BlockKind,
+    is_summary: bool,
+    /// Are they all its words?
+    is_whole: bool,
+    /// The member that holds them.
+    member: &'static str,
+}
+
+impl Said {
+    fn of(event: &str) -> Option<Self> {
+        let (what, is_whole) = match event.strip_suffix(".delta") {
+            Some(what) => (what, false),
+            None => (event.strip_suffix(".done")?, true),
+        };
+        let call = BlockKind::Call { id: String::new(), name: String::new(), free_form: false };
+        let (kind, is_summary, whole) = match what {
+            "response.output_text" => (BlockKind::Text, false, "text"),
+            "response.refusal" => (BlockKind::Refusal, false, "refusal"),
+            "response.reasoning_summary_text" => (BlockKind::Reasoning, true, "text"),
+            "response.reasoning_text" => (BlockKind::Reasoning, false, "text"),
+            "response.function_call_arguments" => (call, false, "arguments"),
+            "response.custom_tool_call_input" => (call, false, "input"),
+            _ => return None,
+        };
+        Some(Self { kind, is_summary, is_whole, member: if is_whole { whole } else { "delta" } })
     }
 }
 
@@ -245,24 +285,20 @@ impl StreamDecoder for Decoder {
         let mut value =
             Tree::read(data).map_err(|error| WireError::new("event", format!("JSON: {error}")))?;
         let index = value.count("output_index").unwrap_or(0);
-        let part = value.count("content_index").unwrap_or(0);
-        let delta = value.text("delta").unwrap_or_default();
         self.start(value.get("response"), out);
-        match value.text("type").or(event).unwrap_or_default() {
+        let kind = value.text("type").or(event).unwrap_or_default();
+        if let Some(said) = Said::of(kind) {
+            let counted = if said.is_summary { "summary_index" } else { "content_index" };
+            let number = value.count(counted).unwrap_or(0);
+            let part = Part { is_summary: said.is_summary, number };
+            let text = value.text(said.member).unwrap_or_default();
+            self.say(said, (index, part), text, out);
+            return Ok(());
+        }
+        match kind {
             "response.output_item.added" => self.added(index, value.take("item"), out)?,
-            "response.output_text.delta" => self.say((index, part), BlockKind::Text, delta, out),
-            "response.refusal.delta" => self.say((index, part), BlockKind::Refusal, delta, out),
-            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                self.grow(index, BlockKind::Reasoning, delta, out);
-            }
-            // Several parts of a summary are paragraphs of one text.
-            "response.reasoning_summary_part.added" => {
-                let has_words = self.opened(index, Sort::Reasoning).is_some_and(|open| open.told > 0);
-                self.add(index, Sort::Reasoning, if has_words { "\n\n" } else { "" }, out);
-            }
-            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
-                self.add(index, Sort::Call, delta, out);
-            }
+            // Several of them may have one number.
+            "response.reasoning_summary_part.added" => self.items.paragraph(index),
             "response.output_item.done" => self.done(index, value.take("item"), out)?,
             "response.completed" | "response.incomplete" => self.end(value.take("response"), out)?,
             _ => {}
