@@ -1,5 +1,6 @@
 //! What an upstream error says, whichever of the many shapes it comes in.
 
+use crate::base::json::Members;
 use crate::base::pen;
 use crate::base::tree::Tree;
 
@@ -31,6 +32,27 @@ pub fn read(body: &str) -> ProviderError {
         Ok(value) => of_value(&value),
         Err(_) => ProviderError { message: body.trim().to_owned(), ..ProviderError::default() },
     }
+}
+
+/// Is what is no answer an error without the `error` around it, as some servers send it under 200 and
+/// in a stream?
+pub fn is_bare(text: &str, members: &Members) -> bool {
+    // MiniMax, whose good answers have it, too: with the code 0.
+    if let Some((text, members)) = members.object(text, "base_resp") {
+        return members.number(text, "status_code") != Some(0);
+    }
+    let says_error =
+        |name| members.string(text, name).is_some_and(|kind| kind.to_lowercase().ends_with("error"));
+    let is_status = |code: u64| (400..600).contains(&code);
+    // FastAPI's, Cloudflare's.
+    let tells = |name| members.get(text, name).is_some_and(|told| !matches!(told, "null" | "[]" | "\"\""));
+    let words = ["message", "msg", "error_msg"].iter().any(|name| members.has(text, name));
+    let is_failure = says_error("object")
+        || says_error("type")
+        || members.number(text, "code").is_some_and(is_status)
+        || members.has(text, "error_code")
+        || members.get(text, "success") == Some("false");
+    (words && is_failure) || tells("detail") || tells("errors")
 }
 
 /// Reads a decoded error body or error event.

@@ -61,6 +61,8 @@ pub struct Facts {
     pub incomplete: bool,
     /// An error that came inside the answer.
     pub error: Option<ProviderError>,
+    /// Is it one that the protocol's clients take for something else, or for nothing?
+    pub is_unseen: bool,
     /// The answer's id (Responses).
     pub id: Option<String>,
     /// The number of the next event (Responses).

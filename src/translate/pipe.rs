@@ -127,8 +127,9 @@ impl StreamPipe {
         }
     }
 
-    /// Do errors inside the stream reach the client as they came?
+    /// Do errors inside the stream reach the client as they came? One that it would not see is told
+    /// anew.
     pub fn relays_errors(&self) -> bool {
-        matches!(self, Self::Verbatim(_))
+        matches!(self, Self::Verbatim(pipe) if !pipe.facts().is_unseen)
     }
 }

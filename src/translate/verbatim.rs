@@ -93,7 +93,7 @@ impl Verbatim {
                 Ok(Kind::Beat) | Err(_) => out.truncate(mark),
                 Ok(_) => {
                     self.begun = true;
-                    if self.options.framing == Framing::Events {
+                    if self.options.framing == Framing::Events && out.len() > mark {
                         out.extend_from_slice(b"\n\n");
                     }
                 }
@@ -144,6 +144,8 @@ impl Step<'_> {
         let seen = self.codec.tap_frame(frame.event_name(), &text, facts);
         match seen.kind {
             Kind::Broken => return Err(PipeError::BrokenFrame),
+            // Whoever relays it tells it anew.
+            Kind::Failure if facts.is_unseen => return Ok(seen.kind),
             Kind::Usage if self.options.hide_usage => return Ok(Kind::Beat),
             Kind::Beat if !self.codec.takes_comments() => return Ok(Kind::Beat),
             _ => {}

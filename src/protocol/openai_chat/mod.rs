@@ -123,7 +123,7 @@ impl Codec for OpenaiChat {
         tap::whole(text, facts)
     }
 
-    fn tap_frame(&self, _event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
-        tap::frame(text, facts)
+    fn tap_frame(&self, event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
+        tap::frame(event, text, facts)
     }
 }

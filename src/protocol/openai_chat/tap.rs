@@ -27,30 +27,46 @@ pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
     seen
 }
 
-pub(super) fn frame(text: &str, facts: &mut Facts) -> Seen {
+pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
     if text.trim() == "[DONE]" {
         facts.finished = true;
         return Seen::plain(Kind::Last);
     }
-    chunk(text, facts)
+    let seen = chunk(text, facts);
+    // Chat names no events, but for what breaks them off.
+    if event == Some("error") && seen.kind != Kind::Failure {
+        return unseen(error::read(text), facts);
+    }
+    seen
+}
+
+/// An error that OpenAI's SDKs know.
+fn fails(error: ProviderError, facts: &mut Facts) -> Seen {
+    facts.error = Some(error);
+    facts.finished = true;
+    Seen::plain(Kind::Failure)
+}
+
+/// One that they do not: they look for the member `error` of a chunk.
+fn unseen(error: ProviderError, facts: &mut Facts) -> Seen {
+    facts.is_unseen = true;
+    fails(error, facts)
 }
 
 fn chunk(text: &str, facts: &mut Facts) -> Seen {
     let Ok(members) = Members::read(text) else {
         return Seen::plain(Kind::Broken);
     };
-    let fails = |error: ProviderError, facts: &mut Facts| {
-        facts.error = Some(error);
-        facts.finished = true;
-        Seen::plain(Kind::Failure)
-    };
-    if members.has(text, "error") || is_bare_error(text, &members) {
+    if members.has(text, "error") {
         return fails(error::read(text), facts);
+    }
+    if !members.has(text, "choices") && error::is_bare(text, &members) {
+        return unseen(error::read(text), facts);
     }
     let choices = members.get(text, "choices").map(Choice::list);
     let all = || choices.iter().flatten().flatten();
     if let Some(error) = all().find_map(Choice::failure) {
-        return fails(error, facts);
+        return unseen(error, facts);
     }
     // Moonshot counts in the choice.
     let counted = members.get(text, "usage").or_else(|| all().find_map(|choice| choice.get("usage")));
@@ -68,26 +84,6 @@ fn chunk(text: &str, facts: &mut Facts) -> Seen {
         None => Kind::Unknown,
     };
     Seen { kind, model: members.range(text, "model") }
-}
-
-/// An error without the `error` around it, as some servers send it under 200 and in a stream.
-fn is_bare_error(text: &str, members: &Members) -> bool {
-    if members.has(text, "choices") {
-        return false;
-    }
-    // MiniMax, whose good answers have it, too: with the code 0.
-    if let Some((text, members)) = members.object(text, "base_resp") {
-        return members.number(text, "status_code") != Some(0);
-    }
-    let says_error =
-        |name| members.string(text, name).is_some_and(|kind| kind.to_lowercase().ends_with("error"));
-    let is_status = |code: u64| (400..600).contains(&code);
-    ["message", "msg", "error_msg"].iter().any(|name| members.has(text, name))
-        && (says_error("object")
-            || says_error("type")
-            || members.number(text, "code").is_some_and(is_status)
-            || members.has(text, "error_code")
-            || members.get(text, "success") == Some("false"))
 }
 
 /// Of several choices the one that has gone farthest tells what the chunk is.
@@ -200,7 +196,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, kind: Kind) -> Facts {
         let mut facts = Facts::default();
-        assert_eq!(frame(text, &mut facts).kind, kind, "{text}");
+        assert_eq!(frame(None, text, &mut facts).kind, kind, "{text}");
         facts
     }
 
@@ -235,6 +231,9 @@ mod tests {
         for (failure, message) in [
             (r#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"m"}}"#, "m"),
             (r#"{"error_code":17,"error_msg":"m"}"#, "m"),
+            (r#"{"detail":"m"}"#, "m"),
+            (r#"{"detail":[{"loc":["body"],"msg":"m","type":"value_error"}]}"#, "body: m"),
+            (r#"{"success":false,"errors":[{"code":3,"message":"m"}],"result":null}"#, "m"),
             (r#"{"choices":[{"finish_reason":"error"}]}"#, "the provider failed in the midst of its answer"),
             (r#"{"choices":[{"finish_reason":"abort"}]}"#, "the provider broke off its answer"),
             (r#"{"choices":[{"finish_reason":"network_error"}]}"#, "the provider broke off its answer"),
@@ -242,6 +241,10 @@ mod tests {
             assert_eq!(check(failure, Kind::Failure).error.unwrap().message, message);
         }
         check(r#"{"message":"m","type":"notice","code":7}"#, Kind::Unknown);
+        check(r#"{"success":true,"errors":[],"detail":null}"#, Kind::Unknown);
+        let mut facts = Facts::default();
+        assert_eq!(frame(Some("error"), r#"{"message":"m"}"#, &mut facts).kind, Kind::Failure);
+        assert_eq!(facts.error.unwrap().message, "m");
         let good = r#"{"choices":[{"delta":{"content":"x"}}],"base_resp":{"status_code":0,"status_msg":""}}"#;
         check(good, Kind::Content);
         check(r#"{"choices":null,"base_resp":{"status_code":0}}"#, Kind::Opening);

@@ -19,8 +19,8 @@ use crate::protocol::wire::{AnswerContext, WireError};
 pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let mut fields = Fields::parse(text)?;
     let status = fields.word("status")?;
-    if status.as_deref() == Some("failed") {
-        return Err(fields.wrong("status", "an answer's, not `failed`"));
+    if let Some(status @ ("failed" | "cancelled" | "queued" | "in_progress")) = status.as_deref() {
+        return Err(fields.wrong("status", &format!("an answer's, not `{status}`")));
     }
     if !fields.has("id") {
         fields.no_error()?;
@@ -165,5 +165,30 @@ impl Items<'_> {
             Block::Media(_) | Block::Result(_) => return 0,
         }
         1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_at_its_end_is_no_answer() {
+        let of = |status: &str, rest: &str| {
+            decode(&format!(r#"{{"id":"r","status":"{status}","output":[]{rest}}}"#), "req_1")
+        };
+        for status in ["failed", "cancelled", "queued", "in_progress"] {
+            let error = of(status, "").unwrap_err().to_string();
+            assert_eq!(error, format!("`status` must be an answer's, not `{status}`"));
+        }
+        for (reason, stop) in [
+            ("max_output_tokens", StopReason::Limit),
+            ("length", StopReason::Limit),
+            ("content_filter", StopReason::Refuse),
+            ("odd", StopReason::Other("odd".to_owned())),
+        ] {
+            let details = format!(r#","incomplete_details":{{"reason":"{reason}"}}"#);
+            assert_eq!(of("incomplete", &details).unwrap().stop, stop);
+        }
     }
 }

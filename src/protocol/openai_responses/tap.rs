@@ -27,7 +27,11 @@ pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
         return Seen::plain(Kind::Failure);
     }
     if !members.has(text, "output") {
-        return Seen::plain(Kind::Unknown);
+        if !error::is_bare(text, &members) {
+            return Seen::plain(Kind::Unknown);
+        }
+        facts.error = Some(error::read(text));
+        return Seen::plain(Kind::Failure);
     }
     response(text, &members, facts);
     facts.finished = true;
@@ -58,10 +62,12 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
             facts.finished = true;
             failure(text, &members, facts)
         }
-        "error" => Kind::Failure,
+        "error" | "response.error" => Kind::Failure,
         "keepalive" | "ping" => Kind::Beat,
         name if name.starts_with("response.") => Kind::Content,
         _ if members.has(text, "error") => Kind::Failure,
+        // Events have a dot in their names.
+        name if !name.contains('.') && error::is_bare(text, &members) => Kind::Failure,
         _ => Kind::Unknown,
     };
     if let Some((inner, object)) = members.object(text, "response") {
@@ -148,7 +154,15 @@ mod tests {
         check(r#"{"type":"response.output_item.added","item":{"type":"function_call"}}"#, Kind::Content);
         check(r#"{"type":"response.output_text.delta","delta":"x"}"#, Kind::Content);
         check(r#"{"type":"keepalive","sequence_number":3}"#, Kind::Beat);
-        check(r#"{"type":"codex.rate_limits"}"#, Kind::Unknown);
+        check(r#"{"type":"codex.rate_limits","detail":"x"}"#, Kind::Unknown);
+        for failure in [
+            r#"{"type":"response.error","code":"x","message":"m"}"#,
+            r#"{"error":{"message":"m"}}"#,
+            r#"{"detail":"m"}"#,
+            r#"{"object":"error","message":"m","type":"BadRequestError","code":400}"#,
+        ] {
+            assert_eq!(check(failure, Kind::Failure).error.unwrap().message, "m");
+        }
         // Azure: the event after it tells.
         let silent = r#"{"type":"response.failed","response":{"status":"failed","error":null}}"#;
         assert!(check(silent, Kind::Unknown).error.is_some());

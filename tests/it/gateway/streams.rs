@@ -209,6 +209,37 @@ fn nothing_follows_an_error() {
     }
 }
 
+/// OpenAI's SDKs look for the member `error` of a chunk, and take every other error for nothing.
+#[test]
+fn an_error_that_a_chat_client_would_not_see_is_told_anew() {
+    let lane = lane(Protocol::OpenaiChat);
+    for failed in [
+        "event: error\ndata: no luck\n\n",
+        "event: error\ndata: {\"message\":\"no luck\"}\n\n",
+        "data: {\"object\":\"error\",\"message\":\"no luck\",\"type\":\"InternalServerError\",\"code\":500}\n\n",
+        "data: {\"detail\":\"no luck\"}\n\n",
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\",\"error\":{\"message\":\"no luck\"}}]}\n\n",
+        "data: {\"detail\":\"no luck\"}",
+    ] {
+        let rogue = Rogue::once(move |visit| {
+            visit.request();
+            visit.begin();
+            visit.chunk(&lane.content(UPSTREAM));
+            visit.chunk(failed);
+            if failed.ends_with('\n') {
+                visit.chunk("data: [DONE]\n\n");
+            }
+            visit.end();
+        });
+        let proxy = Proxy::start(&lane.config(&rogue.url()));
+        let mut stream = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED));
+        let all = stream.rest();
+        let rest = all.strip_prefix(&lane.content(ASKED)).unwrap();
+        assert!(lane.told_in_stream(rest).contains("no luck"), "{failed}: {rest}");
+        assert!(rest.starts_with("data: {\"error\":{") && !rest.contains("[DONE]"), "{failed}: {rest}");
+    }
+}
+
 #[test]
 fn an_error_before_silence_is_told_as_what_it_is() {
     let lane = lane(Protocol::OpenaiResponses);
