@@ -102,8 +102,13 @@ impl Member {
         }
     }
 
+    /// Most names are of another length, which costs nothing to see.
     fn is(&self, text: &str, name: &str) -> bool {
-        self.name(text) == name
+        match &self.key {
+            Key::Plain(range) if range.len() != name.len() => false,
+            Key::Plain(range) => text.as_bytes().get(range.clone()) == Some(name.as_bytes()),
+            Key::Decoded(key) => key == name,
+        }
     }
 }
 

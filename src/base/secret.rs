@@ -61,14 +61,15 @@ pub fn masked(key: &str) -> String {
     format!("{head}****{tail}")
 }
 
-/// `text` with every known secret masked. Secrets of fewer than 4 characters are not searched for:
-/// they would mask ordinary words.
+/// `text` with every known secret masked, also where JSON has its slashes as `\/`, as PHP writes them.
+/// Secrets of fewer than 4 characters are not searched for: they would mask ordinary words.
 pub fn mask_known<'a>(text: &'a str, secrets: &[Secret]) -> Cow<'a, str> {
-    let keys = secrets.iter().map(Secret::expose);
-    let mut found: Vec<&str> = keys.filter(|key| key.len() >= 4 && text.contains(key)).collect();
+    let keys = secrets.iter().map(Secret::expose).filter(|key| key.len() >= 4);
+    let forms = keys.flat_map(|key| [key.to_owned(), key.replace('/', "\\/")].map(|form| (form, key)));
+    let mut found: Vec<(String, &str)> = forms.filter(|(form, _)| text.contains(form)).collect();
     // Longest first: one inside another would leave the rest of that in clear.
-    sort::by_key(&mut found, |key| Reverse(key.len()));
-    found.into_iter().fold(Cow::Borrowed(text), |text, key| Cow::Owned(text.replace(key, &masked(key))))
+    sort::by_key(&mut found, |(form, _)| Reverse(form.len()));
+    found.iter().fold(Cow::Borrowed(text), |text, (form, key)| Cow::Owned(text.replace(form, &masked(key))))
 }
 
 #[cfg(test)]
@@ -90,6 +91,13 @@ mod tests {
         let keys = [Secret::new("k-lab-0123456789"), Secret::new("ab")];
         let text = mask_known("Incorrect API key: k-lab-0123456789, ab.", &keys);
         assert_eq!(text, "Incorrect API key: ****, ab.");
+    }
+
+    #[test]
+    fn slashes_of_a_secret_may_be_escaped() {
+        let keys = [Secret::new("pass/word"), Secret::new("abcd/efgh+ijkl/mnop==qrst")];
+        let text = mask_known(r#"{"a":"pass\/word pass/word","b":"abcd\/efgh+ijkl\/mnop==qrst"}"#, &keys);
+        assert_eq!(text, r#"{"a":"**** ****","b":"abcd/****qrst"}"#);
     }
 
     #[test]

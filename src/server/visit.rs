@@ -253,7 +253,10 @@ impl Visit<'_> {
             }
             Err(Refuse::Stopping) => return Err(busy("llmgate is stopping.")),
             // There is nobody left to answer.
-            Err(Refuse::Gone) => return Ok(()),
+            Err(Refuse::Gone) => {
+                log::info!("{} {}: the client left while it waited", self.id, self.visitor.peer.ip());
+                return Ok(());
+            }
         };
         gateway::answer(self.live, &inbound, self.client());
         Ok(())

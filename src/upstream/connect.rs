@@ -88,7 +88,7 @@ impl<In: Transport> Connector<In> for ProxyConnector {
 impl ProxyConnector {
     #[inline(never)]
     fn tunnel(&self, details: &ConnectionDetails<'_>) -> Result<Option<Box<dyn Transport>>, ureq::Error> {
-        let tunnel = Connector::<()>::connect(&self.0, details, None)?;
+        let tunnel = watch::tunnelling(|| Connector::<()>::connect(&self.0, details, None))?;
         Ok(tunnel.map(|tunnel| Box::new(tunnel) as Box<dyn Transport>))
     }
 }

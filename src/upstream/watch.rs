@@ -43,6 +43,8 @@ struct Watch {
     until: Instant,
     /// When the hook is asked even if bytes flow.
     look: Instant,
+    /// Is a proxy still to open a tunnel? The connection to it is not the one that is wanted.
+    tunnels: bool,
     /// Do pooled connections count as closed?
     fresh_only: bool,
     /// Does it go over a pooled connection?
@@ -73,6 +75,7 @@ pub(super) fn begin(hook: &Rc<dyn Hook>, patience: &Patience) -> Guard {
         phase: Phase::Head,
         until: now + patience.head,
         look: now + SLICE,
+        tunnels: false,
         fresh_only: false,
         reused: false,
         heard: false,
@@ -138,9 +141,21 @@ pub(super) fn connect_limit() -> Duration {
     ask(Duration::from_secs(10), |watch| watch.patience.connect).max(Duration::from_millis(1))
 }
 
+/// A proxy is reached and asked for a tunnel by `open`: all of it is part of making a connection.
+pub(super) fn tunnelling<T>(open: impl FnOnce() -> T) -> T {
+    tell(|watch| watch.tunnels = true);
+    let opened = open();
+    tell(|watch| watch.tunnels = false);
+    opened
+}
+
 /// The connection stands.
 pub(super) fn connected() {
-    tell(|watch| watch.enter(Phase::Head, watch.patience.head));
+    tell(|watch| {
+        if !watch.tunnels {
+            watch.enter(Phase::Head, watch.patience.head);
+        }
+    });
 }
 
 /// A pooled connection is about to be used again; may it?

@@ -167,6 +167,22 @@ fn a_proxy_that_refuses_is_told() {
 }
 
 #[test]
+fn a_proxy_that_opens_no_tunnel_has_the_time_of_a_connection() {
+    let lane = &LANES[0];
+    let silent = Rogue::once(|visit| {
+        visit.request();
+        visit.wait();
+    });
+    let setting = format!("proxy: \"{}\"", silent.url());
+    let top = "timeouts: {connect: 100ms}\nretry: {attempts: 1}";
+    let proxy = Proxy::start(&lane.config_with("http://api.example.test", &setting, top));
+    let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+    assert_eq!(answer.status(), 504, "{}", answer.text());
+    let message = lane.error_message(&answer.json());
+    assert!(message.contains("no connection within `timeouts.connect`"), "{message}");
+}
+
+#[test]
 fn loopback_and_exceptions_need_no_proxy() {
     let lane = &LANES[0];
     let provider = Provider::start();

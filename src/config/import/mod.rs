@@ -13,6 +13,7 @@ use section::{Report, Section};
 pub use section::{Fate, Remark};
 
 mod claude_code_router;
+mod comments;
 mod instawork;
 mod litellm;
 mod llm_router;
@@ -183,7 +184,9 @@ impl Format {
 /// Nothing of it could be read.
 pub fn import(text: &str, format: Option<Format>) -> Result<Imported, ImportError> {
     let text = text.trim_start_matches('\u{feff}');
-    let root = file::parse(text).map_err(|fault| ImportError::Syntax(fault.problem.to_string()))?;
+    let without = text.trim_start().starts_with(['{', '/']).then(|| comments::left_out(text));
+    let root = file::parse(without.as_deref().unwrap_or(text));
+    let root = root.map_err(|fault| ImportError::Syntax(fault.problem.to_string()))?;
     let Value::Object(root) = root.to_value() else { return Err(ImportError::Unknown) };
     let row = match format {
         Some(format) => format.row(),
@@ -229,6 +232,15 @@ mod tests {
         assert_eq!(refused("version: 1\nproviders: {a: {}}", None), ImportError::Ours);
         let other = refused("upstreams: {}", Some(Format::Ococl));
         assert_eq!(other.to_string(), "this is no file of ococl: it has no list `backends`");
+    }
+
+    #[test]
+    fn json_may_have_comments() {
+        let text = "// mine\n{\"Providers\": [ // all\n  /* one */ {\"name\": \"a\",\n  // where\n\
+                    \"api_base_url\": \"https://a.example/v1/chat/completions\", \"models\": [\"m\"],},]}";
+        let imported = import(text, None).unwrap();
+        assert_eq!(imported.format, Format::ClaudeCodeRouter);
+        assert!(imported.yaml.contains("https://a.example/v1"), "{}", imported.yaml);
     }
 
     #[test]
