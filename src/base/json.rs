@@ -123,17 +123,6 @@ pub fn elements(text: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
     Ok(list)
 }
 
-/// Where the members of the objects of a JSON array lie, all of them in the text of the array.
-///
-/// # Errors
-/// The text is no JSON, or its value is no array of objects.
-pub fn objects(text: &str) -> Result<Vec<Members>, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let list = deserializer.deserialize_seq(ObjectsVisitor(text))?;
-    deserializer.end()?;
-    Ok(list)
-}
-
 /// JSON with a line for each value; what is none stays as it is.
 pub fn pretty(text: &str) -> String {
     let read = Tree::read(text).map(Tree::into_value);
@@ -194,32 +183,6 @@ impl<'de> Visitor<'de> for ObjectVisitor<'de> {
     }
 }
 
-struct ObjectsVisitor<'t>(&'t str);
-
-impl<'de> Visitor<'de> for ObjectsVisitor<'de> {
-    type Value = Vec<Members>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON array of objects")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(members) = seq.next_element_seed(ObjectVisitor(self.0))? {
-            list.push(members);
-        }
-        Ok(list)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for ObjectVisitor<'de> {
-    type Value = Members;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Members, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
 struct ArrayVisitor<'t>(&'t str);
 
 impl<'de> Visitor<'de> for ArrayVisitor<'de> {
@@ -265,7 +228,7 @@ impl<'de> Visitor<'de> for KeySeed<'de> {
 }
 
 /// Where `part`, which is borrowed from `whole`, lies in it.
-fn place(whole: &str, part: &str) -> Range<usize> {
+pub fn place(whole: &str, part: &str) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
     start..start + part.len()
 }

@@ -5,7 +5,6 @@ pub mod calendar;
 pub mod chance;
 pub mod channel;
 pub mod clock;
-pub mod counts;
 pub mod cut;
 pub mod env;
 pub mod host;

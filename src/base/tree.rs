@@ -10,7 +10,6 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
-use crate::base::counts::whole;
 use crate::base::object::Object;
 use crate::base::pen::{Pen, Put};
 use crate::base::sort;
@@ -64,6 +63,16 @@ impl<'a> Tree<'a> {
         self.get(name)?.as_text()
     }
 
+    /// Is there a member of that name that is not null?
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| *value != Self::Null)
+    }
+
+    /// The member of that name, if it is an object.
+    pub fn object(&self, name: &str) -> Option<&Self> {
+        self.get(name).filter(|value| value.is_object())
+    }
+
     /// The elements of a member, if it is a list.
     #[inline(never)]
     pub fn list(&self, name: &str) -> Option<&[Self]> {
@@ -81,7 +90,8 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Whole numbers of an object, as [`crate::base::counts::counts`] finds them in its text.
+    /// Whole numbers of an object, by their names; `OUTER.NAME` is one of an inner object. `None` when
+    /// one of them is something else, or this is no object.
     pub fn counts<const N: usize>(&self, names: [&str; N]) -> Option<[Option<u64>; N]> {
         if !self.is_object() {
             return None;
@@ -115,6 +125,17 @@ impl<'a> Tree<'a> {
         match self {
             Self::Text(text) => Some(text),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::List(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// Is there nothing in it: null, or an empty text, list or object?
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Bool(_) | Self::Number(_) => false,
+            Self::Text(text) => text.is_empty(),
+            Self::List(list) => list.is_empty(),
+            Self::Object(members) => members.is_empty(),
         }
     }
 
@@ -176,6 +197,12 @@ impl<'a> Tree<'a> {
             Self::Object(members) => Value::Object(kept(members)),
         }
     }
+}
+
+/// A whole number that is not negative, also where it is written as `3.0`.
+fn whole(number: &Number) -> Option<u64> {
+    let written = || number.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0);
+    number.as_u64().or_else(|| written().map(|number| number as u64))
 }
 
 fn kept(members: Vec<Member<'_>>) -> Map<String, Value> {
@@ -302,6 +329,18 @@ mod tests {
         for count in [2, 3, FEW, FEW + 1, 500] {
             let value: Value = serde_json::from_str(&many(count)).unwrap();
             assert_eq!(pen::written(&Tree::read(&many(count)).unwrap()), value.to_string(), "{count}");
+        }
+    }
+
+    #[test]
+    fn counts_are_found_at_two_depths() {
+        let names = ["a", "o.a", "o.b", "p.a"];
+        let counts = |text| Tree::read(text).unwrap().counts(names);
+        let text = r#"{"x":{"a":"no"},"a":1,"o":{"a":2,"b":null,"c":[1]},"p":null}"#;
+        assert_eq!(counts(text), Some([Some(1), Some(2), None, None]));
+        assert_eq!(counts(r#"{"a":12.0,"o":{"a":3e2}}"#), Some([Some(12), Some(300), None, None]));
+        for text in ["null", "[]", "3", r#"{"a":"1"}"#, r#"{"a":-1}"#, r#"{"o":{"a":1.5}}"#, r#"{"o":3}"#] {
+            assert_eq!(counts(text), None, "{text}");
         }
     }
 

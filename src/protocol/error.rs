@@ -1,6 +1,5 @@
 //! What an upstream error says, whichever of the many shapes it comes in.
 
-use crate::base::json::Members;
 use crate::base::pen;
 use crate::base::tree::Tree;
 
@@ -36,22 +35,21 @@ pub fn read(body: &str) -> ProviderError {
 
 /// Is what is no answer an error without the `error` around it, as some servers send it under 200 and
 /// in a stream?
-pub fn is_bare(text: &str, members: &Members) -> bool {
+pub fn is_bare(value: &Tree<'_>) -> bool {
     // MiniMax, whose good answers have it, too: with the code 0.
-    if let Some((text, members)) = members.object(text, "base_resp") {
-        return members.number(text, "status_code") != Some(0);
+    if let Some(told) = value.object("base_resp") {
+        return told.count("status_code") != Some(0);
     }
-    let says_error =
-        |name| members.string(text, name).is_some_and(|kind| kind.to_lowercase().ends_with("error"));
+    let says_error = |name| value.text(name).is_some_and(|kind| kind.to_lowercase().ends_with("error"));
     let is_status = |code: u64| (400..600).contains(&code);
     // FastAPI's, Cloudflare's.
-    let tells = |name| members.get(text, name).is_some_and(|told| !matches!(told, "null" | "[]" | "\"\""));
-    let words = ["message", "msg", "error_msg"].iter().any(|name| members.has(text, name));
+    let tells = |name| value.get(name).is_some_and(|told| !told.is_empty());
+    let words = ["message", "msg", "error_msg"].iter().any(|name| value.has(name));
     let is_failure = says_error("object")
         || says_error("type")
-        || members.number(text, "code").is_some_and(is_status)
-        || members.has(text, "error_code")
-        || members.get(text, "success") == Some("false");
+        || value.count("code").is_some_and(is_status)
+        || value.has("error_code")
+        || value.get("success") == Some(&Tree::Bool(false));
     (words && is_failure) || tells("detail") || tells("errors")
 }
 

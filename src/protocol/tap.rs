@@ -1,5 +1,6 @@
 //! The native lane's listening post: what a codec tells of bytes that it does not decode.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -76,6 +77,9 @@ pub struct Seen {
     pub kind: Kind,
     /// Where the model's name lies in its text, quotes included.
     pub model: Option<Range<usize>>,
+    /// Where the words lie of an event that would be seen in the same way with any others, quotes left
+    /// out.
+    pub words: Option<Range<usize>>,
 }
 
 /// The part of a frame in the story of a stream.
@@ -104,7 +108,7 @@ pub enum Kind {
 impl Seen {
     /// A frame without a model's name.
     pub fn plain(kind: Kind) -> Self {
-        Self { kind, model: None }
+        Self { kind, model: None, words: None }
     }
 }
 
@@ -139,18 +143,50 @@ pub fn has_number(text: &str, field: &str) -> bool {
     Members::read(text).is_ok_and(|members| members.number(text, field).is_some())
 }
 
-/// Where a member of an inner object lies in the whole text.
-pub fn inner_range(text: &str, members: &Members, outer: &str, inner: &str) -> Option<Range<usize>> {
-    let start = members.range(text, outer)?.start;
-    let (object, inside) = members.object(text, outer)?;
-    let range = inside.range(object, inner)?;
-    Some(range.start + start..range.end + start)
+/// An answer or an event, read to be looked at.
+///
+/// # Errors
+/// What it is otherwise: no JSON object, or one too deep to be read, which is passed on.
+pub fn read(text: &str) -> Result<Tree<'_>, Kind> {
+    match Tree::read(text) {
+        Ok(tree) if tree.is_object() => Ok(tree),
+        Err(_) if Members::read(text).is_ok() => Err(Kind::Content),
+        Ok(_) | Err(_) => Err(Kind::Broken),
+    }
 }
 
-/// The objects of a list: of a member given twice the last one counts, as where they are decoded. Null
-/// is an empty list; `None` when it is anything else.
-pub fn objects(text: &str) -> Option<Vec<Members>> {
-    if text == "null" { Some(Vec::new()) } else { json::objects(text).ok() }
+/// Where the value lies to which these names lead, quotes included, in the text that the object was
+/// read of.
+pub fn place(whole: &str, object: &Tree<'_>, names: &[&str]) -> Option<Range<usize>> {
+    let mut value = object;
+    for name in names {
+        value = value.get(name)?;
+    }
+    let around = |words: Range<usize>| words.start.saturating_sub(1)..words.end + 1;
+    words(whole, value).map(around).or_else(|| range(whole, names))
+}
+
+fn range(text: &str, names: &[&str]) -> Option<Range<usize>> {
+    let (name, inner) = names.split_first()?;
+    let outer = Members::read(text).ok()?.range(text, name)?;
+    if inner.is_empty() {
+        return Some(outer);
+    }
+    let inside = range(text.get(outer.clone())?, inner)?;
+    Some(outer.start + inside.start..outer.start + inside.end)
+}
+
+/// Where a text lies, quotes left out. `None` where it is none, or is written with escapes.
+pub fn words(whole: &str, value: &Tree<'_>) -> Option<Range<usize>> {
+    match value {
+        Tree::Text(Cow::Borrowed(text)) => Some(json::place(whole, text)),
+        Tree::Text(Cow::Owned(_))
+        | Tree::Null
+        | Tree::Bool(_)
+        | Tree::Number(_)
+        | Tree::List(_)
+        | Tree::Object(_) => None,
+    }
 }
 
 /// The protocol of a request whose path belongs to none: a header or its members tell (SPEC 3.1).

@@ -9,6 +9,7 @@ pub mod concession;
 pub mod cross;
 pub mod framing;
 pub mod gather;
+mod look;
 pub mod pipe;
 pub mod verbatim;
 

@@ -11,6 +11,7 @@ use crate::base::sse::{Frame, FrameReader};
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Kind, Seen};
 use crate::translate::framing::Framing;
+use crate::translate::look::Look;
 use crate::translate::pipe::{PipeError, StreamEnd};
 
 /// How to pipe one stream.
@@ -32,7 +33,7 @@ pub struct Verbatim {
     reader: FrameReader,
     options: Options,
     renamed: Option<String>,
-    facts: Facts,
+    look: Look,
     /// Was a frame given that is more than a sign of life?
     begun: bool,
     /// Did the last frame go to the client? What comes after one that did not, does not either.
@@ -44,7 +45,7 @@ impl Verbatim {
     pub fn new(codec: &'static dyn Codec, options: Options) -> Self {
         let reader = FrameReader::new(options.limit);
         let renamed = options.rename.as_deref().map(quoted);
-        Self { codec, reader, options, renamed, facts: Facts::default(), begun: false, passed: false }
+        Self { codec, reader, options, renamed, look: Look::new(codec), begun: false, passed: false }
     }
 
     /// Takes bytes from upstream.
@@ -74,7 +75,7 @@ impl Verbatim {
             Ok(Some(frame)) => {
                 let step = Step { codec: self.codec, options: &self.options, name: self.renamed.as_deref() };
                 let mark = out.len();
-                let kind = step.take(&frame, self.begun, &mut self.facts, out)?;
+                let kind = step.take(&frame, self.begun, &mut self.look, out)?;
                 self.begun |= kind != Kind::Beat;
                 self.passed = out.len() > mark;
                 Ok(Some(kind))
@@ -89,7 +90,7 @@ impl Verbatim {
         if let Some(frame) = self.reader.rest() {
             let step = Step { codec: self.codec, options: &self.options, name: self.renamed.as_deref() };
             let mark = out.len();
-            match step.take(&frame, self.begun, &mut self.facts, out) {
+            match step.take(&frame, self.begun, &mut self.look, out) {
                 Ok(Kind::Beat) | Err(_) => out.truncate(mark),
                 Ok(_) => {
                     self.begun = true;
@@ -99,9 +100,9 @@ impl Verbatim {
                 }
             }
         }
-        if self.facts.error.is_some() {
+        if self.facts().error.is_some() {
             StreamEnd::Failed
-        } else if self.facts.finished {
+        } else if self.facts().finished {
             StreamEnd::Finished
         } else {
             StreamEnd::Truncated
@@ -117,7 +118,7 @@ impl Verbatim {
 
     /// What the stream told so far.
     pub fn facts(&self) -> &Facts {
-        &self.facts
+        &self.look.facts
     }
 }
 
@@ -134,18 +135,18 @@ impl Step<'_> {
         &self,
         frame: &Frame<'_>,
         begun: bool,
-        facts: &mut Facts,
+        look: &mut Look,
         out: &mut Vec<u8>,
     ) -> Result<Kind, PipeError> {
         let Some(text) = frame.text() else {
             self.write_comment(frame, out);
             return Ok(Kind::Beat);
         };
-        let seen = self.codec.tap_frame(frame.event_name(), &text, facts);
+        let seen = look.at(frame, &text);
         match seen.kind {
             Kind::Broken => return Err(PipeError::BrokenFrame),
             // Whoever relays it tells it anew.
-            Kind::Failure if facts.is_unseen => return Ok(seen.kind),
+            Kind::Failure if look.facts.is_unseen => return Ok(seen.kind),
             Kind::Usage if self.options.hide_usage => return Ok(Kind::Beat),
             Kind::Beat if !self.codec.takes_comments() => return Ok(Kind::Beat),
             _ => {}

@@ -36,7 +36,7 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let reason = fields.word("stop_reason")?;
     let stop = stop(reason.as_deref(), fields.text("stop_sequence")?);
     let mut usage = Usage::default();
-    usage::take_read(&mut usage, &fields.take("usage").unwrap_or_default());
+    usage::take(&mut usage, &fields.take("usage").unwrap_or_default());
     Ok(Response {
         id: fields.text("id")?,
         model: fields.text("model")?,

@@ -327,7 +327,7 @@ impl Decoder {
 
     fn count(&mut self, usage: Option<Tree<'_>>, out: &mut Vec<StreamEvent>) {
         if let Some(usage) = usage {
-            usage::take_read(&mut self.usage, &usage);
+            usage::take(&mut self.usage, &usage);
             out.push(StreamEvent::Usage(self.usage));
         }
     }

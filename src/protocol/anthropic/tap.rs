@@ -1,9 +1,10 @@
 //! What lies where in Messages requests, answers and events.
 
 use crate::base::json::{Members, elements};
+use crate::base::tree::Tree;
 use crate::protocol::anthropic::usage;
 use crate::protocol::error;
-use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
+use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, string_field};
 
 pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
     Ok(Ask {
@@ -35,42 +36,47 @@ pub(super) fn without_attribution(text: &str, members: &Members) -> Option<(&'st
 }
 
 pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
-    let Ok(members) = Members::read(text) else {
-        return Seen::plain(Kind::Broken);
+    let answer = match tap::read(text) {
+        Ok(answer) => answer,
+        Err(kind) => {
+            facts.finished = kind == Kind::Content;
+            return Seen::plain(kind);
+        }
     };
-    if members.has(text, "error") {
-        facts.error = Some(error::read(text));
+    if answer.has("error") {
+        facts.error = Some(error::of_value(&answer));
         return Seen::plain(Kind::Failure);
     }
-    if !members.has(text, "content") {
+    if !answer.has("content") {
         return Seen::plain(Kind::Unknown);
     }
-    take_usage(members.get(text, "usage"), facts);
+    take_usage(&answer, facts);
     facts.finished = true;
-    facts.incomplete = is_incomplete(members.get(text, "stop_reason"));
-    Seen { kind: Kind::Content, model: members.range(text, "model") }
+    facts.incomplete = is_incomplete(&answer);
+    Seen { model: tap::place(text, &answer, &["model"]), ..Seen::plain(Kind::Content) }
 }
 
 pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
-    let Ok(members) = Members::read(text) else {
+    let told = match tap::read(text) {
+        Ok(told) => told,
         // OpenRouter ends this stream as it ends Chat's.
-        let kind = if text.trim() == "[DONE]" { Kind::Unknown } else { Kind::Broken };
-        return Seen::plain(kind);
+        Err(_) if text.trim() == "[DONE]" => return Seen::plain(Kind::Unknown),
+        Err(kind) => return Seen::plain(kind),
     };
-    let named = members.string(text, "type");
-    match named.as_deref().or(event).unwrap_or_default() {
+    match told.text("type").or(event).unwrap_or_default() {
         "message_start" => {
-            if let Some((inner, message)) = members.object(text, "message") {
-                take_usage(message.get(inner, "usage"), facts);
-            }
-            Seen { kind: Kind::Opening, model: inner_range(text, &members, "message", "model") }
+            told.get("message").into_iter().for_each(|message| take_usage(message, facts));
+            Seen { model: tap::place(text, &told, &["message", "model"]), ..Seen::plain(Kind::Opening) }
         }
-        "content_block_start" => Seen::plain(block_kind(text, &members)),
-        "content_block_delta" => Seen::plain(Kind::Content),
+        "content_block_start" => Seen::plain(block_kind(&told)),
+        "content_block_delta" => {
+            let words = told.get("delta").and_then(|delta| WORDS.iter().find_map(|name| delta.get(name)));
+            Seen { words: words.and_then(|words| tap::words(text, words)), ..Seen::plain(Kind::Content) }
+        }
         "content_block_stop" => Seen::plain(Kind::Opening),
         "message_delta" => {
-            take_usage(members.get(text, "usage"), facts);
-            Seen::plain(message_delta(text, &members, facts))
+            take_usage(&told, facts);
+            Seen::plain(message_delta(&told, facts))
         }
         "message_stop" => {
             facts.finished = true;
@@ -78,7 +84,7 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
         }
         "ping" => Seen::plain(Kind::Beat),
         "error" => {
-            facts.error = Some(error::read(text));
+            facts.error = Some(error::of_value(&told));
             facts.finished = true;
             Seen::plain(Kind::Failure)
         }
@@ -86,30 +92,33 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
     }
 }
 
+/// What grows in a delta.
+const WORDS: [&str; 3] = ["text", "thinking", "partial_json"];
+
 /// The start of reasoning or of a call is news; the start of a text is not yet.
-fn block_kind(text: &str, members: &Members) -> Kind {
-    let block = members.object(text, "content_block").and_then(|(inner, block)| block.string(inner, "type"));
-    if block.as_deref() == Some("text") { Kind::Opening } else { Kind::Content }
+fn block_kind(told: &Tree<'_>) -> Kind {
+    let is_text = told.get("content_block").is_some_and(|block| block.text("type") == Some("text"));
+    if is_text { Kind::Opening } else { Kind::Content }
 }
 
-fn message_delta(text: &str, members: &Members, facts: &mut Facts) -> Kind {
-    let Some((inner, delta)) = members.object(text, "delta") else {
+fn message_delta(told: &Tree<'_>, facts: &mut Facts) -> Kind {
+    let Some(delta) = told.object("delta") else {
         return Kind::Broken;
     };
-    if !delta.has(inner, "stop_reason") {
+    if !delta.has("stop_reason") {
         return Kind::Usage;
     }
     facts.finished = true;
-    facts.incomplete = is_incomplete(delta.get(inner, "stop_reason"));
+    facts.incomplete = is_incomplete(delta);
     Kind::End
 }
 
-fn is_incomplete(reason: Option<&str>) -> bool {
-    matches!(reason, Some("\"max_tokens\"" | "\"refusal\"" | "\"model_context_window_exceeded\""))
+fn is_incomplete(ended: &Tree<'_>) -> bool {
+    matches!(ended.text("stop_reason"), Some("max_tokens" | "refusal" | "model_context_window_exceeded"))
 }
 
-fn take_usage(text: Option<&str>, facts: &mut Facts) {
-    text.into_iter().for_each(|text| usage::take(&mut facts.usage, text));
+fn take_usage(told: &Tree<'_>, facts: &mut Facts) {
+    told.get("usage").into_iter().for_each(|counts| usage::take(&mut facts.usage, counts));
 }
 
 #[cfg(test)]

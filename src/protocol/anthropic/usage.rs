@@ -1,7 +1,6 @@
 //! Token counts as they are read. Anthropic counts cached input apart from the rest: the sum is the
 //! input (SPEC 8.10).
 
-use crate::base::counts::counts;
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 
@@ -13,14 +12,8 @@ const COUNTS: [&str; 5] = [
     "output_tokens_details.thinking_tokens",
 ];
 
-/// What a later report says, in the text of a `usage`, replaces what it repeats; one that is no such
-/// object says nothing.
-pub(super) fn take(known: &mut Usage, text: &str) {
-    counts(text, COUNTS).into_iter().for_each(|later| update(known, later));
-}
-
-/// The same of what was read already.
-pub(super) fn take_read(known: &mut Usage, usage: &Tree<'_>) {
+/// What a later report says replaces what it repeats; one that is no such object says nothing.
+pub(super) fn take(known: &mut Usage, usage: &Tree<'_>) {
     usage.counts(COUNTS).into_iter().for_each(|later| update(known, later));
 }
 
@@ -45,16 +38,16 @@ mod tests {
     #[test]
     fn a_later_report_replaces_what_it_repeats() {
         let mut usage = Usage::default();
+        let take = |usage: &mut Usage, text| take(usage, &Tree::read(text).unwrap());
         take(&mut usage, r#"{"input_tokens":5,"cache_read_input_tokens":40,"output_tokens":1}"#);
         assert_eq!((usage.input, usage.cached, usage.output), (Some(45), Some(40), Some(1)));
         for odd in ["null", "[]", r#"{"output_tokens":"7"}"#, r#"{"input_tokens":-1}"#] {
             let before = usage;
             take(&mut usage, odd);
-            take_read(&mut usage, &Tree::read(odd).unwrap());
             assert_eq!(usage, before, "{odd}");
         }
         let later = r#"{"cache_creation_input_tokens":3,"output_tokens":7,"output_tokens_details":{"thinking_tokens":2}}"#;
-        take_read(&mut usage, &Tree::read(later).unwrap());
+        take(&mut usage, later);
         let expected = Usage {
             input: Some(48),
             cached: Some(40),

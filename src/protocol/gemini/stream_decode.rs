@@ -84,7 +84,7 @@ impl Decoder {
             out.push(StreamEvent::Start { id, model });
         }
         let usage = chunk.take("usageMetadata").map(spelling::camel);
-        if let Some(usage) = usage.and_then(|usage| tap::usage_of(&usage)) {
+        if let Some(usage) = usage.and_then(|usage| tap::usage(&usage)) {
             self.usage.update(usage);
         }
         if let Some(mut feedback) = spelling::object(&mut chunk, "promptFeedback")?

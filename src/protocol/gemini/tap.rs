@@ -1,11 +1,9 @@
 //! What lies where in Gemini answers and chunks.
 
-use crate::base::counts::counts;
-use crate::base::json::{Members, elements};
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error;
-use crate::protocol::tap::{Facts, Kind, Seen, objects, string_field};
+use crate::protocol::tap::{self, Facts, Kind, Seen};
 
 pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
     let seen = frame(text, facts);
@@ -14,99 +12,94 @@ pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
 }
 
 pub(super) fn frame(text: &str, facts: &mut Facts) -> Seen {
-    let Ok(members) = Members::read(text) else {
-        return Seen::plain(Kind::Broken);
+    let chunk = match tap::read(text) {
+        Ok(chunk) => chunk,
+        Err(kind) => return Seen::plain(kind),
     };
-    if members.has(text, "error") {
-        facts.error = Some(error::read(text));
+    if chunk.has("error") {
+        facts.error = Some(error::of_value(&chunk));
         facts.finished = true;
         return Seen::plain(Kind::Failure);
     }
-    let usage = members.get(text, "usageMetadata").and_then(usage);
+    let usage = chunk.get("usageMetadata").and_then(usage);
     if let Some(usage) = usage {
         facts.usage = usage;
     }
-    let blocked = members
-        .object(text, "promptFeedback")
-        .is_some_and(|(inner, feedback)| feedback.has(inner, "blockReason"));
-    let candidates = members.get(text, "candidates").map(Candidate::list);
-    let kind = match candidates {
-        Some(None) => Kind::Broken,
-        Some(Some(candidates)) if !candidates.is_empty() => {
-            if candidates.iter().any(|candidate| candidate.ends(facts)) {
-                Kind::End
-            } else if candidates.iter().any(Candidate::says_something) {
-                Kind::Content
-            } else {
-                Kind::Opening
-            }
-        }
-        _ if blocked => {
-            facts.finished = true;
-            facts.incomplete = true;
-            Kind::End
-        }
-        _ if usage.is_some() => Kind::Usage,
-        _ => Kind::Unknown,
+    let candidates = match chunk.get("candidates") {
+        None | Some(Tree::Null) => [].as_slice(),
+        Some(Tree::List(candidates)) if candidates.iter().all(is_candidate) => candidates,
+        Some(_) => return Seen::plain(Kind::Broken),
     };
-    Seen { kind, model: members.range(text, "modelVersion") }
-}
-
-/// One of the answers.
-struct Candidate<'a> {
-    parts: Vec<&'a str>,
-    finish_reason: Option<String>,
-}
-
-impl<'a> Candidate<'a> {
-    /// Those of a chunk; `None` when they are not what they must be.
-    fn list(text: &'a str) -> Option<Vec<Self>> {
-        objects(text)?.iter().map(|members| Self::read(text, members)).collect()
-    }
-
-    /// Reads one, which lies in the text of all of them.
-    fn read(text: &'a str, members: &Members) -> Option<Self> {
-        let is_there = |value: &&str| *value != "null";
-        let mut parts = Vec::new();
-        if let Some(content) = members.get(text, "content").filter(is_there) {
-            let inner = Members::read(content).ok()?;
-            if let Some(list) = inner.get(content, "parts").filter(is_there) {
-                parts.extend(elements(list).ok()?.into_iter().filter_map(|place| list.get(place)));
-            }
-        }
-        Some(Self { parts, finish_reason: string_field(text, members, "finishReason").ok()? })
-    }
-
-    fn ends(&self, facts: &mut Facts) -> bool {
-        let Some(reason) =
-            self.finish_reason.as_deref().filter(|reason| *reason != "FINISH_REASON_UNSPECIFIED")
-        else {
-            return false;
-        };
+    let kind = if candidates.iter().any(|candidate| ends(candidate, facts)) {
+        Kind::End
+    } else if candidates.iter().flat_map(parts).any(says_something) {
+        Kind::Content
+    } else if !candidates.is_empty() {
+        Kind::Opening
+    } else if chunk.get("promptFeedback").is_some_and(|feedback| feedback.has("blockReason")) {
         facts.finished = true;
-        facts.incomplete |= reason != "STOP";
-        true
-    }
-
-    fn says_something(&self) -> bool {
-        self.parts.iter().any(|part| *part != "{}" && !is_empty_text(part))
-    }
-}
-
-fn is_empty_text(part: &str) -> bool {
-    let Ok(members) = Members::read(part) else {
-        return false;
+        facts.incomplete = true;
+        Kind::End
+    } else if usage.is_some() {
+        Kind::Usage
+    } else {
+        Kind::Unknown
     };
-    members.get(part, "text") == Some("\"\"") && members.iter(part).count() == 1
+    let words = match candidates {
+        [only] if kind == Kind::Content => match parts(only) {
+            [part] => part.get("text"),
+            _ => None,
+        },
+        _ => None,
+    };
+    Seen {
+        kind,
+        model: tap::place(text, &chunk, &["modelVersion"]),
+        words: words.and_then(|words| tap::words(text, words)),
+    }
 }
 
-/// The counts in the text of a usage.
-pub(super) fn usage(text: &str) -> Option<Usage> {
-    counts(text, COUNTS).map(in_neutral_words)
+/// An object with a content that has parts, and a reason that is a text, if it has them.
+fn is_candidate(candidate: &Tree<'_>) -> bool {
+    let is_reason = |reason: &Tree<'_>| matches!(reason, Tree::Null | Tree::Text(_));
+    let has_parts = |content: &Tree<'_>| match content {
+        Tree::Null => true,
+        Tree::Object(_) => matches!(content.get("parts"), None | Some(Tree::Null | Tree::List(_))),
+        Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) | Tree::List(_) => false,
+    };
+    candidate.is_object()
+        && candidate.get("finishReason").is_none_or(is_reason)
+        && candidate.get("content").is_none_or(has_parts)
 }
 
-/// The same of what was read already.
-pub(super) fn usage_of(usage: &Tree<'_>) -> Option<Usage> {
+fn parts<'c, 't>(candidate: &'c Tree<'t>) -> &'c [Tree<'t>] {
+    candidate.get("content").and_then(|content| content.list("parts")).unwrap_or_default()
+}
+
+fn ends(candidate: &Tree<'_>, facts: &mut Facts) -> bool {
+    let reason = candidate.text("finishReason").unwrap_or_default();
+    if matches!(reason, "" | "FINISH_REASON_UNSPECIFIED") {
+        return false;
+    }
+    facts.finished = true;
+    facts.incomplete |= reason != "STOP";
+    true
+}
+
+/// Is a part more than an empty text?
+fn says_something(part: &Tree<'_>) -> bool {
+    match part {
+        Tree::Object(members) => match members.as_slice() {
+            [] => false,
+            [(name, value)] => name != "text" || value.as_text() != Some(""),
+            [_, ..] => true,
+        },
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) | Tree::List(_) => true,
+    }
+}
+
+/// The counts of a usage.
+pub(super) fn usage(usage: &Tree<'_>) -> Option<Usage> {
     usage.counts(COUNTS).map(in_neutral_words)
 }
 

@@ -68,7 +68,7 @@ impl<'a> Chunk<'a> {
             model: fields.text("model")?,
             failed: fields.has("error") || choices.iter().any(|choice| choice.failed),
             choices,
-            usage: fields.take("usage").or(counted).and_then(|usage| tap::usage_of(&usage)),
+            usage: fields.take("usage").or(counted).and_then(|usage| tap::usage(&usage)),
         })
     }
 }

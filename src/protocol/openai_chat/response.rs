@@ -47,7 +47,7 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
             return Err(choice.wrong("finish_reason", "that of a good answer"));
         }
     }
-    response.usage = counted.and_then(|usage| tap::usage_of(&usage)).unwrap_or_default();
+    response.usage = counted.and_then(|usage| tap::usage(&usage)).unwrap_or_default();
     name_calls(&mut response, seed);
     let has_call = response.blocks.iter().any(|block| matches!(block, Block::Call(_)));
     response.stop = stop(reason.as_deref().unwrap_or("stop")).settled(has_call);

@@ -1,11 +1,10 @@
 //! What lies where in Chat requests, answers and chunks.
 
-use crate::base::counts::counts;
 use crate::base::json::Members;
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error::{self, ProviderError};
-use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, objects, string_field};
+use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, string_field};
 
 pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
     let options = members.object(text, "stream_options");
@@ -54,36 +53,47 @@ fn unseen(error: ProviderError, facts: &mut Facts) -> Seen {
 }
 
 fn chunk(text: &str, facts: &mut Facts) -> Seen {
-    let Ok(members) = Members::read(text) else {
-        return Seen::plain(Kind::Broken);
+    let chunk = match tap::read(text) {
+        Ok(chunk) => chunk,
+        Err(kind) => return Seen::plain(kind),
     };
-    if members.has(text, "error") {
-        return fails(error::read(text), facts);
+    if chunk.has("error") {
+        return fails(error::of_value(&chunk), facts);
     }
-    if !members.has(text, "choices") && error::is_bare(text, &members) {
-        return unseen(error::read(text), facts);
+    if !chunk.has("choices") && error::is_bare(&chunk) {
+        return unseen(error::of_value(&chunk), facts);
     }
-    let choices = members.get(text, "choices").map(Choice::list);
-    let all = || choices.iter().flatten().flatten();
-    if let Some(error) = all().find_map(Choice::failure) {
+    let choices = match chunk.get("choices") {
+        None => None,
+        Some(Tree::Null) => Some([].as_slice()),
+        Some(Tree::List(choices)) if choices.iter().all(is_choice) => Some(choices.as_slice()),
+        Some(_) => return Seen::plain(Kind::Broken),
+    };
+    let all = || choices.into_iter().flatten();
+    if let Some(error) = all().find_map(failure_in) {
         return unseen(error, facts);
     }
     // Moonshot counts in the choice.
-    let counted = members.get(text, "usage").or_else(|| all().find_map(|choice| choice.get("usage")));
-    let usage = counted.and_then(usage);
+    let usage = [&chunk].into_iter().chain(all()).find_map(|place| usage(place.get("usage")?));
     if let Some(usage) = usage {
         facts.usage = usage;
     }
     let kind = match choices {
-        Some(Some(choices)) if choices.is_empty() && usage.is_some() => Kind::Usage,
-        Some(Some(choices)) => {
-            choices.iter().map(|choice| choice.kind(facts)).max_by_key(rank).unwrap_or(Kind::Opening)
-        }
-        Some(None) => Kind::Broken,
-        None if usage.is_some() => Kind::Usage,
+        Some([]) | None if usage.is_some() => Kind::Usage,
         None => Kind::Unknown,
+        Some(choices) => {
+            choices.iter().map(|choice| kind(choice, facts)).max_by_key(rank).unwrap_or(Kind::Opening)
+        }
     };
-    Seen { kind, model: members.range(text, "model") }
+    let words = match choices {
+        Some([only]) if kind == Kind::Content => only.get("delta").and_then(|delta| delta.get("content")),
+        Some(_) | None => None,
+    };
+    Seen {
+        kind,
+        model: tap::place(text, &chunk, &["model"]),
+        words: words.and_then(|words| tap::words(text, words)),
+    }
 }
 
 /// Of several choices the one that has gone farthest tells what the chunk is.
@@ -93,13 +103,6 @@ fn rank(kind: &Kind) -> u8 {
         Kind::Content => 1,
         _ => 0,
     }
-}
-
-/// One of the answers, where it lies in the text of all of them.
-struct Choice<'a> {
-    text: &'a str,
-    members: Members,
-    finish_reason: Option<String>,
 }
 
 /// Why an answer that ends for that reason is none: the provider failed at it.
@@ -117,55 +120,45 @@ pub(super) fn failure(reason: &str) -> Option<&'static str> {
     }
 }
 
-impl<'a> Choice<'a> {
-    /// Those of a chunk; `None` when they are not what they must be.
-    fn list(text: &'a str) -> Option<Vec<Self>> {
-        objects(text)?.into_iter().map(|members| Self::read(text, members)).collect()
-    }
+/// An object whose finish reason, if it has one, is a text.
+fn is_choice(choice: &Tree<'_>) -> bool {
+    let is_reason = |reason: &Tree<'_>| matches!(reason, Tree::Null | Tree::Text(_));
+    choice.is_object() && choice.get("finish_reason").is_none_or(is_reason)
+}
 
-    fn read(text: &'a str, members: Members) -> Option<Self> {
-        let finish_reason = string_field(text, &members, "finish_reason").ok()?;
-        Some(Self { text, members, finish_reason })
-    }
+fn finish_reason<'c>(choice: &'c Tree<'_>) -> Option<&'c str> {
+    choice.text("finish_reason").filter(|reason| !reason.is_empty())
+}
 
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.members.get(self.text, name).filter(|value| *value != "null")
+fn failure_in(choice: &Tree<'_>) -> Option<ProviderError> {
+    match choice.get("error") {
+        Some(error) if !error.is_empty() && *error != Tree::Bool(false) => Some(error::of_value(error)),
+        Some(_) | None => failure(finish_reason(choice)?).map(error::read),
     }
+}
 
-    fn failure(&self) -> Option<ProviderError> {
-        let told = self.get("error").filter(|error| !matches!(*error, "{}" | "\"\"" | "false"));
-        told.or_else(|| failure(self.finish_reason.as_deref()?)).map(error::read)
+fn kind(choice: &Tree<'_>, facts: &mut Facts) -> Kind {
+    if let Some(reason) = finish_reason(choice) {
+        facts.finished = true;
+        facts.incomplete |= matches!(reason, "length" | "content_filter");
+        return Kind::End;
     }
-
-    fn kind(&self, facts: &mut Facts) -> Kind {
-        if let Some(reason) = self.finish_reason.as_deref() {
-            facts.finished = true;
-            facts.incomplete |= matches!(reason, "length" | "content_filter");
-            return Kind::End;
-        }
-        let spoken = ["delta", "message"].into_iter().any(|name| self.get(name).is_some_and(says_something));
-        // Of the older `/completions`.
-        let goes_on = self.get("text").is_some_and(|text| text != "\"\"");
-        if spoken || goes_on { Kind::Content } else { Kind::Opening }
-    }
+    let spoken = ["delta", "message"].into_iter().any(|name| choice.get(name).is_some_and(says_something));
+    // Of the older `/completions`.
+    let goes_on = choice.get("text").is_some_and(|text| !text.is_empty());
+    if spoken || goes_on { Kind::Content } else { Kind::Opening }
 }
 
 /// Has a delta anything but a role and empty values?
-fn says_something(delta: &str) -> bool {
-    let Ok(members) = Members::read(delta) else {
-        return false;
-    };
-    let empty = |value: &str| matches!(value, "null" | "\"\"" | "[]" | "{}");
-    members.iter(delta).any(|(name, value)| name != "role" && !delta.get(value).is_some_and(empty))
+fn says_something(delta: &Tree<'_>) -> bool {
+    match delta {
+        Tree::Object(members) => members.iter().any(|(name, value)| name != "role" && !value.is_empty()),
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) | Tree::List(_) => false,
+    }
 }
 
-/// The counts in the text of a usage.
-pub(super) fn usage(text: &str) -> Option<Usage> {
-    counts(text, COUNTS).map(in_neutral_words)
-}
-
-/// The same of what was read already.
-pub(super) fn usage_of(usage: &Tree<'_>) -> Option<Usage> {
+/// The counts of a usage.
+pub(super) fn usage(usage: &Tree<'_>) -> Option<Usage> {
     usage.counts(COUNTS).map(in_neutral_words)
 }
 

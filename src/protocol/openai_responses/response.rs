@@ -26,7 +26,7 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
         fields.no_error()?;
     }
     let output = fields.list("output")?.ok_or_else(|| fields.wrong("output", "a list"))?;
-    let usage = fields.take("usage").and_then(|usage| tap::usage_of(&usage)).unwrap_or_default();
+    let usage = fields.take("usage").and_then(|usage| tap::usage(&usage)).unwrap_or_default();
     let mut response =
         Response { id: fields.text("id")?, model: fields.text("model")?, usage, ..Response::default() };
     for (index, item) in Objects::of(output, fields.at("output")).enumerate() {

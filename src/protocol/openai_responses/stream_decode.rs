@@ -190,7 +190,7 @@ impl Decoder {
         let output = response.objects("output")?;
         self.rest(output, out)?;
         (0..self.items.len()).for_each(|place| self.close(place, out));
-        if let Some(usage) = response.take("usage").and_then(|usage| tap::usage_of(&usage)) {
+        if let Some(usage) = response.take("usage").and_then(|usage| tap::usage(&usage)) {
             out.push(StreamEvent::Usage(usage));
         }
         let details = response.object("incomplete_details")?;

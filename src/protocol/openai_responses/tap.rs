@@ -1,11 +1,10 @@
 //! What lies where in Responses requests, answers and events.
 
-use crate::base::counts::counts;
 use crate::base::json::Members;
 use crate::base::tree::Tree;
 use crate::ir::response::Usage;
 use crate::protocol::error::{self, ProviderError};
-use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, inner_range, string_field};
+use crate::protocol::tap::{self, Ask, AskError, Facts, Kind, Seen, flag_field, string_field};
 
 pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
     Ok(Ask {
@@ -17,41 +16,44 @@ pub(super) fn request(text: &str, members: &Members) -> Result<Ask, AskError> {
 }
 
 pub(super) fn whole(text: &str, facts: &mut Facts) -> Seen {
-    let Ok(members) = Members::read(text) else {
-        return Seen::plain(Kind::Broken);
-    };
-    if members.get(text, "status") == Some("\"failed\"")
-        || (members.has(text, "error") && !members.has(text, "id"))
-    {
-        facts.error = Some(error::read(text));
-        return Seen::plain(Kind::Failure);
-    }
-    if !members.has(text, "output") {
-        if !error::is_bare(text, &members) {
-            return Seen::plain(Kind::Unknown);
+    let answer = match tap::read(text) {
+        Ok(answer) => answer,
+        Err(kind) => {
+            facts.finished = kind == Kind::Content;
+            return Seen::plain(kind);
         }
-        facts.error = Some(error::read(text));
+    };
+    let status = answer.text("status");
+    if status == Some("failed")
+        || (answer.has("error") && !answer.has("id"))
+        || (!answer.has("output") && error::is_bare(&answer))
+    {
+        facts.error = Some(error::of_value(&answer));
         return Seen::plain(Kind::Failure);
     }
-    response(text, &members, facts);
+    if !answer.has("output") {
+        return Seen::plain(Kind::Unknown);
+    }
+    response(&answer, facts);
     facts.finished = true;
-    facts.incomplete = members.get(text, "status") == Some("\"incomplete\"");
-    Seen { kind: Kind::Content, model: members.range(text, "model") }
+    facts.incomplete = status == Some("incomplete");
+    Seen { model: tap::place(text, &answer, &["model"]), ..Seen::plain(Kind::Content) }
 }
 
 pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen {
-    let Ok(members) = Members::read(text) else {
+    let told = match tap::read(text) {
+        Ok(told) => told,
         // Some servers end the stream as Chat does.
-        let kind = if text.trim() == "[DONE]" { Kind::Last } else { Kind::Broken };
-        return Seen::plain(kind);
+        Err(_) if text.trim() == "[DONE]" => return Seen::plain(Kind::Last),
+        Err(kind) => return Seen::plain(kind),
     };
-    if let Some(number) = members.number(text, "sequence_number") {
+    if let Some(number) = told.count("sequence_number") {
         facts.sequence = facts.sequence.max(number.saturating_add(1));
     }
-    let named = members.string(text, "type");
-    let kind = match named.as_deref().or(event).unwrap_or_default() {
+    let answer = told.object("response");
+    let kind = match told.text("type").or(event).unwrap_or_default() {
         "response.created" | "response.in_progress" | "response.queued" => Kind::Opening,
-        "response.output_item.added" => item_kind(text, &members),
+        "response.output_item.added" => item_kind(&told),
         "response.content_part.added" | "response.reasoning_summary_part.added" => Kind::Opening,
         "response.completed" => Kind::Last,
         "response.incomplete" => {
@@ -60,34 +62,31 @@ pub(super) fn frame(event: Option<&str>, text: &str, facts: &mut Facts) -> Seen 
         }
         "response.failed" => {
             facts.finished = true;
-            failure(text, &members, facts)
+            failure(answer, facts)
         }
         "error" | "response.error" => Kind::Failure,
         "keepalive" | "ping" => Kind::Beat,
         name if name.starts_with("response.") => Kind::Content,
-        _ if members.has(text, "error") => Kind::Failure,
+        _ if told.has("error") => Kind::Failure,
         // Events have a dot in their names.
-        name if !name.contains('.') && error::is_bare(text, &members) => Kind::Failure,
+        name if !name.contains('.') && error::is_bare(&told) => Kind::Failure,
         _ => Kind::Unknown,
     };
-    if let Some((inner, object)) = members.object(text, "response") {
-        response(inner, &object, facts);
-        if kind == Kind::Failure {
-            facts.error = Some(error::read(inner));
-        }
-    } else if kind == Kind::Failure {
-        facts.error = Some(error::read(text));
-    } else if kind == Kind::Last {
-        return Seen::plain(Kind::Broken);
+    if kind == Kind::Failure {
+        facts.error = Some(error::of_value(answer.unwrap_or(&told)));
+    }
+    match answer {
+        Some(answer) => response(answer, facts),
+        None if kind == Kind::Last => return Seen::plain(Kind::Broken),
+        None => {}
     }
     facts.finished |= kind == Kind::Last;
-    Seen { kind, model: inner_range(text, &members, "response", "model") }
+    Seen { model: tap::place(text, &told, &["response", "model"]), ..Seen::plain(kind) }
 }
 
 /// An answer that failed. Azure says why in an event of its own, which follows.
-fn failure(text: &str, members: &Members, facts: &mut Facts) -> Kind {
-    let says_why = members.object(text, "response").map(|(inner, response)| response.has(inner, "error"));
-    if says_why.unwrap_or(true) {
+fn failure(answer: Option<&Tree<'_>>, facts: &mut Facts) -> Kind {
+    if answer.is_none_or(|answer| answer.has("error")) {
         return Kind::Failure;
     }
     let message = "the answer failed, and nothing says why".to_owned();
@@ -96,27 +95,22 @@ fn failure(text: &str, members: &Members, facts: &mut Facts) -> Kind {
 }
 
 /// The start of reasoning or of a call is news; the start of a message is not yet.
-fn item_kind(text: &str, members: &Members) -> Kind {
-    let item = members.object(text, "item").and_then(|(inner, item)| item.string(inner, "type"));
-    if item.as_deref() == Some("message") { Kind::Opening } else { Kind::Content }
+fn item_kind(told: &Tree<'_>) -> Kind {
+    let is_message = told.get("item").is_some_and(|item| item.text("type") == Some("message"));
+    if is_message { Kind::Opening } else { Kind::Content }
 }
 
-fn response(text: &str, members: &Members, facts: &mut Facts) {
+fn response(answer: &Tree<'_>, facts: &mut Facts) {
     if facts.id.is_none() {
-        facts.id = members.string(text, "id");
+        facts.id = answer.text("id").map(str::to_owned);
     }
-    if let Some(usage) = members.get(text, "usage").and_then(usage) {
+    if let Some(usage) = answer.get("usage").and_then(usage) {
         facts.usage = usage;
     }
 }
 
-/// The counts in the text of a usage.
-pub(super) fn usage(text: &str) -> Option<Usage> {
-    counts(text, COUNTS).map(in_neutral_words)
-}
-
-/// The same of what was read already.
-pub(super) fn usage_of(usage: &Tree<'_>) -> Option<Usage> {
+/// The counts of a usage.
+pub(super) fn usage(usage: &Tree<'_>) -> Option<Usage> {
     usage.counts(COUNTS).map(in_neutral_words)
 }
 

@@ -1,5 +1,6 @@
 //! The stream machine alone, over every recorded stream.
 
+use llmgate::base::sse::FrameReader;
 use llmgate::protocol::tap::Kind;
 use llmgate::translate::framing::Framing;
 use llmgate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
@@ -130,6 +131,58 @@ fn nothing_is_lost_or_doubled_by_a_cut() {
             assert!(whole.starts_with(out), "{} cut at {cut}: {out}", fixture.name);
         }
     });
+}
+
+/// The pipe compares a frame with the one before: it must tell what one tells that knows no other frame.
+#[test]
+fn frames_that_are_alike_are_seen_as_if_each_stood_alone() {
+    let mut like = 0;
+    each(|lane, fixture| {
+        let frames: Vec<&str> = fixture.text.split_inclusive("\n\n").collect();
+        for seed in 0..40 {
+            let mut draw = Draw::seeded(seed);
+            let mut repeated = Vec::new();
+            for frame in &frames {
+                repeated.push(frame.as_bytes().to_vec());
+                for _ in 0..2 {
+                    let mut changed = frame.as_bytes().to_vec();
+                    let at = draw.below(changed.len());
+                    match draw.below(4) {
+                        0 => changed[at] = b"x\"\\ \t\xff{}0"[draw.below(9)],
+                        1 => changed.insert(at, b'x'),
+                        2 => drop(changed.splice(at..at, *b"xyz")),
+                        _ => drop(changed.remove(at)),
+                    }
+                    repeated.push(changed);
+                }
+            }
+            let told = run(lane, Framing::Events, repeated.iter().map(Vec::as_slice));
+            let mut expected = (Vec::new(), String::new());
+            for frame in frames_of(&repeated.concat()) {
+                let alone = run(lane, Framing::Events, [frame.as_slice()]);
+                expected.0.extend(alone.kinds);
+                expected.1.push_str(&alone.out);
+                if alone.end.is_err() {
+                    break;
+                }
+            }
+            assert_eq!((&told.kinds, &told.out), (&expected.0, &expected.1), "{} seed {seed}", fixture.name);
+            like += told.kinds.len();
+        }
+    });
+    assert!(like > 1000);
+}
+
+/// The frames of a stream, each as it came, and what is left at its end.
+fn frames_of(stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut reader = FrameReader::new(1 << 20);
+    reader.push(stream);
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        frames.push(frame.raw.to_vec());
+    }
+    frames.extend(reader.rest().map(|frame| frame.raw.to_vec()));
+    frames
 }
 
 #[test]
