@@ -12,6 +12,7 @@ pub mod id;
 pub mod json;
 pub mod object;
 pub mod os;
+pub mod pattern;
 pub mod pause;
 pub mod pen;
 pub mod private;

@@ -305,15 +305,42 @@ impl Reply {
 fn frame(queue: &mut Vec<u8>, last: &Last) -> usize {
     let mut begin = 0;
     if let Some(length) = queue.len().checked_sub(GAP) {
-        let size = format!("{length:x}\r\n");
-        begin = GAP.saturating_sub(size.len());
-        if let Some(gap) = queue.get_mut(begin..GAP) {
-            gap.copy_from_slice(size.as_bytes());
-        }
+        begin = put_size(length, queue.get_mut(..GAP).unwrap_or_default());
         queue.extend_from_slice(b"\r\n");
     }
     if matches!(last, Last::Yes) {
         queue.extend_from_slice(LAST_CHUNK);
     }
     begin
+}
+
+/// Writes a chunk's size to the end of the gap before it, digit by digit; where it begins there.
+fn put_size(mut length: usize, gap: &mut [u8]) -> usize {
+    let mut slots = gap.iter_mut().rev();
+    b"\n\r".iter().zip(slots.by_ref()).for_each(|(byte, slot)| *slot = *byte);
+    for slot in slots.by_ref() {
+        *slot = b"0123456789abcdef".get(length % 16).copied().unwrap_or_default();
+        length /= 16;
+        if length == 0 {
+            break;
+        }
+    }
+    slots.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_says_its_size() {
+        for length in [1, 9, 10, 15, 16, 0xda, 0xfff, 0x1_0000, 0xdead_beef] {
+            let mut gap = [0; GAP];
+            let begin = put_size(length, &mut gap);
+            assert_eq!(&gap[begin..], format!("{length:x}\r\n").as_bytes());
+        }
+        let mut queue = [&[0; GAP], b"abc".as_slice()].concat();
+        let begin = frame(&mut queue, &Last::Yes);
+        assert_eq!(&queue[begin..], b"3\r\nabc\r\n0\r\n\r\n");
+    }
 }

@@ -1,31 +1,20 @@
 //! What is seen of a native stream, frame by frame.
 //!
-//! Most frames say the next words of an answer, and differ from the one before, byte for byte, in
-//! nothing else. What was seen of that one holds for them: only their words are looked at.
+//! Of a frame that differs from the one before in its words alone nothing new is to be seen; it is
+//! compared, not read.
 
-use std::ops::Range;
-
+use crate::base::pattern::Pattern;
 use crate::base::sse::{Data, Frame};
 use crate::protocol::Codec;
 use crate::protocol::tap::{Facts, Seen};
-
-/// The longest frame that is kept to compare the next with: so much stays with each open stream.
-const LONGEST: usize = 512;
 
 /// Looks at the frames of one stream.
 pub(super) struct Look {
     codec: &'static dyn Codec,
     /// What the stream told so far.
     pub(super) facts: Facts,
-    last: Option<Pattern>,
-}
-
-/// A frame that others may be like.
-struct Pattern {
-    frame: Vec<u8>,
-    /// Where its words lie, quotes left out.
-    words: Range<usize>,
-    seen: Seen,
+    /// The last frame, when it says words, and what was seen of it.
+    last: Option<(Pattern, Seen)>,
 }
 
 impl Look {
@@ -35,42 +24,32 @@ impl Look {
 
     /// Looks at the next frame, and its data as text.
     pub(super) fn at(&mut self, frame: &Frame<'_>, text: &str) -> Seen {
-        if let Some(pattern) = self.last.as_ref().filter(|pattern| pattern.fits(frame.raw)) {
-            return pattern.seen.clone();
+        if let Some((pattern, seen)) = &self.last
+            && pattern.words(frame.raw).is_some()
+        {
+            return seen.clone();
         }
         let seen = self.codec.tap_frame(frame.event_name(), text, &mut self.facts);
-        self.last = Pattern::of(frame, text, &seen);
+        self.last = pattern(frame, text, &seen).map(|pattern| (pattern, seen.clone()));
         seen
     }
 }
 
-impl Pattern {
-    /// `None` where a frame says no words, or too many, or the model's name lies behind them and would
-    /// move with their length.
-    fn of(frame: &Frame<'_>, text: &str, seen: &Seen) -> Option<Self> {
-        let (Data::Line(line, data), Some(words)) = (&frame.data, &seen.words) else { return None };
-        // What is no UTF-8 lies elsewhere in the text.
-        let is_same = *line == text.as_bytes();
-        let moves = seen.model.as_ref().is_some_and(|model| model.start > words.start);
-        let words = data.start + words.start..data.start + words.end;
-        let fits = frame.raw.len() <= LONGEST && is_same && !moves;
-        fits.then(|| Self { frame: frame.raw.to_vec(), words, seen: seen.clone() })
-    }
-
-    /// Does a frame differ in its words alone? They need no escapes, and there are some.
-    fn fits(&self, frame: &[u8]) -> bool {
-        let is_plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
-        let before = self.frame.get(..self.words.start);
-        let after = self.frame.get(self.words.end..);
-        before
-            .and_then(|before| frame.strip_prefix(before))
-            .and_then(|rest| rest.strip_suffix(after?))
-            .is_some_and(|words| !words.is_empty() && words.iter().all(is_plain))
-    }
+/// For the frames that follow one; `None` where it says no words, or the model's name lies behind them
+/// and would move with their length.
+fn pattern(frame: &Frame<'_>, text: &str, seen: &Seen) -> Option<Pattern> {
+    let (Data::Line(line, place), Some(words)) = (&frame.data, &seen.words) else { return None };
+    let moves = seen.model.as_ref().is_some_and(|model| model.start > words.start);
+    // What is no UTF-8 lies elsewhere in the text.
+    let is_same = *line == text.as_bytes();
+    let words = place.start + words.start..place.start + words.end;
+    (is_same && !moves).then(|| Pattern::of(frame.raw, words))?
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::base::sse::FrameReader;
     use crate::protocol::Protocol;
@@ -119,20 +98,5 @@ mod tests {
         let first = b"{\"x\":\"\xff\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}";
         let second = b"{\"x\":\"\xff\",\"choices\":[{\"delta\":{\"content\":\"a\" }]}";
         check(Protocol::OpenaiChat, first, second);
-    }
-
-    #[test]
-    fn what_is_alike_is_not_read() {
-        let mut look = Look::new(Protocol::OpenaiChat.codec());
-        let chunk = |words| format!(r#"{{"choices":[{{"delta":{{"content":"{words}"}}}}]}}"#);
-        for (words, is_like) in
-            [("a", false), ("b c", true), (r"\n", false), ("d", false), ("e", true), ("", false)]
-        {
-            let text = chunk(words);
-            let fits =
-                look.last.as_ref().is_some_and(|last| last.fits(format!("data: {text}\n\n").as_bytes()));
-            assert_eq!(fits, is_like, "{text}");
-            see(&mut look, text.as_bytes());
-        }
     }
 }
