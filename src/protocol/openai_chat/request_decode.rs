@@ -86,7 +86,6 @@ fn refusals(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(), WireErro
 
 fn message(mut message: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     let role = message.required_word("role")?;
-    message.skip("name");
     match role.as_ref() {
         "system" | "developer" => {
             let text = instructions(&mut message, losses)?;
@@ -105,6 +104,8 @@ fn message(mut message: Fields<'_>, request: &mut Request, losses: &mut Losses) 
             request.turns.push(Turn { role: Role::Assistant, blocks });
         }
         "tool" | "function" => {
+            // The call that it belongs to has it.
+            message.skip("name");
             let result = result(&mut message, losses)?;
             request.turns.push(Turn::of(Role::User, Block::Result(result)));
         }

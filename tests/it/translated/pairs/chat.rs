@@ -94,6 +94,20 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         (
+            "who speaks",
+            C,
+            json!({"messages": [{"role": "user", "name": "ada", "content": "Hi."}]}).to_string(),
+            vec![(R, Lost("name")), (A, Lost("name")), (G, Lost("name"))],
+        ),
+        (
+            "cache hints",
+            C,
+            json!({"prompt_cache_options": {"mode": "explicit"}, "messages": [{"role": "user", "content":
+                [{"type": "text", "text": "Hi.", "prompt_cache_breakpoint": {"mode": "explicit"}}]}]})
+            .to_string(),
+            vec![(R, Dropped), (A, Dropped), (G, Dropped)],
+        ),
+        (
             "sound",
             C,
             saying(C, sound),
