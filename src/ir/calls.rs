@@ -36,34 +36,47 @@ impl<'a> Open<'a> {
     }
 }
 
+/// Ids that are given once each.
+#[derive(Debug, Default)]
+pub struct OwnIds {
+    /// Those that were given, and the last number behind each.
+    given: HashMap<String, u32>,
+}
+
+impl OwnIds {
+    /// The id for a call that no other call has; `fit` makes of any id one that may be sent.
+    pub fn own(&mut self, id: &str, fit: impl Fn(&str) -> String) -> String {
+        let fitted = fit(id);
+        let mut own = fitted.clone();
+        let mut number = self.given.get(&fitted).copied().unwrap_or_default();
+        while self.given.contains_key(&own) {
+            number += 1;
+            own = fit(&format!("{fitted}_{number}"));
+        }
+        self.given.insert(own.clone(), 1);
+        self.given.insert(fitted, number.max(1));
+        own
+    }
+}
+
 /// Ids for calls as they come, and for their results.
 #[derive(Debug)]
 pub struct CallIds<'a> {
     length: usize,
-    /// The ids that were given, and the last number behind each.
-    given: HashMap<String, u32>,
+    given: OwnIds,
     open: Open<'a>,
 }
 
 impl<'a> CallIds<'a> {
     /// For a target that takes ids of at most that length.
     pub fn new(length: usize) -> Self {
-        Self { length, given: HashMap::new(), open: Open::default() }
+        Self { length, given: OwnIds::default(), open: Open::default() }
     }
 
     /// The id for a call that no other call has.
     pub fn call(&mut self, id: &'a str, place: Place) -> String {
-        let fitted = fit_id(id, self.length);
-        let mut own = fitted.clone();
-        let mut number = self.given.get(&fitted).copied().unwrap_or_default();
-        while self.given.contains_key(&own) {
-            number += 1;
-            own = fit_id(&format!("{fitted}_{number}"), self.length);
-        }
-        self.given.insert(own.clone(), 1);
-        self.given.insert(fitted, number.max(1));
         self.open.call(id, place.0, place);
-        own
+        self.given.own(id, |id| fit_id(id, self.length))
     }
 
     /// The call that a result belongs to; none when no call waits for it.

@@ -15,13 +15,15 @@ use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// Members that may be left out without a word, in all protocols (SPEC 8.9).
-const HINTS: [&str; 17] = [
+const HINTS: [&str; 19] = [
     "block_binding",
     "cache_control",
     "client_metadata",
     "include",
     "include_obfuscation",
     "metadata",
+    "prompt_cache_breakpoint",
+    "prompt_cache_options",
     "prompt_cache_retention",
     "safety_identifier",
     "service_tier",

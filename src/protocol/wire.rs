@@ -60,6 +60,11 @@ pub trait Wire: Sync {
         NameRule { length: 64, extra: "", starts_with_letter: false }
     }
 
+    /// A call's id as targets of this protocol take it: its clients send it back to any of them.
+    fn fit_call_id(&self, id: &str) -> String {
+        id.to_owned()
+    }
+
     /// Reads a target's whole answer. Ids that it lacks are made of `seed`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 pub(super) mod stream;
 
+use crate::ir::calls::OwnIds;
 use crate::ir::carrier::{Kept, State};
 use crate::ir::collect;
 use crate::ir::loss::{Loss, Losses, Severity};
@@ -117,9 +118,11 @@ impl Crossing {
         if self.answer.compaction.is_some() && response.text().trim().is_empty() {
             return Err(no_summary());
         }
+        let mut ids = OwnIds::default();
         for block in &mut response.blocks {
             match block {
                 Block::Call(call) => {
+                    call.id = self.id_of(&call.id, &mut ids);
                     call.name = self.names.original(&call.name).to_owned();
                     call.state.iter_mut().for_each(|state| self.sign(state));
                 }
@@ -158,9 +161,15 @@ impl Crossing {
         }
     }
 
-    fn localize(&self, event: &mut StreamEvent) {
+    /// A call's id for the client: one of its own, which targets of the client's protocol take, too.
+    fn id_of(&self, id: &str, ids: &mut OwnIds) -> String {
+        ids.own(id, |id| self.client_wire.fit_call_id(id))
+    }
+
+    fn localize(&self, event: &mut StreamEvent, ids: &mut OwnIds) {
         match event {
-            StreamEvent::BlockStart { kind: BlockKind::Call { name, .. }, .. } => {
+            StreamEvent::BlockStart { kind: BlockKind::Call { id, name, .. }, .. } => {
+                *id = self.id_of(id, ids);
                 *name = self.names.original(name).to_owned();
             }
             StreamEvent::BlockDelta { delta: Delta::State(state), .. } => {

@@ -27,7 +27,7 @@ use serde_json::Value;
 use crate::base::json::Members;
 use crate::base::object::object;
 use crate::ir::loss::Losses;
-use crate::ir::names::NameRule;
+use crate::ir::names::{NameRule, fit_id};
 use crate::ir::request::Request;
 use crate::ir::response::Response;
 use crate::protocol::dialect::{self, ReasoningStyle};
@@ -203,6 +203,10 @@ impl Wire for Anthropic {
 
     fn name_rule(&self) -> NameRule {
         request_encode::NAMES
+    }
+
+    fn fit_call_id(&self, id: &str) -> String {
+        fit_id(id, turns::ID_LENGTH)
     }
 
     fn decode_response(&self, text: &str, seed: &str) -> Result<Response, WireError> {

@@ -20,7 +20,7 @@ const NO_OUTPUT: &str = "[no output recorded]";
 const OPENING: &str = "...";
 
 /// The longest id.
-const ID_LENGTH: usize = 256;
+pub(super) const ID_LENGTH: usize = 256;
 
 const USER: &str = "user";
 const ASSISTANT: &str = "assistant";

@@ -24,6 +24,8 @@ pub(super) struct Call {
     /// Has that come?
     pub(super) signed: bool,
     pub(super) arguments: Progress,
+    /// Did it begin with an empty object? Some servers tell its arguments behind one.
+    pub(super) begins_empty: bool,
 }
 
 /// What a piece says of the call that it belongs to.

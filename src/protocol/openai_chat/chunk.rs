@@ -4,9 +4,11 @@
 use std::borrow::Cow;
 
 use crate::base::tree::Tree;
-use crate::ir::response::Usage;
+use crate::ir::request::Block;
+use crate::ir::response::{Lost, Usage};
 use crate::protocol::fields::Fields;
-use crate::protocol::openai_chat::said::COPILOT_REASONING;
+use crate::protocol::openai_chat::response;
+use crate::protocol::openai_chat::said::{COPILOT_REASONING, UNCARRIED};
 use crate::protocol::openai_chat::tap;
 use crate::protocol::wire::WireError;
 
@@ -16,6 +18,8 @@ pub(super) struct Chunk<'a> {
     pub(super) model: Option<String>,
     pub(super) choices: Vec<Choice<'a>>,
     pub(super) usage: Option<Usage>,
+    /// Does it tell what was quoted (Perplexity, xAI)?
+    pub(super) cites: bool,
     /// Does it tell an error, here or in a choice?
     failed: bool,
 }
@@ -24,6 +28,8 @@ pub(super) struct Chunk<'a> {
 pub(super) struct Choice<'a> {
     pub(super) index: u64,
     pub(super) delta: Option<ChoiceDelta<'a>>,
+    /// Is that all of the answer, which some servers tell once more at its end?
+    pub(super) is_whole: bool,
     pub(super) finish_reason: Option<Cow<'a, str>>,
     /// Moonshot counts here.
     usage: Option<Tree<'a>>,
@@ -33,13 +39,15 @@ pub(super) struct Choice<'a> {
 /// What an answer says next.
 pub(super) struct ChoiceDelta<'a> {
     pub(super) content: Option<Tree<'a>>,
+    /// The same in parts.
+    pub(super) parts: Vec<Block>,
     pub(super) refusal: Option<Cow<'a, str>>,
     pub(super) reasoning_content: Option<Cow<'a, str>>,
     pub(super) reasoning: Option<Tree<'a>>,
     pub(super) reasoning_details: Vec<Tree<'a>>,
     pub(super) tool_calls: Vec<CallDelta<'a>>,
-    /// Members that have no place elsewhere.
-    pub(super) lost: Vec<&'static str>,
+    /// What has no place elsewhere.
+    pub(super) lost: Lost,
 }
 
 /// A piece of a call.
@@ -66,6 +74,7 @@ impl<'a> Chunk<'a> {
         Ok(Self {
             id: fields.id("id")?,
             model: fields.text("model")?,
+            cites: fields.drops_list("citations"),
             failed: fields.has("error") || choices.iter().any(|choice| choice.failed),
             choices,
             usage: fields.take("usage").or(counted).and_then(|usage| tap::usage(&usage)),
@@ -84,9 +93,13 @@ impl Chunk<'_> {
 
 impl<'a> Choice<'a> {
     fn read(mut choice: Fields<'a>) -> Result<Self, WireError> {
+        let delta = choice.object("delta")?.map(ChoiceDelta::read).transpose()?;
+        let is_whole = delta.is_none();
+        let whole = || ChoiceDelta::read(choice.object_if_any("message")?).ok();
         Ok(Self {
+            delta: delta.or_else(whole),
+            is_whole,
             index: choice.count("index")?.unwrap_or(0),
-            delta: choice.object("delta")?.map(ChoiceDelta::read).transpose()?,
             finish_reason: choice.word("finish_reason")?,
             usage: choice.take("usage"),
             failed: choice.has("error"),
@@ -107,9 +120,16 @@ impl<'a> ChoiceDelta<'a> {
         let function = delta.object_if_any("function_call").map(Function::read).transpose()?;
         let function = function.filter(|function| tool_calls.is_empty() && function.says_something());
         tool_calls.extend(function.map(CallDelta::of));
-        let lost = ["annotations", "images"].into_iter().filter(|name| delta.drops_list(name)).collect();
+        let mut lost = Lost::default();
+        let uncarried = UNCARRIED.into_iter().chain(["images"]);
+        uncarried.filter(|name| delta.drops_list(name)).for_each(|name| lost.add(name));
+        let (content, parts) = match delta.take("content") {
+            Some(Tree::List(parts)) => (None, response::parts(parts, &delta.at("content"), &mut lost)?),
+            content => (content, Vec::new()),
+        };
         Ok(Self {
-            content: delta.take("content"),
+            content,
+            parts,
             refusal: delta.word("refusal")?,
             reasoning_content: match delta.word("reasoning_content")? {
                 None => delta.word(COPILOT_REASONING)?,

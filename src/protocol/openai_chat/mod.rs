@@ -11,6 +11,7 @@ mod said;
 mod stream_decode;
 mod stream_encode;
 mod tap;
+mod thinking;
 mod wire;
 
 use crate::base::json::Members;

@@ -3,7 +3,7 @@
 use crate::base::tree::Tree;
 use crate::ir::loss::Losses;
 use crate::ir::request::{
-    Block, Effort, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source, ToolResult, Turn,
+    Block, Media, MediaKind, Reasoning, Request, ResultPart, Role, Sampling, Source, ToolResult, Turn,
 };
 use crate::ir::schema::Schema;
 use crate::ir::search::Search;
@@ -11,7 +11,7 @@ use crate::ir::tool::{self, CallKind, Tool, ToolChoice, ToolForm, ToolIdentity};
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::media;
 use crate::protocol::openai;
-use crate::protocol::openai_chat::said;
+use crate::protocol::openai_chat::{said, thinking};
 use crate::protocol::path::Path;
 use crate::protocol::search;
 use crate::protocol::wire::WireError;
@@ -28,7 +28,8 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
         choice: choice(&mut fields, &mut losses)?,
         one_call: fields.flag("parallel_tool_calls")? == Some(false),
         sampling: sampling(&mut fields)?,
-        effort: effort(&mut fields, &mut losses)?,
+        show_reasoning: thinking::is_hidden(&mut fields).then_some(false),
+        effort: thinking::effort(&mut fields, &mut losses)?,
         format: openai::format(fields.object("response_format")?, Some("json_schema"), &mut losses)?,
         verbosity: fields.text("verbosity")?,
         limit: limit(&mut fields)?,
@@ -86,7 +87,6 @@ fn refusals(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(), WireErro
 
 fn message(mut message: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     let role = message.required_word("role")?;
-    message.skip("name");
     match role.as_ref() {
         "system" | "developer" => {
             let text = instructions(&mut message, losses)?;
@@ -105,6 +105,8 @@ fn message(mut message: Fields<'_>, request: &mut Request, losses: &mut Losses) 
             request.turns.push(Turn { role: Role::Assistant, blocks });
         }
         "tool" | "function" => {
+            // The call that it belongs to has it.
+            message.skip("name");
             let result = result(&mut message, losses)?;
             request.turns.push(Turn::of(Role::User, Block::Result(result)));
         }
@@ -325,38 +327,6 @@ fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, WireError> {
         seed: fields.number("seed")?.or(fields.number("random_seed")?),
         presence_penalty: fields.number("presence_penalty")?,
         frequency_penalty: fields.number("frequency_penalty")?,
-    })
-}
-
-/// `reasoning_effort`; else what OpenRouter (`reasoning`), others (`thinking`) and Qwen
-/// (`enable_thinking`) say.
-fn effort(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Effort, WireError> {
-    let named = fields.word("reasoning_effort")?;
-    let off = fields.take("enable_thinking") == Some(Tree::Bool(false));
-    let reasoning = fields.take("reasoning");
-    let thinking = fields.take("thinking");
-    if let Some(name) = named {
-        return Ok(openai::effort(&name, fields.at("reasoning_effort"), losses));
-    }
-    if let Some(reasoning) = reasoning {
-        let tokens = reasoning.count("max_tokens");
-        let level = reasoning.text("effort");
-        let level = level.map(|name| openai::effort(name, fields.at("reasoning").at("effort"), losses));
-        let switch = match reasoning.get("enabled") {
-            Some(Tree::Bool(true)) => Some(Effort::On),
-            Some(Tree::Bool(false)) => Some(Effort::Off),
-            _ => None,
-        };
-        return Ok(level.or_else(|| tokens.map(Effort::Budget)).or(switch).unwrap_or_default());
-    }
-    Ok(match thinking.as_ref().and_then(|thinking| thinking.text("type")) {
-        Some("enabled" | "adaptive") => {
-            let tokens = thinking.and_then(|thinking| thinking.count("budget_tokens"));
-            tokens.map_or(Effort::On, Effort::Budget)
-        }
-        Some("disabled") => Effort::Off,
-        _ if off => Effort::Off,
-        _ => Effort::Unset,
     })
 }
 

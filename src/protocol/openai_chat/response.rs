@@ -13,6 +13,7 @@ use crate::ir::tool::{Tool, ToolForm};
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_chat::said;
 use crate::protocol::openai_chat::tap;
+use crate::protocol::path::Path;
 use crate::protocol::unwrap::{INPUT, unwrapped};
 use crate::protocol::wire::{AnswerContext, WireError};
 
@@ -23,6 +24,9 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     fields.no_error()?;
     let choices = fields.list("choices")?.ok_or_else(|| fields.wrong("choices", "a list"))?;
     let mut response = Response { id: fields.id("id")?, model: fields.text("model")?, ..Response::default() };
+    if fields.drops_list("citations") {
+        response.lost.add("citations");
+    }
     let mut counted = fields.take("usage");
     let (mut numbered, mut reason) = (false, None);
     for (place, choice) in Objects::of(choices, fields.at("choices")).enumerate() {
@@ -82,24 +86,14 @@ fn name_calls(response: &mut Response, seed: &str) {
 }
 
 fn message_blocks(message: &mut Fields<'_>, lost: &mut Lost) -> Result<Vec<Block>, WireError> {
-    if message.drops_list("annotations") {
-        lost.add("annotations");
-    }
+    said::UNCARRIED.into_iter().filter(|name| message.drops_list(name)).for_each(|name| lost.add(name));
     let mut losses = Losses::default();
     // Most answers are one text.
     let mut blocks = Vec::with_capacity(1);
     blocks.extend(said::reasoning(message)?.map(Block::Reasoning));
     match message.take("content") {
         Some(Tree::Text(text)) if !text.is_empty() => blocks.push(Block::Text(text.into_owned())),
-        Some(Tree::List(parts)) => {
-            for part in parts {
-                match (blocks.last_mut(), answer_part(Fields::of(part, message.at("content"))?)?) {
-                    // Mistral cuts its words where it quotes.
-                    (Some(Block::Text(words)), Some(Block::Text(more))) => words.push_str(&more),
-                    (_, block) => blocks.extend(block),
-                }
-            }
-        }
+        Some(Tree::List(list)) => blocks.append(&mut parts(list, &message.at("content"), lost)?),
         // Cloudflare, where JSON was asked for.
         Some(value @ Tree::Object(_)) => blocks.push(Block::Text(pen::written(&value))),
         _ => {}
@@ -126,8 +120,22 @@ fn message_blocks(message: &mut Fields<'_>, lost: &mut Lost) -> Result<Vec<Block
     Ok(blocks)
 }
 
-fn answer_part(mut part: Fields<'_>) -> Result<Option<Block>, WireError> {
-    Ok(match part.word("type")?.as_deref() {
+/// The parts of a content.
+pub(super) fn parts(list: Vec<Tree<'_>>, path: &Path, lost: &mut Lost) -> Result<Vec<Block>, WireError> {
+    let mut blocks = Vec::with_capacity(list.len());
+    for part in list {
+        match (blocks.last_mut(), answer_part(Fields::of(part, path.clone())?, lost)?) {
+            // Mistral cuts its words where it quotes.
+            (Some(Block::Text(words)), Some(Block::Text(more))) => words.push_str(&more),
+            (_, block) => blocks.extend(block),
+        }
+    }
+    Ok(blocks)
+}
+
+fn answer_part(mut part: Fields<'_>, lost: &mut Lost) -> Result<Option<Block>, WireError> {
+    let kind = part.word("type")?;
+    Ok(match kind.as_deref() {
         Some("thinking") => {
             Some(Block::Reasoning(Reasoning { text: said::thinking(&mut part), state: None }))
         }
@@ -137,7 +145,12 @@ fn answer_part(mut part: Fields<'_>) -> Result<Option<Block>, WireError> {
             Some(Block::Reasoning(Reasoning { text, state: None }))
         }
         Some("refusal") => part.text("refusal")?.map(Block::Refusal),
-        _ => part.text("text")?.filter(|text| !text.is_empty()).map(Block::Text),
+        kind => {
+            if let Some(kind) = kind.filter(|_| !part.has("text")) {
+                lost.add(kind);
+            }
+            part.text("text")?.filter(|text| !text.is_empty()).map(Block::Text)
+        }
     })
 }
 

@@ -15,6 +15,10 @@ use crate::protocol::wire::WireError;
 /// What GitHub Copilot calls `reasoning_content`.
 pub(super) const COPILOT_REASONING: &str = "reasoning_text";
 
+/// What stands beside an answer's words and has no place elsewhere: what was quoted, and what Groq's own
+/// tools did.
+pub(super) const UNCARRIED: [&str; 2] = ["annotations", "executed_tools"];
+
 /// `reasoning_content`, else `reasoning`; `reasoning_details` are state of the server that made them.
 pub(super) fn reasoning(message: &mut Fields<'_>) -> Result<Option<Reasoning>, WireError> {
     let copilot = message.text(COPILOT_REASONING)?;

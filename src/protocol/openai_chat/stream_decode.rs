@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::base::pen;
 use crate::base::tree::Tree;
 use crate::ir::carrier::State;
+use crate::ir::request::Block;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::openai_chat::ORIGIN;
@@ -70,8 +71,12 @@ impl Decoder {
         if let Some(usage) = chunk.usage {
             self.usage.update(usage);
         }
+        if chunk.cites {
+            out.push(StreamEvent::Lost { what: "citations".to_owned() });
+        }
         for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
-            if let Some(delta) = choice.delta {
+            let is_news = !choice.is_whole || self.next == 0;
+            if let Some(delta) = choice.delta.filter(|_| is_news) {
                 self.delta(delta, out);
             }
             if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
@@ -96,22 +101,24 @@ impl Decoder {
         }
         match delta.content {
             Some(Tree::Text(text)) => self.say(Voice::Text, &text, out),
-            Some(Tree::List(parts)) => parts.iter().for_each(|part| self.part(part, out)),
+            Some(value @ Tree::Object(_)) => self.say(Voice::Text, &pen::written(&value), out),
             _ => {}
         }
+        delta.parts.iter().for_each(|part| self.part(part, out));
         self.say(Voice::Refusal, delta.refusal.as_deref().unwrap_or_default(), out);
         for call in delta.tool_calls {
             self.call(call, out);
         }
-        out.extend(delta.lost.into_iter().map(|what| StreamEvent::Lost { what: what.to_owned() }));
+        out.extend(delta.lost.into_names().into_iter().map(|what| StreamEvent::Lost { what }));
     }
 
     /// Mistral and Databricks tell reasoning as parts of the content.
-    fn part(&mut self, part: &Tree<'_>, out: &mut Vec<StreamEvent>) {
-        if let Some(thinking) = part.list("thinking").or_else(|| part.list("summary")) {
-            self.say(Voice::Reasoning, &said::words(thinking), out);
-        } else if let Some(text) = part.text("text") {
-            self.say(Voice::Text, text, out);
+    fn part(&mut self, part: &Block, out: &mut Vec<StreamEvent>) {
+        match part {
+            Block::Text(text) => self.say(Voice::Text, text, out),
+            Block::Refusal(text) => self.say(Voice::Refusal, text, out),
+            Block::Reasoning(reasoning) => self.say(Voice::Reasoning, &reasoning.text, out),
+            Block::Media(_) | Block::Call(_) | Block::Result(_) => {}
         }
     }
 
@@ -163,12 +170,18 @@ impl Decoder {
         let text = match arguments {
             // Some servers say so of a tool that takes none.
             Some(Tree::Text(text)) if text == "null" && known.arguments.is_none() => String::new(),
+            Some(Tree::Text(text)) if text == "{}" && known.arguments.is_none() && !known.free_form => {
+                known.arguments.take(&text);
+                known.begins_empty = true;
+                String::new()
+            }
             Some(Tree::Text(text)) => text.into_owned(),
             None => String::new(),
             // Some servers give the object itself.
             Some(value) => pen::written(&value),
         };
         known.arguments.take(&text);
+        known.begins_empty &= text.is_empty();
         if known.name.is_empty() {
             known.name = name;
         }
@@ -242,8 +255,11 @@ impl Decoder {
         self.close(out);
         let has_call = !self.calls.is_empty();
         for place in 0..self.calls.len() {
-            let ended = self.begun(place, out).map(|id| StreamEvent::BlockEnd { id });
-            out.extend(ended);
+            let Some(id) = self.begun(place, out) else { continue };
+            if self.calls.get(place).is_some_and(|call| call.begins_empty) {
+                out.push(StreamEvent::BlockDelta { id, delta: Delta::Text("{}".to_owned()) });
+            }
+            out.push(StreamEvent::BlockEnd { id });
         }
         self.calls.clear();
         if !self.usage.is_empty() {
@@ -286,7 +302,6 @@ mod tests {
     use super::*;
     use crate::ir::collect::Collector;
     use crate::ir::grammar::Grammar;
-    use crate::ir::request::Block;
     use crate::ir::response::Response;
 
     /// What a stream of these deltas tells; its events obey the grammar.

@@ -11,7 +11,8 @@ use crate::ir::request::{
 use crate::protocol::openai_responses::{NAMES, ORIGIN};
 use crate::protocol::wire::TargetContext;
 
-const ID_LENGTH: usize = 64;
+/// The longest id of a call.
+pub(super) const ID_LENGTH: usize = 64;
 
 /// The items of a request, with commas between them.
 pub(super) fn input(request: &Request, target: &TargetContext<'_>, losses: &mut Losses) -> Vec<u8> {

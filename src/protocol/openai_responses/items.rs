@@ -44,6 +44,10 @@ pub(super) fn decode(
 
 fn item(mut item: Fields<'_>, request: &mut Request, losses: &mut Losses) -> Result<(), WireError> {
     item.skip("id");
+    // The model itself called; other callers are programs that run at the vendor.
+    if item.peek("caller").and_then(|caller| caller.text("type")) == Some("direct") {
+        item.skip("caller");
+    }
     let status = item.take("status");
     let kind = item.word("type")?.unwrap_or(Cow::Borrowed("message"));
     match kind.as_ref() {

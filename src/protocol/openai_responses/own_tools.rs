@@ -103,7 +103,8 @@ pub(super) fn item_kind(kind: CallKind) -> &'static str {
     }
 }
 
-/// Writes the members of a call item that are its own; `arguments` is JSON text.
+/// Writes the members of a call item that are its own, with all that its type demands; `arguments` is
+/// JSON text.
 pub(super) fn item(kind: CallKind, arguments: &str, pen: &mut Pen<'_>) {
     let mut given = object(arguments);
     match kind {
@@ -113,10 +114,12 @@ pub(super) fn item(kind: CallKind, arguments: &str, pen: &mut Pen<'_>) {
         }
         CallKind::LocalShell => {
             given.put("type", "exec");
+            given.put_new("command", Vec::<&str>::new());
             given.put_new("env", Object::default());
             pen.put("action", &Value::from(given));
         }
         CallKind::Shell => {
+            given.put_new("commands", Vec::<&str>::new());
             given.put_new("timeout_ms", ());
             given.put_new("max_output_length", ());
             pen.put("action", &Value::from(given));
@@ -160,4 +163,21 @@ fn told(output: &Tree<'_>) -> String {
     let parts = [text("stdout"), text("stderr"), ended.as_str()];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_has_all_that_its_type_demands() {
+        let written = |kind, arguments: &str| pen::object(|pen| item(kind, arguments, pen));
+        assert_eq!(
+            written(CallKind::LocalShell, "{}"),
+            r#"{"action":{"type":"exec","command":[],"env":{}}}"#
+        );
+        let shell = r#"{"action":{"commands":["ls"],"timeout_ms":null,"max_output_length":null}}"#;
+        assert_eq!(written(CallKind::Shell, r#"{"commands":["ls"]}"#), shell);
+        assert_eq!(written(CallKind::Shell, ""), shell.replace("\"ls\"", ""));
+    }
 }

@@ -1,7 +1,7 @@
 //! Responses' translated lane: the pieces put together.
 
 use crate::ir::loss::Losses;
-use crate::ir::names::NameRule;
+use crate::ir::names::{NameRule, fit_id};
 use crate::ir::request::Request;
 use crate::ir::response::Response;
 use crate::protocol::Task;
@@ -9,7 +9,9 @@ use crate::protocol::media;
 use crate::protocol::openai_responses::compaction::{self, Summarizer};
 use crate::protocol::openai_responses::stream_decode::Decoder;
 use crate::protocol::openai_responses::stream_encode::Encoder;
-use crate::protocol::openai_responses::{NAMES, OpenaiResponses, request_decode, request_encode, response};
+use crate::protocol::openai_responses::{
+    NAMES, OpenaiResponses, input_encode, request_decode, request_encode, response,
+};
 use crate::protocol::wire::{AnswerContext, StreamDecoder, StreamEncoder, TargetContext, Wire, WireError};
 
 impl Wire for OpenaiResponses {
@@ -34,6 +36,10 @@ impl Wire for OpenaiResponses {
 
     fn name_rule(&self) -> NameRule {
         NAMES
+    }
+
+    fn fit_call_id(&self, id: &str) -> String {
+        if id.len() > input_encode::ID_LENGTH { fit_id(id, input_encode::ID_LENGTH) } else { id.to_owned() }
     }
 
     fn decode_response(&self, text: &str, seed: &str) -> Result<Response, WireError> {

@@ -2,6 +2,7 @@
 
 use crate::base::sse::FrameReader;
 use crate::base::table::Table;
+use crate::ir::calls::OwnIds;
 use crate::ir::carrier::{Kept, State};
 use crate::ir::loss::Losses;
 use crate::ir::request::Block;
@@ -24,6 +25,7 @@ pub struct Translated {
     events: Vec<StreamEvent>,
     words: Words,
     keeper: Keeper,
+    ids: OwnIds,
     lost: Lost,
     facts: Facts,
     /// Did the target's answer end?
@@ -44,6 +46,7 @@ impl Translated {
             events: Vec::new(),
             words: Words::default(),
             keeper: Keeper::default(),
+            ids: OwnIds::default(),
             lost: Lost::default(),
             facts: Facts::default(),
             ended: false,
@@ -134,7 +137,7 @@ impl Translated {
     fn encode(&mut self, out: &mut Vec<u8>) {
         self.words.add_states(&self.crossing, &mut self.events);
         for mut event in self.events.drain(..) {
-            self.crossing.localize(&mut event);
+            self.crossing.localize(&mut event, &mut self.ids);
             if !self.crossing.client_wire.carries_state() {
                 self.keeper.event(&event);
             }

@@ -9,7 +9,7 @@ use llmgate::translate::pipe::StreamEnd;
 
 use serde_json::{Value, json};
 
-use crate::support::crossing::{self, FRAME, REQUEST_ID, called, pairs};
+use crate::support::crossing::{self, FRAME, REQUEST_ID, called, pairs, with_ids_for};
 use crate::support::fixtures;
 
 /// A stream gathered to a whole answer.
@@ -88,7 +88,7 @@ fn a_stream_says_what_the_whole_answer_would_have_said() {
     for (from, to) in pairs() {
         for fixture in fixtures::all("streams", from.name()) {
             let place = format!("{} to {}", fixture.name, to.name());
-            let original = collected(from, &fixture.text).unwrap();
+            let original = with_ids_for(to, collected(from, &fixture.text).unwrap());
             let crossing = crossing::crossing(from, to, crossing::answer(called(&original.blocks)));
             let streamed = crossing::stream(&crossing, [fixture.text.as_bytes()]);
             assert_eq!(streamed.end, Ok(StreamEnd::Finished), "{place}");
@@ -106,7 +106,7 @@ fn a_stream_says_what_the_whole_answer_would_have_said() {
 fn what_is_said_survives_the_crossing() {
     for (from, to) in pairs() {
         for fixture in fixtures::all("streams", from.name()) {
-            let original = collected(from, &fixture.text).unwrap();
+            let original = with_ids_for(to, collected(from, &fixture.text).unwrap());
             let crossing = crossing::crossing(from, to, crossing::answer(called(&original.blocks)));
             let streamed = crossing::stream(&crossing, [fixture.text.as_bytes()]);
             let streamed = collected(to, &streamed.text()).unwrap();

@@ -1,8 +1,10 @@
 //! One case on the translated lane: the same steps as in `gateway`, without sockets.
 
+use llmgate::ir::calls::OwnIds;
 use llmgate::ir::loss::{Losses, Severity};
 use llmgate::ir::names::NameMap;
 use llmgate::ir::request::{Block, Request};
+use llmgate::ir::response::Response;
 use llmgate::ir::schema::Schema;
 use llmgate::ir::tool::{Tool, ToolForm};
 use llmgate::protocol::Protocol;
@@ -125,6 +127,17 @@ pub(crate) fn called(blocks: &[Block]) -> Vec<Tool> {
         }
     });
     tools
+}
+
+/// An answer with its calls' ids as clients of that protocol get them.
+pub(crate) fn with_ids_for(to: Protocol, mut answered: Response) -> Response {
+    let mut ids = OwnIds::default();
+    for block in &mut answered.blocks {
+        if let Block::Call(call) = block {
+            call.id = ids.own(&call.id, |id| to.codec().wire().fit_call_id(id));
+        }
+    }
+    answered
 }
 
 /// What became of a stream.

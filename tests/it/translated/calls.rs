@@ -111,3 +111,37 @@ fn each_call_has_its_own_result_behind_it() {
         }
     }
 }
+
+/// Kimi's ids hold dots and colons, which Anthropic refuses, and some servers give one id to several
+/// calls. A client sends an id back to any target of its own protocol, also one that gets its bytes
+/// as they are.
+#[test]
+fn an_id_of_an_answer_fits_the_protocol_of_its_client() {
+    let of_call = |number: u32, id: &str| {
+        let function = json!({"name": "f", "arguments": "{}"});
+        json!({"index": number, "id": id, "type": "function", "function": function})
+    };
+    let (kimi, long) = ("functions.f:0", "x".repeat(80));
+    let calls: Vec<Value> =
+        (0..).zip(["call_1", kimi, &long, kimi]).map(|(number, id)| of_call(number, id)).collect();
+    let choice = |name: &str, end: Value| json!({"index": 0, name: {"role": "assistant", "tool_calls": calls}, "finish_reason": end});
+    let whole = json!({"id": "c", "model": "m", "choices": [choice("message", json!("tool_calls"))]});
+    let chunk = json!({"id": "c", "model": "m", "choices": [choice("delta", json!("tool_calls"))]});
+    for (client, expected) in [
+        (OpenaiChat, ["call_1", kimi, &long, "functions.f:0_2"]),
+        (Gemini, ["call_1", kimi, &long, "functions.f:0_2"]),
+        (OpenaiResponses, ["call_1", kimi, "call_6adea74572a74465", "functions.f:0_2"]),
+        (Anthropic, ["call_1", "call_4be0e962e9dcd7b8", &long, "call_4be0e962e9dcd7b8_2"]),
+    ] {
+        let crossing = crossing::crossing(OpenaiChat, client, crossing::answer(Vec::new()));
+        let bytes = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+        let streamed = crossing::stream(&crossing, [bytes.as_bytes()]).text();
+        let whole = crossing.whole(&whole.to_string()).unwrap().body;
+        for answer in [streamed, whole] {
+            let places = expected.map(|id| answer.find(&format!("\"{id}\"")));
+            assert!(places.is_sorted() && places[0].is_some(), "{}: {answer}", client.name());
+            let is_refused = client == Anthropic && answer.contains(kimi);
+            assert!(!is_refused && (client != OpenaiResponses || !answer.contains(&long)), "{answer}");
+        }
+    }
+}

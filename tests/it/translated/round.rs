@@ -181,6 +181,7 @@ fn an_answer_survives_another_protocol() {
         for fixture in fixtures::all("responses", from.name()) {
             let place = format!("{} for {}", fixture.name, to.name());
             let answered = from.codec().wire().decode_response(&fixture.text, REQUEST_ID).unwrap();
+            let answered = crossing::with_ids_for(to, answered);
             let crossing = crossing::crossing(from, to, crossing::answer(called(&answered.blocks)));
             let body = crossing.whole(&fixture.text).unwrap().body;
             let heard = to.codec().wire().decode_response(&body, REQUEST_ID).unwrap();

@@ -72,6 +72,30 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(R, Carried(r#""effort":"none""#)), (A, Carried(r#""type":"disabled""#))],
         ),
         (
+            "thinking off by the template",
+            C,
+            request(C, json!({"chat_template_kwargs": {"enable_thinking": false}})),
+            vec![(R, Carried(r#""effort":"none""#)), (A, Carried(r#""type":"disabled""#))],
+        ),
+        (
+            "Qwen's budget",
+            C,
+            request(C, json!({"enable_thinking": true, "thinking_budget": 2000})),
+            vec![(R, Carried(r#""effort":"low""#)), (A, Carried(r#""effort":"low""#))],
+        ),
+        (
+            "Qwen thinks",
+            C,
+            request(C, json!({"enable_thinking": true})),
+            vec![(R, Carried(r#""effort":"medium""#)), (A, Carried(r#""type":"adaptive""#))],
+        ),
+        (
+            "another word for the template",
+            C,
+            request(C, json!({"chat_template_kwargs": {"custom_instructions": "x"}})),
+            vec![(R, Lost("custom_instructions")), (A, Lost("custom_instructions"))],
+        ),
+        (
             "pdf url",
             C,
             saying(C, json!({"type": "document_url", "document_url": "https://example.com/a.pdf"})),
@@ -92,6 +116,20 @@ pub(super) fn rows() -> Vec<Row> {
                 (A, Carried("...")),
                 (G, Carried("...")),
             ],
+        ),
+        (
+            "who speaks",
+            C,
+            json!({"messages": [{"role": "user", "name": "ada", "content": "Hi."}]}).to_string(),
+            vec![(R, Lost("name")), (A, Lost("name")), (G, Lost("name"))],
+        ),
+        (
+            "cache hints",
+            C,
+            json!({"prompt_cache_options": {"mode": "explicit"}, "messages": [{"role": "user", "content":
+                [{"type": "text", "text": "Hi.", "prompt_cache_breakpoint": {"mode": "explicit"}}]}]})
+            .to_string(),
+            vec![(R, Dropped), (A, Dropped), (G, Dropped)],
         ),
         (
             "sound",
