@@ -41,6 +41,11 @@ impl Lost {
         self.0.iter().for_each(|what| losses.degrade(what.clone(), "another protocol has no place for it"));
     }
 
+    /// Is there nothing?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The names.
     pub fn into_names(self) -> Vec<String> {
         self.0

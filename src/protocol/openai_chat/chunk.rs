@@ -82,7 +82,23 @@ impl<'a> Chunk<'a> {
     }
 }
 
-impl Chunk<'_> {
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Voice {
+    Text,
+    Refusal,
+    Reasoning,
+}
+
+impl<'a> Chunk<'a> {
+    /// What it says where that is one text, written without escapes, and nothing else.
+    pub(super) fn alone(&self) -> Option<(Voice, &'a str)> {
+        match self.choices.as_slice() {
+            [only] if self.is_words() && !self.cites && !only.is_whole => only.delta.as_ref()?.alone(),
+            _ => None,
+        }
+    }
+
     /// Does it tell words of the answer and nothing else?
     pub(super) fn is_words(&self) -> bool {
         let [only] = self.choices.as_slice() else { return false };
@@ -143,7 +159,41 @@ impl<'a> ChoiceDelta<'a> {
     }
 }
 
-impl ChoiceDelta<'_> {
+impl<'a> ChoiceDelta<'a> {
+    fn alone(&self) -> Option<(Voice, &'a str)> {
+        let Self {
+            content,
+            parts,
+            refusal,
+            reasoning_content,
+            reasoning,
+            reasoning_details,
+            tool_calls,
+            lost,
+        } = self;
+        if !(parts.is_empty() && reasoning_details.is_empty() && tool_calls.is_empty() && lost.is_empty()) {
+            return None;
+        }
+        let text = |value: &Option<Tree<'a>>| match value {
+            None | Some(Tree::Null) => Some(Cow::Borrowed("")),
+            Some(Tree::Text(text)) => Some(text.clone()),
+            Some(Tree::Bool(_) | Tree::Number(_) | Tree::List(_) | Tree::Object(_)) => None,
+        };
+        let word = |word: &Option<Cow<'a, str>>| word.clone().unwrap_or_default();
+        let mut said = [
+            (Voice::Text, text(content)?),
+            (Voice::Refusal, word(refusal)),
+            (Voice::Reasoning, word(reasoning_content)),
+            (Voice::Reasoning, text(reasoning)?),
+        ]
+        .into_iter()
+        .filter(|(_, words)| !words.is_empty());
+        match (said.next()?, said.next()) {
+            ((voice, Cow::Borrowed(words)), None) => Some((voice, words)),
+            _ => None,
+        }
+    }
+
     fn speaks(&self) -> bool {
         let content = self.content.as_ref().and_then(Tree::as_text);
         let words = [content, self.reasoning_content.as_deref()];

@@ -7,6 +7,8 @@
 
 use serde_json::Value;
 
+use crate::base::json;
+use crate::base::pattern::Pattern;
 use crate::base::pen;
 use crate::base::tree::Tree;
 use crate::ir::carrier::State;
@@ -15,7 +17,7 @@ use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::openai_chat::ORIGIN;
 use crate::protocol::openai_chat::calls::{Call, Piece};
-use crate::protocol::openai_chat::chunk::{CallDelta, ChoiceDelta, Chunk};
+use crate::protocol::openai_chat::chunk::{CallDelta, ChoiceDelta, Chunk, Voice};
 use crate::protocol::openai_chat::response::{call_id, stop};
 use crate::protocol::openai_chat::said;
 use crate::protocol::wire::{StreamDecoder, WireError};
@@ -30,18 +32,13 @@ pub(super) struct Decoder {
     next: u32,
     /// The text, refusal or reasoning that is being told.
     open: Option<(Voice, BlockId)>,
+    /// The last chunk, when it said words alone, and who spoke.
+    last: Option<(Pattern, Voice)>,
     calls: Vec<Call>,
     details: Vec<Value>,
     usage: Usage,
     stop: Option<StopReason>,
     finished: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Voice {
-    Text,
-    Refusal,
-    Reasoning,
 }
 
 impl Decoder {
@@ -51,6 +48,7 @@ impl Decoder {
             started: false,
             next: 0,
             open: None,
+            last: None,
             calls: Vec::new(),
             details: Vec::new(),
             usage: Usage::default(),
@@ -283,11 +281,24 @@ impl StreamDecoder for Decoder {
         Ok(())
     }
 
+    /// Of a chunk that differs from the one before in its words alone only these are read.
     fn words(&mut self, _: Option<&str>, data: &str, out: &mut Vec<StreamEvent>) -> bool {
-        let chunk = Chunk::read(data).ok().filter(Chunk::is_words).filter(|_| !self.finished);
-        let is_taken = chunk.is_some();
-        chunk.into_iter().for_each(|chunk| self.take(chunk, out));
-        is_taken
+        if let Some((pattern, voice)) = &self.last
+            && let Some(Ok(words)) = pattern.words(data.as_bytes()).map(str::from_utf8)
+        {
+            self.say(*voice, words, out);
+            return true;
+        }
+        self.last = None;
+        let Some(chunk) = Chunk::read(data).ok().filter(|chunk| chunk.is_words() && !self.finished) else {
+            return false;
+        };
+        if let Some((voice, words)) = chunk.alone() {
+            self.last =
+                Pattern::of(data.as_bytes(), json::place(data, words)).map(|pattern| (pattern, voice));
+        }
+        self.take(chunk, out);
+        true
     }
 
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {
@@ -320,6 +331,39 @@ mod tests {
             collector.push(event);
         }
         collector.finish().unwrap()
+    }
+
+    #[test]
+    fn of_a_chunk_like_the_last_nothing_is_left_out() {
+        let call = r#""tool_calls":[{"index":0,"id":"1","function":{"name":"f","arguments":"1"}}]"#;
+        let details = r#""reasoning_details":[{"type":"reasoning.encrypted","data":"d"}]"#;
+        let deltas = [
+            r#""delta":{"content":"?"}"#.to_owned(),
+            r#""delta":{"content":"","reasoning_content":"?"}"#.to_owned(),
+            r#""delta":{"content":null,"reasoning":"?"}"#.to_owned(),
+            r#""delta":{"content":"a","refusal":"?"}"#.to_owned(),
+            r#""delta":{"content":"?","reasoning_content":"a"}"#.to_owned(),
+            r#""delta":{"content":"?","images":[{}]}"#.to_owned(),
+            r#""delta":{"content":"?"},"finish_reason":""}],"citations":["a"],"x":[{"y":0"#.to_owned(),
+            r#""message":{"content":"?"}"#.to_owned(),
+            format!(r#""delta":{{"content":"?",{call}}}"#),
+            format!(r#""delta":{{"content":"?",{details}}}"#),
+        ];
+        for delta in deltas {
+            let (mut short, mut plain) = (Decoder::new("seed"), Decoder::new("seed"));
+            let (mut told, mut expected) = (Vec::new(), Vec::new());
+            for words in ["a", "b c", "b c", r"\n", "d", "", "e"] {
+                let chunk = format!(r#"{{"choices":[{{"index":0,{}}}]}}"#, delta.replace('?', words));
+                if !short.words(None, &chunk, &mut told) {
+                    short.frame(None, &chunk, &mut told).unwrap();
+                }
+                plain.frame(None, &chunk, &mut expected).unwrap();
+            }
+            for decoder in [(&mut short, &mut told), (&mut plain, &mut expected)] {
+                decoder.0.frame(None, "[DONE]", decoder.1).unwrap();
+            }
+            assert_eq!(told, expected, "{delta}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use llmgate::protocol::tap::{Facts, Kind};
 use llmgate::translate::pipe::StreamEnd;
 
 use crate::support::crossing::{self, FRAME, REQUEST_ID, Streamed, pairs};
-use crate::support::draw::Draw;
+use crate::support::draw::{self, Draw};
 use crate::support::fixtures::{self, Fixture};
 
 /// How many changed copies of each stream each client is sent.
@@ -138,7 +138,7 @@ fn lawful(protocol: Protocol, bytes: &[u8], name: &str) {
 }
 
 /// Decoders skip the look that the native lane takes at each frame where they know that it would say
-/// nothing but "words": it must say just that.
+/// nothing but "words": it must say just that. So must a chunk that is compared with the one before.
 #[test]
 fn what_is_taken_for_words_is_words_and_nothing_else() {
     let mut taken = 0;
@@ -154,6 +154,8 @@ fn what_is_taken_for_words_is_words_and_nothing_else() {
                         bytes[at] = b"\"{}[]:,ex0 "[draw.below(11)];
                     }
                     compare(protocol, &bytes, &format!("{} with seed {seed}", fixture.name));
+                    let repeated = draw::with_neighbours(&fixture.text, seed);
+                    compare(protocol, &repeated, &format!("{} repeated with seed {seed}", fixture.name));
                 }
             }
         }

@@ -17,3 +17,24 @@ impl Draw {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
     }
 }
+
+/// A stream in which each frame has two behind it that are nearly the same.
+pub(crate) fn with_neighbours(stream: &str, seed: u64) -> Vec<u8> {
+    let mut draw = Draw::seeded(seed);
+    let mut repeated = Vec::new();
+    for frame in stream.split_inclusive("\n\n") {
+        repeated.extend_from_slice(frame.as_bytes());
+        for _ in 0..2 {
+            let mut changed = frame.as_bytes().to_vec();
+            let at = draw.below(changed.len());
+            match draw.below(4) {
+                0 => changed[at] = b"x\"\\ \t\xff{}0"[draw.below(9)],
+                1 => changed.insert(at, b'x'),
+                2 => drop(changed.splice(at..at, *b"xyz")),
+                _ => drop(changed.remove(at)),
+            }
+            repeated.extend(changed);
+        }
+    }
+    repeated
+}

@@ -6,7 +6,7 @@ use llmgate::translate::framing::Framing;
 use llmgate::translate::pipe::{PipeError, StreamEnd, StreamPipe};
 use llmgate::translate::verbatim::Options;
 
-use crate::support::draw::Draw;
+use crate::support::draw::{self, Draw};
 use crate::support::fixtures::{self, Fixture};
 use crate::support::lane::{LANES, Lane};
 
@@ -138,27 +138,11 @@ fn nothing_is_lost_or_doubled_by_a_cut() {
 fn frames_that_are_alike_are_seen_as_if_each_stood_alone() {
     let mut like = 0;
     each(|lane, fixture| {
-        let frames: Vec<&str> = fixture.text.split_inclusive("\n\n").collect();
         for seed in 0..40 {
-            let mut draw = Draw::seeded(seed);
-            let mut repeated = Vec::new();
-            for frame in &frames {
-                repeated.push(frame.as_bytes().to_vec());
-                for _ in 0..2 {
-                    let mut changed = frame.as_bytes().to_vec();
-                    let at = draw.below(changed.len());
-                    match draw.below(4) {
-                        0 => changed[at] = b"x\"\\ \t\xff{}0"[draw.below(9)],
-                        1 => changed.insert(at, b'x'),
-                        2 => drop(changed.splice(at..at, *b"xyz")),
-                        _ => drop(changed.remove(at)),
-                    }
-                    repeated.push(changed);
-                }
-            }
-            let told = run(lane, Framing::Events, repeated.iter().map(Vec::as_slice));
+            let repeated = draw::with_neighbours(&fixture.text, seed);
+            let told = run(lane, Framing::Events, [repeated.as_slice()]);
             let mut expected = (Vec::new(), String::new());
-            for frame in frames_of(&repeated.concat()) {
+            for frame in frames_of(&repeated) {
                 let alone = run(lane, Framing::Events, [frame.as_slice()]);
                 expected.0.extend(alone.kinds);
                 expected.1.push_str(&alone.out);
