@@ -222,14 +222,16 @@ impl Decoder {
     /// What of the whole output was not told. Its places say nothing: some servers do not stream all
     /// of its items, and number those that they do.
     fn rest(&mut self, output: Objects<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        // Where all were told, the ids of calls may be others.
         let known = self.items.len();
-        let has_more = output.len() > known;
+        let output = output.collect::<Result<Vec<_>, _>>()?;
+        let sorts: Vec<Sort> = output.iter().map(|item| Identity::of_fields(item).sort).collect();
         for (index, item) in (0..).zip(output) {
-            let item = item?;
             let identity = Identity::of_fields(&item);
+            let sort = identity.sort;
+            let listed = || sorts.iter().filter(|one| **one == sort).count();
             let place = match self.items.found(&identity, known) {
-                None if has_more => self.items.begin(index, identity)?,
+                // Where all of a sort were told, the ids of calls may be others.
+                None if listed() > self.items.count(sort, known) => self.items.begin(index, identity)?,
                 Some(place) if self.items.get(place).is_some_and(|item| !item.done) => place,
                 Some(_) | None => continue,
             };
@@ -353,6 +355,31 @@ mod tests {
         assert_eq!(begun(&[piece]), 0);
         assert_eq!(begun(&[call, piece]), 1);
         assert_eq!(begun(&[call, words, piece]), 2);
+    }
+
+    #[test]
+    fn words_behind_an_item_hide_no_call_that_was_not_streamed() {
+        let message = r#"{"type":"message","content":[{"type":"output_text","text":"x"}]}"#;
+        let words = r#"{"type":"response.output_text.delta","output_index":0,"delta":"x"}"#;
+        let done = format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{message}}}"#);
+        let call = |id: &str| {
+            format!(r#"{{"type":"function_call","call_id":"{id}","name":"f","arguments":"{{}}"}}"#)
+        };
+        let end = format!(
+            r#"{{"type":"response.completed","response":{{"status":"completed","output":[{message},{}]}}}}"#,
+            call("c")
+        );
+        let calls = |frames: &[&str]| {
+            let is_call = |event: &&StreamEvent| {
+                matches!(event, StreamEvent::BlockStart { kind: BlockKind::Call { .. }, .. })
+            };
+            events(frames).unwrap().iter().filter(is_call).count()
+        };
+        assert_eq!(calls(&[words, &done, words, &end]), 1);
+        // Its id is another one.
+        let told =
+            format!(r#"{{"type":"response.output_item.done","output_index":1,"item":{}}}"#, call("other"));
+        assert_eq!(calls(&[words, &done, &told, &end]), 1);
     }
 
     #[test]

@@ -161,6 +161,11 @@ impl Items {
         }
     }
 
+    /// How many of a sort are among the first that began.
+    pub(super) fn count(&self, sort: Sort, first: usize) -> usize {
+        self.0.iter().take(first).filter(|item| item.identity.sort == sort).count()
+    }
+
     /// An item of the whole output, among the first that began; each is found once.
     pub(super) fn found(&mut self, identity: &Identity, first: usize) -> Option<usize> {
         let mut items = self.0.iter().take(first);
