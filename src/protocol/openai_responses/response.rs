@@ -68,8 +68,12 @@ pub(super) fn blocks(
                 if part.drops_list("annotations") {
                     lost.add("annotations");
                 }
-                blocks.extend(match part.word("type")?.as_deref() {
-                    Some("refusal") => part.text("refusal")?.map(Block::Refusal),
+                let kind = part.word("type")?.unwrap_or_default();
+                if kind != "refusal" && !part.has("text") {
+                    lost.add(kind.as_ref());
+                }
+                blocks.extend(match kind.as_ref() {
+                    "refusal" => part.text("refusal")?.map(Block::Refusal),
                     _ => part.text("text")?.map(Block::Text),
                 });
             }
@@ -171,6 +175,15 @@ impl Items<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_that_is_not_known_is_told_as_lost() {
+        let parts = r#"[{"type":"output_image","image_url":"u"},{"type":"output_text","text":"x"}]"#;
+        let answer = format!(r#"{{"status":"completed","output":[{{"type":"message","content":{parts}}}]}}"#);
+        let answered = decode(&answer, "req_1").unwrap();
+        assert_eq!(answered.blocks, [Block::Text("x".to_owned())]);
+        assert_eq!(answered.lost.into_names(), ["output_image"]);
+    }
 
     #[test]
     fn what_is_not_at_its_end_is_no_answer() {

@@ -9,7 +9,7 @@ use crate::ir::response::{Lost, StopReason};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::fields::{Fields, Objects};
 use crate::protocol::openai_responses::response::{blocks, stop};
-use crate::protocol::openai_responses::stream_items::{Identity, Items, Open, Part, Sort};
+use crate::protocol::openai_responses::stream_items::{Identity, Items, MOST, Open, Part, Sort};
 use crate::protocol::openai_responses::tap;
 use crate::protocol::path::Path;
 use crate::protocol::wire::{StreamDecoder, WireError};
@@ -46,15 +46,22 @@ impl Decoder {
     }
 
     /// The place of an item that goes on, or begins now.
-    fn place(&mut self, index: u64, identity: Identity, out: &mut Vec<StreamEvent>) -> usize {
+    fn place(
+        &mut self,
+        index: u64,
+        identity: Identity,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<usize, WireError> {
         if let Some(place) = self.items.growing(index, &identity) {
-            return place;
+            return Ok(place);
         }
+        let before = self.items.last_of(index);
+        let place = self.items.begin(index, identity)?;
         // Servers that give every item the same number begin one before the other is done.
-        if let Some(before) = self.items.last_of(index) {
+        if let Some(before) = before {
             self.close(before, out);
         }
-        self.items.begin(index, identity)
+        Ok(place)
     }
 
     fn open(&mut self, place: usize, kind: BlockKind, out: &mut Vec<StreamEvent>) {
@@ -84,26 +91,36 @@ impl Decoder {
 
     /// Tells what a part of an item says: each part of a message is a block, those of reasoning are
     /// paragraphs of one text.
-    fn say(&mut self, said: Said, at: (u64, Part), text: &str, out: &mut Vec<StreamEvent>) {
+    fn say(
+        &mut self,
+        said: Said,
+        at: (u64, Part),
+        text: &str,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), WireError> {
         let (index, part) = at;
         let sort = Sort::of(&said.kind);
         if text.is_empty() || (said.is_whole && self.items.has_told(index, sort, part)) {
-            return;
+            return Ok(());
         }
         if sort == Sort::Call {
             // A call begins with its name.
             let place = self.items.growing(index, &Identity::of(sort));
-            return place.into_iter().for_each(|place| self.grow(place, said.kind.clone(), text, out));
+            let is_open = |place: &usize| self.items.get(*place).is_some_and(|item| item.open.is_some());
+            if let Some(place) = place.filter(is_open) {
+                self.grow(place, said.kind, text, out);
+            }
+            return Ok(());
         }
-        let place = self.place(index, Identity::of(sort), out);
-        let Some(item) = self.items.get(place) else { return };
+        let place = self.place(index, Identity::of(sort), out)?;
+        let Some(item) = self.items.get(place) else { return Ok(()) };
         // What was thought is told beside its summary; one of them is enough.
         if sort == Sort::Reasoning && item.told.iter().any(|told| told.is_summary != part.is_summary) {
-            return;
+            return Ok(());
         }
         let begins = item.part != Some(part) && item.open.is_some_and(|open| open.told > 0);
         item.part = Some(part);
-        if !item.told.contains(&part) {
+        if item.told.len() < MOST && !item.told.contains(&part) {
             item.told.push(part);
         }
         match sort {
@@ -112,6 +129,7 @@ impl Decoder {
             Sort::Words | Sort::Reasoning | Sort::Call | Sort::Other => {}
         }
         self.grow(place, said.kind, text, out);
+        Ok(())
     }
 
     fn close(&mut self, place: usize, out: &mut Vec<StreamEvent>) {
@@ -125,7 +143,7 @@ impl Decoder {
         let identity = Identity::read(&item);
         let is_call = identity.sort == Sort::Call;
         let told = if is_call { self.read(index, item_of(item)?)? } else { Told::default() };
-        let place = self.place(index, identity, out);
+        let place = self.place(index, identity, out)?;
         let is_new = self.items.get(place).is_some_and(|item| item.opened == 0);
         for block in told.blocks.into_iter().filter(|_| is_new) {
             if let Block::Call(call) = block {
@@ -143,7 +161,7 @@ impl Decoder {
             return Ok(());
         }
         let told = self.read(index, item_of(item)?)?;
-        let place = self.place(index, identity, out);
+        let place = self.place(index, identity, out)?;
         self.whole(place, told, out);
         Ok(())
     }
@@ -204,14 +222,16 @@ impl Decoder {
     /// What of the whole output was not told. Its places say nothing: some servers do not stream all
     /// of its items, and number those that they do.
     fn rest(&mut self, output: Objects<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        // Where all were told, the ids of calls may be others.
         let known = self.items.len();
-        let has_more = output.len() > known;
+        let output = output.collect::<Result<Vec<_>, _>>()?;
+        let sorts: Vec<Sort> = output.iter().map(|item| Identity::of_fields(item).sort).collect();
         for (index, item) in (0..).zip(output) {
-            let item = item?;
             let identity = Identity::of_fields(&item);
+            let sort = identity.sort;
+            let listed = || sorts.iter().filter(|one| **one == sort).count();
             let place = match self.items.found(&identity, known) {
-                None if has_more => self.items.begin(index, identity),
+                // Where all of a sort were told, the ids of calls may be others.
+                None if listed() > self.items.count(sort, known) => self.items.begin(index, identity)?,
                 Some(place) if self.items.get(place).is_some_and(|item| !item.done) => place,
                 Some(_) | None => continue,
             };
@@ -292,8 +312,7 @@ impl StreamDecoder for Decoder {
             let number = value.count(counted).unwrap_or(0);
             let part = Part { is_summary: said.is_summary, number };
             let text = value.text(said.member).unwrap_or_default();
-            self.say(said, (index, part), text, out);
-            return Ok(());
+            return self.say(said, (index, part), text, out);
         }
         match kind {
             "response.output_item.added" => self.added(index, value.take("item"), out)?,
@@ -308,5 +327,70 @@ impl StreamDecoder for Decoder {
 
     fn finish(&mut self, _: &mut Vec<StreamEvent>) {
         // Only `response.completed` and its like tell the end.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(frames: &[&str]) -> Result<Vec<StreamEvent>, WireError> {
+        let (mut decoder, mut out) = (Decoder::new("req_1"), Vec::new());
+        for frame in frames {
+            decoder.frame(None, frame, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn arguments_that_belong_to_no_open_call_make_none() {
+        let call = r#"{"type":"response.output_item.added","output_index":0,
+            "item":{"type":"function_call","call_id":"c","name":"f","arguments":""}}"#;
+        let words = r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"x"}"#;
+        let piece = r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{}"}"#;
+        let begun = |frames: &[&str]| {
+            let events = events(frames).unwrap();
+            events.iter().filter(|event| matches!(event, StreamEvent::BlockStart { .. })).count()
+        };
+        assert_eq!(begun(&[piece]), 0);
+        assert_eq!(begun(&[call, piece]), 1);
+        assert_eq!(begun(&[call, words, piece]), 2);
+    }
+
+    #[test]
+    fn words_behind_an_item_hide_no_call_that_was_not_streamed() {
+        let message = r#"{"type":"message","content":[{"type":"output_text","text":"x"}]}"#;
+        let words = r#"{"type":"response.output_text.delta","output_index":0,"delta":"x"}"#;
+        let done = format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{message}}}"#);
+        let call = |id: &str| {
+            format!(r#"{{"type":"function_call","call_id":"{id}","name":"f","arguments":"{{}}"}}"#)
+        };
+        let end = format!(
+            r#"{{"type":"response.completed","response":{{"status":"completed","output":[{message},{}]}}}}"#,
+            call("c")
+        );
+        let calls = |frames: &[&str]| {
+            let is_call = |event: &&StreamEvent| {
+                matches!(event, StreamEvent::BlockStart { kind: BlockKind::Call { .. }, .. })
+            };
+            events(frames).unwrap().iter().filter(is_call).count()
+        };
+        assert_eq!(calls(&[words, &done, words, &end]), 1);
+        // Its id is another one.
+        let told =
+            format!(r#"{{"type":"response.output_item.done","output_index":1,"item":{}}}"#, call("other"));
+        assert_eq!(calls(&[words, &done, &told, &end]), 1);
+    }
+
+    #[test]
+    fn an_answer_whose_items_never_end_is_broken() {
+        let frames: Vec<String> = (0..=MOST)
+            .map(|number| {
+                format!(r#"{{"type":"response.output_text.delta","output_index":{number},"delta":"x"}}"#)
+            })
+            .collect();
+        let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+        assert!(events(&frames[..MOST]).is_ok());
+        assert!(events(&frames).is_err());
     }
 }

@@ -6,6 +6,10 @@
 use crate::base::tree::Tree;
 use crate::ir::stream::{BlockId, BlockKind};
 use crate::protocol::fields::Fields;
+use crate::protocol::wire::WireError;
+
+/// Each event looks for its item, and for its part: more of them than any answer has would take long.
+pub(super) const MOST: usize = 4096;
 
 /// The items as they began.
 #[derive(Default)]
@@ -115,9 +119,12 @@ impl Items {
     }
 
     /// The place of a new one.
-    pub(super) fn begin(&mut self, index: u64, identity: Identity) -> usize {
+    pub(super) fn begin(&mut self, index: u64, identity: Identity) -> Result<usize, WireError> {
+        if self.0.len() >= MOST {
+            return Err(WireError::new("output_index", format!("that of one of {MOST} items at most")));
+        }
         self.0.push(Item { index, identity, ..Item::default() });
-        self.0.len() - 1
+        Ok(self.0.len() - 1)
     }
 
     /// The last one of a number.
@@ -152,6 +159,11 @@ impl Items {
         {
             item.part = None;
         }
+    }
+
+    /// How many of a sort are among the first that began.
+    pub(super) fn count(&self, sort: Sort, first: usize) -> usize {
+        self.0.iter().take(first).filter(|item| item.identity.sort == sort).count()
     }
 
     /// An item of the whole output, among the first that began; each is found once.
