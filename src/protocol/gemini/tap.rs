@@ -22,10 +22,8 @@ pub(super) fn frame(text: &str, facts: &mut Facts) -> Seen {
         facts.finished = true;
         return Seen::plain(Kind::Failure);
     }
-    let usage = members.get(text, "usageMetadata").and_then(usage);
-    if let Some(usage) = usage {
-        facts.usage = usage;
-    }
+    let usage = members.get(text, "usageMetadata").and_then(|usage| counts(usage, COUNTS));
+    usage.into_iter().for_each(|later| update(&mut facts.usage, later));
     let blocked = members
         .object(text, "promptFeedback")
         .is_some_and(|(inner, feedback)| feedback.has(inner, "blockReason"));
@@ -100,14 +98,9 @@ fn is_empty_text(part: &str) -> bool {
     members.get(part, "text") == Some("\"\"") && members.iter(part).count() == 1
 }
 
-/// The counts in the text of a usage.
-pub(super) fn usage(text: &str) -> Option<Usage> {
-    counts(text, COUNTS).map(in_neutral_words)
-}
-
-/// The same of what was read already.
-pub(super) fn usage_of(usage: &Tree<'_>) -> Option<Usage> {
-    usage.counts(COUNTS).map(in_neutral_words)
+/// What a later usage, that was read already, says replaces what it repeats.
+pub(super) fn take_usage(known: &mut Usage, usage: &Tree<'_>) {
+    usage.counts(COUNTS).into_iter().for_each(|later| update(known, later));
 }
 
 const COUNTS: [&str; 5] = [
@@ -118,17 +111,16 @@ const COUNTS: [&str; 5] = [
     "thoughtsTokenCount",
 ];
 
-fn in_neutral_words([prompt, tool_use, cached, candidates, thoughts]: [Option<u64>; 5]) -> Usage {
+/// Thoughts are counted apart from the words, and may be told in an earlier chunk alone.
+fn update(known: &mut Usage, [prompt, tool_use, cached, candidates, thoughts]: [Option<u64>; 5]) {
     let sum = |a: Option<u64>, b: Option<u64>| {
         (a.is_some() || b.is_some()).then(|| a.unwrap_or(0).saturating_add(b.unwrap_or(0)))
     };
-    Usage {
-        input: sum(prompt, tool_use),
-        cached,
-        cache_write: None,
-        output: sum(candidates, thoughts),
-        reasoning: thoughts,
-    }
+    let words = known.output.map(|sum| sum.saturating_sub(known.reasoning.unwrap_or(0)));
+    known.input = sum(prompt, tool_use).or(known.input);
+    known.cached = cached.or(known.cached);
+    known.reasoning = thoughts.or(known.reasoning);
+    known.output = sum(candidates.or(words), known.reasoning);
 }
 
 #[cfg(test)]
