@@ -129,6 +129,9 @@ impl StreamPipe {
 
     /// Do errors inside the stream reach the client as they came?
     pub fn relays_errors(&self) -> bool {
-        matches!(self, Self::Verbatim(_))
+        match self {
+            Self::Verbatim(pipe) => pipe.relays_errors(),
+            Self::Translated(_) => false,
+        }
     }
 }

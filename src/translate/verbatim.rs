@@ -37,6 +37,8 @@ pub struct Verbatim {
     begun: bool,
     /// Did the last frame go to the client? What comes after one that did not, does not either.
     passed: bool,
+    /// Was a failure told in a form that clients do not read?
+    untold: bool,
 }
 
 impl Verbatim {
@@ -44,7 +46,8 @@ impl Verbatim {
     pub fn new(codec: &'static dyn Codec, options: Options) -> Self {
         let reader = FrameReader::new(options.limit);
         let renamed = options.rename.as_deref().map(quoted);
-        Self { codec, reader, options, renamed, facts: Facts::default(), begun: false, passed: false }
+        let facts = Facts::default();
+        Self { codec, reader, options, renamed, facts, begun: false, passed: false, untold: false }
     }
 
     /// Takes bytes from upstream.
@@ -75,6 +78,7 @@ impl Verbatim {
                 let step = Step { codec: self.codec, options: &self.options, name: self.renamed.as_deref() };
                 let mark = out.len();
                 let kind = step.take(&frame, self.begun, &mut self.facts, out)?;
+                self.untold |= kind == Kind::Failure && frame.is_bare();
                 self.begun |= kind != Kind::Beat;
                 self.passed = out.len() > mark;
                 Ok(Some(kind))
@@ -91,6 +95,7 @@ impl Verbatim {
             let mark = out.len();
             match step.take(&frame, self.begun, &mut self.facts, out) {
                 Ok(Kind::Beat) | Err(_) => out.truncate(mark),
+                Ok(Kind::Failure) if frame.is_bare() => self.untold = true,
                 Ok(_) => {
                     self.begun = true;
                     if self.options.framing == Framing::Events {
@@ -119,6 +124,11 @@ impl Verbatim {
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
+
+    /// Do errors inside the stream reach the client as they came?
+    pub fn relays_errors(&self) -> bool {
+        !self.untold
+    }
 }
 
 /// What a frame is written with.
@@ -146,10 +156,12 @@ impl Step<'_> {
             Kind::Broken => return Err(PipeError::BrokenFrame),
             Kind::Usage if self.options.hide_usage => return Ok(Kind::Beat),
             Kind::Beat if !self.codec.takes_comments() => return Ok(Kind::Beat),
+            Kind::Failure if frame.is_bare() => return Ok(Kind::Failure),
             _ => {}
         }
         let data = self.name.and_then(|name| renamed(&text, &seen, name));
         match (self.options.framing, data) {
+            (Framing::Events, None) if frame.is_bare() => frame.write_with_data(&text, out),
             (Framing::Events, None) => out.extend_from_slice(frame.raw),
             (Framing::Events, Some(data)) => frame.write_with_data(&data, out),
             (Framing::Array, data) => {
@@ -265,6 +277,21 @@ mod tests {
         for step in 1..input.len() {
             let (out, _, _) = run(Protocol::Gemini, options(), input, step);
             assert_eq!(out, input.replace(": beat\r\n\r\n", ""), "{step}");
+        }
+    }
+
+    #[test]
+    fn a_failure_that_clients_do_not_read_is_not_relayed() {
+        let begin = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+        let bare = "{\n\"error\": {\"message\": \"full\"}}";
+        for end in ["", "\n\ndata: [DONE]\n\n"] {
+            let mut pipe = Verbatim::new(Protocol::OpenaiChat.codec(), options());
+            let mut out = Vec::new();
+            pipe.push(format!("{begin}{bare}{end}").as_bytes());
+            while pipe.pull(&mut out).unwrap().is_some_and(|kind| kind != Kind::Failure) {}
+            assert_eq!(pipe.finish(&mut out), StreamEnd::Failed);
+            assert!(!pipe.relays_errors());
+            assert!(out.starts_with(begin.as_bytes()) && !String::from_utf8_lossy(&out).contains("full"));
         }
     }
 
