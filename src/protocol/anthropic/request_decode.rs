@@ -31,6 +31,9 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     if fields.take("container").is_some() {
         losses.refuse("container", "a container lives at its vendor");
     }
+    if fields.take("compaction").is_some() {
+        losses.refuse("compaction", "the answer would be no summary in place of the conversation");
+    }
     thread(&mut fields, &mut losses)?;
     fields.lose_rest(&mut losses);
     Ok((request, losses))

@@ -127,6 +127,12 @@ impl Reader {
         let is_model = self.role == Some(Role::Assistant);
         let mut state = part.state.filter(|_| is_model);
         match part.piece {
+            Piece::Call { .. } if !is_model => {
+                losses.degrade(path.at("functionCall"), "only the model calls functions");
+            }
+            Piece::Result(_) if is_model => {
+                losses.degrade(path.at("functionResponse"), "no result is the model's");
+            }
             Piece::Call { id, name, arguments } => {
                 if let Some(before) = state.take_if(|state| !part::is_of_call(state)) {
                     signed(before, blocks);

@@ -110,6 +110,12 @@ pub(super) fn rows() -> Vec<Row> {
         ("summary", A, request(A, summary), [C, R, G].map(|to| (to, Carried("We spoke of whales."))).into()),
         ("failed summary", A, request(A, failed), everywhere("messages[0]")),
         (
+            "a summary in place of the conversation",
+            A,
+            request(A, json!({"compaction": {"type": "summarize"}})),
+            [C, R, G].map(|to| (to, Refused("compaction"))).into(),
+        ),
+        (
             "removed tool",
             A,
             with_tool(A, None, json!({"messages": removed})),
