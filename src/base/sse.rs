@@ -70,7 +70,8 @@ impl<'a> Frame<'a> {
     /// Is it JSON without a field before it? So Google's servers, and some of OpenAI's protocol, tell a
     /// failure inside a stream: google-genai reads it, other clients see nothing.
     pub fn is_bare(&self) -> bool {
-        self.raw.starts_with(b"{") && self.raw.trim_ascii_end().ends_with(b"}")
+        let text = self.raw.trim_ascii();
+        text.starts_with(b"{") && text.ends_with(b"}")
     }
 
     /// Writes the frame with other data, all else as it came.
@@ -247,7 +248,7 @@ fn parse(raw: &[u8]) -> Frame<'_> {
         at += length + 1;
     }
     if frame.is_bare() && matches!(frame.data, Data::None) {
-        frame.data = Data::Joined(raw.trim_ascii_end().to_vec());
+        frame.data = Data::Joined(raw.trim_ascii().to_vec());
     }
     frame
 }
@@ -348,7 +349,7 @@ mod tests {
     #[test]
     fn bare_json_is_data() {
         for end in ["", "\n", "\r\n\r\n"] {
-            let text = format!("data: 1\n\n{{\n  \"error\": {{}}\n}}{end}");
+            let text = format!("data: 1\r\n\r\n{{\n  \"error\": {{}}\n}}{end}");
             for step in 1..=text.len() {
                 let seen = read(text.as_bytes(), step);
                 let data: Vec<_> = seen.iter().filter_map(|frame| frame.2.as_deref()).collect();

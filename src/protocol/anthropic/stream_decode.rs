@@ -255,7 +255,10 @@ impl Decoder {
                 let block = vec![("type".into(), Tree::Text("thinking".into())), empty];
                 Open::Thinking { id: None, block: tree::object(block) }
             }
-            _ => Open::Skipped,
+            lost => {
+                out.push(StreamEvent::Lost { what: lost.to_owned() });
+                Open::Skipped
+            }
         };
         self.open.push((index, open));
         self.open.len() - 1

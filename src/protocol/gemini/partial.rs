@@ -30,7 +30,7 @@ enum Step<'a> {
 
 /// Does a part tell a piece of a call? It names no function, or says that there is more.
 pub(super) fn is_piece(part: &Tree<'_>) -> bool {
-    part.get("functionCall").is_some_and(|call| {
+    part.get("functionCall").filter(|call| call.is_object()).is_some_and(|call| {
         let has = |camel: &str, snake: &str| call.get(camel).or_else(|| call.get(snake)).cloned();
         call.text("name").is_none()
             || has("willContinue", "will_continue") == Some(Tree::Bool(true))

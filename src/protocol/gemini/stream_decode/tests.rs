@@ -209,6 +209,12 @@ fn a_call_in_pieces_is_told_when_it_is_whole() {
 }
 
 #[test]
+fn null_is_no_call() {
+    let nothing = json!([{"text": "a", "functionCall": null, "thought": null, "thoughtSignature": null}]);
+    assert_eq!(words(&[chunk(nothing), finish("STOP")]), ["start", "0:Text", "0+a", "0.", "End"]);
+}
+
+#[test]
 fn pieces_go_to_their_places() {
     let piece = |path: &str, name: &str, value: Value| json!({"jsonPath": path, name: value});
     let told = arguments(json!([
