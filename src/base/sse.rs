@@ -2,8 +2,8 @@
 //!
 //! Reads as WHATWG HTML 9.2.6 says: lines end with LF, CRLF or CR; a blank line ends a frame;
 //! `data:` lines are joined by LF; a line that begins with a colon is a comment. The reader keeps
-//! the bytes of each frame, so that a frame can be relayed exactly as it came. A frame that is bare
-//! JSON counts as its own data.
+//! the bytes of each frame, so that a frame can be relayed exactly as it came. An error that is
+//! bare JSON counts as data.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -67,11 +67,17 @@ impl<'a> Frame<'a> {
         self.event.and_then(|name| std::str::from_utf8(name).ok())
     }
 
-    /// Is it JSON without a field before it? So Google's servers, and some of OpenAI's protocol, tell a
-    /// failure inside a stream: google-genai reads it, other clients see nothing.
-    pub fn is_bare(&self) -> bool {
-        let text = self.raw.trim_ascii();
-        text.starts_with(b"{") && text.ends_with(b"}")
+    /// Is it JSON that begins with an `error`, without a field before it? So Google's servers, and some
+    /// of OpenAI's protocol, tell a failure inside a stream: google-genai reads it, other clients see
+    /// nothing.
+    pub fn is_bare_error(&self) -> bool {
+        let mut rest = self.raw.trim_ascii();
+        let is_whole = rest.ends_with(b"}");
+        for token in [&b"{"[..], b"\"error\"", b":"] {
+            let Some(after) = rest.strip_prefix(token) else { return false };
+            rest = after.trim_ascii_start();
+        }
+        is_whole && !rest.starts_with(b"null")
     }
 
     /// Writes the frame with other data, all else as it came.
@@ -247,7 +253,7 @@ fn parse(raw: &[u8]) -> Frame<'_> {
         }
         at += length + 1;
     }
-    if frame.is_bare() && matches!(frame.data, Data::None) {
+    if frame.is_bare_error() && matches!(frame.data, Data::None) {
         frame.data = Data::Joined(raw.trim_ascii().to_vec());
     }
     frame
@@ -347,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_json_is_data() {
+    fn an_error_in_bare_json_is_data() {
         for end in ["", "\n", "\r\n\r\n"] {
             let text = format!("data: 1\r\n\r\n{{\n  \"error\": {{}}\n}}{end}");
             for step in 1..=text.len() {
@@ -356,7 +362,9 @@ mod tests {
                 assert_eq!(data, ["1", "{\n  \"error\": {}\n}"], "{end:?} {step}");
             }
         }
-        for other in ["{\n \"cut\": 1\n", "{ is no field\n\n"] {
+        let others =
+            ["{\n \"error\": {\n", "{ is no field }\n\n", "{\"choices\": []}\n\n", "{\"error\": null}\n\n"];
+        for other in others {
             assert_eq!(read(other.as_bytes(), 3).first().unwrap().2, None, "{other}");
         }
     }

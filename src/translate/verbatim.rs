@@ -78,7 +78,7 @@ impl Verbatim {
                 let step = Step { codec: self.codec, options: &self.options, name: self.renamed.as_deref() };
                 let mark = out.len();
                 let kind = step.take(&frame, self.begun, &mut self.facts, out)?;
-                self.untold |= kind == Kind::Failure && frame.is_bare();
+                self.untold |= kind == Kind::Failure && frame.is_bare_error();
                 self.begun |= kind != Kind::Beat;
                 self.passed = out.len() > mark;
                 Ok(Some(kind))
@@ -95,7 +95,7 @@ impl Verbatim {
             let mark = out.len();
             match step.take(&frame, self.begun, &mut self.facts, out) {
                 Ok(Kind::Beat) | Err(_) => out.truncate(mark),
-                Ok(Kind::Failure) if frame.is_bare() => self.untold = true,
+                Ok(Kind::Failure) if frame.is_bare_error() => self.untold = true,
                 Ok(_) => {
                     self.begun = true;
                     if self.options.framing == Framing::Events {
@@ -156,12 +156,11 @@ impl Step<'_> {
             Kind::Broken => return Err(PipeError::BrokenFrame),
             Kind::Usage if self.options.hide_usage => return Ok(Kind::Beat),
             Kind::Beat if !self.codec.takes_comments() => return Ok(Kind::Beat),
-            Kind::Failure if frame.is_bare() => return Ok(Kind::Failure),
+            Kind::Failure if frame.is_bare_error() => return Ok(Kind::Failure),
             _ => {}
         }
         let data = self.name.and_then(|name| renamed(&text, &seen, name));
         match (self.options.framing, data) {
-            (Framing::Events, None) if frame.is_bare() => frame.write_with_data(&text, out),
             (Framing::Events, None) => out.extend_from_slice(frame.raw),
             (Framing::Events, Some(data)) => frame.write_with_data(&data, out),
             (Framing::Array, data) => {
