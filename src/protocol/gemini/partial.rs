@@ -42,10 +42,10 @@ impl Growing {
     /// Takes a piece; gives whether another follows.
     pub(super) fn take(&mut self, part: Tree<'_>, path: Path) -> Result<bool, WireError> {
         let mut part = Fields::of(part, path)?;
-        self.signature = part.text("thoughtSignature")?.or(self.signature.take());
+        self.signature = part.text("thoughtSignature")?.or_else(|| self.signature.take());
         let Some(mut call) = spelling::object(&mut part, "functionCall")? else { return Ok(false) };
-        self.id = call.text("id")?.or(self.id.take());
-        self.name = call.text("name")?.or(self.name.take());
+        self.id = call.text("id")?.or_else(|| self.id.take());
+        self.name = call.text("name")?.or_else(|| self.name.take());
         if let Some(arguments) = call.take("args") {
             self.arguments = arguments.into_owned();
         }
