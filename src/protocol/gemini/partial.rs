@@ -13,9 +13,13 @@ use crate::protocol::wire::WireError;
 /// The deepest place in arguments; a parser of JSON takes no deeper one.
 const DEEPEST: usize = 100;
 
+/// Puts calls together.
+#[derive(Debug, Default)]
+pub(super) struct Pieces(Option<Growing>);
+
 /// A call as far as it came.
 #[derive(Debug, Default)]
-pub(super) struct Growing {
+struct Growing {
     id: Option<String>,
     name: Option<String>,
     signature: Option<String>,
@@ -28,8 +32,31 @@ enum Step<'a> {
     Index(usize),
 }
 
+impl Pieces {
+    /// Takes a part; gives what is whole now: the call of which pieces came before, and the part.
+    pub(super) fn next<'a>(
+        &mut self,
+        part: Tree<'a>,
+        path: &Path,
+    ) -> Result<[Option<Tree<'a>>; 2], WireError> {
+        let part = spelling::camel(part);
+        if !is_piece(&part) {
+            return Ok([self.settle(), Some(part)]);
+        }
+        let begins = part.get("functionCall").is_some_and(|call| call.text("name").is_some());
+        let before = if begins { self.settle() } else { None };
+        let goes_on = self.0.get_or_insert_default().take(part, path.clone())?;
+        Ok([before, if goes_on { None } else { self.settle() }])
+    }
+
+    /// The call of which pieces came.
+    pub(super) fn settle(&mut self) -> Option<Tree<'static>> {
+        self.0.take().map(Growing::whole)
+    }
+}
+
 /// Does a part tell a piece of a call? It names no function, or says that there is more.
-pub(super) fn is_piece(part: &Tree<'_>) -> bool {
+fn is_piece(part: &Tree<'_>) -> bool {
     part.get("functionCall").filter(|call| call.is_object()).is_some_and(|call| {
         let has = |camel: &str, snake: &str| call.get(camel).or_else(|| call.get(snake)).cloned();
         call.text("name").is_none()
@@ -40,7 +67,7 @@ pub(super) fn is_piece(part: &Tree<'_>) -> bool {
 
 impl Growing {
     /// Takes a piece; gives whether another follows.
-    pub(super) fn take(&mut self, part: Tree<'_>, path: Path) -> Result<bool, WireError> {
+    fn take(&mut self, part: Tree<'_>, path: Path) -> Result<bool, WireError> {
         let mut part = Fields::of(part, path)?;
         self.signature = part.text("thoughtSignature")?.or_else(|| self.signature.take());
         let Some(mut call) = spelling::object(&mut part, "functionCall")? else { return Ok(false) };
@@ -56,7 +83,7 @@ impl Growing {
     }
 
     /// The part of the whole call.
-    pub(super) fn whole(self) -> Tree<'static> {
+    fn whole(self) -> Tree<'static> {
         let text = |name: &'static str, text: Option<String>| Some((name.into(), Tree::Text(text?.into())));
         let arguments = Some(("args".into(), self.arguments));
         let call = [text("id", self.id), text("name", self.name), arguments];

@@ -15,7 +15,7 @@ use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::error;
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::part::{self, Part, Piece};
-use crate::protocol::gemini::partial::{self, Growing};
+use crate::protocol::gemini::partial::Pieces;
 use crate::protocol::gemini::{spelling, tap};
 use crate::protocol::path::Path;
 use crate::protocol::wire::{StreamDecoder, WireError};
@@ -42,8 +42,7 @@ pub(super) struct Decoder {
     calls: usize,
     /// The ids of the calls.
     known: Table<String, ()>,
-    /// A call of which pieces have come.
-    growing: Option<Growing>,
+    pieces: Pieces,
     /// The text or the thought that is being told.
     open: Option<(Voice, BlockId)>,
     /// Media, each with the number of blocks before it: a stream has no place for them.
@@ -68,7 +67,7 @@ impl Decoder {
             answered: false,
             calls: 0,
             known: Table::default(),
-            growing: None,
+            pieces: Pieces::default(),
             open: None,
             media: Vec::new(),
             usage: Usage::default(),
@@ -113,7 +112,10 @@ impl Decoder {
         if let Some(mut content) = spelling::object(&mut candidate, "content")? {
             let path = content.at("parts");
             for (index, value) in content.list("parts")?.unwrap_or_default().into_iter().enumerate() {
-                self.value(spelling::camel(value), path.index(index), out)?;
+                let path = path.index(index);
+                for part in self.pieces.next(value, &path)?.into_iter().flatten() {
+                    self.told(part, path.clone(), out)?;
+                }
             }
         }
         for name in BESIDE {
@@ -123,7 +125,9 @@ impl Decoder {
             }
         }
         let Some(reason) = candidate.word("finishReason")? else { return Ok(()) };
-        self.settle(out)?;
+        if let Some(call) = self.pieces.settle() {
+            self.told(call, candidate.at("content"), out)?;
+        }
         if FAILURES.contains(&reason.as_ref()) && !self.answered {
             let why = candidate.text("finishMessage")?.map_or_else(String::new, |why| format!(": {why}"));
             return Err(WireError::new(
@@ -137,25 +141,6 @@ impl Decoder {
         }
         self.stop = stop(&reason).or_else(|| self.stop.take());
         Ok(())
-    }
-
-    /// Takes a part, or a piece of one.
-    fn value(&mut self, value: Tree<'_>, path: Path, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        if !partial::is_piece(&value) {
-            self.settle(out)?;
-            return self.told(value, path, out);
-        }
-        if value.get("functionCall").is_some_and(|call| call.text("name").is_some()) {
-            self.settle(out)?;
-        }
-        let goes_on = self.growing.get_or_insert_default().take(value, path)?;
-        if goes_on { Ok(()) } else { self.settle(out) }
-    }
-
-    /// Tells the call whose pieces have come.
-    fn settle(&mut self, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
-        let Some(growing) = self.growing.take() else { return Ok(()) };
-        self.told(growing.whole(), Path::default().at("candidates"), out)
     }
 
     /// Tells a part. What it holds beside its words has no place elsewhere.

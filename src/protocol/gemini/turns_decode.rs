@@ -13,11 +13,14 @@ use crate::ir::loss::Losses;
 use crate::ir::request::{Block, Media, MediaKind, Reasoning, ResultPart, Role, ToolCall, ToolResult, Turn};
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::part::{self, Part, Piece};
+use crate::protocol::gemini::partial::Pieces;
 use crate::protocol::gemini::spelling;
 use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 const STORED: &str = "llmgate carries images, PDF documents and sound inside the request only";
+
+const CUT_OFF: &str = "a call of which pieces came was not told to its end";
 
 /// The instructions: a text, a turn, or its parts.
 pub(super) fn system(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<String>, WireError> {
@@ -66,10 +69,15 @@ pub(super) fn turns(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<
         // one holds the state and others the words.
         let goes_on = |turn: &mut Turn| role == Role::Assistant && turn.role == role;
         let mut blocks = turns.pop_if(goes_on).map_or_else(Vec::new, |turn| turn.blocks);
+        if role == Role::User && reader.pieces.settle().is_some() {
+            losses.degrade(path.clone(), CUT_OFF);
+        }
         for (index, value) in list(content.take("parts").unwrap_or_default()).into_iter().enumerate() {
             let path = path.index(index);
-            let part = part::read(value, path.clone(), losses)?;
-            reader.part(part, &path, &mut blocks, losses)?;
+            for value in reader.pieces.next(value, &path)?.into_iter().flatten() {
+                let part = part::read(value, path.clone(), losses)?;
+                reader.part(part, &path, &mut blocks, losses)?;
+            }
         }
         content.lose_rest(losses);
         if role == Role::User {
@@ -81,6 +89,9 @@ pub(super) fn turns(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Vec<
             blocks.splice(results..results, drawn);
         }
         turns.push(Turn { role, blocks });
+    }
+    if reader.pieces.settle().is_some() {
+        losses.degrade(fields.at("contents"), CUT_OFF);
     }
     for (path, _) in reader.drawn {
         losses.degrade(path, "elsewhere a model's turn holds no media");
@@ -107,6 +118,7 @@ struct Reader {
     open: Vec<(String, String)>,
     /// Did the user speak since the last call?
     answered: bool,
+    pieces: Pieces,
     /// What the model drew, and nobody was shown yet.
     drawn: Vec<(Path, Media)>,
 }

@@ -126,3 +126,26 @@ fn chunks_that_were_kept_apart_are_one_turn() {
     assert_eq!(turns[1].blocks[..2], told);
     assert_eq!(turns[1].blocks.len(), 3);
 }
+
+/// So does a chat of google-genai with the pieces of a call.
+#[test]
+fn a_call_that_was_kept_in_pieces_is_one() {
+    let chunk = |call: Value| json!({"role": "model", "parts": [{"functionCall": call}]});
+    let value = json!({"jsonPath": "$.a", "stringValue": "x"});
+    let turns = read(json!([
+        chunk(json!({"name": "f", "id": "1", "willContinue": true})),
+        chunk(json!({"partialArgs": [value], "willContinue": true})),
+        chunk(json!({})),
+        {"role": "user", "parts": [{"functionResponse": {"name": "f", "id": "1", "response": {"output": "y"}}}]},
+        chunk(json!({"name": "g", "id": "2", "willContinue": true})),
+        {"role": "user", "parts": [{"text": "z"}]},
+    ]));
+    let calls: Vec<_> = turns.iter().flat_map(|turn| &turn.blocks).filter_map(Block::as_call).collect();
+    let told: Vec<_> = calls.iter().map(|call| (call.name.as_str(), call.arguments.as_str())).collect();
+    assert_eq!(told, [("f", r#"{"a":"x"}"#)]);
+    let begun = json!({"contents": [chunk(json!({"name": "f", "willContinue": true}))]});
+    let mut losses = Losses::default();
+    let mut fields = Fields::of(begun.into(), Path::default()).unwrap();
+    super::turns(&mut fields, &mut losses).unwrap();
+    assert_eq!(losses.iter().map(|loss| loss.path.as_str()).collect::<Vec<_>>(), ["contents"]);
+}
