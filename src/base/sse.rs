@@ -2,7 +2,8 @@
 //!
 //! Reads as WHATWG HTML 9.2.6 says: lines end with LF, CRLF or CR; a blank line ends a frame;
 //! `data:` lines are joined by LF; a line that begins with a colon is a comment. The reader keeps
-//! the bytes of each frame, so that a frame can be relayed exactly as it came.
+//! the bytes of each frame, so that a frame can be relayed exactly as it came. An error that is
+//! bare JSON counts as data.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -64,6 +65,19 @@ impl<'a> Frame<'a> {
     /// The event's name; one that is no UTF-8 counts as none.
     pub fn event_name(&self) -> Option<&'a str> {
         self.event.and_then(|name| std::str::from_utf8(name).ok())
+    }
+
+    /// Is it JSON that begins with an `error`, without a field before it? So Google's servers, and some
+    /// of OpenAI's protocol, tell a failure inside a stream: google-genai reads it, other clients see
+    /// nothing.
+    pub fn is_bare_error(&self) -> bool {
+        let mut rest = self.raw.trim_ascii();
+        let is_whole = rest.ends_with(b"}");
+        for token in [&b"{"[..], b"\"error\"", b":"] {
+            let Some(after) = rest.strip_prefix(token) else { return false };
+            rest = after.trim_ascii_start();
+        }
+        is_whole && !rest.starts_with(b"null")
     }
 
     /// Writes the frame with other data, all else as it came.
@@ -239,6 +253,9 @@ fn parse(raw: &[u8]) -> Frame<'_> {
         }
         at += length + 1;
     }
+    if matches!(frame.data, Data::None) && frame.is_bare_error() {
+        frame.data = Data::Joined(raw.trim_ascii().to_vec());
+    }
     frame
 }
 
@@ -332,6 +349,23 @@ mod tests {
             let mut out = Vec::new();
             reader.next_frame().unwrap().unwrap().write_with_data("new", &mut out);
             assert_eq!(out, expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_error_in_bare_json_is_data() {
+        for end in ["", "\n", "\r\n\r\n"] {
+            let text = format!("data: 1\r\n\r\n{{\n  \"error\": {{}}\n}}{end}");
+            for step in 1..=text.len() {
+                let seen = read(text.as_bytes(), step);
+                let data: Vec<_> = seen.iter().filter_map(|frame| frame.2.as_deref()).collect();
+                assert_eq!(data, ["1", "{\n  \"error\": {}\n}"], "{end:?} {step}");
+            }
+        }
+        let others =
+            ["{\n \"error\": {\n", "{ is no field }\n\n", "{\"choices\": []}\n\n", "{\"error\": null}\n\n"];
+        for other in others {
+            assert_eq!(read(other.as_bytes(), 3).first().unwrap().2, None, "{other}");
         }
     }
 

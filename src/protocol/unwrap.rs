@@ -20,10 +20,12 @@ pub(super) const INPUT: &str = "input";
 pub(super) const INPUT_SCHEMA: &str =
     r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
 
-/// The text of a call's whole arguments.
+/// The text of a call's whole arguments. Some servers give a text where an object is due.
 pub(super) fn arguments(object: &Tree<'_>) -> String {
     let raw = match object {
         Tree::Object(members) if members.len() == 1 => object.text(RAW),
+        Tree::Text(text) if text.is_empty() => Some("{}"),
+        Tree::Text(text) => Some(text.as_ref()),
         _ => None,
     };
     raw.map_or_else(|| pen::written(object), str::to_owned)
@@ -234,6 +236,19 @@ mod tests {
         let escaped = plain.replace('😀', "\\ud83d\\ude00");
         for raw in [plain, escaped, format!("{{ \"input\" : {} }}", serde_json::json!(input))] {
             check_cuts(&raw, input);
+        }
+    }
+
+    #[test]
+    fn arguments_that_came_as_a_text_are_that_text() {
+        for (json, text) in [
+            (r#"{"a":1.10}"#, r#"{"a":1.10}"#),
+            (r#"{"_raw":"[1"}"#, "[1"),
+            (r#""{\"a\":1}""#, r#"{"a":1}"#),
+            (r#""""#, "{}"),
+            ("[1]", "[1]"),
+        ] {
+            assert_eq!(arguments(&Tree::read(json).unwrap()), text);
         }
     }
 

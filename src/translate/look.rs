@@ -6,7 +6,7 @@
 use crate::base::pattern::Pattern;
 use crate::base::sse::{Data, Frame};
 use crate::protocol::Codec;
-use crate::protocol::tap::{Facts, Seen};
+use crate::protocol::tap::{Facts, Kind, Seen};
 
 /// Looks at the frames of one stream.
 pub(super) struct Look {
@@ -30,6 +30,7 @@ impl Look {
             return seen.clone();
         }
         let seen = self.codec.tap_frame(frame.event_name(), text, &mut self.facts);
+        self.facts.is_unseen |= seen.kind == Kind::Failure && frame.is_bare_error();
         self.last = pattern(frame, text, &seen).map(|pattern| (pattern, seen.clone()));
         seen
     }
@@ -53,7 +54,6 @@ mod tests {
     use super::*;
     use crate::base::sse::FrameReader;
     use crate::protocol::Protocol;
-    use crate::protocol::tap::Kind;
 
     /// What whoever relays a frame asks of it.
     fn see(look: &mut Look, data: &[u8]) -> (Kind, Option<Range<usize>>) {

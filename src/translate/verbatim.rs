@@ -272,6 +272,21 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_that_clients_do_not_read_is_not_relayed() {
+        let begin = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+        let bare = "{\n\"error\": {\"message\": \"full\"}}";
+        for end in ["", "\n\ndata: [DONE]\n\n"] {
+            let mut pipe = Verbatim::new(Protocol::OpenaiChat.codec(), options());
+            let mut out = Vec::new();
+            pipe.push(format!("{begin}{bare}{end}").as_bytes());
+            while pipe.pull(&mut out).unwrap().is_some_and(|kind| kind != Kind::Failure) {}
+            assert_eq!(pipe.finish(&mut out), StreamEnd::Failed);
+            assert!(pipe.facts().is_unseen);
+            assert!(out.starts_with(begin.as_bytes()) && !String::from_utf8_lossy(&out).contains("full"));
+        }
+    }
+
+    #[test]
     fn a_broken_known_frame_is_an_error() {
         let mut pipe = Verbatim::new(Protocol::OpenaiChat.codec(), options());
         pipe.push(b"data: {\"choices\":[{\"del\n\n");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
 use super::{Tree, object};
@@ -62,9 +62,25 @@ impl<'de> Visitor<'de> for TreeVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree<'de>, A::Error> {
         let mut members = Vec::new();
         while let Some(Name(name)) = map.next_key()? {
+            if name == NUMBER && members.is_empty() {
+                return map.next_value().map(|Digits(number)| Tree::Number(number));
+            }
             members.push((name, map.next_value()?));
         }
         Ok(object(members))
+    }
+}
+
+/// The name under which serde_json hands over a number as it was written: the only member of an object.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// The number in the member of that name.
+struct Digits(Number);
+
+impl<'de> Deserialize<'de> for Digits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = String::deserialize(deserializer)?;
+        written.parse().map(Self).map_err(D::Error::custom)
     }
 }
 

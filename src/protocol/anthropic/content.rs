@@ -17,6 +17,9 @@ pub(super) const ORIGIN: &str = "anthropic";
 /// The protocol whose state stands at calls; see [`join_call_states`].
 const GEMINI: &str = "gemini";
 
+/// Why a block of the vendor's own tools is left out.
+const SERVER_SIDE: &str = "it belongs to a tool that runs at its vendor";
+
 /// Reads a message's content: a text, or a list of blocks.
 pub(super) fn blocks(
     content: Option<Tree<'_>>,
@@ -84,6 +87,10 @@ fn block(value: Tree<'_>, path: Path, losses: &mut Losses, out: &mut Vec<Block>)
             out.push(Block::Reasoning(reasoning(value, path)?));
             return Ok(());
         }
+        Some("tool_addition" | "tool_removal") if value.get("tool").is_some_and(is_remote) => {
+            losses.degrade(path, SERVER_SIDE);
+            return Ok(());
+        }
         Some(kind @ ("tool_addition" | "tool_removal")) => {
             let told = if kind == "tool_addition" { available } else { removed };
             let name = value.get("tool").and_then(tools::reference);
@@ -113,7 +120,7 @@ fn block(value: Tree<'_>, path: Path, losses: &mut Losses, out: &mut Vec<Block>)
             return Ok(());
         }
         other if is_server(other) => {
-            losses.degrade(path, "it belongs to a tool that runs at its vendor");
+            losses.degrade(path, SERVER_SIDE);
             return Ok(());
         }
         other => match parts(other, &mut fields, losses)? {
@@ -144,6 +151,11 @@ pub(super) fn is_call(kind: &str) -> bool {
 /// Thinking, readable or not.
 pub(super) fn is_thinking(kind: &str) -> bool {
     kind == "thinking" || kind == "redacted_thinking"
+}
+
+/// Does it name a tool of an MCP server, which the vendor asks itself, or all of them?
+fn is_remote(tool: &Tree<'_>) -> bool {
+    tool.text("type").is_some_and(|kind| kind.starts_with("mcp_"))
 }
 
 /// Calls and results of tools that run at the vendor.
@@ -346,6 +358,11 @@ mod tests {
         check(json!([{"type": "server_tool_use", "id": "1", "name": "n", "input": {}}]), &[], &["c[0]"]);
         check(json!([{"type": "web_search_tool_result", "tool_use_id": "1"}]), &[], &["c[0]"]);
         check(json!([{"type": "news"}]), &[], &["c[0]"]);
+        let remote = json!({"type": "mcp_tool_reference", "server_name": "s", "name": "f"});
+        let toolset = json!({"type": "mcp_toolset_reference", "server_name": "s"});
+        let changes =
+            json!([{"type": "tool_addition", "tool": remote}, {"type": "tool_removal", "tool": toolset}]);
+        check(changes, &[], &["c[0]", "c[1]"]);
         let redacted = json!({"type": "redacted_thinking", "data": "x"});
         let state = Some(State::of(ORIGIN, vec![redacted.clone()]));
         check(json!([redacted]), &[Block::Reasoning(Reasoning { text: String::new(), state })], &[]);

@@ -31,6 +31,9 @@ pub(super) fn decode(text: &str) -> Result<(Request, Losses), WireError> {
     if fields.take("container").is_some() {
         losses.refuse("container", "a container lives at its vendor");
     }
+    if fields.take("compaction").is_some() {
+        losses.refuse("compaction", "the answer would be no summary in place of the conversation");
+    }
     thread(&mut fields, &mut losses)?;
     fields.lose_rest(&mut losses);
     Ok((request, losses))
@@ -98,7 +101,14 @@ fn turns(
             _ => return Err(fields.wrong("role", "`user`, `assistant` or `system`")),
         };
         let path = fields.at("content");
-        let blocks = content::blocks(fields.take("content"), path, losses)?;
+        let mut blocks = content::blocks(fields.take("content"), path.clone(), losses)?;
+        blocks.retain(|block| {
+            let fits = fits(role, block);
+            if !fits {
+                losses.degrade(path.clone(), "a block that this role's messages do not hold");
+            }
+            fits
+        });
         if let Some(mut config) = fields.object("output_config")? {
             said = config.text("effort")?.or(said);
             config.lose_rest(losses);
@@ -109,6 +119,18 @@ fn turns(
         }
     }
     Ok(said)
+}
+
+/// May a message of that role hold it? What no target takes there would be lost in silence.
+fn fits(role: Role, block: &Block) -> bool {
+    match (role, block) {
+        (_, Block::Text(_) | Block::Refusal(_)) => true,
+        (Role::Instructions, _) => false,
+        (_, Block::Media(_)) => true,
+        (Role::User, Block::Result(_)) => true,
+        (Role::Assistant, Block::Call(_) | Block::Reasoning(_)) => true,
+        (Role::User, Block::Call(_) | Block::Reasoning(_)) | (Role::Assistant, Block::Result(_)) => false,
+    }
 }
 
 /// `thinking`, `output_config`, `output_format`. `said` is what a message said later than these.

@@ -35,6 +35,9 @@ pub(super) fn decode(text: &str, seed: &str) -> Result<Response, WireError> {
     let has_call = blocks.iter().any(|block| matches!(block, Block::Call(_)));
     let reason = fields.word("stop_reason")?;
     let stop = stop(reason.as_deref(), fields.text("stop_sequence")?);
+    if explains(&mut fields) {
+        lost.add(DETAILS);
+    }
     let mut usage = Usage::default();
     usage::take(&mut usage, &fields.take("usage").unwrap_or_default());
     Ok(Response {
@@ -71,6 +74,14 @@ fn block(value: Tree<'_>, path: Path, made: &str, lost: &mut Lost) -> Result<Opt
         }
         None => Err(WireError::new(path, "a block with a type")),
     }
+}
+
+/// Where a refusal is explained. These words are the vendor's, not the model's.
+pub(super) const DETAILS: &str = "stop_details";
+
+/// Is an end explained?
+pub(super) fn explains(fields: &mut Fields<'_>) -> bool {
+    fields.object_if_any(DETAILS).is_some_and(|details| details.has("explanation"))
 }
 
 /// The id of a call that came without one.

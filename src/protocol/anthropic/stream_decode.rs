@@ -7,7 +7,7 @@
 //! `message_stop`, or when the input ends after a stop reason.
 
 use super::content::{self, is_call, is_thinking};
-use super::response::{made_id, stop};
+use super::response::{DETAILS, explains, made_id, stop};
 use super::usage;
 use crate::base::tree::{self, Tree};
 use crate::ir::carrier::State;
@@ -255,7 +255,10 @@ impl Decoder {
                 let block = vec![("type".into(), Tree::Text("thinking".into())), empty];
                 Open::Thinking { id: None, block: tree::object(block) }
             }
-            _ => Open::Skipped,
+            lost => {
+                out.push(StreamEvent::Lost { what: lost.to_owned() });
+                Open::Skipped
+            }
         };
         self.open.push((index, open));
         self.open.len() - 1
@@ -316,6 +319,9 @@ impl Decoder {
         self.begin(out);
         self.settle(out);
         if let Some(mut delta) = fields.object("delta")? {
+            if explains(&mut delta) {
+                out.push(StreamEvent::Lost { what: DETAILS.to_owned() });
+            }
             let sequence = delta.text("stop_sequence")?;
             if let Some(reason) = delta.word("stop_reason")? {
                 self.stop = Some(stop(Some(&reason), sequence));

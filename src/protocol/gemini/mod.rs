@@ -3,6 +3,7 @@
 
 mod models;
 mod part;
+mod partial;
 mod request_decode;
 mod request_encode;
 mod response;

@@ -5,15 +5,17 @@
 //! their last words, so that both are told when the stream is over.
 
 use crate::base::id::stable_hash;
+use crate::base::table::Table;
 use crate::base::tree::Tree;
 use crate::ir::carrier::State;
-use crate::ir::loss::Losses;
+use crate::ir::loss::{Losses, Severity};
 use crate::ir::request::Media;
 use crate::ir::response::{StopReason, Usage};
 use crate::ir::stream::{BlockId, BlockKind, Delta, StreamEvent};
 use crate::protocol::error;
 use crate::protocol::fields::Fields;
 use crate::protocol::gemini::part::{self, Part, Piece};
+use crate::protocol::gemini::partial::Pieces;
 use crate::protocol::gemini::{spelling, tap};
 use crate::protocol::path::Path;
 use crate::protocol::wire::{StreamDecoder, WireError};
@@ -38,6 +40,9 @@ pub(super) struct Decoder {
     /// Was anything told but thoughts?
     answered: bool,
     calls: usize,
+    /// The ids of the calls.
+    known: Table<String, ()>,
+    pieces: Pieces,
     /// The text or the thought that is being told.
     open: Option<(Voice, BlockId)>,
     /// Media, each with the number of blocks before it: a stream has no place for them.
@@ -61,6 +66,8 @@ impl Decoder {
             next: 0,
             answered: false,
             calls: 0,
+            known: Table::default(),
+            pieces: Pieces::default(),
             open: None,
             media: Vec::new(),
             usage: Usage::default(),
@@ -83,15 +90,15 @@ impl Decoder {
             self.started = true;
             out.push(StreamEvent::Start { id, model });
         }
-        let usage = chunk.take("usageMetadata").map(spelling::camel);
-        if let Some(usage) = usage.and_then(|usage| tap::usage(&usage)) {
-            self.usage.update(usage);
+        if let Some(usage) = chunk.take("usageMetadata").map(spelling::camel) {
+            tap::take_usage(&mut self.usage, &usage);
         }
         if let Some(mut feedback) = spelling::object(&mut chunk, "promptFeedback")?
             && let Some(reason) = feedback.word("blockReason")?
-            && reason != "BLOCK_REASON_UNSPECIFIED"
+            && !reason.ends_with("_UNSPECIFIED")
         {
             self.stop = Some(StopReason::Refuse);
+            lose_words(&mut feedback, "blockReasonMessage", out)?;
         }
         for mut candidate in spelling::objects(&mut chunk, "candidates")? {
             if candidate.count("index")?.unwrap_or(0) == 0 {
@@ -105,9 +112,10 @@ impl Decoder {
         if let Some(mut content) = spelling::object(&mut candidate, "content")? {
             let path = content.at("parts");
             for (index, value) in content.list("parts")?.unwrap_or_default().into_iter().enumerate() {
-                // What an answer holds beside its words has no place elsewhere.
-                let part = part::read(value, path.index(index), &mut Losses::default())?;
-                self.part(part, out);
+                let path = path.index(index);
+                for part in self.pieces.next(value, &path)?.into_iter().flatten() {
+                    self.told(part, path.clone(), out)?;
+                }
             }
         }
         for name in BESIDE {
@@ -117,6 +125,9 @@ impl Decoder {
             }
         }
         let Some(reason) = candidate.word("finishReason")? else { return Ok(()) };
+        if let Some(call) = self.pieces.settle() {
+            self.told(call, candidate.at("content"), out)?;
+        }
         if FAILURES.contains(&reason.as_ref()) && !self.answered {
             let why = candidate.text("finishMessage")?.map_or_else(String::new, |why| format!(": {why}"));
             return Err(WireError::new(
@@ -124,7 +135,23 @@ impl Decoder {
                 format!("an answer, not {reason}{why}"),
             ));
         }
+        // With a regular end Google tells there what the answer holds.
+        if reason != "STOP" {
+            lose_words(&mut candidate, "finishMessage", out)?;
+        }
         self.stop = stop(&reason).or_else(|| self.stop.take());
+        Ok(())
+    }
+
+    /// Tells a part. What it holds beside its words has no place elsewhere.
+    fn told(&mut self, value: Tree<'_>, path: Path, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
+        let mut losses = Losses::default();
+        let part = part::read(value, path, &mut losses)?;
+        self.part(part, out);
+        for loss in losses.iter().filter(|loss| loss.severity > Severity::Hint) {
+            let name = loss.path.rsplit('.').next().unwrap_or_default();
+            out.push(StreamEvent::Lost { what: name.to_owned() });
+        }
         Ok(())
     }
 
@@ -204,7 +231,10 @@ impl Decoder {
         self.close(out);
         let made = format!("call_{:016x}{}", stable_hash(self.seed.as_bytes()), self.calls);
         self.calls += 1;
-        self.block(BlockKind::Call { id: id.unwrap_or(made), name, free_form: false }, out)
+        // Some servers give all calls one id, and clients tell them apart by it.
+        let id = id.filter(|id| !self.known.contains_key(id)).unwrap_or(made);
+        self.known.insert(id.clone(), ());
+        self.block(BlockKind::Call { id, name, free_form: false }, out)
     }
 
     fn block(&mut self, kind: BlockKind, out: &mut Vec<StreamEvent>) -> BlockId {
@@ -248,6 +278,18 @@ impl StreamDecoder for Decoder {
             self.end(out);
         }
     }
+}
+
+/// Words of the provider about an end, which are no words of the answer.
+fn lose_words(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    out: &mut Vec<StreamEvent>,
+) -> Result<(), WireError> {
+    if fields.word(name)?.is_some_and(|words| !words.is_empty()) {
+        out.push(StreamEvent::Lost { what: name.to_owned() });
+    }
+    Ok(())
 }
 
 /// A provider's word for why an answer ended, unless it says that it did not.

@@ -21,10 +21,8 @@ pub(super) fn frame(text: &str, facts: &mut Facts) -> Seen {
         facts.finished = true;
         return Seen::plain(Kind::Failure);
     }
-    let usage = chunk.get("usageMetadata").and_then(usage);
-    if let Some(usage) = usage {
-        facts.usage = usage;
-    }
+    let usage = chunk.get("usageMetadata").and_then(|usage| usage.counts(COUNTS));
+    usage.into_iter().for_each(|later| update(&mut facts.usage, later));
     let candidates = match chunk.get("candidates") {
         None | Some(Tree::Null) => [].as_slice(),
         Some(Tree::List(candidates)) if candidates.iter().all(is_candidate) => candidates,
@@ -98,9 +96,9 @@ fn says_something(part: &Tree<'_>) -> bool {
     }
 }
 
-/// The counts of a usage.
-pub(super) fn usage(usage: &Tree<'_>) -> Option<Usage> {
-    usage.counts(COUNTS).map(in_neutral_words)
+/// What a later usage says replaces what it repeats.
+pub(super) fn take_usage(known: &mut Usage, usage: &Tree<'_>) {
+    usage.counts(COUNTS).into_iter().for_each(|later| update(known, later));
 }
 
 const COUNTS: [&str; 5] = [
@@ -111,17 +109,16 @@ const COUNTS: [&str; 5] = [
     "thoughtsTokenCount",
 ];
 
-fn in_neutral_words([prompt, tool_use, cached, candidates, thoughts]: [Option<u64>; 5]) -> Usage {
+/// Thoughts are counted apart from the words, and may be told in an earlier chunk alone.
+fn update(known: &mut Usage, [prompt, tool_use, cached, candidates, thoughts]: [Option<u64>; 5]) {
     let sum = |a: Option<u64>, b: Option<u64>| {
         (a.is_some() || b.is_some()).then(|| a.unwrap_or(0).saturating_add(b.unwrap_or(0)))
     };
-    Usage {
-        input: sum(prompt, tool_use),
-        cached,
-        cache_write: None,
-        output: sum(candidates, thoughts),
-        reasoning: thoughts,
-    }
+    let words = known.output.map(|sum| sum.saturating_sub(known.reasoning.unwrap_or(0)));
+    known.input = sum(prompt, tool_use).or(known.input);
+    known.cached = cached.or(known.cached);
+    known.reasoning = thoughts.or(known.reasoning);
+    known.output = sum(candidates.or(words), known.reasoning);
 }
 
 #[cfg(test)]

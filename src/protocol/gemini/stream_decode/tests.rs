@@ -159,3 +159,107 @@ fn a_call_that_failed_is_no_end_unless_something_was_said() {
     assert!(decode(&[thought.clone(), finish("MALFORMED_FUNCTION_CALL")]).is_err());
     assert!(decode(&[thought, chunk(json!([{"text": "a"}])), finish("MALFORMED_FUNCTION_CALL")]).is_ok());
 }
+
+/// The arguments of a call in pieces, or why it is none.
+fn arguments(pieces: Value) -> Result<String, WireError> {
+    let begin = json!({"functionCall": {"name": "f", "id": "1", "willContinue": true}});
+    let grown = json!({"functionCall": {"partialArgs": pieces, "willContinue": true}});
+    let chunks = [chunk(json!([begin, grown])), chunk(json!([{"functionCall": {}}])), finish("STOP")];
+    let texts = decode(&chunks)?.into_iter().filter_map(|event| match event {
+        StreamEvent::BlockDelta { delta: Delta::Text(text), .. } => Some(text),
+        _ => None,
+    });
+    Ok(texts.collect())
+}
+
+#[test]
+fn a_call_in_pieces_is_told_when_it_is_whole() {
+    let begin = json!({"functionCall": {"name": "f", "will_continue": true}, "thoughtSignature": "c2ln"});
+    let more = |text: &str| {
+        let piece = json!({"jsonPath": "$.a", "stringValue": text});
+        json!({"functionCall": {"partialArgs": [piece], "willContinue": true}})
+    };
+    let chunks = [
+        chunk(json!([begin, more("x")])),
+        chunk(json!([more("y"), {"functionCall": {}}])),
+        chunk(json!([{"functionCall": {"name": "g", "id": "2", "willContinue": true}}])),
+        chunk(json!([{"text": "a"}])),
+        chunk(json!([{"functionCall": {"name": "h", "id": "3", "willContinue": true}}])),
+        finish("STOP"),
+    ];
+    let made = format!("0:f:call_{:016x}0", stable_hash(b"seed"));
+    let expected = [
+        "start",
+        &made,
+        "0+state",
+        "0+{\"a\":\"xy\"}",
+        "0.",
+        "1:g:2",
+        "1+{}",
+        "1.",
+        "2:Text",
+        "2+a",
+        "2.",
+        "3:h:3",
+        "3+{}",
+        "3.",
+        "ToolCalls",
+    ];
+    assert_eq!(words(&chunks), expected);
+}
+
+#[test]
+fn null_is_no_call() {
+    let nothing = json!([{"text": "a", "functionCall": null, "thought": null, "thoughtSignature": null}]);
+    assert_eq!(words(&[chunk(nothing), finish("STOP")]), ["start", "0:Text", "0+a", "0.", "End"]);
+}
+
+#[test]
+fn pieces_go_to_their_places() {
+    let piece = |path: &str, name: &str, value: Value| json!({"jsonPath": path, name: value});
+    let told = arguments(json!([
+        piece("$.a", "stringValue", json!("x")),
+        piece("$['b c'][0].d", "numberValue", json!(1.5)),
+        piece("$[\"b c\"][1]", "boolValue", json!(true)),
+        piece("$.n", "nullValue", json!("NULL_VALUE")),
+        piece("$.a", "stringValue", json!("y")),
+    ]));
+    assert_eq!(told.unwrap(), r#"{"a":"xy","b c":[{"d":1.5},true],"n":null}"#);
+    let deep = format!("${}", ".a".repeat(200));
+    for path in ["a", "$.l[1]", "$.s.x", "$.l[x]", "$['a", &deep] {
+        let text = piece("$.s", "stringValue", json!("x"));
+        assert!(arguments(json!([text, piece(path, "stringValue", json!("x"))])).is_err(), "{path}");
+    }
+}
+
+#[test]
+fn calls_of_one_id_can_be_told_apart() {
+    let call = || json!({"functionCall": {"name": "f", "id": "f"}});
+    let told = words(&[chunk(json!([call(), call()])), chunk(json!([call()])), finish("STOP")]);
+    let made = |number| format!("call_{:016x}{number}", stable_hash(b"seed"));
+    let ids: Vec<&String> = told.iter().filter(|word| word.contains(":f:")).collect();
+    assert_eq!(ids, ["0:f:f", &format!("1:f:{}", made(1)), &format!("2:f:{}", made(2))]);
+}
+
+#[test]
+fn thoughts_that_one_chunk_counts_are_output() {
+    let chunks = [
+        json!({"usageMetadata": {"promptTokenCount": 3, "thoughtsTokenCount": 4}}),
+        json!({"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 5}}),
+        finish("STOP"),
+    ];
+    assert_eq!(words(&chunks), ["start", "usage Some(3)/Some(9)", "End"]);
+}
+
+#[test]
+fn what_no_other_protocol_has_a_word_for_is_told() {
+    let unknown = json!([{"audioTranscription": {"text": "x"}}, {"text": "a", "partMetadata": {"k": 1}}]);
+    let ended = json!({"candidates": [{"finishReason": "SAFETY", "finishMessage": "No."}]});
+    let expected =
+        ["start", "audioTranscription", "0:Text", "0+a", "partMetadata", "finishMessage", "0.", "Refuse"];
+    assert_eq!(words(&[chunk(unknown), ended]), expected);
+    let blocked = json!({"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": "No."}});
+    assert_eq!(words(&[blocked]), ["start", "blockReasonMessage", "Refuse"]);
+    let open = json!({"promptFeedback": {"blockReason": "BLOCKED_REASON_UNSPECIFIED"}});
+    assert_eq!(words(&[open, finish("STOP")]), ["start", "End"]);
+}

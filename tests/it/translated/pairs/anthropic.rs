@@ -110,6 +110,22 @@ pub(super) fn rows() -> Vec<Row> {
         ("summary", A, request(A, summary), [C, R, G].map(|to| (to, Carried("We spoke of whales."))).into()),
         ("failed summary", A, request(A, failed), everywhere("messages[0]")),
         (
+            "a call of the user's",
+            A,
+            request(
+                A,
+                json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "ping"},
+                {"type": "tool_use", "id": "c1", "name": "f", "input": {}}]}]}),
+            ),
+            everywhere("messages[0].content"),
+        ),
+        (
+            "a summary in place of the conversation",
+            A,
+            request(A, json!({"compaction": {"type": "summarize"}})),
+            [C, R, G].map(|to| (to, Refused("compaction"))).into(),
+        ),
+        (
             "removed tool",
             A,
             with_tool(A, None, json!({"messages": removed})),

@@ -137,6 +137,15 @@ pub(super) fn rows() -> Vec<Row> {
             everywhere(Refused, "tools[0]"),
         ),
         (
+            "a call of the user's",
+            G,
+            request(
+                G,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}, {"functionCall": {"name": "f"}}]}]}),
+            ),
+            everywhere(Lost, "contents[0].parts[1].functionCall"),
+        ),
+        (
             "cached content",
             G,
             request(G, json!({"cachedContent": "c"})),
