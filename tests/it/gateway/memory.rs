@@ -57,6 +57,37 @@ fn what_a_target_refuses_it_is_not_given_again_until_a_reload() {
 }
 
 #[test]
+fn a_limit_that_was_lowered_or_renamed_raises_no_other() {
+    let (client, target) = (lane(Protocol::Anthropic), lane(Protocol::OpenaiChat));
+    let a = Provider::start();
+    let proxy = Proxy::start(&config("", &[provider("a", target, &a.url(), "")], &in_turn(&["a/first"])));
+    let asks = |limit: u64| {
+        let body = client.ping(ASKED).replace("\"max_tokens\":50", &format!("\"max_tokens\":{limit}"));
+        a.will(Reply::json(200, &target.pong("first")));
+        let answer = proxy.post("/v1/messages", &body);
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        (answer.header("x-llmgate-warning").is_some(), a.received().json())
+    };
+    a.will(refusal("max_tokens must be at most 8192"));
+    let (warned, first) = asks(32000);
+    assert!(warned && first["max_tokens"] == 32000, "{first}");
+    assert_eq!(a.received().json()["max_tokens"], 8192);
+    // Who asks for less gets less, and has lost nothing.
+    let (warned, sent) = asks(100);
+    assert!(!warned && sent["max_tokens"] == 100, "{sent}");
+    let (warned, sent) = asks(9000);
+    assert!(warned && sent["max_tokens"] == 8192, "{sent}");
+    a.will(refusal("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."));
+    let (_, first) = asks(700);
+    assert_eq!(first["max_tokens"], 700);
+    assert_eq!(a.received().json()["max_completion_tokens"], 700);
+    let (warned, sent) = asks(100);
+    assert!(!warned && sent["max_completion_tokens"] == 100, "{sent}");
+    assert_eq!(sent.get("max_tokens"), None);
+    assert_eq!(asks(32000).1["max_completion_tokens"], 8192);
+}
+
+#[test]
 fn three_times_a_request_is_made_smaller_and_no_more() {
     let target = lane(Protocol::Anthropic);
     let a = Provider::start();
