@@ -143,6 +143,9 @@ impl<'a> Tries<'a, '_> {
         let concession = may.then(|| outgoing.concession(trouble)).flatten()?;
         self.concessions += 1;
         let (id, target, path) = (&self.inbound.id, outgoing.target(), concession.path());
+        // A call like any other, but no failure: what was refused may be lost.
+        self.story.attempt_fails(target, trouble);
+        self.live.sinks.stats.calls(target);
         log::warn!("{id} {target} refuses {path}: asked once more without it");
         Some(concession)
     }
