@@ -7,6 +7,7 @@ use crate::support::duo::{ask, config, in_turn, path, provider, two};
 use crate::support::lane::{ASKED, LANES, Lane, UPSTREAM, lane};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::{Folder, Proxy};
+use crate::support::rogue::{Rogue, Visit};
 
 const ADMIN: (&str, &str) = ("x-llmgate-admin", "1");
 
@@ -178,6 +179,36 @@ fn a_reload_keeps_the_health_of_what_has_not_changed() {
         reload(&servers(&elsewhere.url(), &b.url(), "key-two-0123456", 2), 200);
         assert_eq!(goes(), ("a/first".to_owned(), "-".to_owned()), "{status}");
     }
+}
+
+#[test]
+fn what_an_old_key_met_says_nothing_of_the_new_one() {
+    let client: &Lane = lane(Protocol::OpenaiChat);
+    let b = Provider::with(Reply::json(200, &client.pong(UPSTREAM)));
+    let refuses = |visit: &mut Visit| {
+        visit.request();
+        visit.tell("asked");
+        visit.wait();
+        visit.send("HTTP/1.1 401 no\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
+        visit.close();
+    };
+    let answers = move |visit: &mut Visit| {
+        visit.request();
+        visit.answer(&client.pong(UPSTREAM));
+    };
+    let a = Rogue::start(vec![Box::new(refuses), Box::new(answers)]);
+    let folder = Folder::new("old-key");
+    let file = folder.write("config.yaml", &servers(&a.url(), &b.url(), "key-one-0123456", 1));
+    let proxy = Proxy::start_with_file(&file);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| ask(&proxy, client, false, &[]));
+        assert_eq!(a.told(), "asked");
+        folder.write("config.yaml", &servers(&a.url(), &b.url(), "key-two-0123456", 1));
+        assert_eq!(proxy.ask("POST", "/admin/reload", &[ADMIN], "").status(), 200);
+        a.go();
+        assert_eq!(path(&first.join().unwrap()).0, "b/up-model-1");
+    });
+    assert_eq!(path(&ask(&proxy, client, false, &[])), ("a/first", "1", "-"));
 }
 
 /// A process that shares its state: it takes over what is there when it starts, and tells what it
