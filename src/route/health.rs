@@ -158,6 +158,10 @@ impl Health {
             inner.targets.retain(|target, _| after.provider(&target.provider).is_some());
             for (target, entry) in &mut inner.targets {
                 entry.learnt.clear();
+                if settings.threshold == 0 {
+                    // It is switched off: what it was keeps nobody away.
+                    entry.breaker = Breaker::default();
+                }
                 let providers = before.provider(&target.provider).zip(after.provider(&target.provider));
                 let is_same = providers.is_some_and(|(before, after)| is_same(before, after));
                 if !is_same {

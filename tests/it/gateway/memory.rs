@@ -182,6 +182,21 @@ fn a_reload_keeps_the_health_of_what_has_not_changed() {
 }
 
 #[test]
+fn a_breaker_that_is_switched_off_keeps_nobody_away() {
+    let client: &Lane = lane(Protocol::OpenaiChat);
+    let (a, b) = (Provider::start(), Provider::with(Reply::json(200, &client.pong(UPSTREAM))));
+    let folder = Folder::new("breaker-off");
+    let text = servers(&a.url(), &b.url(), "key-one-0123456", 1);
+    let proxy = Proxy::start_with_file(&folder.write("config.yaml", &text));
+    a.will(Reply::json(500, "{}"));
+    assert_eq!(path(&ask(&proxy, client, false, &[])).0, "b/up-model-1");
+    folder.write("config.yaml", &text.replace("threshold: 1", "enabled: false"));
+    assert_eq!(proxy.ask("POST", "/admin/reload", &[ADMIN], "").status(), 200);
+    a.will(Reply::json(200, &client.pong("first")));
+    assert_eq!(path(&ask(&proxy, client, false, &[])), ("a/first", "1", "-"));
+}
+
+#[test]
 fn what_an_old_key_met_says_nothing_of_the_new_one() {
     let client: &Lane = lane(Protocol::OpenaiChat);
     let b = Provider::with(Reply::json(200, &client.pong(UPSTREAM)));
