@@ -8,6 +8,7 @@ use crate::base::clock;
 use crate::base::id::RequestId;
 use crate::base::json::Members;
 use crate::base::secret::Secret;
+use crate::config::Timeouts;
 use crate::ir::estimate::{self, Size};
 use crate::ir::loss::Losses;
 use crate::ir::request::Request;
@@ -209,6 +210,11 @@ impl Inbound {
             wishes: envelope.wishes,
             decoded: OnceCell::new(),
         })
+    }
+
+    /// How long it may last, all calls and what it waits for its turn included.
+    pub fn total(&self, timeouts: &Timeouts) -> Duration {
+        self.wishes.total.map_or(timeouts.total, |wished| wished.min(timeouts.total))
     }
 
     /// How much it holds, if it was decoded.

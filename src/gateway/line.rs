@@ -141,7 +141,7 @@ impl Line {
             asked: inbound.asked.clone().unwrap_or_default(),
             credential: inbound.credential.clone(),
             since: inbound.since,
-            total: inbound.wishes.total.map_or(timeouts.total, |wished| wished.min(timeouts.total)),
+            total: inbound.total(timeouts),
             commit_after: timeouts.commit_after,
             keepalive: timeouts.keepalive,
             cut_off: live.cut_off_switch(),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::base::clock::Millis;
 use crate::base::env::Env;
@@ -45,6 +45,8 @@ pub struct Live {
     /// How the targets are; shared with what this replaces.
     pub health: Arc<Health>,
     cut_off: Arc<AtomicBool>,
+    /// The revision that new requests use.
+    newest: Arc<AtomicU64>,
     recall: Arc<Recall>,
 }
 
@@ -86,9 +88,12 @@ impl Live {
         secrets.extend(ProxySettings::Environment(env.clone()).secrets());
         let sinks: Arc<Sinks> = before.map_or_else(Arc::default, |before| Arc::clone(&before.sinks));
         sinks.files.change(&config, env, &|hook| hook::post(hook, env, &tls));
+        let revision = before.map_or(1, |before| before.revision + 1);
+        let newest: Arc<AtomicU64> = before.map_or_else(Arc::default, |before| Arc::clone(&before.newest));
+        newest.store(revision, Ordering::Relaxed);
         Ok(Self {
             snapshot: Snapshot::new(config),
-            revision: before.map_or(1, |before| before.revision + 1),
+            revision,
             loaded_at: clock::millis(),
             sinks,
             agents,
@@ -97,6 +102,7 @@ impl Live {
             roots,
             health: before.map_or_else(Arc::default, |before| Arc::clone(&before.health)),
             cut_off: before.map_or_else(Arc::default, |before| Arc::clone(&before.cut_off)),
+            newest,
             recall: before.map_or_else(Arc::default, |before| Arc::clone(&before.recall)),
         })
     }
@@ -104,6 +110,11 @@ impl Live {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.snapshot.config
+    }
+
+    /// Is it what new requests use? One that runs keeps what it began with.
+    pub fn is_newest(&self) -> bool {
+        self.newest.load(Ordering::Relaxed) == self.revision
     }
 
     /// The connections of a provider.

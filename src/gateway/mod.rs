@@ -65,6 +65,15 @@ pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
     }
 }
 
+/// Ends a request that got no turn: it is told and written down, and no target was asked.
+pub fn turn_away(live: &Live, inbound: &Inbound, client: SharedClient, trouble: &Trouble) {
+    let line = Line::new(live, inbound, client);
+    let mut story = Story::begin(inbound);
+    story.fails(trouble);
+    line.fail(trouble, &story);
+    story.end(live, inbound, &line);
+}
+
 /// A panic is our own fault; it ends this request and no other.
 fn panicked() -> Trouble {
     let message =

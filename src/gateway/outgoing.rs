@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use crate::base::id::TargetId;
 use crate::base::secret::masked;
+use crate::base::splice::Edit;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::tape::Mask;
@@ -39,6 +40,8 @@ pub struct Outgoing<'a> {
     pub sse_frame: usize,
     /// What was lost on the way, worth a warning.
     pub warnings: Vec<String>,
+    /// What was changed of it for what the target had refused.
+    pub conceded: Vec<Edit>,
     /// What is needed to make it again, when somebody wants to know.
     pub recipe: Option<Box<Recipe>>,
     agent: &'a Agent,

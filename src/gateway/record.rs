@@ -160,8 +160,7 @@ impl Story {
     /// It did not go well.
     pub fn fails(&mut self, trouble: &Trouble) {
         self.record.class = trouble.class;
-        self.record.outcome =
-            if trouble.class == Some(Class::Gone) { Outcome::Cancelled } else { Outcome::Error };
+        self.record.outcome = if trouble.is_gone() { Outcome::Cancelled } else { Outcome::Error };
         self.record.detail = Some(trouble.fault.message.clone());
     }
 

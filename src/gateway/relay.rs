@@ -140,7 +140,7 @@ impl Relay<'_, '_> {
         loop {
             let count = match incoming.read(&mut part) {
                 Ok(count) => count,
-                Err(Failure::Late(Phase::Body) | Failure::Broken(_)) if has_ended(gather.facts()) => 0,
+                Err(failure) if has_ended(gather.facts()) && is_end(&failure) => 0,
                 Err(failure) => return Err(self.failed(&failure)),
             };
             if count == 0 {
@@ -226,6 +226,20 @@ fn loses(losses: &Losses, story: &mut Story) {
 
 fn has_ended(facts: &Facts) -> bool {
     facts.finished || facts.error.is_some()
+}
+
+/// Does it end a body of which nothing is needed any more? Only a client that left ends more than that.
+fn is_end(failure: &Failure) -> bool {
+    match failure {
+        Failure::Late(Phase::Body) | Failure::Broken(_) => true,
+        Failure::Stopped(Stop::Total | Stop::Shutdown) => true,
+        Failure::Stopped(Stop::Gone)
+        | Failure::Late(Phase::Connect | Phase::Head)
+        | Failure::Slow(_)
+        | Failure::Unreachable(_)
+        | Failure::Unusable(_)
+        | Failure::NoAnswer(_) => false,
+    }
 }
 
 fn is_events(incoming: &Incoming) -> bool {

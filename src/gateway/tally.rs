@@ -49,8 +49,12 @@ pub(super) fn refund(trouble: &Trouble) -> Option<Refund> {
     }
 }
 
-/// The cooldown that follows from a failure.
+/// The cooldown that follows from a failure. One that an older configuration met follows from its key,
+/// or from where its provider was: it says nothing of those that are in force.
 pub(super) fn rests(live: &Live, candidate: &Candidate<'_>, trouble: &Trouble, verdict: &Verdict) {
+    if !live.is_newest() {
+        return;
+    }
     let Some(class) = trouble.class.filter(|_| verdict.rest != outcome::Rest::None) else { return };
     let Some(time) = backoff::cooldown(class, trouble.retry_after(), &live.config().cooldown) else { return };
     let now = clock::millis();

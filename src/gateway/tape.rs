@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use crate::base::clock;
-use crate::base::splice::Edit;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::{self, Lane, Outgoing};
@@ -148,7 +147,7 @@ impl Tape {
 }
 
 /// What [`Recipe::request`] and [`Recipe::answer`] need to do the same.
-pub(super) fn recipe(live: &Live, inbound: &Inbound, outgoing: &Outgoing<'_>, conceded: &[Edit]) -> Recipe {
+pub(super) fn recipe(live: &Live, inbound: &Inbound, outgoing: &Outgoing<'_>) -> Recipe {
     let candidate = outgoing.candidate;
     let wants = outgoing::wants(candidate);
     let mut recipe = Recipe {
@@ -169,8 +168,7 @@ pub(super) fn recipe(live: &Live, inbound: &Inbound, outgoing: &Outgoing<'_>, co
         recipe.translated = true;
         recipe.dialect = Some(candidate.provider.dialect(candidate.protocol, &candidate.target.model));
         recipe.session = outgoing::session_key(inbound);
-        recipe.edits.extend(live.health.learnt(&candidate.target));
-        recipe.edits.extend_from_slice(conceded);
+        recipe.edits.extend_from_slice(&outgoing.conceded);
         recipe.restored = live.decoded(inbound).is_ok_and(|decoded| decoded.restored);
         recipe.crosses(crossing);
     }

@@ -17,7 +17,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::base::splice::Edit;
 use crate::base::{chance, clock};
 use crate::gateway::allowance::Allowance;
 use crate::gateway::inbound::Inbound;
@@ -33,6 +32,7 @@ use crate::policy::step::{Step, Tried};
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::plan::{Candidate, Plan, Skip};
 use crate::route::visit::Visit;
+use crate::translate::concession::Concession;
 
 /// The tries of one request.
 pub struct Tries<'a, 's> {
@@ -62,7 +62,7 @@ struct Turn<'a> {
     tries: u32,
     due: Option<Instant>,
     /// What it refused of this request; learnt once an answer shows that it was this.
-    conceded: Vec<Edit>,
+    conceded: Vec<Concession>,
     /// It rests, and is tried once for want of another.
     is_last_resort: bool,
 }
@@ -223,8 +223,8 @@ impl<'a, 's> Tries<'a, 's> {
                 Ok(ending) => {
                     self.story.answers();
                     self.succeeds(candidate, hold);
-                    for edit in turn.conceded.drain(..) {
-                        self.live.health.learn(outgoing.target(), edit);
+                    for refused in turn.conceded.drain(..) {
+                        self.live.health.learn(outgoing.target(), refused);
                     }
                     tally::leaves(visit, candidate, Signal::Success);
                     return match ending.send(self.line) {
@@ -237,7 +237,7 @@ impl<'a, 's> Tries<'a, 's> {
             self.refunds(hold, &trouble);
             if let Some(concession) = self.concedes(&outgoing, &trouble) {
                 self.made -= 1;
-                turn.conceded.extend(concession.edits);
+                turn.conceded.push(concession);
                 continue;
             }
             self.tells_failure(outgoing.target(), &trouble);

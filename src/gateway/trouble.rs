@@ -90,6 +90,11 @@ impl Trouble {
         Self::own(Fault::new(FaultKind::ModelNotFound, unresolved.to_string()))
     }
 
+    /// The client left before anybody was asked.
+    pub fn left() -> Self {
+        Self::of(Class::Gone, Fault::new(FaultKind::Degraded, "the client left while it waited"))
+    }
+
     fn of(class: Class, fault: Fault) -> Self {
         Self { class: Some(class), ..Self::own(fault) }
     }

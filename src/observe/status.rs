@@ -110,6 +110,14 @@ impl Stats {
         inner.put(sums);
     }
 
+    /// A call gave no answer, and that is no failure.
+    pub fn calls(&self, target: &TargetId) {
+        let mut inner = self.inner.lock();
+        let mut sums = inner.take(target);
+        sums.requests += 1;
+        inner.put(sums);
+    }
+
     /// Adds one request that is over; its failed calls are told already.
     pub fn add(&self, record: &Record) {
         // What must be made for it is made before the lock.

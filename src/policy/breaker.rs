@@ -193,7 +193,7 @@ impl Breaker {
         match &mut self.state {
             State::Closed { failures } if signal == Signal::Failure => {
                 failures.push_back(now);
-                while failures.front().is_some_and(|first| now.since(*first) >= settings.window) {
+                while failures.front().is_some_and(|first| !is_recent(*first, now, settings)) {
                     failures.pop_front();
                 }
                 self.changed = self.changed.max(now);
@@ -221,7 +221,7 @@ impl Breaker {
     /// it is not closed.
     pub fn failures(&self, now: Millis, settings: &Settings) -> u32 {
         let State::Closed { failures } = &self.state else { return settings.threshold };
-        let recent = failures.iter().filter(|at| now.since(**at) < settings.window).count();
+        let recent = failures.iter().filter(|at| is_recent(**at, now, settings)).count();
         u32::try_from(recent).unwrap_or(u32::MAX)
     }
 
@@ -266,6 +266,11 @@ impl Breaker {
         self.state = State::Open { until };
         Change::Opened { until }
     }
+}
+
+/// Is it inside the window? One of a clock that was set back since would never leave it.
+fn is_recent(at: Millis, now: Millis, settings: &Settings) -> bool {
+    now.since(at) < settings.window && at.since(now) < SET_BACK
 }
 
 impl CircuitState {

@@ -10,7 +10,6 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::clock::Millis;
 use crate::base::id::{Alias, ProviderName, TargetId};
-use crate::base::splice::Edit;
 use crate::config::{AliasRoute, Bucket as BucketRule, Config, Provider, Strategy};
 use crate::ir::estimate::Size;
 use crate::policy::breaker::{Breaker, CircuitState, Memory, Settings};
@@ -23,6 +22,7 @@ use crate::route::rest::Streak;
 use crate::route::spend::Spend;
 use crate::state::affinity::{Affinity, Session};
 use crate::state::{BucketId, Owner};
+use crate::translate::concession::Concession;
 
 pub use crate::route::rest::Rest;
 
@@ -57,8 +57,8 @@ pub(super) struct Entry {
     pub(super) factor: Option<Factor>,
     /// When a request was last let through to it although its key or quota had failed.
     pub(super) let_through: Option<Millis>,
-    /// What is left out of, or set in, each request for it, since it refused it once.
-    learnt: Vec<Edit>,
+    /// What it refused once, and is not given again.
+    learnt: Vec<Concession>,
     /// What other processes were told.
     pub(super) told: Told,
 }
@@ -115,17 +115,17 @@ impl Health {
         });
     }
 
-    /// The edits that a target wants, learnt from what it refused.
-    pub fn learnt(&self, target: &TargetId) -> Vec<Edit> {
+    /// What a target is not given, learnt from what it refused.
+    pub fn learnt(&self, target: &TargetId) -> Vec<Concession> {
         self.with(|inner| inner.targets.get(target).map(|entry| entry.learnt.clone())).unwrap_or_default()
     }
 
-    /// From now on each request for the target gets this edit.
-    pub fn learn(&self, target: &TargetId, edit: Edit) {
+    /// From now on the target is not given this.
+    pub fn learn(&self, target: &TargetId, refused: Concession) {
         self.with(|inner| {
             let learnt = &mut inner.targets.entry(target.clone()).or_default().learnt;
-            learnt.retain(|known| known.path != edit.path);
-            learnt.push(edit);
+            learnt.retain(|known| !known.gives_way_to(&refused));
+            learnt.push(refused);
         });
     }
 
@@ -158,6 +158,10 @@ impl Health {
             inner.targets.retain(|target, _| after.provider(&target.provider).is_some());
             for (target, entry) in &mut inner.targets {
                 entry.learnt.clear();
+                if settings.threshold == 0 {
+                    // It is switched off: what it was keeps nobody away.
+                    entry.breaker = Breaker::default();
+                }
                 let providers = before.provider(&target.provider).zip(after.provider(&target.provider));
                 let is_same = providers.is_some_and(|(before, after)| is_same(before, after));
                 if !is_same {

@@ -53,7 +53,7 @@ impl Health {
         self.with(|inner| {
             let new = Streak { since: rest.at, until: rest.until };
             let streak = inner.streaks.entry(target.provider.clone()).or_insert(new);
-            if rest.at.since(streak.until) > STREAK {
+            if rest.at.since(streak.until) > STREAK || streak.since.since(rest.at) >= SET_BACK {
                 *streak = new;
             }
             streak.until = streak.until.max(rest.until);
@@ -210,6 +210,11 @@ mod tests {
             limited(&health, "b/x", at);
         }
         assert!(rests(&health, "b/z", 1101));
+        // One of a clock that was set back since is none either.
+        limited(&health, "c/x", 9000);
+        limited(&health, "c/x", 1000);
+        limited(&health, "c/x", 1060);
+        assert!(rests(&health, "c/z", 1061));
     }
 
     #[test]

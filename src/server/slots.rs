@@ -26,7 +26,7 @@ pub struct Slot(Arc<Gate>);
 pub enum Refuse {
     /// All are taken and the queue is full.
     Busy,
-    /// The client left while it waited.
+    /// The client left while it waited, or its time was over.
     Gone,
     /// The proxy is about to end.
     Stopping,
@@ -82,7 +82,7 @@ impl Slots {
     }
 
     /// Takes a slot, waiting for its turn if it must. While it waits, `still_there` is asked each
-    /// 250 ms whether the client is; it is never asked when a slot is free.
+    /// 250 ms whether it is to go on; it is never asked when a slot is free.
     ///
     /// # Errors
     /// There is none for it: see [`Refuse`].

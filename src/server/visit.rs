@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::base::clock;
 use crate::base::id::RequestId;
 use crate::base::json::Members;
 use crate::base::splice::{self, Edit};
@@ -241,24 +242,31 @@ impl Visit<'_> {
 
     fn generate(&self, envelope: Envelope, body: Vec<u8>) -> Result<(), Fault> {
         let inbound = Inbound::read(envelope, self.id.clone(), body)?;
-        if self.site.draining.load(Ordering::Relaxed) {
-            return Err(busy("llmgate is stopping."));
-        }
         let _pin = self.live.sinks.board.pin(&inbound.run);
-        let still_there = || !self.guest.borrow().is_gone();
-        let _slot = match self.site.slots.take(still_there) {
-            Ok(slot) => slot,
-            Err(Refuse::Busy) => {
-                return Err(busy("Too many requests wait already (`limits.requests`, `limits.queue`)."));
-            }
-            Err(Refuse::Stopping) => return Err(busy("llmgate is stopping.")),
-            // There is nobody left to answer.
-            Err(Refuse::Gone) => {
-                log::info!("{} {}: the client left while it waited", self.id, self.visitor.peer.ip());
+        let total = inbound.total(&self.live.config().timeouts);
+        let is_late = || clock::now() - inbound.since >= total;
+        let goes_on = || !self.guest.borrow().is_gone() && !is_late();
+        let turn = match self.site.draining.load(Ordering::Relaxed) {
+            true => Err(Refuse::Stopping),
+            false => self.site.slots.take(goes_on),
+        };
+        let refuse = match turn {
+            Ok(_slot) => {
+                gateway::answer(self.live, &inbound, self.client());
                 return Ok(());
             }
+            Err(refuse) => refuse,
         };
-        gateway::answer(self.live, &inbound, self.client());
+        let trouble = match refuse {
+            Refuse::Busy => busy("Too many requests wait already (`limits.requests`, `limits.queue`)."),
+            Refuse::Stopping => busy("llmgate is stopping."),
+            Refuse::Gone if !self.guest.borrow().is_gone() => Trouble::own(Fault::new(
+                FaultKind::Timeout,
+                "The request waited for its turn (`limits.requests`) for longer than `timeouts.total`.",
+            )),
+            Refuse::Gone => Trouble::left(),
+        };
+        gateway::turn_away(self.live, &inbound, self.client(), &trouble);
         Ok(())
     }
 
@@ -347,6 +355,6 @@ fn body_fault(error: &BodyError, limit: usize) -> Fault {
     Fault::new(kind, message)
 }
 
-fn busy(message: &str) -> Fault {
-    Fault::new(FaultKind::Busy, message).with_retry_after(Some(1))
+fn busy(message: &str) -> Trouble {
+    Trouble::own(Fault::new(FaultKind::Busy, message).with_retry_after(Some(1)))
 }

@@ -11,13 +11,51 @@ const EVERYDAY: [&str; 9] =
 /// No target has a smaller limit of its output; a smaller number means something else.
 const LEAST_LIMIT: u64 = 16;
 
-/// What is changed of each further request for the target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Concession {
-    /// The changes.
-    pub edits: Vec<Edit>,
+/// What a target has refused, and is not given again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concession {
+    /// A parameter, as a dotted path: it is left out.
+    Without(&'static str),
+    /// A larger number there than this.
+    AtMost(&'static str, u64),
+    /// A number of that name; it has the other one.
+    Renamed(&'static str, &'static str),
+}
+
+impl Concession {
     /// The parameter, as a dotted path.
-    pub path: &'static str,
+    pub fn path(&self) -> &'static str {
+        match self {
+            Self::Without(path) | Self::AtMost(path, _) | Self::Renamed(path, _) => path,
+        }
+    }
+
+    /// Is anything lost by it?
+    pub fn loses(&self) -> bool {
+        match self {
+            Self::Without(_) | Self::AtMost(..) => true,
+            Self::Renamed(..) => false,
+        }
+    }
+
+    /// Does a newer one take its place?
+    pub fn gives_way_to(&self, newer: &Self) -> bool {
+        self.path() == newer.path() && std::mem::discriminant(self) == std::mem::discriminant(newer)
+    }
+
+    /// The changes of a request; none where it asks for nothing that is refused.
+    pub fn edits(&self, body: &str) -> Vec<Edit> {
+        match *self {
+            Self::Without(path) if has(body, path) => vec![Edit::remove_dotted(path)],
+            Self::AtMost(path, most) if number(body, path).is_some_and(|asked| asked > most) => {
+                vec![Edit::set_dotted(path, most.to_string())]
+            }
+            Self::Renamed(path, other) => number(body, path).map_or_else(Vec::new, |asked| {
+                vec![Edit::remove_dotted(path), Edit::set_dotted(other, asked.to_string())]
+            }),
+            Self::Without(_) | Self::AtMost(..) => Vec::new(),
+        }
+    }
 }
 
 /// The change that a refusal asks for, if it is one: `body` is what was sent, `param` the parameter
@@ -33,11 +71,10 @@ fn lower_limit(codec: &dyn Codec, body: &str, param: Option<&str>, said: &str) -
     place_of(path, param, said)?;
     let renamed = fields.iter().find(|other| **other != path && place_of(other, None, said).is_some());
     if let Some(other) = renamed {
-        let edits = vec![Edit::remove_dotted(path), Edit::set_dotted(other, sent.to_string())];
-        return Some(Concession { edits, path });
+        return Some(Concession::Renamed(path, other));
     }
     let allowed = numbers(said).filter(|number| (LEAST_LIMIT..sent).contains(number)).max()?;
-    Some(Concession { edits: vec![Edit::set_dotted(path, allowed.to_string())], path })
+    Some(Concession::AtMost(path, allowed))
 }
 
 /// A parameter is refused: of several that are named, the last, and of one inside another the inner.
@@ -47,7 +84,7 @@ fn leave_out(codec: &dyn Codec, body: &str, param: Option<&str>, said: &str) -> 
         .filter_map(|path| Some((place_of(path, param, said)?, *path)))
         .max_by_key(|(at, path)| (*at, path.len()))?
         .1;
-    Some(Concession { edits: vec![Edit::remove_dotted(path)], path })
+    Some(Concession::Without(path))
 }
 
 /// Where a refusal names a parameter: the error's own field says so, else its words.
@@ -122,7 +159,7 @@ mod tests {
     #[track_caller]
     fn check(protocol: Protocol, body: &str, param: Option<&str>, said: &str, expected: Option<&str>) {
         let found = of_refusal(protocol.codec(), body, param, said);
-        let after = found.map(|found| splice::apply(body, &found.edits).unwrap());
+        let after = found.map(|found| splice::apply(body, &found.edits(body)).unwrap());
         assert_eq!(after.as_deref(), expected, "{said}");
     }
 
@@ -182,5 +219,21 @@ mod tests {
         check(chat, body, Some("n"), "n is at most 4096", None);
         let said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
         check(chat, body, Some("max_tokens"), said, Some(r#"{"model":"m","max_completion_tokens":32000}"#));
+    }
+
+    #[test]
+    fn what_was_refused_once_changes_no_request_that_does_not_ask_for_it() {
+        let small = r#"{"model":"m","max_tokens":100,"messages":[]}"#;
+        for concession in [
+            Concession::Without("top_p"),
+            Concession::AtMost("max_tokens", 100),
+            Concession::AtMost("max_completion_tokens", 50),
+            Concession::Renamed("max_completion_tokens", "max_tokens"),
+        ] {
+            assert_eq!(concession.edits(small), [], "{concession:?}");
+        }
+        let renamed = Concession::Renamed("max_tokens", "max_completion_tokens");
+        let after = splice::apply(small, &renamed.edits(small)).unwrap();
+        assert_eq!(after, r#"{"model":"m","messages":[],"max_completion_tokens":100}"#);
     }
 }

@@ -21,6 +21,7 @@ use crate::protocol::Task;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::protocol::wire::{AnswerContext, TargetContext};
 use crate::route::plan::Candidate;
+use crate::translate::concession::Concession;
 use crate::translate::cross::{self, Crossing};
 use crate::translate::verbatim::Options;
 use crate::translate::{self, Source, Wants};
@@ -34,9 +35,9 @@ pub fn prepare<'a>(
     live: &'a Live,
     inbound: &'a Inbound,
     candidate: &'a Candidate<'a>,
-    conceded: &[Edit],
+    conceded: &[Concession],
 ) -> Result<Outgoing<'a>, Trouble> {
-    let (body, lane, warnings) = if candidate.protocol == inbound.protocol {
+    let Made { body, lane, warnings, conceded } = if candidate.protocol == inbound.protocol {
         verbatim(live, inbound, candidate)
     } else {
         translated(live, inbound, candidate, conceded)?
@@ -54,6 +55,7 @@ pub fn prepare<'a>(
         candidate,
         lane,
         warnings,
+        conceded,
         response_body: live.config().limits.response_body,
         sse_frame: live.config().limits.sse_frame,
         agent: agent(live, candidate)?,
@@ -93,6 +95,7 @@ pub fn prepare_count<'a>(
         candidate,
         lane: Lane::Verbatim(options(live, inbound, candidate)),
         warnings: Vec::new(),
+        conceded: Vec::new(),
         response_body: live.config().limits.error_body,
         sse_frame: live.config().limits.sse_frame,
         agent,
@@ -130,22 +133,31 @@ fn options(live: &Live, inbound: &Inbound, candidate: &Candidate<'_>) -> Options
     }
 }
 
-fn verbatim<'a>(
-    live: &Live,
-    inbound: &'a Inbound,
-    candidate: &Candidate<'_>,
-) -> (Cow<'a, str>, Lane, Vec<String>) {
+/// What depends on the lane.
+struct Made<'a> {
+    body: Cow<'a, str>,
+    lane: Lane,
+    warnings: Vec<String>,
+    conceded: Vec<Edit>,
+}
+
+fn verbatim<'a>(live: &Live, inbound: &'a Inbound, candidate: &Candidate<'_>) -> Made<'a> {
     let body = translate::outgoing(&source(inbound), &wants(candidate));
     let lost = body.lost_state.then(|| "reasoning: foreign reasoning".to_owned());
-    (body.text, Lane::Verbatim(options(live, inbound, candidate)), lost.into_iter().collect())
+    Made {
+        body: body.text,
+        lane: Lane::Verbatim(options(live, inbound, candidate)),
+        warnings: lost.into_iter().collect(),
+        conceded: Vec::new(),
+    }
 }
 
 fn translated<'a>(
     live: &Live,
     inbound: &Inbound,
     candidate: &Candidate<'_>,
-    conceded: &[Edit],
-) -> Result<(Cow<'a, str>, Lane, Vec<String>), Trouble> {
+    conceded: &[Concession],
+) -> Result<Made<'a>, Trouble> {
     let target_wire = candidate.protocol.codec().wire();
     let decoded = live.decoded(inbound)?;
     let model = &candidate.target.model;
@@ -159,19 +171,26 @@ fn translated<'a>(
         let message = format!("{} cannot be carried to {}: {}.", loss.path, candidate.target, loss.why);
         return Err(Trouble::refusal(&loss.path, message));
     }
-    let mut learnt = live.health.learnt(&candidate.target);
-    learnt.extend_from_slice(conceded);
-    for edit in &learnt {
-        losses.degrade(edit.path.join("."), format!("{} refuses it", candidate.target));
-    }
-    let mut edits = candidate.spec.map(ModelSpec::edits).unwrap_or_default();
-    edits.extend(learnt);
+    let edits = candidate.spec.map(ModelSpec::edits).unwrap_or_default();
     // What an encoder wrote can always be edited.
-    let body = if edits.is_empty() { body } else { splice::apply(&body, &edits).unwrap_or(body) };
+    let mut body = if edits.is_empty() { body } else { splice::apply(&body, &edits).unwrap_or(body) };
+    let mut made = Vec::new();
+    for refused in live.health.learnt(&candidate.target).iter().chain(conceded) {
+        let edits = refused.edits(&body);
+        if edits.is_empty() {
+            continue;
+        }
+        if refused.loses() {
+            losses.degrade(refused.path(), format!("{} refuses it", candidate.target));
+        }
+        body = splice::apply(&body, &edits).unwrap_or(body);
+        made.extend(edits);
+    }
     let warnings = losses.iter().filter(|loss| loss.severity == Severity::Degrade).map(ToString::to_string);
     let warnings = warnings.collect();
     let crossing = crossing(live, inbound, candidate, decoded, names);
-    Ok((Cow::Owned(body), Lane::Translated(Box::new(crossing)), warnings))
+    let lane = Lane::Translated(Box::new(crossing));
+    Ok(Made { body: Cow::Owned(body), lane, warnings, conceded: made })
 }
 
 /// A key of the session for a target, from which nobody learns its name.

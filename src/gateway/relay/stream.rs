@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{AFTER_LAST, Ending, LONGEST_READ, Relay, has_ended, is_kind, loses};
+use super::{AFTER_LAST, Ending, LONGEST_READ, Relay, has_ended, is_end, is_kind, loses};
 use crate::gateway::headers;
 use crate::gateway::inbound::TestMode;
 use crate::gateway::outgoing::Lane;
@@ -14,7 +14,7 @@ use crate::gateway::record::Story;
 use crate::gateway::trouble::Trouble;
 use crate::protocol::tap::Kind;
 use crate::translate::pipe::{HELD_FRAMES, StreamEnd, StreamPipe};
-use crate::upstream::{Failure, Incoming, Phase};
+use crate::upstream::{Failure, Incoming};
 
 /// After the regular end of the answer it has this long for what may follow.
 const AFTER_END: Duration = Duration::from_secs(15);
@@ -73,7 +73,7 @@ impl Relay<'_, '_> {
                 Ok(count) => count,
                 // Only the end of the connection was still awaited, or an error came before that
                 // says more than this one.
-                Err(Failure::Late(Phase::Body) | Failure::Broken(_)) if has_ended(pipe.facts()) => 0,
+                Err(failure) if has_ended(pipe.facts()) && is_end(&failure) => 0,
                 Err(failure) => return Err(self.failed(&failure)),
             };
             if count == 0 {

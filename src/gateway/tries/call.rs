@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::base::clock;
 use crate::base::id::TargetId;
-use crate::base::splice::Edit;
 use crate::config::{Bucket, Compat};
 use crate::gateway::inbound::TestMode;
 use crate::gateway::outgoing::{self, Outgoing};
@@ -30,14 +29,14 @@ impl<'a> Tries<'a, '_> {
     pub(super) fn prepare<'o>(
         &self,
         candidate: &'o Candidate<'o>,
-        conceded: &[Edit],
+        conceded: &[Concession],
     ) -> Result<Outgoing<'o>, Trouble>
     where
         'a: 'o,
     {
         let mut outgoing = outgoing::prepare(self.live, self.inbound, candidate, conceded)?;
         if self.line.tape.runs() {
-            outgoing.recipe = Some(Box::new(tape::recipe(self.live, self.inbound, &outgoing, conceded)));
+            outgoing.recipe = Some(Box::new(tape::recipe(self.live, self.inbound, &outgoing)));
         }
         Ok(outgoing)
     }
@@ -143,7 +142,10 @@ impl<'a> Tries<'a, '_> {
             && self.live.config().compat == Compat::Max;
         let concession = may.then(|| outgoing.concession(trouble)).flatten()?;
         self.concessions += 1;
-        let (id, target, path) = (&self.inbound.id, outgoing.target(), concession.path);
+        let (id, target, path) = (&self.inbound.id, outgoing.target(), concession.path());
+        // A call like any other, but no failure: what was refused may be lost.
+        self.story.attempt_fails(target, trouble);
+        self.live.sinks.stats.calls(target);
         log::warn!("{id} {target} refuses {path}: asked once more without it");
         Some(concession)
     }

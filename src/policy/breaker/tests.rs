@@ -151,6 +151,18 @@ fn a_clock_that_was_set_back_ends_the_cooldown() {
 }
 
 #[test]
+fn failures_of_a_clock_that_was_set_back_count_no_more() {
+    let mut breaker = Breaker::default();
+    fail(&mut breaker, 3600);
+    fail(&mut breaker, 3600);
+    // A thread that read the clock a little before is no clock that was set back.
+    assert_eq!(breaker.failures(at(3590), &SETTINGS), 2);
+    assert_eq!(breaker.failures(at(0), &SETTINGS), 0);
+    assert_eq!(fail(&mut breaker, 0), Change::None);
+    assert_eq!(breaker.failures(at(0), &SETTINGS), 1);
+}
+
+#[test]
 fn what_another_process_knows_is_adopted_when_it_is_newer() {
     let mut ours = Breaker::default();
     fail(&mut ours, 10);

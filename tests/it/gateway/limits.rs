@@ -151,6 +151,45 @@ fn some_wait_for_their_turn() {
 }
 
 #[test]
+fn whoever_gets_no_turn_is_told_so_and_written_down() {
+    for lane in &LANES {
+        let rogue = Rogue::once(move |visit| {
+            visit.request();
+            visit.tell("running");
+            visit.wait();
+            visit.answer(&lane.pong(UPSTREAM));
+        });
+        let proxy = Proxy::start(&lane.config_with(&rogue.url(), "", "limits: {requests: 1, queue: 1}"));
+        let (path, body) = (lane.path(ASKED), lane.ping(ASKED));
+        let mut running = proxy.connect();
+        running.ask("POST", &path, &[], body.as_bytes());
+        assert_eq!(rogue.told(), "running");
+        // Its time is over before its turn comes.
+        let late = proxy.ask("POST", &path, &[("x-llmgate-timeout-ms", "100")], &body);
+        assert_eq!(late.status(), 504, "{}", late.text());
+        assert!(lane.error_message(&late.json()).contains("`limits.requests`"));
+        // One waits, one finds no place to wait, one leaves.
+        let mut waiting = proxy.connect();
+        waiting.ask("POST", &path, &[], body.as_bytes());
+        proxy.until(|status| status["queued"] == 1);
+        assert_eq!(proxy.post(&path, &body).status(), 503);
+        waiting.leave();
+        let status = proxy.settled(3);
+        let told = |name: &str| -> Vec<_> {
+            let recent = status["recent"].as_array().unwrap();
+            recent.iter().map(|line| line[name].to_string()).collect()
+        };
+        assert_eq!(told("status"), ["499", "503", "504"]);
+        assert_eq!(told("outcome"), ["\"cancelled\"", "\"error\"", "\"error\""]);
+        // No target has anything to do with it.
+        assert_eq!(told("attempts"), ["0"; 3]);
+        assert_eq!(status["targets"][0]["errors"], 0);
+        rogue.go();
+        assert_eq!(running.answer().status(), 200);
+    }
+}
+
+#[test]
 fn a_large_stream_has_no_limit_of_its_own() {
     let lane = lane(Protocol::OpenaiChat);
     let parts = [lane.opening(UPSTREAM), lane.content(UPSTREAM).repeat(3000), lane.ending(UPSTREAM)];

@@ -7,6 +7,7 @@ use crate::support::duo::{ask, config, in_turn, path, provider, two};
 use crate::support::lane::{ASKED, LANES, Lane, UPSTREAM, lane};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::{Folder, Proxy};
+use crate::support::rogue::{Rogue, Visit};
 
 const ADMIN: (&str, &str) = ("x-llmgate-admin", "1");
 
@@ -44,6 +45,14 @@ fn what_a_target_refuses_it_is_not_given_again_until_a_reload() {
     assert_eq!(sent[0]["top_p"], 0.9);
     assert_eq!((sent[1].get("top_p"), sent[1]["temperature"].as_f64()), (None, Some(0.5)));
     assert_eq!(sent[2]["max_tokens"], 20);
+    // Each of these calls is counted as one, and none as an error.
+    let metrics = proxy.get("/metrics").text();
+    for (class, calls) in [("bad_request", 2), ("ok", 1)] {
+        let line = format!("llmgate_attempts_total{{target=\"a/first\",class=\"{class}\"}} {calls}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
+    let counted = &proxy.get("/debug/status").json()["targets"][0];
+    assert_eq!((counted["requests"].as_u64(), counted["errors"].as_u64()), (Some(3), Some(0)));
     // The next request knows.
     a.will(good());
     assert_eq!(path(&asks(&proxy)).1, "1");
@@ -54,6 +63,37 @@ fn what_a_target_refuses_it_is_not_given_again_until_a_reload() {
     a.will(good());
     asks(&proxy);
     assert_eq!(a.received().json()["top_p"], 0.9);
+}
+
+#[test]
+fn a_limit_that_was_lowered_or_renamed_raises_no_other() {
+    let (client, target) = (lane(Protocol::Anthropic), lane(Protocol::OpenaiChat));
+    let a = Provider::start();
+    let proxy = Proxy::start(&config("", &[provider("a", target, &a.url(), "")], &in_turn(&["a/first"])));
+    let asks = |limit: u64| {
+        let body = client.ping(ASKED).replace("\"max_tokens\":50", &format!("\"max_tokens\":{limit}"));
+        a.will(Reply::json(200, &target.pong("first")));
+        let answer = proxy.post("/v1/messages", &body);
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        (answer.header("x-llmgate-warning").is_some(), a.received().json())
+    };
+    a.will(refusal("max_tokens must be at most 8192"));
+    let (warned, first) = asks(32000);
+    assert!(warned && first["max_tokens"] == 32000, "{first}");
+    assert_eq!(a.received().json()["max_tokens"], 8192);
+    // Who asks for less gets less, and has lost nothing.
+    let (warned, sent) = asks(100);
+    assert!(!warned && sent["max_tokens"] == 100, "{sent}");
+    let (warned, sent) = asks(9000);
+    assert!(warned && sent["max_tokens"] == 8192, "{sent}");
+    a.will(refusal("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."));
+    let (_, first) = asks(700);
+    assert_eq!(first["max_tokens"], 700);
+    assert_eq!(a.received().json()["max_completion_tokens"], 700);
+    let (warned, sent) = asks(100);
+    assert!(!warned && sent["max_completion_tokens"] == 100, "{sent}");
+    assert_eq!(sent.get("max_tokens"), None);
+    assert_eq!(asks(32000).1["max_completion_tokens"], 8192);
 }
 
 #[test]
@@ -139,6 +179,51 @@ fn a_reload_keeps_the_health_of_what_has_not_changed() {
         reload(&servers(&elsewhere.url(), &b.url(), "key-two-0123456", 2), 200);
         assert_eq!(goes(), ("a/first".to_owned(), "-".to_owned()), "{status}");
     }
+}
+
+#[test]
+fn a_breaker_that_is_switched_off_keeps_nobody_away() {
+    let client: &Lane = lane(Protocol::OpenaiChat);
+    let (a, b) = (Provider::start(), Provider::with(Reply::json(200, &client.pong(UPSTREAM))));
+    let folder = Folder::new("breaker-off");
+    let text = servers(&a.url(), &b.url(), "key-one-0123456", 1);
+    let proxy = Proxy::start_with_file(&folder.write("config.yaml", &text));
+    a.will(Reply::json(500, "{}"));
+    assert_eq!(path(&ask(&proxy, client, false, &[])).0, "b/up-model-1");
+    folder.write("config.yaml", &text.replace("threshold: 1", "enabled: false"));
+    assert_eq!(proxy.ask("POST", "/admin/reload", &[ADMIN], "").status(), 200);
+    a.will(Reply::json(200, &client.pong("first")));
+    assert_eq!(path(&ask(&proxy, client, false, &[])), ("a/first", "1", "-"));
+}
+
+#[test]
+fn what_an_old_key_met_says_nothing_of_the_new_one() {
+    let client: &Lane = lane(Protocol::OpenaiChat);
+    let b = Provider::with(Reply::json(200, &client.pong(UPSTREAM)));
+    let refuses = |visit: &mut Visit| {
+        visit.request();
+        visit.tell("asked");
+        visit.wait();
+        visit.send("HTTP/1.1 401 no\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
+        visit.close();
+    };
+    let answers = move |visit: &mut Visit| {
+        visit.request();
+        visit.answer(&client.pong(UPSTREAM));
+    };
+    let a = Rogue::start(vec![Box::new(refuses), Box::new(answers)]);
+    let folder = Folder::new("old-key");
+    let file = folder.write("config.yaml", &servers(&a.url(), &b.url(), "key-one-0123456", 1));
+    let proxy = Proxy::start_with_file(&file);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| ask(&proxy, client, false, &[]));
+        assert_eq!(a.told(), "asked");
+        folder.write("config.yaml", &servers(&a.url(), &b.url(), "key-two-0123456", 1));
+        assert_eq!(proxy.ask("POST", "/admin/reload", &[ADMIN], "").status(), 200);
+        a.go();
+        assert_eq!(path(&first.join().unwrap()).0, "b/up-model-1");
+    });
+    assert_eq!(path(&ask(&proxy, client, false, &[])), ("a/first", "1", "-"));
 }
 
 /// A process that shares its state: it takes over what is there when it starts, and tells what it

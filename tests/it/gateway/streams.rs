@@ -312,3 +312,36 @@ fn after_the_regular_end_a_cut_is_none() {
         }
     }
 }
+
+#[test]
+fn after_the_regular_end_no_limit_and_no_stop_is_told() {
+    for lane in &LANES {
+        for (top, stops) in [("timeouts: {total: 600ms}", false), ("timeouts: {drain: 1ms}", true)] {
+            let ending = lane.ending(UPSTREAM);
+            let end = ending.find("\n\n").map_or(ending.len(), |at| at + 2);
+            let ending = ending[..end].to_owned();
+            let rogue = Rogue::once({
+                let ending = ending.clone();
+                move |visit| {
+                    visit.request();
+                    visit.begin();
+                    visit.chunk(&lane.content(UPSTREAM));
+                    visit.chunk(&ending);
+                    visit.is_left();
+                }
+            });
+            let proxy = Proxy::start(&lane.config_with(&rogue.url(), "", top));
+            let mut stream = proxy.stream(&lane.stream_path(ASKED), &lane.streamed_ping(ASKED));
+            let wanted = [lane.content(ASKED), ending.replace(UPSTREAM, ASKED)].concat();
+            assert_eq!(stream.take(wanted.len()), wanted);
+            if stops {
+                proxy.server.drain();
+            }
+            assert_eq!(stream.rest(), "", "{} {top}", lane.name);
+            assert!(stream.ended);
+            if !stops {
+                assert_eq!(proxy.settled(1)["recent"][0]["outcome"], "success");
+            }
+        }
+    }
+}

@@ -13,6 +13,7 @@ use crate::records::{ask_twice, lines, llmgate, said};
 use crate::support::lane::{ASKED, LANES, UPSTREAM};
 use crate::support::provider::{Provider, Reply};
 use crate::support::proxy::{Folder, Proxy};
+use crate::support::rogue::Rogue;
 
 const COLUMNS: [&str; 23] = [
     "ts",
@@ -83,6 +84,27 @@ fn every_generation_is_a_line_with_every_column() {
     let failed = (&written[1]["outcome"], &written[1]["class"], &written[1]["input"], &written[1]["cost"]);
     assert_eq!(failed, (&json!("error"), &json!("transient"), &Value::Null, &Value::Null));
     assert_eq!(written.len(), 2);
+}
+
+#[test]
+fn a_request_that_the_end_of_the_process_ends_was_not_left_by_its_client() {
+    let folder = Folder::new("ledger-stop");
+    let lane = &LANES[2];
+    let rogue = Rogue::once(|visit| {
+        visit.request();
+        visit.tell("asked");
+        assert!(visit.is_left());
+    });
+    let home = folder.0.to_str().unwrap();
+    let yaml = lane.config_with(&rogue.url(), "", "timeouts: {drain: 1ms}");
+    let proxy = Proxy::start_in(&yaml, &[("XDG_STATE_HOME", home)]);
+    let mut client = proxy.connect();
+    client.ask("POST", &lane.path(ASKED), &[], lane.ping(ASKED).as_bytes());
+    assert_eq!(rogue.told(), "asked");
+    proxy.server.drain();
+    assert_eq!(client.answer().status(), 503);
+    let written = lines(&folder.file("llmgate").join(month_file(clock::millis())));
+    assert_eq!((&written[0]["status"], &written[0]["outcome"]), (&json!(503), &json!("error")));
 }
 
 #[test]
