@@ -7,7 +7,8 @@ pub(super) fn left_out(text: &str) -> String {
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '"' | '\'' => string(rest, first),
-            '/' if rest.starts_with("//") => {
+            // YAML takes an address without quotes.
+            '/' if rest.starts_with("//") && !out.ends_with(':') => {
                 rest = rest.find('\n').and_then(|end| rest.get(end..)).unwrap_or_default();
                 continue;
             }
@@ -47,6 +48,7 @@ mod tests {
             ("// first\n{\"a\": /* in */ 1, // b\n\"c\": 2}", "\n{\"a\":   1, \n\"c\": 2}"),
             (r#"{"url": "https://x/*y*/", "q": "\"//"}"#, r#"{"url": "https://x/*y*/", "q": "\"//"}"#),
             ("{'a': 'b//c', d: 1/2}", "{'a': 'b//c', d: 1/2}"),
+            ("{u: https://x, v: 1 // w\n}", "{u: https://x, v: 1 \n}"),
             ("/* open", " "),
             ("\"open // \\\"", "\"open // \\\""),
             ("é//ü\né", "é\né"),
