@@ -333,6 +333,23 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_looks_like_a_number_of_serde_json_is_an_object() {
+        for value in ["\"5\"", "\"x\"", "5", "[1]", "{}", r#"{"$serde_json::private::Number":"1"}"#] {
+            for text in [
+                format!(r#"{{"$serde_json::private::Number":{value}}}"#),
+                format!(r#"{{"$serde_json::private::Number":{value},"a":1.50}}"#),
+                format!(r#"{{"a":[-1.10],"$serde_json::private::Number":{value}}}"#),
+                format!(r#"[{{"$serde_json::private::RawValue":{value}}}]"#),
+            ] {
+                assert_eq!(Tree::read(&text).unwrap().into_value().to_string(), text);
+            }
+        }
+        let escaped = r#"{"\u0024serde_json::private::Number":"\u0035"}"#;
+        let text = Tree::read(escaped).unwrap().into_value().to_string();
+        assert_eq!(text, r#"{"$serde_json::private::Number":"5"}"#);
+    }
+
+    #[test]
     fn counts_are_found_at_two_depths() {
         let names = ["a", "o.a", "o.b", "p.a"];
         let counts = |text| Tree::read(text).unwrap().counts(names);

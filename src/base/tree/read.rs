@@ -3,20 +3,21 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
 use super::{Tree, object};
 
 impl<'de> Deserialize<'de> for Tree<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor)
+        deserializer.deserialize_any(TreeVisitor(&mut false))
     }
 }
 
-struct TreeVisitor;
+/// Sets its flag where the value is the digits of a number.
+struct TreeVisitor<'f>(&'f mut bool);
 
-impl<'de> Visitor<'de> for TreeVisitor {
+impl<'de> Visitor<'de> for TreeVisitor<'_> {
     type Value = Tree<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,6 +52,12 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Tree::Text(Cow::Owned(text.to_owned())))
     }
 
+    /// Digits alone come as a text that may be kept: one of the input is lent.
+    fn visit_string<E: Error>(self, digits: String) -> Result<Tree<'de>, E> {
+        *self.0 = true;
+        digits.parse().map(Tree::Number).map_err(E::custom)
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree<'de>, A::Error> {
         let mut list = Vec::new();
         while let Some(element) = seq.next_element()? {
@@ -63,7 +70,13 @@ impl<'de> Visitor<'de> for TreeVisitor {
         let mut members = Vec::new();
         while let Some(Name(name)) = map.next_key()? {
             if name == NUMBER && members.is_empty() {
-                return map.next_value().map(|Digits(number)| Tree::Number(number));
+                let mut is_number = false;
+                let value = map.next_value_seed(TreeVisitor(&mut is_number))?;
+                if is_number {
+                    return Ok(value);
+                }
+                members.push((name, value));
+                continue;
             }
             members.push((name, map.next_value()?));
         }
@@ -71,16 +84,15 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 }
 
-/// The name under which serde_json hands over a number as it was written: the only member of an object.
+/// The name under which serde_json hands over a number as it was written: the only member of an object,
+/// which one of the input may be called, too.
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// The number in the member of that name.
-struct Digits(Number);
+impl<'de> DeserializeSeed<'de> for TreeVisitor<'_> {
+    type Value = Tree<'de>;
 
-impl<'de> Deserialize<'de> for Digits {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = String::deserialize(deserializer)?;
-        written.parse().map(Self).map_err(D::Error::custom)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tree<'de>, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 

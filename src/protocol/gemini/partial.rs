@@ -13,6 +13,9 @@ use crate::protocol::wire::WireError;
 /// The deepest place in arguments; a parser of JSON takes no deeper one.
 const DEEPEST: usize = 100;
 
+/// Each piece looks for its place: more members of an object than any call has would take long.
+const MOST: usize = 4096;
+
 /// Puts calls together.
 #[derive(Debug, Default)]
 pub(super) struct Pieces(Option<Growing>);
@@ -146,7 +149,7 @@ fn enter<'t>(at: &'t mut Tree<'static>, step: Step<'_>) -> Option<&'t mut Tree<'
     match (at, step) {
         (Tree::Object(members), Step::Name(name)) => {
             let place = members.iter().position(|(known, _)| known == name).unwrap_or(members.len());
-            if place == members.len() {
+            if place == members.len() && place < MOST {
                 members.push((Cow::Owned(name.to_owned()), Tree::Null));
             }
             members.get_mut(place).map(|(_, value)| value)

@@ -7,12 +7,13 @@ use crate::base::object::{Object, object};
 use crate::base::pen;
 use crate::ir::calls::{FAILED, Pairs, Place};
 use crate::ir::loss::Losses;
-use crate::ir::names::{fit_id, fit_name, nine_characters};
+use crate::ir::names::fit_name;
 use crate::ir::request::{
     Block, Media, MediaKind, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
 };
 use crate::protocol::dialect::ReasoningField;
 use crate::protocol::openai_chat::ORIGIN;
+use crate::protocol::openai_chat::call_ids::CallIds;
 use crate::protocol::openai_chat::message::{Call, Content, Message, Part};
 use crate::protocol::openai_chat::request_encode::NAMES;
 use crate::protocol::reminder::reminder;
@@ -25,7 +26,8 @@ pub(super) fn write<'r>(
     losses: &mut Losses,
 ) -> Vec<Message<'r>> {
     let messages = Vec::with_capacity(request.turns.len() + 1);
-    let mut writer = Writer { target, losses, messages, pairs: Pairs::of(&request.turns) };
+    let (pairs, ids) = (Pairs::of(&request.turns), CallIds::of(target));
+    let mut writer = Writer { target, losses, messages, pairs, ids };
     writer.conversation(request);
     writer.messages
 }
@@ -36,6 +38,7 @@ struct Writer<'r, 'a, 't> {
     losses: &'a mut Losses,
     messages: Vec<Message<'r>>,
     pairs: Pairs<'r>,
+    ids: CallIds,
 }
 
 impl<'r> Writer<'r, '_, '_> {
@@ -87,14 +90,14 @@ impl<'r> Writer<'r, '_, '_> {
 
     /// The results of a message's calls, and what was in them that a result cannot hold. They must
     /// follow their calls at once, whatever was said before they came.
-    fn results(&mut self, turns: &'r [Turn], first: usize) {
+    fn results(&mut self, turns: &'r [Turn], first: usize, ids: Vec<String>) {
         let mut pictures = Vec::new();
-        for (place, call) in calls(turns, first) {
+        for ((place, _), id) in calls(turns, first).zip(ids) {
             let text = self.result(place, &mut pictures);
             self.messages.push(Message {
                 role: "tool",
                 content: Content::Text(text),
-                tool_call_id: Some(self.id(&call.id)),
+                tool_call_id: Some(id),
                 ..Message::default()
             });
         }
@@ -190,8 +193,9 @@ impl<'r> Writer<'r, '_, '_> {
             // Nothing that a reader would see: a turn of reasoning alone.
             return;
         }
+        let ids = message.tool_calls.iter().map(|call| call.id.clone()).collect();
         self.messages.push(message);
-        self.results(turns, first);
+        self.results(turns, first, ids);
     }
 
     /// State goes back to the provider that made it; visible reasoning to every turn with calls,
@@ -234,15 +238,11 @@ impl<'r> Writer<'r, '_, '_> {
             self.losses.degrade(format!("turns[{index}].reasoning"), "foreign reasoning");
         }
         Call {
-            id: self.id(&call.id),
+            id: self.ids.next(call),
             name: fit_name(&call.name, &NAMES),
             arguments: arguments(call),
             extra_content: own.and_then(|state| state.blocks.first()),
         }
-    }
-
-    fn id(&self, id: &str) -> String {
-        if self.target.dialect.is_mistral { nine_characters(id) } else { fit_id(id, 64) }
     }
 
     fn media(&mut self, media: &Media) -> Option<Object> {

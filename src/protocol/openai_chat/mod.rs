@@ -1,5 +1,6 @@
 //! OpenAI Chat Completions. <https://platform.openai.com/docs/api-reference/chat>
 
+mod call_ids;
 mod calls;
 mod chunk;
 mod message;

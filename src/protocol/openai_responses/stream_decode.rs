@@ -224,14 +224,18 @@ impl Decoder {
     fn rest(&mut self, output: Objects<'_>, out: &mut Vec<StreamEvent>) -> Result<(), WireError> {
         let known = self.items.len();
         let output = output.collect::<Result<Vec<_>, _>>()?;
+        if output.len() > MOST {
+            return Err(WireError::new("response.output", format!("a list of {MOST} items at most")));
+        }
         let sorts: Vec<Sort> = output.iter().map(|item| Identity::of_fields(item).sort).collect();
         for (index, item) in (0..).zip(output) {
             let identity = Identity::of_fields(&item);
             let sort = identity.sort;
-            let listed = || sorts.iter().filter(|one| **one == sort).count();
-            let place = match self.items.found(&identity, known) {
+            let listed = sorts.iter().filter(|one| **one == sort).count();
+            let began = self.items.count(sort, known);
+            let place = match self.items.found(&identity, known, began > listed) {
                 // Where all of a sort were told, the ids of calls may be others.
-                None if listed() > self.items.count(sort, known) => self.items.begin(index, identity)?,
+                None if listed > began => self.items.begin(index, identity)?,
                 Some(place) if self.items.get(place).is_some_and(|item| !item.done) => place,
                 Some(_) | None => continue,
             };
@@ -331,66 +335,4 @@ impl StreamDecoder for Decoder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn events(frames: &[&str]) -> Result<Vec<StreamEvent>, WireError> {
-        let (mut decoder, mut out) = (Decoder::new("req_1"), Vec::new());
-        for frame in frames {
-            decoder.frame(None, frame, &mut out)?;
-        }
-        Ok(out)
-    }
-
-    #[test]
-    fn arguments_that_belong_to_no_open_call_make_none() {
-        let call = r#"{"type":"response.output_item.added","output_index":0,
-            "item":{"type":"function_call","call_id":"c","name":"f","arguments":""}}"#;
-        let words = r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"x"}"#;
-        let piece = r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{}"}"#;
-        let begun = |frames: &[&str]| {
-            let events = events(frames).unwrap();
-            events.iter().filter(|event| matches!(event, StreamEvent::BlockStart { .. })).count()
-        };
-        assert_eq!(begun(&[piece]), 0);
-        assert_eq!(begun(&[call, piece]), 1);
-        assert_eq!(begun(&[call, words, piece]), 2);
-    }
-
-    #[test]
-    fn words_behind_an_item_hide_no_call_that_was_not_streamed() {
-        let message = r#"{"type":"message","content":[{"type":"output_text","text":"x"}]}"#;
-        let words = r#"{"type":"response.output_text.delta","output_index":0,"delta":"x"}"#;
-        let done = format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{message}}}"#);
-        let call = |id: &str| {
-            format!(r#"{{"type":"function_call","call_id":"{id}","name":"f","arguments":"{{}}"}}"#)
-        };
-        let end = format!(
-            r#"{{"type":"response.completed","response":{{"status":"completed","output":[{message},{}]}}}}"#,
-            call("c")
-        );
-        let calls = |frames: &[&str]| {
-            let is_call = |event: &&StreamEvent| {
-                matches!(event, StreamEvent::BlockStart { kind: BlockKind::Call { .. }, .. })
-            };
-            events(frames).unwrap().iter().filter(is_call).count()
-        };
-        assert_eq!(calls(&[words, &done, words, &end]), 1);
-        // Its id is another one.
-        let told =
-            format!(r#"{{"type":"response.output_item.done","output_index":1,"item":{}}}"#, call("other"));
-        assert_eq!(calls(&[words, &done, &told, &end]), 1);
-    }
-
-    #[test]
-    fn an_answer_whose_items_never_end_is_broken() {
-        let frames: Vec<String> = (0..=MOST)
-            .map(|number| {
-                format!(r#"{{"type":"response.output_text.delta","output_index":{number},"delta":"x"}}"#)
-            })
-            .collect();
-        let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
-        assert!(events(&frames[..MOST]).is_ok());
-        assert!(events(&frames).is_err());
-    }
-}
+mod tests;

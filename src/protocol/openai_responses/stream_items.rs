@@ -166,10 +166,16 @@ impl Items {
         self.0.iter().take(first).filter(|item| item.identity.sort == sort).count()
     }
 
-    /// An item of the whole output, among the first that began; each is found once.
-    pub(super) fn found(&mut self, identity: &Identity, first: usize) -> Option<usize> {
-        let mut items = self.0.iter().take(first);
-        let place = items.position(|item| !item.found && item.identity.fits(identity))?;
+    /// An item of the whole output, among the first that began; each is found once. Where more began than
+    /// there are, one of which nothing was told may have gone on under another number.
+    pub(super) fn found(&mut self, identity: &Identity, first: usize, too_many: bool) -> Option<usize> {
+        let find = |all: bool| {
+            let mut items = self.0.iter().take(first);
+            items.position(|item| {
+                !item.found && (all || item.done || item.opened > 0) && item.identity.fits(identity)
+            })
+        };
+        let place = find(!too_many).or_else(|| find(true))?;
         if let Some(item) = self.0.get_mut(place) {
             item.found = true;
         }

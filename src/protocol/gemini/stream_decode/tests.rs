@@ -263,3 +263,14 @@ fn what_no_other_protocol_has_a_word_for_is_told() {
     let open = json!({"promptFeedback": {"blockReason": "BLOCKED_REASON_UNSPECIFIED"}});
     assert_eq!(words(&[open, finish("STOP")]), ["start", "End"]);
 }
+
+#[test]
+fn a_call_in_pieces_has_so_many_arguments_at_most() {
+    let pieces = |count: usize| {
+        let place = |number| json!({"jsonPath": format!("$.a{number}"), "numberValue": 1});
+        let pieces: Vec<Value> = (0..count).map(place).collect();
+        decode(&[chunk(json!([{"functionCall": {"name": "f", "partialArgs": pieces}}]))])
+    };
+    assert!(pieces(4096).is_ok());
+    assert!(pieces(4097).is_err());
+}
