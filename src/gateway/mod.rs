@@ -36,6 +36,7 @@ use std::rc::Rc;
 use crate::observe::live::Phase;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::planning::Purpose;
+use crate::route::snapshot::Resolved;
 use inbound::{Inbound, TestMode};
 use line::{Line, SharedClient};
 use live::Live;
@@ -69,6 +70,9 @@ pub fn answer(live: &Live, inbound: &Inbound, client: SharedClient) {
 pub fn turn_away(live: &Live, inbound: &Inbound, client: SharedClient, trouble: &Trouble) {
     let line = Line::new(live, inbound, client);
     let mut story = Story::begin(inbound);
+    if let Ok(Resolved::Alias(route, _)) = live.snapshot.resolve(inbound.asked.as_deref()) {
+        story.asks_for(route);
+    }
     story.fails(trouble);
     line.fail(trouble, &story);
     story.end(live, inbound, &line);

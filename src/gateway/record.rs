@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::base::clock;
 use crate::base::cut::cut;
 use crate::base::id::{RequestId, TargetId};
-use crate::config::Price;
+use crate::config::{AliasRoute, Price};
 use crate::gateway::headers::shown;
 use crate::gateway::inbound::Inbound;
 use crate::gateway::line::{Headers, Line};
@@ -80,9 +80,16 @@ impl Story {
         }
     }
 
+    /// Its name led to this alias.
+    pub fn asks_for(&mut self, route: &AliasRoute) {
+        self.record.alias = Some(route.alias.clone());
+    }
+
     /// Its targets are known.
     pub fn plans(&mut self, plan: &Plan<'_>) {
-        self.record.alias = plan.alias.map(|route| route.alias.clone());
+        if let Some(route) = plan.alias {
+            self.asks_for(route);
+        }
         self.skipped = None;
         if plan.skipped.is_empty() {
             return;

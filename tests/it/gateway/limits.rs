@@ -181,6 +181,8 @@ fn whoever_gets_no_turn_is_told_so_and_written_down() {
         };
         assert_eq!(told("status"), ["499", "503", "504"]);
         assert_eq!(told("outcome"), ["\"cancelled\"", "\"error\"", "\"error\""]);
+        let counted = format!("model=\"{ASKED}\",status=\"503\"}} 1\n");
+        assert!(proxy.get("/metrics").text().contains(&counted));
         // No target has anything to do with it.
         assert_eq!(told("attempts"), ["0"; 3]);
         assert_eq!(status["targets"][0]["errors"], 0);

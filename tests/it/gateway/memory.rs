@@ -46,12 +46,12 @@ fn what_a_target_refuses_it_is_not_given_again_until_a_reload() {
     assert_eq!((sent[1].get("top_p"), sent[1]["temperature"].as_f64()), (None, Some(0.5)));
     assert_eq!(sent[2]["max_tokens"], 20);
     // Each of these calls is counted as one, and none as an error.
+    let counted = &proxy.settled(1)["targets"][0];
     let metrics = proxy.get("/metrics").text();
     for (class, calls) in [("bad_request", 2), ("ok", 1)] {
         let line = format!("llmgate_attempts_total{{target=\"a/first\",class=\"{class}\"}} {calls}\n");
         assert!(metrics.contains(&line), "{line}{metrics}");
     }
-    let counted = &proxy.get("/debug/status").json()["targets"][0];
     assert_eq!((counted["requests"].as_u64(), counted["errors"].as_u64()), (Some(3), Some(0)));
     // The next request knows.
     a.will(good());
