@@ -284,13 +284,18 @@ fn a_reader_that_takes_its_time_gets_everything() {
     assert_eq!(stream.rest(), format!("{}{}", event.repeat(400), lane.ending(ASKED)));
 }
 
+/// The event with which an answer is at its end, without those that follow it.
+fn regular_end(lane: &Lane) -> String {
+    let ending = lane.ending(UPSTREAM);
+    let end = ending.find("\n\n").map_or(ending.len(), |at| at + 2);
+    ending[..end].to_owned()
+}
+
 #[test]
 fn after_the_regular_end_a_cut_is_none() {
     for lane in &LANES {
         for reset in [true, false] {
-            let ending = lane.ending(UPSTREAM);
-            let end = ending.find("\n\n").map_or(ending.len(), |at| at + 2);
-            let ending = ending[..end].to_owned();
+            let ending = regular_end(lane);
             let rogue = Rogue::once({
                 let ending = ending.clone();
                 move |visit| {
@@ -317,9 +322,7 @@ fn after_the_regular_end_a_cut_is_none() {
 fn after_the_regular_end_no_limit_and_no_stop_is_told() {
     for lane in &LANES {
         for (top, stops) in [("timeouts: {total: 600ms}", false), ("timeouts: {drain: 1ms}", true)] {
-            let ending = lane.ending(UPSTREAM);
-            let end = ending.find("\n\n").map_or(ending.len(), |at| at + 2);
-            let ending = ending[..end].to_owned();
+            let ending = regular_end(lane);
             let rogue = Rogue::once({
                 let ending = ending.clone();
                 move |visit| {
