@@ -18,6 +18,7 @@ use crate::policy::class::Class;
 use crate::protocol::error::ProviderError;
 use crate::protocol::tap::{Facts, Kind, Seen};
 use crate::protocol::wire::WireError;
+use crate::route::visit::Visit;
 use crate::translate::cross::Whole;
 use crate::translate::gather::Gather;
 use crate::translate::pipe::PipeError;
@@ -37,6 +38,8 @@ pub struct Relay<'a, 'o> {
     pub inbound: &'a Inbound,
     /// What was sent.
     pub outgoing: &'a Outgoing<'o>,
+    /// What its target's breaker is told by.
+    pub visit: Option<&'a Visit<'a>>,
     /// Where it goes.
     pub line: &'a Rc<Line>,
     /// What it begins with.

@@ -82,6 +82,14 @@ pub(super) fn told_wait(live: &Live, trouble: &Trouble) -> Option<u64> {
     Some(rest.unwrap_or(Duration::ZERO).as_secs().max(1))
 }
 
+/// Content of an answer has come.
+pub(super) fn begins(visit: Option<&Visit<'_>>, candidate: &Candidate<'_>) {
+    if let Some(visit) = visit {
+        let now = clock::millis();
+        tell(visit.answers(now), candidate, now);
+    }
+}
+
 /// A visit is over: its breaker is told.
 pub(super) fn leaves(visit: Option<Visit<'_>>, candidate: &Candidate<'_>, signal: Signal) {
     if let Some(visit) = visit {
@@ -94,7 +102,7 @@ pub(super) fn leaves(visit: Option<Visit<'_>>, candidate: &Candidate<'_>, signal
 pub(super) fn retried(
     live: &Live,
     inbound: &Inbound,
-    visit: &mut Option<Visit<'_>>,
+    visit: Option<&Visit<'_>>,
     candidate: &Candidate<'_>,
     trouble: &Trouble,
 ) {

@@ -200,7 +200,7 @@ impl<'a, 's> Tries<'a, 's> {
     }
 
     /// All tries of one turn.
-    fn visit(&mut self, turn: &mut Turn<'a>, mut visit: Option<Visit<'a>>) -> Left {
+    fn visit(&mut self, turn: &mut Turn<'a>, visit: Option<Visit<'a>>) -> Left {
         // One request counts as one failure of a target at most.
         let is_counted = turn.tries > 0;
         let mut last = None;
@@ -219,7 +219,7 @@ impl<'a, 's> Tries<'a, 's> {
                 }
             };
             self.made += 1;
-            let trouble = match self.attempt(&outgoing) {
+            let trouble = match self.attempt(&outgoing, visit.as_ref()) {
                 Ok(ending) => {
                     self.story.answers();
                     self.succeeds(candidate, hold);
@@ -255,7 +255,7 @@ impl<'a, 's> Tries<'a, 's> {
                     return self.left(step, turn, trouble);
                 }
             };
-            tally::retried(self.live, self.inbound, &mut visit, &turn.candidate, &trouble);
+            tally::retried(self.live, self.inbound, visit.as_ref(), &turn.candidate, &trouble);
             if let Err(stop) = wait::for_time(self.line, delay) {
                 return Left::Stop(Trouble::of_stop(stop, &turn.candidate.target));
             }

@@ -4,7 +4,7 @@
 //!            `threshold` failures inside `window`
 //!   Closed ─────────────────────────────────────────> Open { until }
 //!     ^                                                 │ time passes `until`
-//!     │ the probe succeeds                              v
+//!     │ the probe's answer begins                       v
 //!     │ (cooldown starts over)            ┌───────> half open: nobody may pass
 //!     │                                   │         yet, one may try
 //!     │                                   │ released    │ `permit` gives the probe away
@@ -16,6 +16,8 @@
 //! Rules:
 //! - Whoever was permitted gives the [`Ticket`] back exactly once, with what it met. A ticket that
 //!   is lost while it is the probe keeps the target shut.
+//! - A probe has succeeded with the first content of its answer: a stream may last for minutes, and
+//!   others need not wait for its end. From then on it is a request like any other.
 //! - Only the probe decides while the breaker is not closed. Requests that were permitted earlier
 //!   and end now tell nothing new.
 //! - Failures are counted in a sliding window; a success between them does not forgive them.
@@ -80,6 +82,13 @@ pub enum Permit {
 #[must_use = "a probe that is not given back keeps its target shut"]
 pub struct Ticket {
     is_probe: bool,
+}
+
+impl Ticket {
+    /// Does it find out whether the target is well again?
+    pub fn is_probe(&self) -> bool {
+        self.is_probe
+    }
 }
 
 /// What a request tells the breaker.
@@ -183,6 +192,15 @@ impl Breaker {
         }
     }
 
+    /// The answer of a request has begun: were it the probe, it has found out what it was to.
+    pub fn answers(&mut self, ticket: &mut Ticket, now: Millis) -> Change {
+        if !std::mem::take(&mut ticket.is_probe) || !matches!(self.state, State::Probing) {
+            return Change::None;
+        }
+        self.in_a_row = 0;
+        self.close(now)
+    }
+
     /// Takes a ticket back, with what its request met.
     pub fn record(&mut self, ticket: Ticket, signal: Signal, now: Millis, settings: &Settings) -> Change {
         match signal {
@@ -203,10 +221,7 @@ impl Breaker {
                 self.open(settings.cooldown, now, settings)
             }
             State::Probing if ticket.is_probe => match signal {
-                Signal::Success => {
-                    (self.state, self.cooldown, self.changed) = (State::default(), Duration::ZERO, now);
-                    Change::Closed
-                }
+                Signal::Success => self.close(now),
                 Signal::Failure => self.open(self.cooldown.saturating_mul(2), now, settings),
                 Signal::Release => {
                     self.state = State::Open { until: now };
@@ -257,6 +272,11 @@ impl Breaker {
             }
         };
         (self.in_a_row, self.cooldown, self.changed) = (theirs.in_a_row, theirs.cooldown, theirs.at);
+    }
+
+    fn close(&mut self, now: Millis) -> Change {
+        (self.state, self.cooldown, self.changed) = (State::default(), Duration::ZERO, now);
+        Change::Closed
     }
 
     fn open(&mut self, cooldown: Duration, now: Millis, settings: &Settings) -> Change {

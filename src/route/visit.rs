@@ -1,6 +1,8 @@
 //! A request at one target: what it takes of the breaker and the buckets, and gives back exactly
 //! once, also when it is dropped halfway.
 
+use std::cell::Cell;
+
 use crate::base::clock::{self, Millis};
 use crate::base::id::TargetId;
 use crate::config::{Bucket as BucketRule, Config};
@@ -14,7 +16,8 @@ use crate::state::{BucketId, MOST_TARGETS, Owner};
 pub struct Visit<'h> {
     health: &'h Health,
     target: TargetId,
-    ticket: Option<Ticket>,
+    /// In a cell, since whoever relays the answer looks at a visit that its tries own.
+    ticket: Cell<Option<Ticket>>,
     settings: Settings,
 }
 
@@ -41,7 +44,7 @@ impl Health {
             Permit::Pass(ticket) | Permit::Probe(ticket) => Ok(Visit {
                 health: self,
                 target: candidate.target.clone(),
-                ticket: Some(ticket),
+                ticket: Cell::new(Some(ticket)),
                 settings: config.breaker.settings(),
             }),
             Permit::Refuse { until } => Err(Skip::Breaker(until)),
@@ -100,20 +103,34 @@ impl Health {
 
 impl Visit<'_> {
     /// A failure that was retried counts, too (`breaker.retried_failures: on`).
-    pub fn counts_retried(&mut self, now: Millis, config: &Config, candidate: &Candidate<'_>) -> Change {
+    pub fn counts_retried(&self, now: Millis, config: &Config, candidate: &Candidate<'_>) -> Change {
         let change = self.give_back(Signal::Failure, now);
-        if let Ok(mut again) = self.health.enter(candidate, now, config) {
-            self.ticket = again.ticket.take();
+        if let Ok(again) = self.health.enter(candidate, now, config) {
+            self.ticket.set(again.ticket.take());
         }
         change
     }
 
+    /// Content of the answer has come; costs nothing but for the probe, and for that once.
+    pub fn answers(&self, now: Millis) -> Change {
+        let Some(mut ticket) = self.ticket.take() else { return Change::None };
+        let mut change = Change::None;
+        if ticket.is_probe() {
+            change = self.health.with(|inner| {
+                let entry = inner.targets.entry(self.target.clone()).or_default();
+                entry.breaker.answers(&mut ticket, now)
+            });
+        }
+        self.ticket.set(Some(ticket));
+        change
+    }
+
     /// The visit is over.
-    pub fn ends(mut self, signal: Signal, now: Millis) -> Change {
+    pub fn ends(self, signal: Signal, now: Millis) -> Change {
         self.give_back(signal, now)
     }
 
-    fn give_back(&mut self, signal: Signal, now: Millis) -> Change {
+    fn give_back(&self, signal: Signal, now: Millis) -> Change {
         let Some(ticket) = self.ticket.take() else { return Change::None };
         self.health.with(|inner| {
             let breaker = &mut inner.targets.entry(self.target.clone()).or_default().breaker;

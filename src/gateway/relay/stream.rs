@@ -11,6 +11,7 @@ use crate::gateway::headers;
 use crate::gateway::inbound::TestMode;
 use crate::gateway::outgoing::Lane;
 use crate::gateway::record::Story;
+use crate::gateway::tally;
 use crate::gateway::trouble::Trouble;
 use crate::protocol::tap::Kind;
 use crate::translate::pipe::{HELD_FRAMES, StreamEnd, StreamPipe};
@@ -138,9 +139,12 @@ impl Relay<'_, '_> {
         if kind == Kind::Failure && !pipe.relays_errors() {
             return Err(self.told(pipe.facts(), ""));
         }
-        if kind == Kind::Content && self.inbound.wishes.test == Some(TestMode::StreamCut) {
+        if kind == Kind::Content {
+            if seen.content == 0 {
+                tally::begins(self.visit, self.outgoing.candidate);
+            }
             seen.content += 1;
-            if seen.content > PLAYED_EVENTS {
+            if seen.content > PLAYED_EVENTS && self.inbound.wishes.test == Some(TestMode::StreamCut) {
                 out.truncate(mark);
                 return Err(self.cut_short());
             }

@@ -16,7 +16,7 @@ use crate::policy::bucket::Refund;
 use crate::policy::class::Class;
 use crate::protocol::fault::{FaultKind, Overflow};
 use crate::route::plan::Candidate;
-use crate::route::visit::Hold;
+use crate::route::visit::{Hold, Visit};
 use crate::translate::concession::Concession;
 
 /// So many calls of one request may be made without what a target refused.
@@ -52,13 +52,18 @@ impl<'a> Tries<'a, '_> {
     }
 
     /// One call, and its answer on its way to the client, up to its end.
-    pub(super) fn attempt(&mut self, outgoing: &Outgoing<'_>) -> Result<Ending, Trouble> {
+    pub(super) fn attempt(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        visit: Option<&Visit<'_>>,
+    ) -> Result<Ending, Trouble> {
         self.story.attempts(outgoing);
         self.line.run.calls(outgoing.target());
         self.played(outgoing)?;
         let incoming = attempt::call(self.live, outgoing, self.line, self.story)?;
         let headers = headers::of_answer(self.inbound, self.story, &incoming);
-        let relay = Relay { live: self.live, inbound: self.inbound, outgoing, line: self.line, headers };
+        let (live, inbound, line) = (self.live, self.inbound, self.line);
+        let relay = Relay { live, inbound, outgoing, visit, line, headers };
         if self.inbound.ask.stream {
             relay.stream(incoming, self.story)
         } else {

@@ -59,6 +59,33 @@ fn failures_inside_the_window_open_it() {
 }
 
 #[test]
+fn the_probe_succeeds_when_its_answer_begins_and_fails_later_like_any_other() {
+    let mut breaker = opened();
+    let mut ticket = probe(&mut breaker, 30);
+    assert_eq!(breaker.permit(at(30)), Permit::Refuse { until: at(30) });
+    assert_eq!(breaker.answers(&mut ticket, at(31)), Change::Closed);
+    assert_eq!(breaker.answers(&mut ticket, at(32)), Change::None);
+    let other = pass(&mut breaker, 32);
+    assert_eq!(breaker.record(ticket, Signal::Failure, at(33), &SETTINGS), Change::None);
+    assert_eq!((breaker.failures_in_a_row(), breaker.failures(at(33), &SETTINGS)), (1, 1));
+    assert_eq!(breaker.record(other, Signal::Success, at(34), &SETTINGS), Change::None);
+}
+
+#[test]
+fn an_answer_that_begins_says_nothing_of_a_breaker_that_opened_since() {
+    let mut breaker = Breaker::default();
+    let mut early = pass(&mut breaker, 0);
+    for _ in 0..SETTINGS.threshold {
+        fail(&mut breaker, 0);
+    }
+    assert_eq!(breaker.answers(&mut early, at(1)), Change::None);
+    assert_eq!(breaker.peek(at(1)), CircuitState::Open { until: at(30) });
+    let probe = probe(&mut breaker, 30);
+    assert_eq!(breaker.answers(&mut early, at(30)), Change::None);
+    assert_eq!(breaker.record(probe, Signal::Success, at(31), &SETTINGS), Change::Closed);
+}
+
+#[test]
 fn failures_that_lie_apart_do_not() {
     let mut breaker = Breaker::default();
     for now in [0, 10, 60, 80, 120, 180] {

@@ -182,6 +182,42 @@ fn a_reload_keeps_the_health_of_what_has_not_changed() {
 }
 
 #[test]
+fn a_probe_that_streams_keeps_nobody_away() {
+    let target = lane(Protocol::OpenaiChat);
+    for client in &LANES {
+        let fails = |visit: &mut Visit| {
+            visit.request();
+            visit.send("HTTP/1.1 500 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
+        };
+        let streams = |visit: &mut Visit| {
+            visit.request();
+            visit.begin();
+            visit.chunk(&target.opening(UPSTREAM));
+            visit.chunk(&target.content(UPSTREAM));
+            visit.wait();
+            visit.chunk(&target.ending(UPSTREAM));
+            visit.end();
+        };
+        let answers = |visit: &mut Visit| {
+            visit.request();
+            visit.answer(&target.pong(UPSTREAM));
+        };
+        let rogue = Rogue::start(vec![Box::new(fails), Box::new(streams), Box::new(answers)]);
+        let top = "retry: {attempts: 1}\nbreaker: {threshold: 1, cooldown: 1ms}";
+        let proxy =
+            Proxy::start(&config(top, &[provider("a", target, &rogue.url(), "")], &in_turn(&["a/first"])));
+        assert!(ask(&proxy, client, false, &[]).status() >= 500);
+        proxy.until(|status| status["targets"][0]["circuit_state"] == "half_open");
+        let mut probe = proxy.stream(&client.stream_path(ASKED), &client.streamed_ping(ASKED));
+        probe.event().unwrap();
+        let meanwhile = ask(&proxy, client, false, &[]);
+        assert_eq!(meanwhile.status(), 200, "{}: {}", client.name, meanwhile.text());
+        rogue.go();
+        probe.rest();
+    }
+}
+
+#[test]
 fn a_breaker_that_is_switched_off_keeps_nobody_away() {
     let client: &Lane = lane(Protocol::OpenaiChat);
     let (a, b) = (Provider::start(), Provider::with(Reply::json(200, &client.pong(UPSTREAM))));
