@@ -11,6 +11,7 @@ use crate::base::env::Env;
 use crate::base::object::{Object, object};
 use crate::cli::args::{Given, Mistake};
 use crate::cli::control::{Door, running_at};
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, URL};
 use crate::cli::{USAGE, say};
 use crate::config::{self, Bucket, ClientAuth, Config, Overrides, Words};
@@ -61,7 +62,7 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for AiHelp {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
         let config = config::load(self.config.as_deref(), &env, &Overrides::default());
         let base = running_at(self.url.as_deref(), self.config.as_deref(), &env, Door::Data).ok();
         let token = self.token.as_deref().or_else(|| env.var("LLMGATE_KEY"));
@@ -82,7 +83,7 @@ impl Command for AiHelp {
         } else {
             say(text(state.as_ref(), &errors, &gate, &base).trim_end());
         }
-        if config.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) }
+        Ok(if config.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) })
     }
 }
 

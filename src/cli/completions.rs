@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::base::env::Env;
 use crate::base::sort;
 use crate::cli::args::{Given, Mistake, first_words};
+use crate::cli::refusal::Refusal;
 use crate::cli::say;
 use crate::cli::table::{CODES, COMMANDS, Command, Flag, Row, Takes, Word};
 
@@ -38,14 +39,14 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Shell {
-    fn run(self: Box<Self>, _env: Env) -> ExitCode {
+    fn run(self: Box<Self>, _env: Env) -> Result<ExitCode, Refusal> {
         say(match *self {
             Self::Bash => bash(),
             Self::Zsh => zsh(),
             Self::Fish => fish(),
         }
         .trim_end());
-        ExitCode::SUCCESS
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use crate::base::env::Env;
 use crate::base::object::object;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{CODES, CONFIG, Command, JSON, Row};
 use crate::cli::{USAGE, complain, say};
 use crate::config::{self, Overrides};
@@ -37,8 +38,8 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Validate {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        validate(&self, &env)
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        Ok(validate(&self, &env))
     }
 }
 

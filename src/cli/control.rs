@@ -1,5 +1,6 @@
 //! `reload`, `stop`: what a running llmgate is asked.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +9,9 @@ use crate::base::env::Env;
 use crate::base::host;
 use crate::base::object::Object;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
+use crate::cli::say;
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, URL};
-use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::config::{self, Overrides};
 use crate::upstream::probe;
 
@@ -78,7 +80,7 @@ fn read(given: &Given, ask: Ask) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Control {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
         match self.ask {
             Ask::Reload => ask(&self, &env, "/admin/reload", |body| {
                 match Object::read(body).and_then(|told| told.number(&["revision"])) {
@@ -91,22 +93,13 @@ impl Command for Control {
     }
 }
 
-fn ask(options: &Control, env: &Env, path: &str, done: fn(&str) -> String) -> ExitCode {
-    let base = match base_url(&options.place, env) {
-        Ok(base) => base,
-        Err(message) => {
-            complain(&message);
-            return ExitCode::from(USAGE);
-        }
-    };
+fn ask(options: &Control, env: &Env, path: &str, done: fn(&str) -> String) -> Result<ExitCode, Refusal> {
+    let base = base_url(&options.place, env)?;
     let url = format!("{}{path}", base.trim_end_matches('/'));
-    let (status, body) = match probe::post(&url, env.var("LLMGATE_KEY")) {
-        Ok(answer) => answer,
-        Err(failure) => {
-            complain(&format!("{base}: {failure}. Is llmgate running there? Name another place with --url."));
-            return ExitCode::from(FAILURE);
-        }
-    };
+    let (status, body) = probe::post(&url, env.var("LLMGATE_KEY")).map_err(|failure| {
+        let next = "Is llmgate running there? Name another place with --url.";
+        Refusal::Failure(format!("{base}: {failure}. {next}"))
+    })?;
     if options.json {
         say(&body);
     }
@@ -114,10 +107,10 @@ fn ask(options: &Control, env: &Env, path: &str, done: fn(&str) -> String) -> Ex
         if !options.json {
             say(&done(&body));
         }
-        return ExitCode::SUCCESS;
+        return Ok(ExitCode::SUCCESS);
     }
-    complain(&reasons(&body).unwrap_or_else(|| format!("{base} answered {status}: {body}")));
-    ExitCode::from(FAILURE)
+    let said = reasons(&body).unwrap_or_else(|| format!("{base} answered {status}: {body}"));
+    Err(Refusal::Failure(said))
 }
 
 /// What an error answer of a local endpoint says: a list of errors, or one message.
@@ -130,8 +123,8 @@ pub(super) fn reasons(body: &str) -> Option<String> {
 /// The address of a running llmgate, without a path.
 ///
 /// # Errors
-/// It cannot be told: in words.
-pub(super) fn base_url(place: &Place, env: &Env) -> Result<String, String> {
+/// It cannot be told.
+pub(super) fn base_url(place: &Place, env: &Env) -> Result<String, Refusal> {
     match &place.ready_file {
         Some(file) if place.url.is_none() => url_in(file),
         Some(_) | None => running_at(place.url.as_deref(), place.config.as_deref(), env, Door::Admin),
@@ -156,12 +149,13 @@ pub(super) fn running_at(
     config: Option<&Path>,
     env: &Env,
     door: Door,
-) -> Result<String, String> {
+) -> Result<String, Refusal> {
     if let Some(url) = url {
         return Ok(reachable_url(url));
     }
     let config = config::load(config, env, &Overrides::default());
-    let config = config.map_err(|errors| format!("{errors}\nOr name the running llmgate with --url."))?;
+    let config = config
+        .map_err(|errors| Refusal::Usage(format!("{errors}\nOr name the running llmgate with --url.")))?;
     Ok(match config.access.admin_listen.filter(|_| door == Door::Admin) {
         Some(address) => format!("http://{address}"),
         None => format!("http://{}", reachable(&config.listen)),
@@ -182,10 +176,11 @@ fn reachable(listen: &str) -> String {
     listen.parse().map_or_else(|_| listen.to_owned(), |address| host::reachable(address).to_string())
 }
 
-fn url_in(file: &Path) -> Result<String, String> {
-    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+fn url_in(file: &Path) -> Result<String, Refusal> {
+    let refused = |why: &dyn Display| Refusal::Usage(format!("{}: {why}", file.display()));
+    let text = fs::read_to_string(file).map_err(|error| refused(&error))?;
     // The local endpoints may have a door of their own.
     let told = |facts: Object| facts.text(&["admin_url"]).or_else(|| facts.text(&["url"])).map(reachable_url);
     let url = Object::read(&text).and_then(told);
-    url.ok_or_else(|| format!("{}: it holds no `url`", file.display()))
+    url.ok_or_else(|| refused(&"it holds no `url`"))
 }

@@ -16,6 +16,7 @@ use crate::base::os;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::finding::{Finding, State, tell, worst};
 use crate::cli::inspect::{Wish, inspect};
+use crate::cli::refusal::Refusal;
 use crate::cli::run::client::{Client, NAMES, named};
 use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, Row};
 use crate::cli::{FAILURE, USAGE, say};
@@ -64,7 +65,7 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Doctor {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
         let mut told = Vec::new();
         let config = config::load(self.config.as_deref(), &env, &self.overrides);
         let is_config = config.is_ok();
@@ -103,11 +104,11 @@ impl Command for Doctor {
         if self.json {
             say(&list(told.iter().map(Finding::object).collect()));
         }
-        match worst(&told) {
+        Ok(match worst(&told) {
             _ if !is_config => ExitCode::from(USAGE),
             State::Fail => ExitCode::from(FAILURE),
             State::Ok | State::Warn => ExitCode::SUCCESS,
-        }
+        })
     }
 }
 

@@ -9,13 +9,15 @@ use crate::base::env::Env;
 use crate::base::id::RequestId;
 use crate::cli::args::{Given, Mistake, alternatives};
 use crate::cli::control::reasons;
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, MODEL, Row, URL as CONFIGURED};
-use crate::cli::{FAILURE, USAGE, complain, say};
+use crate::cli::{complain, say};
 use crate::config::{self, Overrides};
 use crate::gateway::explain;
 use crate::gateway::inbound::{Envelope, Inbound};
 use crate::gateway::live::Live;
 use crate::observe::log::harmless;
+use crate::protocol::fault::Fault;
 use crate::protocol::{Protocol, percent_encoded};
 use crate::route::explain::{Explanation, Told};
 use crate::upstream::probe;
@@ -65,28 +67,20 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Explain {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
         let told = match &self.url {
-            Some(_) if self.file.is_some() => Err((
-                USAGE,
-                "a running llmgate is asked about names only: leave --file or --url out".to_owned(),
-            )),
-            Some(url) => self.of_running(url, &env).map_err(|said| (FAILURE, said)),
-            None => self.of_configuration(&env).map(|told| self.printed(&told)),
+            Some(_) if self.file.is_some() => {
+                let said = "a running llmgate is asked about names only: leave --file or --url out";
+                return Err(Refusal::Usage(said.to_owned()));
+            }
+            Some(url) => self.of_running(url, &env)?,
+            None => self.printed(&self.of_configuration(&env)?),
         };
-        match told {
-            Ok(told) => {
-                if told.is_empty() {
-                    complain("no names are listed: ask for one with --model");
-                }
-                say(&told);
-                ExitCode::SUCCESS
-            }
-            Err((code, said)) => {
-                complain(&said);
-                ExitCode::from(code)
-            }
+        if told.is_empty() {
+            complain("no names are listed: ask for one with --model");
         }
+        say(&told);
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -95,44 +89,42 @@ impl Explain {
         if self.json { told.json() } else { told.text().trim_end().to_owned() }
     }
 
-    fn of_configuration(&self, env: &Env) -> Result<Told, (u8, String)> {
-        let config = config::load(self.config.as_deref(), env, &self.overrides);
-        let config = config.map_err(|errors| (USAGE, errors.to_string()))?;
-        let live =
-            Live::new(Arc::new(config), env, None).map_err(|failure| (FAILURE, failure.to_string()))?;
+    fn of_configuration(&self, env: &Env) -> Result<Told, Refusal> {
+        let config = config::load(self.config.as_deref(), env, &self.overrides)?;
+        let live = Live::new(Arc::new(config), env, None)?;
         if let Some(file) = &self.file {
-            let body =
-                std::fs::read(file).map_err(|error| (FAILURE, format!("{}: {error}", file.display())))?;
+            let body = std::fs::read(file).map_err(|error| Refusal::of_file(file, &error))?;
             return self
                 .of_request(&live, body)
                 .map(|told| Told::One(Box::new(told)))
-                .map_err(|said| (FAILURE, in_file(file, &said)));
+                .map_err(|fault| Refusal::Failure(in_file(file, &fault.message)));
         }
         match &self.model {
             Some(model) => explain::of_name(&live, Some(model), self.protocol)
                 .map(|told| Told::One(Box::new(told)))
-                .map_err(|unresolved| (FAILURE, unresolved.to_string())),
+                .map_err(|unresolved| Refusal::Failure(unresolved.to_string())),
             None => Ok(Told::All(explain::of_listed(&live, self.protocol))),
         }
     }
 
-    fn of_request(&self, live: &Live, body: Vec<u8>) -> Result<Explanation, String> {
+    fn of_request(&self, live: &Live, body: Vec<u8>) -> Result<Explanation, Fault> {
         let envelope =
             Envelope { model: self.model.clone(), tell_all: true, ..Envelope::plain(self.protocol) };
-        let inbound = Inbound::read(envelope, RequestId::random(), body).map_err(|fault| fault.message)?;
-        explain::of_request(live, &inbound).map_err(|trouble| trouble.fault.message)
+        let inbound = Inbound::read(envelope, RequestId::random(), body)?;
+        explain::of_request(live, &inbound).map_err(|trouble| trouble.fault)
     }
 
-    fn of_running(&self, url: &str, env: &Env) -> Result<String, String> {
+    fn of_running(&self, url: &str, env: &Env) -> Result<String, Refusal> {
         let base = url.trim_end_matches('/');
         let model = self.model.as_ref().map(|model| format!("&model={}", percent_encoded(model)));
         let form = if self.json { "json" } else { "text" };
         let protocol = self.protocol.name();
         let asked = format!("{base}/debug/routes?as={form}&protocol={protocol}{}", model.unwrap_or_default());
         let (status, body) = probe::get(&asked, env.var("LLMGATE_KEY"), env, PATIENCE)
-            .map_err(|failure| format!("{base}: {failure}. Is llmgate running there?"))?;
+            .map_err(|failure| Refusal::Failure(format!("{base}: {failure}. Is llmgate running there?")))?;
         if status != 200 {
-            return Err(reasons(&body).unwrap_or_else(|| format!("{base} answers {status}")));
+            let said = reasons(&body).unwrap_or_else(|| format!("{base} answers {status}"));
+            return Err(Refusal::Failure(said));
         }
         let lines: Vec<String> = body.trim_end().lines().map(|line| harmless(line).into_owned()).collect();
         Ok(lines.join("\n"))

@@ -10,8 +10,9 @@ use crate::base::clock;
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::control::{Door, running_at};
+use crate::cli::refusal::Refusal;
+use crate::cli::say;
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, URL};
-use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::upstream::probe;
 
 pub(super) static ROW: Row = Row {
@@ -51,14 +52,8 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Health {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        let base = match running_at(self.url.as_deref(), self.config.as_deref(), &env, Door::Data) {
-            Ok(base) => base,
-            Err(said) => {
-                complain(&said);
-                return ExitCode::from(USAGE);
-            }
-        };
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        let base = running_at(self.url.as_deref(), self.config.as_deref(), &env, Door::Data)?;
         let until = clock::now() + self.wait;
         let why = loop {
             let why = match probe::get(&format!("{base}/health"), None, &env, PATIENCE) {
@@ -75,15 +70,10 @@ impl Command for Health {
             say(&json!({"ok": why.is_none(), "url": base, "error": why}).to_string());
         }
         match why {
-            None if self.json => ExitCode::SUCCESS,
-            None => {
-                say("ok");
-                ExitCode::SUCCESS
-            }
-            Some(why) => {
-                complain(&why);
-                ExitCode::from(FAILURE)
-            }
+            None if self.json => {}
+            None => say("ok"),
+            Some(why) => return Err(Refusal::Failure(why)),
         }
+        Ok(ExitCode::SUCCESS)
     }
 }

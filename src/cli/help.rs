@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::base::env::Env;
 use crate::cli::args::{self, Given, Mistake};
+use crate::cli::refusal::Refusal;
 use crate::cli::say;
 use crate::cli::table::{CODES, COMMANDS, Command, Flag, Row, Word};
 
@@ -45,14 +46,14 @@ impl Help {
 }
 
 impl Command for Help {
-    fn run(self: Box<Self>, _env: Env) -> ExitCode {
+    fn run(self: Box<Self>, _env: Env) -> Result<ExitCode, Refusal> {
         say(match self.0 {
             Topic::All => all(),
             Topic::Group(group) => in_group(group),
             Topic::Row(row) => of(row),
         }
         .trim_end());
-        ExitCode::SUCCESS
+        Ok(ExitCode::SUCCESS)
     }
 }
 

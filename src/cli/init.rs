@@ -12,9 +12,10 @@ use crate::base::env::Env;
 use crate::base::id::nearest;
 use crate::base::private;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
 use crate::cli::run::command::quoted;
 use crate::cli::table::{CODES, Command, Flag, JSON, Row};
-use crate::cli::{FAILURE, complain, files, say};
+use crate::cli::{files, say};
 use crate::config::vendors::VENDORS;
 use text::{Preset, Wishes};
 
@@ -63,29 +64,24 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Init {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        match self.make(&env) {
-            Ok(path) => {
-                if self.json {
-                    say(&json!({"path": path}).to_string());
-                } else {
-                    say(&format!("wrote {}", path.display()));
-                    say(&format!("next: llmgate doctor{0}, then llmgate start{0}", self.named()));
-                }
-                ExitCode::SUCCESS
-            }
-            Err(said) => {
-                complain(&said);
-                ExitCode::from(FAILURE)
-            }
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        let path = self.make(&env)?;
+        if self.json {
+            say(&json!({"path": path}).to_string());
+        } else {
+            say(&format!("wrote {}", path.display()));
+            say(&format!("next: llmgate doctor{0}, then llmgate start{0}", self.named()));
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Init {
-    fn make(&self, env: &Env) -> Result<PathBuf, String> {
+    fn make(&self, env: &Env) -> Result<PathBuf, Refusal> {
         let path = self.output.clone().or_else(|| env.config_dir().map(|dir| dir.join("config.yaml")));
-        let path = path.ok_or("there is no place for the file: name one with --output, or set HOME")?;
+        let path = path.ok_or_else(|| {
+            Refusal::Failure("there is no place for the file: name one with --output, or set HOME".to_owned())
+        })?;
         // Before the questions: nobody answers them for nothing.
         if !self.force && path.symlink_metadata().is_ok() {
             return Err(is_there(&path));
@@ -107,10 +103,10 @@ impl Init {
         Ok(path)
     }
 
-    fn write(&self, path: &Path, text: &str) -> Result<(), String> {
+    fn write(&self, path: &Path, text: &str) -> Result<(), Refusal> {
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => is_there(path),
-            _ => format!("{}: {error}", path.display()),
+            _ => Refusal::of_file(path, &error),
         };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             private::folder(folder).map_err(failed)?;
@@ -125,11 +121,9 @@ impl Init {
     }
 }
 
-fn is_there(path: &Path) -> String {
-    format!(
-        "{} is there already: overwrite it with --force, or name another file with --output",
-        path.display()
-    )
+fn is_there(path: &Path) -> Refusal {
+    let next = "overwrite it with --force, or name another file with --output";
+    Refusal::Failure(format!("{} is there already: {next}", path.display()))
 }
 
 /// A vendor, and the variable that holds its key.

@@ -16,6 +16,7 @@ mod inspect;
 mod logging;
 mod models;
 mod providers;
+mod refusal;
 mod replay;
 mod run;
 mod service;
@@ -37,6 +38,8 @@ use crate::base::os;
 const FAILURE: u8 = 1;
 /// The command line or the configuration is wrong.
 const USAGE: u8 = 2;
+/// As of a shell that finds no program.
+const NO_PROGRAM: u8 = 127;
 
 /// Runs the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -46,7 +49,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     match args::parse(arguments) {
         Ok(command) => {
-            let code = command.run(env);
+            let code = command.run(env).unwrap_or_else(|refusal| {
+                complain(&refusal.to_string());
+                refusal.code()
+            });
             if UNSAID.load(Ordering::Relaxed) { ExitCode::from(FAILURE) } else { code }
         }
         Err(mistake) => {

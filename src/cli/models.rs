@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::base::env::Env;
 use crate::base::object::object;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, Row, URL as CONFIGURED};
-use crate::cli::{FAILURE, USAGE, columns, complain, say};
+use crate::cli::{columns, complain, say};
 use crate::config::{self, Overrides};
 use crate::protocol::Protocol;
 use crate::protocol::listing::{self, ListQuery, ModelCard};
@@ -61,35 +62,25 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Models {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
         let cards = match &self.url {
-            Some(url) => {
-                of_running(url, env.var("LLMGATE_KEY"), &env, PATIENCE).map_err(|said| (FAILURE, said))
-            }
-            None => config::load(self.config.as_deref(), &env, &self.overrides)
-                .map(|config| models::cards(&config))
-                .map_err(|errors| (USAGE, errors.to_string())),
+            Some(url) => of_running(url, env.var("LLMGATE_KEY"), &env, PATIENCE)?,
+            None => models::cards(&config::load(self.config.as_deref(), &env, &self.overrides)?),
         };
-        let told = cards.and_then(|cards| self.tell(&cards).map_err(|said| (FAILURE, said)));
-        match told {
-            Ok(()) => ExitCode::SUCCESS,
-            Err((code, said)) => {
-                complain(&said);
-                ExitCode::from(code)
-            }
-        }
+        self.tell(&cards)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Models {
-    fn tell(&self, cards: &[ModelCard]) -> Result<(), String> {
+    fn tell(&self, cards: &[ModelCard]) -> Result<(), Refusal> {
         match &self.catalog {
             // Codex ends at start when its catalogue is empty.
-            Some(_) if cards.is_empty() => return Err(NOTHING_TO_LIST.to_owned()),
+            Some(_) if cards.is_empty() => return Err(Refusal::Failure(NOTHING_TO_LIST.to_owned())),
             Some(file) if file == Path::new("-") => say(&listing::codex_catalogue(cards)),
             Some(file) => {
                 let text = format!("{}\n", listing::codex_catalogue(cards));
-                fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+                fs::write(file, text).map_err(|error| Refusal::of_file(file, &error))?;
                 let (file, models) = (file.display().to_string(), cards.len());
                 say(&match self.json {
                     true => object! {"path": file, "models": models}.to_string(),
@@ -111,23 +102,24 @@ impl Models {
 /// The names that a running llmgate lists, with what it tells of them.
 ///
 /// # Errors
-/// What went wrong, in words.
+/// It does not tell them.
 pub(super) fn of_running(
     base: &str,
     key: Option<&str>,
     env: &Env,
     limit: Duration,
-) -> Result<Vec<ModelCard>, String> {
+) -> Result<Vec<ModelCard>, Refusal> {
     let base = base.trim_end_matches('/');
-    match probe::get(&format!("{base}/openai/v1/models"), key, env, limit) {
-        Ok((200, body)) => listing::cards(&body)
-            .ok_or_else(|| format!("{base} answered something that is no list of models")),
-        Ok((401 | 403, _)) => {
-            Err(format!("{base} refuses the key: set LLMGATE_KEY to one of its client keys"))
-        }
-        Ok((status, _)) => Err(format!("{base} answered {status} when asked for its models")),
-        Err(failure) => Err(format!("{base}: {failure}. Is llmgate running there?")),
-    }
+    let said = match probe::get(&format!("{base}/openai/v1/models"), key, env, limit) {
+        Ok((200, body)) => match listing::cards(&body) {
+            Some(cards) => return Ok(cards),
+            None => format!("{base} answered something that is no list of models"),
+        },
+        Ok((401 | 403, _)) => format!("{base} refuses the key: set LLMGATE_KEY to one of its client keys"),
+        Ok((status, _)) => format!("{base} answered {status} when asked for its models"),
+        Err(failure) => format!("{base}: {failure}. Is llmgate running there?"),
+    };
+    Err(Refusal::Failure(said))
 }
 
 fn table(cards: &[ModelCard]) -> String {

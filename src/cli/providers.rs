@@ -11,8 +11,9 @@ use crate::base::object::{Object, list, object};
 use crate::cli::args::{Given, Mistake};
 use crate::cli::finding::{Finding, State, tell, worst};
 use crate::cli::inspect::{Inspected, Wish, inspect};
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{CODES, CONFIG, Command, DEMO, Flag, JSON, LOCAL, MODEL, Row};
-use crate::cli::{FAILURE, USAGE, complain, say};
+use crate::cli::{FAILURE, complain, say};
 use crate::config::{self, Overrides, Provider};
 use crate::gateway::live::Live;
 
@@ -69,24 +70,18 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Check {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        match self.check(&env) {
-            Ok(State::Ok | State::Warn) => ExitCode::SUCCESS,
-            Ok(State::Fail) => ExitCode::from(FAILURE),
-            Err((code, said)) => {
-                complain(&said);
-                ExitCode::from(code)
-            }
-        }
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        Ok(match self.check(&env)? {
+            State::Ok | State::Warn => ExitCode::SUCCESS,
+            State::Fail => ExitCode::from(FAILURE),
+        })
     }
 }
 
 impl Check {
-    fn check(&self, env: &Env) -> Result<State, (u8, String)> {
-        let config = config::load(self.config.as_deref(), env, &self.overrides);
-        let config = config.map_err(|errors| (USAGE, errors.to_string()))?;
-        let live =
-            Live::new(Arc::new(config), env, None).map_err(|failure| (FAILURE, failure.to_string()))?;
+    fn check(&self, env: &Env) -> Result<State, Refusal> {
+        let config = config::load(self.config.as_deref(), env, &self.overrides)?;
+        let live = Live::new(Arc::new(config), env, None)?;
         let providers = self.chosen(&live)?;
         let wish =
             Wish { model: self.model.as_deref(), stream: false, asks: !self.models, limit: self.limit };
@@ -110,7 +105,7 @@ impl Check {
         Ok(state)
     }
 
-    fn chosen<'l>(&self, live: &'l Live) -> Result<Vec<&'l Provider>, (u8, String)> {
+    fn chosen<'l>(&self, live: &'l Live) -> Result<Vec<&'l Provider>, Refusal> {
         let all = &live.config().providers;
         let Some(name) = &self.provider else {
             return Ok(all.iter().filter(|provider| provider.enabled).collect());
@@ -120,13 +115,10 @@ impl Check {
             let near = nearest(name, all.iter().map(|provider| provider.name.as_str()));
             let near = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
             let names: Vec<&str> = all.iter().map(|provider| provider.name.as_str()).collect();
-            (
-                USAGE,
-                format!(
-                    "--provider {name:?}: there is no such provider.{near} There are: {}",
-                    names.join(", ")
-                ),
-            )
+            let names = names.join(", ");
+            Refusal::Usage(format!(
+                "--provider {name:?}: there is no such provider.{near} There are: {names}"
+            ))
         })
     }
 

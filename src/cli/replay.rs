@@ -10,11 +10,12 @@ use crate::base::env::Env;
 use crate::base::json::pretty;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::explain::PROTOCOLS;
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{Command, Flag, JSON, Row, Word};
 use crate::cli::{FAILURE, complain, say};
 use crate::observe::trace::Recorded;
 use crate::protocol::Protocol;
-use crate::translate::again::{Asked, Recipe};
+use crate::translate::again::{Asked, Recipe, Unmade};
 
 pub(super) static ROW: Row = Row {
     name: "replay",
@@ -55,14 +56,8 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Replay {
-    fn run(self: Box<Self>, _env: Env) -> ExitCode {
-        let text = match fs::read_to_string(&self.file) {
-            Ok(text) => text,
-            Err(error) => {
-                complain(&format!("{}: {error}", self.file.display()));
-                return ExitCode::from(FAILURE);
-            }
-        };
+    fn run(self: Box<Self>, _env: Env) -> Result<ExitCode, Refusal> {
+        let text = fs::read_to_string(&self.file).map_err(|error| Refusal::of_file(&self.file, &error))?;
         let lines: Vec<Recorded> = text.lines().filter_map(Recorded::read).collect();
         let broken = text.lines().count() - lines.len();
         if broken > 0 {
@@ -74,14 +69,14 @@ impl Command for Replay {
                 good &= self.tell(&step);
             }
         }
-        if good { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) }
+        Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) })
     }
 }
 
 /// One translation, made again.
 struct Step<'a> {
     recorded: &'a Recorded,
-    made: Result<String, String>,
+    made: Result<String, Unmade>,
 }
 
 /// With `--json`.
@@ -92,7 +87,7 @@ struct Told<'a> {
     target: Option<&'a str>,
     same: Option<bool>,
     body: Option<&'a str>,
-    problem: Option<&'a str>,
+    problem: Option<String>,
 }
 
 impl Replay {
@@ -116,7 +111,7 @@ impl Replay {
             let made = again(request, call, |recipe, asked| {
                 let text = whole(heard)?;
                 let answer = recipe.answer(asked, text, is_events(recipe, heard))?;
-                String::from_utf8(answer).map_err(|error| error.to_string())
+                String::from_utf8(answer).map_err(Unmade::new)
             });
             steps.push(Step { recorded: told, made });
         }
@@ -142,7 +137,7 @@ impl Replay {
                 target: line.target.as_deref(),
                 same,
                 body: step.made.as_deref().ok(),
-                problem: problem.map(String::as_str),
+                problem: problem.map(ToString::to_string),
             };
             // Texts can always be written.
             say(&serde_json::to_string(&told).unwrap_or_default());
@@ -165,32 +160,32 @@ impl Replay {
 fn again(
     request: &Recorded,
     call: &Recorded,
-    make: impl Fn(&Recipe, &Asked<'_>) -> Result<String, String>,
-) -> Result<String, String> {
-    let recipe = call.recipe.as_ref().ok_or("no recipe was recorded")?;
+    make: impl Fn(&Recipe, &Asked<'_>) -> Result<String, Unmade>,
+) -> Result<String, Unmade> {
+    let recipe = call.recipe.as_ref().ok_or_else(|| Unmade::new("no recipe was recorded"))?;
     if recipe.restored {
-        return Err("state of earlier turns was put in that only the running llmgate had".to_owned());
+        return Err(Unmade::new("state of earlier turns was put in that only the running llmgate had"));
     }
     make(recipe, &asked(request, whole(request)?)?)
 }
 
-fn asked<'a>(request: &'a Recorded, text: &'a str) -> Result<Asked<'a>, String> {
+fn asked<'a>(request: &'a Recorded, text: &'a str) -> Result<Asked<'a>, Unmade> {
     let name = request.protocol.as_deref().unwrap_or_default();
-    let protocol = Protocol::named(name).ok_or_else(|| format!("{name:?} is no protocol"))?;
+    let protocol = Protocol::named(name).ok_or_else(|| Unmade::new(format!("{name:?} is no protocol")))?;
     Ok(Asked { protocol, id: &request.id, text })
 }
 
 /// The body, if all of it was recorded.
-fn whole(line: &Recorded) -> Result<&str, String> {
+fn whole(line: &Recorded) -> Result<&str, Unmade> {
     match &line.body {
-        None => Err(format!(
+        None => Err(Unmade::new(format!(
             "the {} was recorded without its body; record it with `log.bodies: true`",
             line.phase
-        )),
-        Some(_) if line.truncated => Err(format!(
+        ))),
+        Some(_) if line.truncated => Err(Unmade::new(format!(
             "only an excerpt of the {} was recorded; record all of it with `log.bodies: true`",
             line.phase
-        )),
+        ))),
         Some(body) => Ok(body),
     }
 }

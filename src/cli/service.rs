@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
+use crate::cli::say;
 use crate::cli::table::{CODES, CONFIG, Command, Flag, Row};
-use crate::cli::{FAILURE, complain, say};
 
 pub(super) static ROW: Row = Row {
     name: "service print",
@@ -46,14 +47,9 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Print {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        let binary = match std::env::current_exe() {
-            Ok(path) => path,
-            Err(error) => {
-                complain(&format!("where this program lies cannot be told: {error}"));
-                return ExitCode::from(FAILURE);
-            }
-        };
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        let binary = std::env::current_exe()
+            .map_err(|error| Refusal::Failure(format!("where this program lies cannot be told: {error}")))?;
         // The service does not see this shell's variables.
         let named = || env.var("LLMGATE_CONFIG").map(PathBuf::from);
         let config = self.config.clone().or_else(named);
@@ -63,7 +59,7 @@ impl Command for Print {
             Manager::Launchd => launchd(&binary, config.as_deref(), env.state_dir().as_deref()),
         }
         .trim_end());
-        ExitCode::SUCCESS
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -13,8 +13,9 @@ use crate::base::object::object;
 use crate::base::os;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::control::READY_FILE;
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{CODES, COMPAT, CONFIG, Command, DEMO, Flag, LOCAL, Row, TRACE};
-use crate::cli::{FAILURE, USAGE, complain, logging, try_say};
+use crate::cli::{complain, logging, try_say};
 use crate::config::{self, Compat, Config, LogLevel, Overrides, Words};
 use crate::server::{Server, Setup};
 
@@ -88,64 +89,41 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Start {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        start(*self, env)
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        start(*self, env)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-fn start(options: Start, env: Env) -> ExitCode {
+fn start(options: Start, env: Env) -> Result<(), Refusal> {
     // First of all: a parent that has gone by the time it is asked for is never missed.
     let parent = parent_id();
     let overrides = options.overrides;
-    let config = match config::load(options.config.as_deref(), &env, &overrides) {
-        Ok(config) => config,
-        Err(errors) => {
-            complain(&errors.to_string());
-            return ExitCode::from(USAGE);
-        }
-    };
-    if let Err(error) = logging::begin(&config.log) {
-        let file = config.log.file.unwrap_or_default();
-        complain(&format!("`log.file` {}: {error}", file.display()));
-        return ExitCode::from(FAILURE);
-    }
+    let config = config::load(options.config.as_deref(), &env, &overrides)?;
+    logging::begin(&config.log).map_err(|error| {
+        let file = config.log.file.clone().unwrap_or_default();
+        Refusal::Failure(format!("`log.file` {}: {error}", file.display()))
+    })?;
     for warning in &config.warnings {
         complain(&format!("warning: {warning}"));
     }
     // Before the first thread is made, so that every thread inherits how signals are handled.
-    let signals = match Signals::catch() {
-        Ok(signals) => signals,
-        Err(error) => {
-            complain(&format!("cannot handle signals: {error}"));
-            return ExitCode::from(FAILURE);
-        }
-    };
+    let unheard = |error| Refusal::Failure(format!("cannot handle signals: {error}"));
+    let signals = Signals::catch().map_err(unheard)?;
     // Connections need files; a child of `run` would inherit it, so that only this command does it.
     os::raise_file_limit();
     let setup = Setup { env, overrides, watch: !options.no_watch };
-    let server = match Server::start(config, setup) {
-        Ok(server) => server,
-        Err(error) => {
-            complain(&error.to_string());
-            return ExitCode::from(FAILURE);
-        }
-    };
+    let server = Server::start(config, setup).map_err(|error| Refusal::Failure(error.to_string()))?;
     let live = server.live();
     greet(live.config(), &server);
-    if let Some(file) = &options.ready_file
-        && let Err(error) = write_ready_file(file, live.config(), &server)
-    {
-        complain(&format!("{}: {error}", file.display()));
-        return ExitCode::from(FAILURE);
+    if let Some(file) = &options.ready_file {
+        write_ready_file(file, live.config(), &server).map_err(|error| Refusal::of_file(file, &error))?;
     }
     drop(live);
-    if let Err(error) = signals.ask(server.asks_to_stop()) {
-        complain(&format!("cannot handle signals: {error}"));
-        return ExitCode::from(FAILURE);
-    }
+    signals.ask(server.asks_to_stop()).map_err(unheard)?;
     wait(server.stop_asked(), options.exit_with_parent.then_some(parent));
     server.drain();
-    ExitCode::SUCCESS
+    Ok(())
 }
 
 /// Until somebody asks for the end.

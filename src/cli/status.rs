@@ -8,8 +8,9 @@ use crate::base::env::Env;
 use crate::base::{clock, os};
 use crate::cli::args::{Given, Mistake};
 use crate::cli::control::{self, Place, READY_FILE};
+use crate::cli::refusal::Refusal;
+use crate::cli::say;
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, URL};
-use crate::cli::{FAILURE, USAGE, complain, say};
 use crate::observe::log::harmless;
 use crate::upstream::probe;
 
@@ -43,44 +44,31 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Status {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        let base = match control::base_url(&self.place, &env) {
-            Ok(base) => base,
-            Err(message) => {
-                complain(&message);
-                return ExitCode::from(USAGE);
-            }
-        };
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        let base = control::base_url(&self.place, &env)?;
         if self.watch {
-            return watch(&base, &env, self.json);
+            watch(&base, &env, self.json)?;
+        } else {
+            say(look(&base, &env, self.json)?.trim_end());
         }
-        match look(&base, &env, self.json) {
-            Ok(text) => {
-                say(text.trim_end());
-                ExitCode::SUCCESS
-            }
-            Err(message) => {
-                complain(&message);
-                ExitCode::from(FAILURE)
-            }
-        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-fn watch(base: &str, env: &Env, json: bool) -> ExitCode {
+fn watch(base: &str, env: &Env, json: bool) -> Result<(), Refusal> {
     if json || !std::io::stdout().is_terminal() {
-        complain("--watch draws on a terminal; without one, and for JSON, ask again and again instead");
-        return ExitCode::from(USAGE);
+        let said = "--watch draws on a terminal; without one, and for JSON, ask again and again instead";
+        return Err(Refusal::Usage(said.to_owned()));
     }
     let mut out = std::io::stdout().lock();
     // What was on the screen scrolls away once; from then on each picture is drawn over the last.
     let mut start = "\x1b[2J";
     loop {
-        let text = look(base, env, false).unwrap_or_else(|message| message);
+        let text = look(base, env, false).unwrap_or_else(|refusal| refusal.to_string());
         let picture = format!("{start}\x1b[H{}\x1b[J", fitted(&text, os::terminal_size()));
         if out.write_all(picture.as_bytes()).and_then(|()| out.flush()).is_err() {
             // The terminal has gone.
-            return ExitCode::SUCCESS;
+            return Ok(());
         }
         start = "";
         clock::rest(INTERVAL);
@@ -95,21 +83,22 @@ fn fitted(text: &str, size: Option<(usize, usize)>) -> String {
     lines.map(|line| format!("{}\x1b[K\n", line.chars().take(columns).collect::<String>())).collect()
 }
 
-fn look(base: &str, env: &Env, json: bool) -> Result<String, String> {
+fn look(base: &str, env: &Env, json: bool) -> Result<String, Refusal> {
     let base = base.trim_end_matches('/');
     let form = if json { "" } else { "?as=text" };
-    match probe::look(&format!("{base}/debug/status{form}"), env.var("LLMGATE_KEY"), PATIENCE) {
-        Ok((200, body)) if json => Ok(body),
+    let said = match probe::look(&format!("{base}/debug/status{form}"), env.var("LLMGATE_KEY"), PATIENCE) {
+        Ok((200, body)) if json => return Ok(body),
         Ok((200, body)) => {
             let lines: Vec<String> = body.lines().map(|line| harmless(line).into_owned()).collect();
-            Ok(lines.join("\n"))
+            return Ok(lines.join("\n"));
         }
-        Ok((401, _)) => Err(format!("{base} wants a key: set LLMGATE_KEY to one of its client keys")),
-        Ok((status, body)) => Err(format!("{base} answered {status}: {}", harmless(&body))),
+        Ok((401, _)) => format!("{base} wants a key: set LLMGATE_KEY to one of its client keys"),
+        Ok((status, body)) => format!("{base} answered {status}: {}", harmless(&body)),
         Err(failure) => {
-            Err(format!("{base}: {failure}. Is llmgate running there? Name another place with --url."))
+            format!("{base}: {failure}. Is llmgate running there? Name another place with --url.")
         }
-    }
+    };
+    Err(Refusal::Failure(said))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
 use crate::cli::{
     ai_help, completions, config, control, doctor, explain, health, help, init, models, providers, replay,
     run, service, start, status, usage, version,
@@ -101,8 +102,11 @@ pub(super) enum Takes {
 
 /// What the user asks for, as meant.
 pub(super) trait Command {
-    /// Does it.
-    fn run(self: Box<Self>, env: Env) -> ExitCode;
+    /// Does it; the code is the program's.
+    ///
+    /// # Errors
+    /// Why it cannot, which is still to be told.
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal>;
 }
 
 impl Flag {

@@ -10,8 +10,9 @@ use crate::base::calendar;
 use crate::base::clock::{self, Millis};
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row};
-use crate::cli::{FAILURE, USAGE, columns, complain, say};
+use crate::cli::{columns, complain, say};
 use crate::config::{self, Overrides};
 use crate::observe::files;
 use crate::observe::ledger::{Place, month_file};
@@ -69,42 +70,36 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Usage {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        let told = self.place(&env).map_err(|said| (USAGE, said)).and_then(|place| {
-            let report = self.report(&place).map_err(|said| (FAILURE, said))?;
-            self.tell(&report);
-            Ok(())
-        });
-        match told {
-            Ok(()) => ExitCode::SUCCESS,
-            Err((code, said)) => {
-                complain(&said);
-                ExitCode::from(code)
-            }
-        }
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        let report = self.report(&self.place(&env)?)?;
+        self.tell(&report);
+        Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Usage {
     /// Where the ledger is. A configuration that nobody named need not be there.
-    fn place(&self, env: &Env) -> Result<Place, String> {
+    fn place(&self, env: &Env) -> Result<Place, Refusal> {
         if let Some(file) = &self.file {
             return Ok(Place::File(file.clone()));
         }
         let ledger = match config::load(self.config.as_deref(), env, &Overrides::default()) {
             Ok(config) => config.usage.ledger,
-            Err(errors) if self.config.is_some() => return Err(errors.to_string()),
+            Err(errors) if self.config.is_some() => return Err(errors.into()),
             Err(_) => config::Ledger::StateDir,
         };
-        files::place(&ledger, env).ok_or_else(|| match ledger {
-            config::Ledger::Off => "there is no ledger: `usage.ledger` is false".to_owned(),
-            config::Ledger::StateDir | config::Ledger::File(_) => {
-                "there is no ledger: set HOME or XDG_STATE_HOME, or name it with --file".to_owned()
-            }
+        files::place(&ledger, env).ok_or_else(|| {
+            let why = match ledger {
+                config::Ledger::Off => "`usage.ledger` is false",
+                config::Ledger::StateDir | config::Ledger::File(_) => {
+                    "set HOME or XDG_STATE_HOME, or name it with --file"
+                }
+            };
+            Refusal::Usage(format!("there is no ledger: {why}"))
         })
     }
 
-    fn report(&self, place: &Place) -> Result<Report, String> {
+    fn report(&self, place: &Place) -> Result<Report, Refusal> {
         let ago = u64::try_from(self.since.as_millis()).unwrap_or(u64::MAX);
         let since = Millis(clock::millis().0.saturating_sub(ago));
         let files = match place {
@@ -115,7 +110,7 @@ impl Usage {
         for file in files {
             let read =
                 File::open(&file).and_then(|opened| report.read(&mut BufReader::new(opened), since, self.by));
-            read.map_err(|error| format!("{}: {error}", file.display()))?;
+            read.map_err(|error| Refusal::of_file(&file, &error))?;
         }
         Ok(report)
     }

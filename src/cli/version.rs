@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::base::env::Env;
 use crate::base::object::object;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
 use crate::cli::say;
 use crate::cli::table::{CODES, Command, JSON, Row};
 
@@ -29,8 +30,8 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Version {
-    fn run(self: Box<Self>, _env: Env) -> ExitCode {
-        tell(self.json)
+    fn run(self: Box<Self>, _env: Env) -> Result<ExitCode, Refusal> {
+        Ok(tell(self.json))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::base::env::Env;
 use crate::config::UsageHook;
-use crate::observe::hook::Post;
+use crate::observe::hook::{NotPosted, Post};
 use crate::upstream::{Agent, ProxySettings, Tls, probe};
 
 /// What posts to a hook; `None` when it cannot be reached at all, which is told.
@@ -16,7 +16,7 @@ pub(super) fn post(hook: &UsageHook, env: &Env, tls: &Tls) -> Option<Post> {
     let (url, limit) = (hook.url.clone(), hook.timeout);
     Some(Box::new(move |line| match probe::post_to(&agent, &url, &headers, line, limit) {
         Ok(200..=299) => Ok(()),
-        Ok(status) => Err(format!("status {status}")),
-        Err(failure) => Err(failure.to_string()),
+        Ok(status) => Err(NotPosted(format!("status {status}"))),
+        Err(failure) => Err(NotPosted(failure.to_string())),
     }))
 }

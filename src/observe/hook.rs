@@ -9,8 +9,12 @@ use std::time::Duration;
 use crate::base::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::observe::queue::{Item, Queue};
 
-/// Posts one line; an error is why it did not arrive, in words.
-pub type Post = Box<dyn Fn(&[u8]) -> Result<(), String> + Send>;
+/// Posts one line.
+pub type Post = Box<dyn Fn(&[u8]) -> Result<(), NotPosted> + Send>;
+
+/// Why a line did not arrive, in words.
+#[derive(Debug)]
+pub struct NotPosted(pub String);
 
 /// So many lines wait.
 const QUEUE: usize = 1000;
@@ -74,7 +78,7 @@ fn run(lines: &Receiver<Item>, post: &Post, rest: &dyn Fn() -> bool) {
         let Item::Line(line) = item else { continue };
         match post(&line) {
             Ok(()) => failures = 0,
-            Err(why) => {
+            Err(NotPosted(why)) => {
                 failures += 1;
                 log::warn!("usage.hook: a line is lost: {why}");
             }
@@ -107,7 +111,7 @@ mod tests {
         let (posts, rests) = (Arc::clone(&seen), Arc::clone(&seen));
         let post: Post = Box::new(move |line| {
             posts.lock().push(line[0]);
-            if matches!(line[0], 0 | 1 | 3 | 4 | 5) { Err("no".to_owned()) } else { Ok(()) }
+            if matches!(line[0], 0 | 1 | 3 | 4 | 5) { Err(NotPosted("no".to_owned())) } else { Ok(()) }
         });
         let rest = || {
             rests.lock().push(100);
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_hook_that_is_closed_while_it_rests_ends() {
-        let post: Post = Box::new(|_| Err("no".to_owned()));
+        let post: Post = Box::new(|_| Err(NotPosted("no".to_owned())));
         let lines = queued(5);
         run(&lines, &post, &|| false);
         assert_eq!(lines.len(), 2);

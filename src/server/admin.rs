@@ -89,9 +89,6 @@ pub fn state(live: &Live) -> String {
 pub fn reload(site: &Site) -> (u16, String) {
     match site.reloader.reload(site) {
         Ok(revision) => (200, object! {"revision": revision}.to_string()),
-        Err(errors) => {
-            let errors: Vec<_> = errors.lines().collect();
-            (400, object! {"errors": errors}.to_string())
-        }
+        Err(error) => (400, object! {"errors": error.each()}.to_string()),
     }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::base::env::Env;
-use crate::config::{self, Config, Log, Overrides, Source, State};
+use crate::config::{self, Config, ConfigErrors, Log, Overrides, Source, State};
 use crate::gateway::live::Live;
 use crate::server::site::Site;
 use crate::server::watch::FileWatch;
+use crate::upstream::Failure;
 
 /// How the configuration is loaded anew.
 pub struct Reloader {
@@ -25,12 +26,31 @@ pub struct Reloader {
     last_error: Mutex<Option<String>>,
 }
 
+/// Why the configuration that was there stays.
+#[derive(Debug)]
+pub enum ReloadError {
+    /// What is wrong with the new one.
+    Config(ConfigErrors),
+    /// A proxy's address or the file with private roots cannot be used.
+    Upstream(Failure),
+}
+
 /// What holds as long as the process runs.
 struct Began {
     listen: String,
     admin_listen: Option<SocketAddr>,
     log: Log,
     state: State,
+}
+
+impl ReloadError {
+    /// All that is wrong, each as one text.
+    pub fn each(&self) -> Vec<String> {
+        match self {
+            Self::Config(errors) => errors.each(),
+            Self::Upstream(failure) => vec![failure.to_string()],
+        }
+    }
 }
 
 impl Reloader {
@@ -66,8 +86,8 @@ impl Reloader {
     /// Loads, checks and swaps; returns the new revision.
     ///
     /// # Errors
-    /// All that is wrong with the file, one line each; nothing was changed.
-    pub fn reload(&self, site: &Site) -> Result<u64, String> {
+    /// The new configuration cannot be used; nothing was changed.
+    pub fn reload(&self, site: &Site) -> Result<u64, ReloadError> {
         let _turn = self.turn.lock();
         let result = self.load(&site.live()).map(|live| site.replace(live));
         match result {
@@ -77,16 +97,17 @@ impl Reloader {
                 Ok(live.revision)
             }
             Err(error) => {
-                for line in error.lines() {
-                    log::error!("configuration not reloaded, the old one stays: {line}");
+                let each = error.each();
+                for one in &each {
+                    log::error!("configuration not reloaded, the old one stays: {one}");
                 }
-                *self.last_error.lock() = Some(error.clone());
+                *self.last_error.lock() = Some(each.join("\n"));
                 Err(error)
             }
         }
     }
 
-    fn load(&self, before: &Live) -> Result<Live, String> {
+    fn load(&self, before: &Live) -> Result<Live, ReloadError> {
         if let Some(watch) = &self.watch {
             watch.is_read();
         }
@@ -95,9 +116,9 @@ impl Reloader {
             Source::Environment(_) => config::from_environment(&self.env, &self.overrides),
             Source::Demo => config::load(None, &self.env, &self.overrides),
         };
-        let config = config.map_err(|errors| errors.to_string())?;
+        let config = config.map_err(ReloadError::Config)?;
         self.tell(&config, before.config());
-        Live::new(Arc::new(config), &self.env, Some(before)).map_err(|error| error.to_string())
+        Live::new(Arc::new(config), &self.env, Some(before)).map_err(ReloadError::Upstream)
     }
 
     /// What the new configuration cannot change, and what is odd in it.

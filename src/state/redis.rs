@@ -91,6 +91,7 @@ struct Parcel<'a> {
 }
 
 /// Why there was no exchange.
+#[derive(Debug)]
 enum Trouble {
     /// Others wrote all the time.
     Busy,
@@ -147,8 +148,8 @@ impl RedisStore {
     ) -> Result<Shared, Trouble> {
         loop {
             let (bytes, time) = read(connection, end)?;
-            check_clock(parcel.now, time).map_err(Trouble::Unfit)?;
-            let (found, bad) = known(&bytes).map_err(Trouble::Unfit)?;
+            check_clock(parcel.now, time)?;
+            let (found, bad) = known(&bytes)?;
             let is_there = found.is_some();
             let lost = || if line.is_new { line.seen.clone() } else { Content::default() };
             let mut content = found.unwrap_or_else(lost);
@@ -258,7 +259,7 @@ fn write(
 }
 
 /// The content of a value if it has one, and why it has none if something else is there.
-fn known(bytes: &[u8]) -> Result<(Option<Content>, Option<String>), String> {
+fn known(bytes: &[u8]) -> Result<(Option<Content>, Option<String>), Trouble> {
     if bytes.is_empty() {
         return Ok((None, None));
     }
@@ -266,21 +267,22 @@ fn known(bytes: &[u8]) -> Result<(Option<Content>, Option<String>), String> {
         Found::Nothing => Ok((None, None)),
         Found::State(content) => Ok((Some(content), None)),
         Found::Broken(why) => Ok((None, Some(why))),
-        Found::Newer(version) => Err(format!(
+        Found::Newer(version) => Err(Trouble::Unfit(format!(
             "{KEY} has version {version}, this llmgate knows {VERSION}. Update llmgate, or name another \
              database by `state.url`"
-        )),
+        ))),
     }
 }
 
-fn check_clock(now: Millis, server: Millis) -> Result<(), String> {
+fn check_clock(now: Millis, server: Millis) -> Result<(), Trouble> {
     let (ahead, behind) = (now.since(server), server.since(now));
     if ahead.max(behind) <= AHEAD / 2 {
         return Ok(());
     }
     let (seconds, way) =
         if ahead > behind { (ahead.as_secs(), "ahead of") } else { (behind.as_secs(), "behind") };
-    Err(format!("the clock of this machine is {seconds} s {way} the server's: set the clock"))
+    let told = format!("the clock of this machine is {seconds} s {way} the server's: set the clock");
+    Err(Trouble::Unfit(told))
 }
 
 /// Bounds what is done next by the time that is left.

@@ -1,6 +1,8 @@
 //! A translation made again, from what was written down of it: the request as its target got it,
 //! the answer as its client got it. No network, no clock, no configuration.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::base::json::Members;
@@ -12,7 +14,7 @@ use crate::protocol::{Codec, Protocol, Task};
 use crate::translate::cross::{self, Crossing};
 use crate::translate::framing::Framing;
 use crate::translate::gather::Gather;
-use crate::translate::pipe::{HELD_FRAMES, StreamEnd, StreamPipe};
+use crate::translate::pipe::{HELD_FRAMES, PipeError, StreamEnd, StreamPipe};
 use crate::translate::verbatim::{self, Options};
 use crate::translate::{Source, Wants, outgoing};
 
@@ -54,6 +56,10 @@ pub struct Recipe {
     /// Was state put in that the client's own text does not hold?
     pub restored: bool,
 }
+
+/// Why a translation cannot be made again, in words.
+#[derive(Debug)]
+pub struct Unmade(String);
 
 /// What was asked.
 #[derive(Clone, Copy)]
@@ -120,8 +126,8 @@ impl Recipe {
     /// The body as the target gets it.
     ///
     /// # Errors
-    /// Why it cannot be made, in words.
-    pub fn request(&self, asked: &Asked<'_>) -> Result<String, String> {
+    /// It cannot be made.
+    pub fn request(&self, asked: &Asked<'_>) -> Result<String, Unmade> {
         if self.translated {
             return self.crossed(asked).map(|(body, _)| body);
         }
@@ -141,26 +147,26 @@ impl Recipe {
     /// The answer as the client gets it; `events` says whether it came as a stream.
     ///
     /// # Errors
-    /// Why it cannot be made, in words.
-    pub fn answer(&self, asked: &Asked<'_>, told: &str, events: bool) -> Result<Vec<u8>, String> {
+    /// It cannot be made.
+    pub fn answer(&self, asked: &Asked<'_>, told: &str, events: bool) -> Result<Vec<u8>, Unmade> {
         let framing = if self.array { Framing::Array } else { Framing::Events };
         match (self.stream, events) {
             (true, true) => run(self.pipe(asked, framing)?, told),
             (true, false) => {
                 let (_, crossing) = self.crossed(asked)?;
                 let streamed = crossing.streamed(told, framing);
-                streamed.map(|streamed| streamed.frames).map_err(|error| error.to_string())
+                streamed.map(|streamed| streamed.frames).map_err(Unmade::new)
             }
             (false, true) => {
                 let (_, crossing) = self.crossed(asked)?;
                 let mut gather = Gather::new(&crossing, usize::MAX);
-                gather.push(told.as_bytes()).map_err(|error| format!("{error:?}"))?;
-                let whole = gather.finish().0.ok_or("the stream is not complete")?;
+                gather.push(told.as_bytes()).map_err(broken)?;
+                let whole = gather.finish().0.ok_or_else(|| Unmade::new(INCOMPLETE))?;
                 Ok(whole.body.into_bytes())
             }
             (false, false) if self.translated => {
                 let (_, crossing) = self.crossed(asked)?;
-                let whole = crossing.whole(told).map_err(|error| error.to_string())?;
+                let whole = crossing.whole(told).map_err(Unmade::new)?;
                 Ok(whole.body.into_bytes())
             }
             (false, false) => {
@@ -171,7 +177,7 @@ impl Recipe {
         }
     }
 
-    fn pipe(&self, asked: &Asked<'_>, framing: Framing) -> Result<StreamPipe, String> {
+    fn pipe(&self, asked: &Asked<'_>, framing: Framing) -> Result<StreamPipe, Unmade> {
         if self.translated {
             let (_, crossing) = self.crossed(asked)?;
             return Ok(StreamPipe::translated(&crossing, usize::MAX, framing));
@@ -189,16 +195,16 @@ impl Recipe {
     }
 
     /// The request through the neutral model: its body, and the way back.
-    fn crossed(&self, asked: &Asked<'_>) -> Result<(String, Crossing), String> {
+    fn crossed(&self, asked: &Asked<'_>) -> Result<(String, Crossing), Unmade> {
         let target = Protocol::named(&self.protocol)
-            .ok_or_else(|| format!("{:?} is no protocol of this llmgate", self.protocol))?
+            .ok_or_else(|| Unmade(format!("{:?} is no protocol of this llmgate", self.protocol)))?
             .codec();
         let codec = asked.protocol.codec();
         let (members, ask) = look(codec, asked.text)?;
         let body = codec.counted(asked.text, &members);
         let wire = codec.wire();
         let decoded = wire.decode_task(self.task, body);
-        let (mut request, _) = decoded.map_err(|error| format!("in the request, {error}"))?;
+        let (mut request, _) = decoded.map_err(in_request)?;
         request.stream = self.stream;
         let dialect = self.dialect.clone().unwrap_or_default();
         let context =
@@ -228,15 +234,38 @@ impl Recipe {
     }
 }
 
-fn look(codec: &dyn Codec, text: &str) -> Result<(Members, Ask), String> {
-    let members = Members::read(text).map_err(|error| format!("the request is no JSON object: {error}"))?;
-    let ask = codec.tap_request(text, &members).map_err(|error| format!("in the request, {error}"))?;
+impl Unmade {
+    /// It is told so.
+    pub fn new(why: impl fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl fmt::Display for Unmade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+const INCOMPLETE: &str = "the stream is not complete";
+
+fn in_request(error: impl fmt::Display) -> Unmade {
+    Unmade(format!("in the request, {error}"))
+}
+
+fn broken(error: PipeError) -> Unmade {
+    Unmade(format!("the stream breaks its protocol: {error:?}"))
+}
+
+fn look(codec: &dyn Codec, text: &str) -> Result<(Members, Ask), Unmade> {
+    let no_object = |error| Unmade(format!("the request is no JSON object: {error}"));
+    let members = Members::read(text).map_err(no_object)?;
+    let ask = codec.tap_request(text, &members).map_err(in_request)?;
     Ok((members, ask))
 }
 
 /// A whole stream, as the relay moves it: signs of life before the first event are not passed on.
-fn run(mut pipe: StreamPipe, told: &str) -> Result<Vec<u8>, String> {
-    let broken = |error| format!("the stream breaks its protocol: {error:?}");
+fn run(mut pipe: StreamPipe, told: &str) -> Result<Vec<u8>, Unmade> {
     let (mut out, mut committed, mut held) = (Vec::new(), false, 0);
     pipe.push(told.as_bytes());
     loop {
@@ -245,7 +274,7 @@ fn run(mut pipe: StreamPipe, told: &str) -> Result<Vec<u8>, String> {
         let Some(kind) = pipe.pull(&mut out).map_err(broken)? else { break };
         match kind {
             Kind::Beat if !committed => out.truncate(mark),
-            Kind::Failure => return Err("the answer holds an error".to_owned()),
+            Kind::Failure => return Err(Unmade::new("the answer holds an error")),
             Kind::Opening | Kind::Unknown if held < HELD_FRAMES => held += 1,
             Kind::Opening
             | Kind::Beat
@@ -258,7 +287,7 @@ fn run(mut pipe: StreamPipe, told: &str) -> Result<Vec<u8>, String> {
         }
     }
     if pipe.finish(&mut out) != StreamEnd::Finished {
-        return Err("the stream is not complete".to_owned());
+        return Err(Unmade::new(INCOMPLETE));
     }
     pipe.close(&mut out);
     Ok(out)

@@ -20,7 +20,7 @@ use ureq::unversioned::transport::{
 use crate::base::channel::{RecvTimeoutError, bounded};
 use crate::base::clock;
 use crate::base::host::{bare, is_loopback_address};
-use crate::upstream::failure::not_reached;
+use crate::upstream::failure::{NotReached, not_reached};
 use crate::upstream::tls::{Tls, TlsConnector};
 use crate::upstream::transport::SliceTransport;
 use crate::upstream::watch;
@@ -156,7 +156,7 @@ impl SliceConnector {
         let mut slice = watch::first_slice();
         loop {
             match receiver.recv_timeout(slice) {
-                Ok(result) => return result.map_err(not_reached),
+                Ok(result) => return result.map_err(ureq::Error::from),
                 Err(RecvTimeoutError::Timeout) => slice = watch::next_slice()?,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(not_reached("the connecting thread ended"));
@@ -177,7 +177,7 @@ fn look_up_and_connect(
     known: Option<Vec<SocketAddr>>,
     limit: Duration,
     store: &Addresses,
-) -> Result<TcpStream, String> {
+) -> Result<TcpStream, NotReached> {
     let addresses = match known {
         Some(addresses) => addresses,
         None => look_up(host, *port, store)?,
@@ -197,7 +197,7 @@ fn look_up_and_connect(
     }
     // Perhaps the name has moved: ask again next time.
     store.lock().remove(&format!("{host}:{port}"));
-    Err(last)
+    Err(NotReached(last))
 }
 
 /// The address that answered is asked first from now on, as long as it is remembered.
@@ -210,8 +210,8 @@ fn put_first(address: SocketAddr, name: &str, store: &Addresses) {
     }
 }
 
-fn look_up(host: &str, port: u16, store: &Addresses) -> Result<Vec<SocketAddr>, String> {
-    let found = (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+fn look_up(host: &str, port: u16, store: &Addresses) -> Result<Vec<SocketAddr>, NotReached> {
+    let found = (host, port).to_socket_addrs().map_err(|error| NotReached(format!("{host}: {error}")))?;
     let addresses: Vec<SocketAddr> = found.collect();
     let entry = Known { addresses: addresses.clone(), since: clock::now() };
     store.lock().insert(format!("{host}:{port}"), entry);

@@ -125,8 +125,14 @@ impl fmt::Display for NotReached {
 
 impl Error for NotReached {}
 
+impl From<NotReached> for ureq::Error {
+    fn from(why: NotReached) -> Self {
+        Self::Io(io::Error::other(why))
+    }
+}
+
 pub(super) fn not_reached(why: impl Into<String>) -> ureq::Error {
-    ureq::Error::Io(io::Error::other(NotReached(why.into())))
+    NotReached(why.into()).into()
 }
 
 /// Did the connection itself break, as a pooled one does that the other side closed meanwhile?

@@ -26,7 +26,7 @@ pub struct Tls(Arc<Shared>);
 
 struct Shared {
     extra_roots: Vec<PathBuf>,
-    config: OnceLock<Result<Arc<ClientConfig>, String>>,
+    config: OnceLock<Result<Arc<ClientConfig>, Failure>>,
 }
 
 impl Tls {
@@ -43,10 +43,10 @@ impl Tls {
         if self.0.extra_roots.is_empty() {
             return Ok(());
         }
-        self.config().map(|_| ()).map_err(Failure::Unusable)
+        self.config().map(drop)
     }
 
-    fn config(&self) -> Result<Arc<ClientConfig>, String> {
+    fn config(&self) -> Result<Arc<ClientConfig>, Failure> {
         self.0.config.get_or_init(|| build(&self.0.extra_roots).map(Arc::new)).clone()
     }
 }
@@ -57,16 +57,15 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn build(extra_roots: &[PathBuf]) -> Result<ClientConfig, String> {
+fn build(extra_roots: &[PathBuf]) -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for file in extra_roots {
-        let named = |why| format!("{} (tls.ca_file or SSL_CERT_FILE): {why}", file.display());
-        add_roots(file, &mut roots).map_err(named)?;
+        add_roots(file, &mut roots)?;
     }
     let provider = CryptoProvider { key_provider: &NoClientKeys, ..rustls::crypto::ring::default_provider() };
     let builder = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Failure::Unusable(error.to_string()))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -81,15 +80,18 @@ impl KeyProvider for NoClientKeys {
     }
 }
 
-fn add_roots(file: &Path, roots: &mut RootCertStore) -> Result<(), String> {
-    let found = CertificateDer::pem_file_iter(file).map_err(|error| error.to_string())?;
+fn add_roots(file: &Path, roots: &mut RootCertStore) -> Result<(), Failure> {
+    let unusable = |why: &dyn fmt::Display| {
+        Failure::Unusable(format!("{} (tls.ca_file or SSL_CERT_FILE): {why}", file.display()))
+    };
+    let found = CertificateDer::pem_file_iter(file).map_err(|error| unusable(&error))?;
     let mut count = 0;
     for certificate in found {
-        let certificate = certificate.map_err(|error| error.to_string())?;
-        roots.add(certificate).map_err(|error| error.to_string())?;
+        let certificate = certificate.map_err(|error| unusable(&error))?;
+        roots.add(certificate).map_err(|error| unusable(&error))?;
         count += 1;
     }
-    if count == 0 { Err("no certificate in it".to_owned()) } else { Ok(()) }
+    if count == 0 { Err(unusable(&"no certificate in it")) } else { Ok(()) }
 }
 
 /// The last link of the chain: TLS where the URL says https.
@@ -108,7 +110,7 @@ impl TlsConnector {
         details: &ConnectionDetails<'_>,
         lower: Box<dyn Transport>,
     ) -> Result<Box<dyn Transport>, ureq::Error> {
-        let config = self.0.config().map_err(not_reached)?;
+        let config = self.0.config().map_err(|failure| not_reached(failure.to_string()))?;
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| not_reached(format!("`{host}` is no name that TLS can check")))?;

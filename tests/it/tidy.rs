@@ -1,5 +1,5 @@
 //! The house rules that a machine can see (docs/ARCHITECTURE.md): imports go down only, each
-//! outside crate has one room, no file is longer than 500 lines.
+//! outside crate has one room, an error is a type, no file is longer than 500 lines.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -88,6 +88,16 @@ fn every_outside_crate_has_one_room() {
                 faults.push(format!("{name}: serde_json::Value is for {VALUES:?}: {}", line.trim()));
             }
         }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn an_error_is_a_type() {
+    let mut faults = Vec::new();
+    for (name, text) in sources() {
+        let lines = code(&text).filter(|line| line.contains("Result<") && line.contains(", String>"));
+        faults.extend(lines.map(|line| format!("{name}: {}", line.trim())));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

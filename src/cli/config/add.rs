@@ -9,10 +9,11 @@ use crate::base::object::object;
 use crate::base::private;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::explain::PROTOCOLS;
+use crate::cli::refusal::Refusal;
 use crate::cli::run::command::quoted;
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row, Word};
-use crate::cli::{FAILURE, USAGE, complain, files, say};
-use crate::config::add::{self, Entry, Lines, Refusal, Section};
+use crate::cli::{complain, files, say};
+use crate::config::add::{self, Entry, Lines, Section};
 use crate::config::{self, ConfigError, Overrides, Problem};
 
 pub(in crate::cli) static PROVIDER: Row = Row {
@@ -88,19 +89,11 @@ fn read_alias(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Add {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        match self.add(&env) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err((code, said)) => {
-                complain(&said);
-                ExitCode::from(code)
-            }
-        }
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        self.add(&env)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
-
-/// An exit code and what is said.
-type Failure = (u8, String);
 
 impl Add {
     fn of(given: &Given, entry: Entry) -> Self {
@@ -108,12 +101,10 @@ impl Add {
         Self { entry, key: None, config: given.path(&CONFIG), print, json }
     }
 
-    fn add(&self, env: &Env) -> Result<(), Failure> {
+    fn add(&self, env: &Env) -> Result<(), Refusal> {
         let Some(path) = config::place(self.config.as_deref(), env) else {
-            return Err((
-                USAGE,
-                "there is no place for a file: name one with --config, or set HOME".to_owned(),
-            ));
+            let said = "there is no place for a file: name one with --config, or set HOME";
+            return Err(Refusal::Usage(said.to_owned()));
         };
         // One that may be there but cannot be looked at is not made.
         let is_there = path.try_exists().unwrap_or(true);
@@ -125,7 +116,8 @@ impl Add {
         }
         let written =
             if is_there { files::renew(&path, &old, &lines.text) } else { make(&path, &lines.text) };
-        written.map_err(|error| (FAILURE, format!("{}: {error}; nothing is changed", path.display())))?;
+        written
+            .map_err(|error| Refusal::Failure(format!("{}: {error}; nothing is changed", path.display())))?;
         self.tell(&path, &lines, env);
         if let (false, None, Ok(was)) =
             (is_there, &self.config, config::from_environment(env, &Overrides::default()))
@@ -137,36 +129,34 @@ impl Add {
         Ok(())
     }
 
-    fn old(&self, path: &Path, is_there: bool) -> Result<String, Failure> {
+    fn old(&self, path: &Path, is_there: bool) -> Result<String, Refusal> {
         if is_there {
-            return config::read_text(path).map_err(|errors| (USAGE, errors.to_string()));
+            return Ok(config::read_text(path)?);
         }
         match self.entry.section() {
             Section::Providers => Ok(add::START.to_owned()),
             Section::Models => {
                 let next = "make it with llmgate init or llmgate config add-provider";
-                Err((USAGE, format!("{} is not there: {next}", path.display())))
+                Err(Refusal::Usage(format!("{} is not there: {next}", path.display())))
             }
         }
     }
 
     /// The file as it shall be.
-    fn lines(&self, old: &str, path: &Path, env: &Env) -> Result<Lines, Failure> {
-        let refused = |said: String| (USAGE, said);
+    fn lines(&self, old: &str, path: &Path, env: &Env) -> Result<Lines, Refusal> {
         let shown = path.display();
         let added = add::add(old, &self.entry).map_err(|refusal| match refusal {
-            Refusal::Unreadable => refused(errors_of(old, path, env)),
-            Refusal::Exists => {
-                refused(format!("{shown}: {} is there already: change it there", self.entry.path()))
+            add::Refusal::Unreadable => Refusal::Usage(errors_of(old, path, env)),
+            add::Refusal::Exists => {
+                Refusal::Usage(format!("{shown}: {} is there already: change it there", self.entry.path()))
             }
         })?;
         let text = added.lines.as_ref().map_or(&added.meant, |lines| &lines.text);
-        self.check(text, path, env)
-            .map_err(|own| refused(if own.is_empty() { errors_of(old, path, env) } else { own }))?;
+        self.check(old, text, path, env)?;
         added.lines.ok_or_else(|| {
             self.print();
             let why = "is written in a way to which no lines can be added (JSON, or braces on its line)";
-            refused(format!(
+            Refusal::Usage(format!(
                 "{shown}: {} {why}: add these by hand; nothing is changed",
                 self.entry.section().key()
             ))
@@ -174,8 +164,8 @@ impl Add {
     }
 
     /// Is the whole right with the entry? A variable that is not set is only told: it is added today
-    /// and exported tomorrow. The error has the entry's own faults; none, if others stood there before.
-    fn check(&self, text: &str, path: &Path, env: &Env) -> Result<(), String> {
+    /// and exported tomorrow.
+    fn check(&self, old: &str, text: &str, path: &Path, env: &Env) -> Result<(), Refusal> {
         let errors = match config::from_text(text, path, env, &Overrides::default()) {
             Ok(config) => {
                 let own = config.warnings.iter().filter(|warning| warning.starts_with(&self.entry.path()));
@@ -191,7 +181,9 @@ impl Add {
             return Ok(());
         }
         let own = errors.iter().filter(|error| error.path.starts_with(&self.entry.path()));
-        Err(own.map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        let own = own.map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        // Where the entry has no faults of its own, others stood there before.
+        Err(Refusal::Usage(if own.is_empty() { errors_of(old, path, env) } else { own }))
     }
 
     /// The lines, for whoever adds them by hand.

@@ -1,5 +1,6 @@
 //! `config import`.
 
+use std::fmt::Display;
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,8 +8,9 @@ use std::process::ExitCode;
 use crate::base::env::Env;
 use crate::base::object::object;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{CODES, Command, Flag, JSON, Row, Word};
-use crate::cli::{FAILURE, complain, say};
+use crate::cli::{complain, say};
 use crate::config::import::{Fate, Format, Imported, import};
 use crate::config::{self, Overrides};
 
@@ -48,15 +50,10 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Import {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        let text = match self.text() {
-            Ok(text) => text,
-            Err(error) => return fails(&format!("{}: {error}", self.file)),
-        };
-        let imported = match import(&text, self.format) {
-            Ok(imported) => imported,
-            Err(error) => return fails(&format!("{}: {error}", self.file)),
-        };
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        let refused = |why: &dyn Display| Refusal::Failure(format!("{}: {why}", self.file));
+        let text = self.text().map_err(|error| refused(&error))?;
+        let imported = import(&text, self.format).map_err(|error| refused(&error))?;
         for remark in &imported.remarks {
             complain(&remark.to_string());
         }
@@ -80,7 +77,7 @@ impl Command for Import {
             say(imported.yaml.trim_end());
         }
         still_to_do(&imported, &env);
-        ExitCode::SUCCESS
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -93,11 +90,6 @@ impl Import {
         std::io::stdin().lock().read_to_string(&mut text)?;
         Ok(text)
     }
-}
-
-fn fails(said: &str) -> ExitCode {
-    complain(said);
-    ExitCode::from(FAILURE)
 }
 
 /// What stands between the result and a start, such as a variable that is not set.

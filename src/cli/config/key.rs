@@ -7,8 +7,9 @@ use serde_json::json;
 use crate::base::chance;
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
+use crate::cli::say;
 use crate::cli::table::{CODES, Command, Flag, JSON, Row};
-use crate::cli::{FAILURE, complain, say};
 
 pub(in crate::cli) static ROW: Row = Row {
     name: "config key",
@@ -42,16 +43,15 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Key {
-    fn run(self: Box<Self>, _env: Env) -> ExitCode {
+    fn run(self: Box<Self>, _env: Env) -> Result<ExitCode, Refusal> {
         // The one place that is asked to show a key.
         match chance::key_of(self.bytes) {
             Some(key) if self.json => say(&json!({"key": key.expose()}).to_string()),
             Some(key) => say(key.expose()),
             None => {
-                complain("the system has no random bytes for a key");
-                return ExitCode::from(FAILURE);
+                return Err(Refusal::Failure("the system has no random bytes for a key".to_owned()));
             }
         }
-        ExitCode::SUCCESS
+        Ok(ExitCode::SUCCESS)
     }
 }

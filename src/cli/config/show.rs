@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use crate::base::env::Env;
 use crate::cli::args::{Given, Mistake};
+use crate::cli::refusal::Refusal;
 use crate::cli::start::{LISTEN, LOG_LEVEL};
 use crate::cli::table::{CODES, COMPAT, CONFIG, Command, DEMO, Flag, JSON, LOCAL, Row};
-use crate::cli::{USAGE, complain, say};
+use crate::cli::{complain, say};
 use crate::config::{self, Compat, Config, LogLevel, Overrides, Source, Words, origin, show};
 
 pub(in crate::cli) static ROW: Row = Row {
@@ -46,14 +47,8 @@ fn read(given: &Given) -> Result<Box<dyn Command>, Mistake> {
 }
 
 impl Command for Show {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        let config = match config::load(self.config.as_deref(), &env, &self.overrides) {
-            Ok(config) => config,
-            Err(errors) => {
-                complain(&errors.to_string());
-                return ExitCode::from(USAGE);
-            }
-        };
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        let config = config::load(self.config.as_deref(), &env, &self.overrides)?;
         for warning in &config.warnings {
             complain(&format!("warning: {warning}"));
         }
@@ -65,7 +60,7 @@ impl Command for Show {
             (false, true) => say(&show::masked(&config).to_string()),
             (true, _) => self.tell_origins(&config, &env),
         }
-        ExitCode::SUCCESS
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::base::env::Env;
 use crate::base::private;
 use crate::cli::files;
 use crate::cli::finding::Finding;
+use crate::cli::refusal::Refusal;
 use crate::cli::run::client::Client;
 use crate::cli::run::command::find;
 use crate::protocol::listing::{self, ModelCard};
@@ -88,16 +89,18 @@ fn catalogue(program: &Path, env: &Env) -> Finding {
     match told {
         Ok(text) if text.contains("llmgate-test") => Finding::ok(check, "taken"),
         Ok(_) => Finding::warn(check, "this version does not show it", "start `llmgate run codex` and see"),
-        Err(why) => {
-            Finding::fail(check, why, "this version of Codex wants another catalogue: please report it")
-        }
+        Err(why) => Finding::fail(
+            check,
+            why.to_string(),
+            "this version of Codex wants another catalogue: please report it",
+        ),
     }
 }
 
 /// What a command says on stdout; its last words on stderr when it fails.
-fn ask(command: &mut Command) -> Result<String, String> {
+fn ask(command: &mut Command) -> Result<String, Refusal> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.map_err(|error| error.to_string())?;
+    let mut child = child.map_err(|error| Refusal::Failure(error.to_string()))?;
     let (sender, receiver) = bounded(2);
     let pipes: [Option<Box<dyn Read + Send>>; 2] = [
         child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
@@ -122,11 +125,12 @@ fn ask(command: &mut Command) -> Result<String, String> {
                 // It may have ended.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("it did not end within {} s", PATIENCE.as_secs()));
+                let said = format!("it did not end within {} s", PATIENCE.as_secs());
+                return Err(Refusal::Failure(said));
             }
         }
     }
-    let status = child.wait().map_err(|error| error.to_string())?;
+    let status = child.wait().map_err(|error| Refusal::Failure(error.to_string()))?;
     if status.success() {
         return Ok(out);
     }
@@ -134,7 +138,7 @@ fn ask(command: &mut Command) -> Result<String, String> {
         .lines()
         .find(|line| line.starts_with("Error") || line.starts_with("error"))
         .or_else(|| err.lines().next());
-    Err(format!("it ended with {status}: {}", words.unwrap_or_default()))
+    Err(Refusal::Failure(format!("it ended with {status}: {}", words.unwrap_or_default())))
 }
 
 /// The first `1.2.3` in a text.

@@ -8,9 +8,10 @@ use crate::base::host::reachable;
 use crate::base::secret::Secret;
 use crate::base::{chance, clock};
 use crate::cli::models::of_running;
+use crate::cli::refusal::Refusal;
 use crate::cli::run::client::Client;
+use crate::cli::run::model;
 use crate::cli::run::options::Options;
-use crate::cli::run::{Refusal, model};
 use crate::config::{self, Config, Log, Overrides, Session};
 use crate::protocol::listing::ModelCard;
 use crate::route::snapshot::Snapshot;
@@ -71,7 +72,7 @@ impl Ground {
             ..Overrides::default()
         };
         let config = config::load(options.config.as_deref(), env, &overrides);
-        let config = config.map_err(|errors| Refusal::Usage(errors.to_string()))?;
+        let config = config?;
         let mut notes = config.warnings.clone();
         if config::unused_local_file(&config) {
             notes.push("./llmgate.yaml is not in use; name it with --config".to_owned());
@@ -94,8 +95,7 @@ impl Ground {
             }
             clock::rest(REST);
         }
-        let listed =
-            of_running(url, Some(key.expose()), env, patience.max(REST)).map_err(Refusal::Failure)?;
+        let listed = of_running(url, Some(key.expose()), env, patience.max(REST))?;
         // Only for the names of variables that hold keys; here it need not be there.
         let config = config::load(options.config.as_deref(), env, &Overrides::default()).ok().map(Box::new);
         let notes = options
@@ -112,14 +112,13 @@ impl Ground {
             Base::Own(snapshot, _) => model::choose(asked, client, snapshot, env),
             Base::Running(listed, _) => model::choose_listed(asked, client, listed),
         }
-        .map_err(Refusal::Usage)
     }
 
     /// The name of the model that a program is told of, if there is one.
     pub(super) fn model_of_program(&self, options: &Options) -> Result<Option<String>, Refusal> {
         let asked = options.model.as_deref();
         match &self.base {
-            Base::Own(snapshot, _) => model::for_program(asked, snapshot).map_err(Refusal::Usage),
+            Base::Own(snapshot, _) => model::for_program(asked, snapshot),
             Base::Running(..) => Ok(asked.map(str::to_owned)),
         }
     }

@@ -24,7 +24,6 @@ mod options;
 mod qwen;
 mod vibe;
 
-use std::fmt;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,8 +32,9 @@ use std::time::Duration;
 use crate::base::clock;
 use crate::base::env::Env;
 use crate::cli::args::Mistake;
+use crate::cli::refusal::Refusal;
 use crate::cli::table::{Command, Row, Word};
-use crate::cli::{FAILURE, USAGE, complain, logging, say};
+use crate::cli::{complain, logging, say};
 use crate::config;
 use crate::observe::rotate::Rotating;
 use crate::server::Server;
@@ -70,54 +70,13 @@ const CODES: &[(&str, &str)] = &[
     ("any other", "its own"),
 ];
 
-/// The exit code of a shell that finds no program.
-const NO_PROGRAM: u8 = 127;
-
 fn read(options: Result<Options, Mistake>) -> Result<Box<dyn Command>, Mistake> {
     Ok(Box::new(options?))
 }
 
 impl Command for Options {
-    fn run(self: Box<Self>, env: Env) -> ExitCode {
-        match session(&self, env) {
-            Ok(code) => ExitCode::from(code),
-            Err(refusal) => {
-                complain(&refusal.to_string());
-                ExitCode::from(refusal.code())
-            }
-        }
-    }
-}
-
-/// Why there is no session.
-enum Refusal {
-    /// The configuration or an option cannot be used.
-    Usage(String),
-    /// Something failed.
-    Failure(String),
-    /// The program is not there; how it is installed, if that is known.
-    NoProgram(String, Option<&'static str>),
-}
-
-impl Refusal {
-    fn code(&self) -> u8 {
-        match self {
-            Self::Usage(_) => USAGE,
-            Self::Failure(_) => FAILURE,
-            Self::NoProgram(..) => NO_PROGRAM,
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(said) | Self::Failure(said) => f.write_str(said),
-            Self::NoProgram(program, Some(install)) => {
-                write!(f, "{program} is not on PATH. Install it: {install}")
-            }
-            Self::NoProgram(program, None) => write!(f, "{program}: there is no such program"),
-        }
+    fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
+        session(&self, env).map(ExitCode::from)
     }
 }
 
@@ -130,7 +89,7 @@ enum Chosen {
 /// One session, from the options to the exit code of what was started.
 fn session(options: &Options, env: Env) -> Result<u8, Refusal> {
     let own = match &options.env_file {
-        Some(file) => options::variables(file).map_err(Refusal::Usage)?,
+        Some(file) => options::variables(file)?,
         None => Vec::new(),
     };
     let env = env.with(own.clone());
@@ -240,8 +199,7 @@ impl Log {
         let now = clock::rfc3339(clock::wall()).replace(':', "");
         let name = format!("run-{}-{now}-{}.log", options.starts.name(), std::process::id());
         let path = state.join("logs").join(name);
-        logging::to_file(&log, &path)
-            .map_err(|error| Refusal::Failure(format!("{}: {error}", path.display())))?;
+        logging::to_file(&log, &path).map_err(|error| Refusal::of_file(&path, &error))?;
         Ok(Self(path))
     }
 

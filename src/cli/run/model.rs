@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::env::Env;
+use crate::cli::refusal::Refusal;
 use crate::cli::run::client::Client;
 use crate::config::{Config, Provider, Source, vendors};
 use crate::gateway::live::Live;
@@ -28,7 +29,7 @@ pub(super) fn choose(
     client: &Client,
     snapshot: &Snapshot,
     env: &Env,
-) -> Result<String, String> {
+) -> Result<String, Refusal> {
     if let Some(model) = asked_or_default(asked, snapshot)? {
         return Ok(model);
     }
@@ -42,11 +43,12 @@ pub(super) fn choose(
         Source::Environment(_) => match offer(&snapshot.config, env) {
             Ok((Some(best), _)) => return Ok(best),
             Ok((None, names)) => offered = names,
-            Err(said) => return Err(format!("{said}. Name a model with --model")),
+            Err(refusal) => return Err(Refusal::Usage(format!("{refusal}. Name a model with --model"))),
         },
         Source::File(_) => {}
     }
-    Err(format!("no model for {}: name one with --model. {}", client.name, names_of(config, offered)))
+    let names = names_of(config, offered);
+    Err(Refusal::Usage(format!("no model for {}: name one with --model. {names}", client.name)))
 }
 
 /// The model that a program is told of, if there is one: the one that was asked for, else the
@@ -54,19 +56,20 @@ pub(super) fn choose(
 ///
 /// # Errors
 /// The one that was asked for leads nowhere; the text names others.
-pub(super) fn for_program(asked: Option<&str>, snapshot: &Snapshot) -> Result<Option<String>, String> {
+pub(super) fn for_program(asked: Option<&str>, snapshot: &Snapshot) -> Result<Option<String>, Refusal> {
     let demo = || (snapshot.config.source == Source::Demo).then(|| DEMO.to_owned());
     Ok(asked_or_default(asked, snapshot)?.or_else(demo))
 }
 
-fn asked_or_default(asked: Option<&str>, snapshot: &Snapshot) -> Result<Option<String>, String> {
+fn asked_or_default(asked: Option<&str>, snapshot: &Snapshot) -> Result<Option<String>, Refusal> {
     let Some(asked) = asked else {
         return Ok(snapshot.config.default_model.as_ref().map(ToString::to_string));
     };
     match snapshot.resolve(Some(asked)) {
         Ok(_) => Ok(Some(asked.to_owned())),
         Err(unresolved) => {
-            Err(format!("the model {asked:?} leads to no target. {}", shown(unresolved.nearest)))
+            let names = shown(unresolved.nearest);
+            Err(Refusal::Usage(format!("the model {asked:?} leads to no target. {names}")))
         }
     }
 }
@@ -80,7 +83,7 @@ pub(super) fn choose_listed(
     asked: Option<&str>,
     client: &Client,
     listed: &[ModelCard],
-) -> Result<String, String> {
+) -> Result<String, Refusal> {
     // A name that is not listed may be a pattern's or provider/model: llmgate tells if it is not.
     let own = || client.default_model.filter(|own| listed.iter().any(|card| card.id == *own));
     let only = || match listed {
@@ -88,8 +91,8 @@ pub(super) fn choose_listed(
         _ => None,
     };
     asked.or_else(own).or_else(only).map(str::to_owned).ok_or_else(|| {
-        let names = listed.iter().map(|card| card.id.clone()).collect();
-        format!("no model for {}: name one with --model. {}", client.name, shown(names))
+        let names = shown(listed.iter().map(|card| card.id.clone()).collect());
+        Refusal::Usage(format!("no model for {}: name one with --model. {names}", client.name))
     })
 }
 
@@ -106,14 +109,15 @@ pub(super) fn covers(snapshot: &Snapshot, name: &str) -> bool {
 }
 
 /// The best of what the first provider lists that has a favourite, and all that it lists. One GET.
-fn offer(config: &Arc<Config>, env: &Env) -> Result<(Option<String>, Vec<String>), String> {
+fn offer(config: &Arc<Config>, env: &Env) -> Result<(Option<String>, Vec<String>), Refusal> {
     let favourites =
         |provider: &Provider| vendors::at_host(provider.host()).map_or(&[][..], |vendor| vendor.defaults);
     let with = config.providers.iter().find(|provider| !favourites(provider).is_empty());
     let Some(provider) = with.or_else(|| config.providers.first()) else { return Ok((None, Vec::new())) };
-    let live = Live::new(Arc::clone(config), env, None).map_err(|failure| failure.to_string())?;
+    let live = Live::new(Arc::clone(config), env, None)?;
     let names = offer::names(&live, provider, PATIENCE).map_err(|failure| {
-        live.masked(&format!("{} does not tell its models: {failure}", provider.name)).into_owned()
+        let said = format!("{} does not tell its models: {failure}", provider.name);
+        Refusal::Failure(live.masked(&said).into_owned())
     })?;
     Ok((best(&names, favourites(provider)), names))
 }

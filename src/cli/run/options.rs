@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::args::{Given, Mistake};
-use crate::cli::run::Refusal;
+use crate::cli::refusal::Refusal;
 use crate::cli::run::client::{self, Client, Home};
 use crate::cli::table::{COMPAT, CONFIG, DEMO, Flag, LOCAL, TRACE};
 use crate::config::{Compat, Words};
@@ -231,8 +231,9 @@ fn running(given: &Given) -> Result<Option<String>, Mistake> {
 ///
 /// # Errors
 /// It cannot be read, or a line is none; its content is never shown.
-pub(super) fn variables(file: &Path) -> Result<Vec<(String, String)>, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+pub(super) fn variables(file: &Path) -> Result<Vec<(String, String)>, Refusal> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Refusal::Usage(format!("{}: {error}", file.display())))?;
     let mut variables = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -242,7 +243,8 @@ pub(super) fn variables(file: &Path) -> Result<Vec<(String, String)>, String> {
         let pair = line.strip_prefix("export ").unwrap_or(line).split_once('=');
         let name = pair.map(|(name, _)| name.trim()).filter(|name| is_name(name));
         let (Some(name), Some((_, value))) = (name, pair) else {
-            return Err(format!("{}:{}: a line must be NAME=value", file.display(), number + 1));
+            let place = format!("{}:{}", file.display(), number + 1);
+            return Err(Refusal::Usage(format!("{place}: a line must be NAME=value")));
         };
         variables.push((name.to_owned(), unquoted(value.trim()).to_owned()));
     }
@@ -271,7 +273,7 @@ mod tests {
         let expected = [("A", "1"), ("B", "two words"), ("C", "x=y"), ("D", "")];
         assert_eq!(read, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
         std::fs::write(&file, "A=1\nsk-secret\n").unwrap();
-        let said = variables(&file).unwrap_err();
+        let said = variables(&file).unwrap_err().to_string();
         assert!(said.ends_with(":2: a line must be NAME=value"), "{said}");
         std::fs::remove_file(&file).unwrap();
     }

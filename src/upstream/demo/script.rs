@@ -65,7 +65,7 @@ pub(super) fn of(request: &Request, protocol: &str, size: usize) -> Script {
         }
         Word::Command("tool", rest) => match call(request, rest) {
             Ok((tool, arguments)) => telling.call(tool, arguments),
-            Err(why) => telling.text(&format!("{GREETING} {why}")),
+            Err(NotOffered(told)) => telling.text(&format!("{GREETING} {told}")),
         },
         Word::Command("tools", rest) => {
             let named: Result<Vec<_>, _> = rest
@@ -80,7 +80,7 @@ pub(super) fn of(request: &Request, protocol: &str, size: usize) -> Script {
                     calls.into_iter().for_each(|(tool, arguments)| telling.call(tool, arguments));
                 }
                 Ok(_) => telling.text(&format!("{GREETING} demo:tools wants the names of tools.")),
-                Err(why) => telling.text(&format!("{GREETING} {why}")),
+                Err(NotOffered(told)) => telling.text(&format!("{GREETING} {told}")),
             }
         }
         Word::Command("long", _) => telling.long(),
@@ -148,8 +148,11 @@ fn command(text: &str) -> Option<(&str, &str)> {
     (!name.is_empty()).then_some((name, rest))
 }
 
+/// No tool of that name was offered: what is told instead.
+struct NotOffered(String);
+
 /// `NAME {json}` as a call of an offered tool; without JSON its required arguments are empty.
-fn call<'r>(request: &'r Request, words: &str) -> Result<(&'r Tool, String), String> {
+fn call<'r>(request: &'r Request, words: &str) -> Result<(&'r Tool, String), NotOffered> {
     let words = words.trim_start();
     let (name, rest) = words.split_at(words.find(char::is_whitespace).unwrap_or(words.len()));
     let is_named = |tool: &&Tool| {
@@ -157,7 +160,7 @@ fn call<'r>(request: &'r Request, words: &str) -> Result<(&'r Tool, String), Str
     };
     let Some(tool) = request.tools.iter().find(is_named) else {
         let offered = request.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(format!("No tool {name:?} was offered; these were: {offered}."));
+        return Err(NotOffered(format!("No tool {name:?} was offered; these were: {offered}.")));
     };
     Ok((tool, arguments::of_words(&tool.form, rest)))
 }
