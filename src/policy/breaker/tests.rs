@@ -220,7 +220,7 @@ fn there_is_never_more_than_one_probe_whatever_happens() {
         let (mut passed, mut probes) = (Vec::new(), Vec::new());
         for _ in 0..200 {
             now += draw.below(25);
-            match draw.below(6) {
+            match draw.below(7) {
                 0..=2 => match breaker.permit(at(now)) {
                     Permit::Pass(ticket) => passed.push(ticket),
                     Permit::Probe(ticket) => probes.push(ticket),
@@ -234,8 +234,12 @@ fn there_is_never_more_than_one_probe_whatever_happens() {
                     let theirs = Memory { open_until, at: at(now), ..Memory::default() };
                     breaker.adopt(&theirs, &SETTINGS);
                 }
+                4 => passed.extend(probes.pop().map(|mut ticket| {
+                    assert_eq!(breaker.answers(&mut ticket, at(now)), Change::Closed);
+                    ticket
+                })),
                 kind => {
-                    let from = if kind == 4 { &mut passed } else { &mut probes };
+                    let from = if kind == 5 { &mut passed } else { &mut probes };
                     let signals = [Signal::Success, Signal::Failure, Signal::Release];
                     let signal = signals[draw.below(3) as usize];
                     if !from.is_empty() {
