@@ -15,7 +15,7 @@ use crate::protocol::path::Path;
 use crate::protocol::wire::WireError;
 
 /// Members that may be left out without a word, in all protocols (SPEC 8.9).
-const HINTS: [&str; 19] = [
+const HINTS: [&str; 20] = [
     "block_binding",
     "cache_control",
     "client_metadata",
@@ -33,6 +33,8 @@ const HINTS: [&str; 19] = [
     "user",
     "internal_chat_message_metadata_passthrough",
     "eager_input_streaming",
+    // A client of OpenRouter's asks for the counts, which come anyhow.
+    "usage",
     // What OpenAI's SDKs read in an answer, beside the text that they read it in.
     "parsed",
     "parsed_arguments",
@@ -297,13 +299,19 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_is_lost_with_its_path() {
-        let mut fields = Fields::parse(r#"{"a":1,"b":null,"user":"u","odd":[1]}"#).unwrap();
+        let mut fields =
+            Fields::parse(r#"{"a":1,"b":null,"user":"u","usage":{"include":true},"odd":[1]}"#).unwrap();
         assert_eq!(fields.count("a"), Ok(Some(1)));
         let mut losses = Losses::default();
         fields.lose_rest(&mut losses);
         let told: Vec<(String, Severity)> =
             losses.iter().map(|loss| (loss.path.clone(), loss.severity)).collect();
-        let expected = [("b", Severity::Hint), ("user", Severity::Hint), ("odd", Severity::Degrade)];
+        let expected = [
+            ("b", Severity::Hint),
+            ("user", Severity::Hint),
+            ("usage", Severity::Hint),
+            ("odd", Severity::Degrade),
+        ];
         assert_eq!(told, expected.map(|(path, severity)| (path.to_owned(), severity)));
     }
 

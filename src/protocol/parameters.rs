@@ -1,8 +1,9 @@
 //! The schema of a function as vendors take it. OpenAI and Anthropic demand an object at its top, and no
-//! choice there between several; OpenAI and Google demand to know what is in a list. Tools of MCP servers,
-//! which agents offer as they come, break each of these, and one such tool fails the whole request:
-//! "input_schema does not support oneOf, allOf, or anyOf at the top level", "schema must have type
-//! 'object' and not have 'oneOf'/'anyOf'/...", "array schema missing items", "items: missing field".
+//! choice there between several, OpenAI that its members are named, be it none; OpenAI and Google demand
+//! to know what is in a list. Tools of MCP servers, which agents offer as they come, break each of these,
+//! and one such tool fails the whole request: "input_schema does not support oneOf, allOf, or anyOf at
+//! the top level", "schema must have type 'object' and not have 'oneOf'/'anyOf'/...", "object schema
+//! missing properties", "array schema missing items", "items: missing field".
 
 use std::borrow::Cow;
 
@@ -20,6 +21,7 @@ pub(super) fn of_object<'s>(name: &str, schema: &'s Schema, losses: &mut Losses)
     let text = schema.text();
     let fits = Members::read(text).is_ok_and(|members| {
         members.get(text, "type") == Some(r#""object""#)
+            && members.get(text, "properties").is_some_and(|named| named.starts_with('{'))
             && CHOICES.iter().all(|choice| members.range(text, choice).is_none())
     });
     if fits {
@@ -35,6 +37,9 @@ pub(super) fn of_object<'s>(name: &str, schema: &'s Schema, losses: &mut Losses)
     }
     *members = kept;
     tree.put("type", Tree::Text("object".into()));
+    if tree.object("properties").is_none() {
+        tree.put("properties", Tree::Object(Vec::new()));
+    }
     tell(&mut tree, choices);
     Cow::Owned(pen::written(&tree))
 }
@@ -97,14 +102,13 @@ mod tests {
 
     #[test]
     fn the_top_is_an_object() {
-        check(json!({}), json!({"type": "object"}), 0);
+        let nothing = json!({"type": "object", "properties": {}});
+        for bare in [json!({}), json!({"type": "object"}), json!({"type": "object", "properties": null})] {
+            check(bare, nothing.clone(), 0);
+        }
         let plain = json!({"type": "object", "properties": {"anyOf": {"anyOf": [{}]}, "list": {"type": "array", "items": {}}}});
         check(plain.clone(), plain, 0);
-        check(
-            json!({"type": ["object", "null"], "properties": {}}),
-            json!({"type": "object", "properties": {}}),
-            0,
-        );
+        check(json!({"type": ["object", "null"], "properties": {}}), nothing, 0);
     }
 
     #[test]

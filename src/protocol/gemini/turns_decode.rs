@@ -1,8 +1,9 @@
 //! The conversation of a Gemini client -> turns.
 //!
 //! Calls need no ids here: a result belongs to the call of its id, else to the first open call of
-//! its name. In neutral words every call has an id, made of its place, name and arguments where the
-//! client gave none, so that the same history gives the same ids in every turn.
+//! its name, or to the first of all where the model never called that name. In neutral words every
+//! call has an id, made of its place, name and arguments where the client gave none, so that the
+//! same history gives the same ids in every turn.
 
 use crate::base::id::stable_hash;
 use crate::base::pen;
@@ -114,6 +115,8 @@ struct Reader {
     role: Option<Role>,
     calls: usize,
     known: Table<String, ()>,
+    /// The functions that were called.
+    called: Table<String, ()>,
     /// Ids and names of the calls whose results have not come.
     open: Vec<(String, String)>,
     /// Did the user speak since the last call?
@@ -198,6 +201,7 @@ impl Reader {
         self.calls += 1;
         let id = id.unwrap_or_else(|| made_id(&seed));
         self.known.insert(id.clone(), ());
+        self.called.insert(name.to_owned(), ());
         self.open.push((id.clone(), name.to_owned()));
         id
     }
@@ -208,8 +212,11 @@ impl Reader {
         let by_id = given.as_ref().filter(|id| self.known.contains_key(id.as_str()));
         let place = match (by_id, &name) {
             (Some(id), _) => self.open.iter().position(|(known, _)| known == id),
-            (None, Some(name)) => self.open.iter().position(|(_, known)| known == name),
-            (None, None) => None,
+            (None, Some(name)) if self.called.contains_key(name.as_str()) => {
+                self.open.iter().position(|(_, known)| known == name)
+            }
+            // Docker's cagent writes an id of its own for the name: Google goes by the order.
+            (None, _) => (!self.open.is_empty()).then_some(0),
         };
         let matched = place.map(|place| self.open.remove(place).0);
         let (mut content, failed) = response(fields.take("response"), name.as_deref());

@@ -31,6 +31,22 @@ fn calls_without_ids_pair_with_their_results() {
 }
 
 #[test]
+fn results_under_names_that_the_model_never_called_go_by_their_order() {
+    let call = |name: &str| json!({"functionCall": {"name": name, "args": {}}});
+    let result = |name: &str| json!({"functionResponse": {"name": name, "response": {"output": "x"}}});
+    let found = ids(&read(json!([
+        {"role": "model", "parts": [call("f"), call("g")]},
+        {"role": "user", "parts": [result("call_1"), result("call_2")]},
+        // What was answered is answered once; a name that was called finds no other call.
+        {"role": "model", "parts": [call("f"), call("g")]},
+        {"role": "user", "parts": [result("f"), result("f"), result("call_4")]},
+    ])));
+    let [f, g, rf, rg, f2, g2, rf2, twice, rg2] = found.try_into().unwrap();
+    assert_eq!([&rf, &rg, &rf2, &rg2], [&f, &g, &f2, &g2]);
+    assert!(![f, g, f2, g2].contains(&twice));
+}
+
+#[test]
 fn what_the_model_drew_is_shown_by_the_user_or_told() {
     let drawn =
         json!({"role": "model", "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]});
