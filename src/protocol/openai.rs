@@ -42,6 +42,10 @@ pub(super) fn format(
 ) -> Result<Option<Format>, WireError> {
     let Some(mut format) = format else { return Ok(None) };
     let wanted = match format.word("type")?.as_deref() {
+        // Together, Fireworks and llama.cpp take a schema so, too.
+        Some("json_object") if format.peek("schema").is_some_and(Tree::is_object) => {
+            Some(json_schema(&mut format)?)
+        }
         Some("json_object") => Some(Format::JsonObject),
         Some("json_schema") => Some(match nested {
             None => json_schema(&mut format)?,

@@ -154,6 +154,16 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(R, Carried("json_object")), (A, Lost("format")), (G, Carried("application/json"))],
         ),
         (
+            "json object with a schema",
+            C,
+            request(C, json!({"response_format": {"type": "json_object", "schema": {"type": "object"}}})),
+            vec![
+                (R, Carried(r#""format":{"type":"json_schema""#)),
+                (A, Carried(r#""format":{"type":"json_schema""#)),
+                (G, Carried("responseJsonSchema")),
+            ],
+        ),
+        (
             "verbosity",
             C,
             request(C, json!({"verbosity": "low"})),
