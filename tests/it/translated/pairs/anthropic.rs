@@ -214,6 +214,37 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         ("stored file", A, saying(A, stored), [C, R, G].map(|to| (to, Refused("source"))).into()),
         (
+            "result of no call",
+            A,
+            request(
+                A,
+                json!({"messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c9", "content": "noon"}]}]}),
+            ),
+            [C, R, G].map(|to| (to, Nearly("noon", "tool result"))).into(),
+        ),
+        (
+            "file for a container",
+            A,
+            saying(A, json!({"type": "container_upload", "file_id": "f"})),
+            [C, R, G].map(|to| (to, Refused("content"))).into(),
+        ),
+        (
+            "document of blocks",
+            A,
+            saying(
+                A,
+                json!({"type": "document", "title": "Whales", "context": "From a book.",
+                    "source": {"type": "content", "content": [{"type": "text", "text": "They sing."}]}}),
+            ),
+            [C, R, G].map(|to| (to, Carried("They sing."))).into(),
+        ),
+        (
+            "choice of a tool that stays behind",
+            A,
+            with_tool(A, None, json!({"tool_choice": {"type": "tool", "name": "g"}})),
+            everywhere("tool_choice"),
+        ),
+        (
             "container",
             A,
             request(A, json!({"container": "c"})),

@@ -18,7 +18,7 @@ pub(super) fn rows() -> Vec<Row> {
     let image = json!({"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{PNG}")}});
     let penalties = json!({"presence_penalty": 0.5, "frequency_penalty": 0.25});
     vec![
-        ("image", C, saying(C, image), vec![(R, Carried(PNG)), (A, Carried(PNG)), (G, Carried(PNG))]),
+        ("image", C, saying(C, image.clone()), vec![(R, Carried(PNG)), (A, Carried(PNG)), (G, Carried(PNG))]),
         (
             "image url",
             C,
@@ -185,6 +185,104 @@ pub(super) fn rows() -> Vec<Row> {
                 (A, Lost("frequency_penalty")),
                 (G, Carried(r#""presencePenalty":0.5,"frequencyPenalty":0.25"#)),
             ],
+        ),
+        (
+            "sound in the words of MP3's type",
+            C,
+            saying(C, json!({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "mp3"}})),
+            vec![(G, Carried(r#""mimeType":"audio/mp3""#))],
+        ),
+        (
+            "server tool",
+            C,
+            with_tool(C, Some(json!({"type": "browser_search"})), json!({})),
+            [R, A, G].map(|to| (to, Lost("tools[1]"))).into(),
+        ),
+        (
+            "server tool alone",
+            C,
+            request(C, json!({"tools": [{"type": "browser_search"}]})),
+            [R, A, G].map(|to| (to, Refused("tools"))).into(),
+        ),
+        (
+            "choice among some",
+            C,
+            with_tool(
+                C,
+                Some(json!({"type": "function", "function": {"name": "g"}})),
+                json!({"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [
+                    {"type": "function", "function": {"name": "f"}}, {"type": "function", "function": {"name": "g"}}]}}}),
+            ),
+            vec![
+                (
+                    R,
+                    Carried(
+                        r#""mode":"required","tools":[{"type":"function","name":"f"},{"type":"function","name":"g"}]"#,
+                    ),
+                ),
+                (A, Nearly(r#""tool_choice":{"type":"any""#, "tool_choice")),
+                (G, Carried(r#""allowedFunctionNames":["f","g"]"#)),
+            ],
+        ),
+        (
+            "OpenRouter's switch on",
+            C,
+            request(C, json!({"reasoning": {"enabled": true}})),
+            vec![(R, Carried(r#""effort":"medium""#)), (A, Carried(r#""type":"adaptive""#))],
+        ),
+        (
+            "OpenRouter's switch off",
+            C,
+            request(C, json!({"reasoning": {"enabled": false}})),
+            vec![(R, Carried(r#""effort":"none""#)), (A, Carried(r#""type":"disabled""#))],
+        ),
+        (
+            "highest effort",
+            C,
+            request(C, json!({"reasoning_effort": "max"})),
+            vec![
+                (R, Nearly(r#""effort":"xhigh""#, "reasoning.effort")),
+                (A, Carried(r#""effort":"max""#)),
+                (G, Nearly(r#""thinkingLevel":"HIGH""#, "thinkingConfig")),
+            ],
+        ),
+        (
+            "refusal and reasoning in parts",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "user", "content": "ping"}, {"role": "assistant", "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+                    {"type": "refusal", "refusal": "I will not."}]}, {"role": "user", "content": "ping"}]}),
+            ),
+            [R, A, G].map(|to| (to, Nearly("I will not.", "reasoning"))).into(),
+        ),
+        (
+            "result image",
+            C,
+            with_tool(
+                C,
+                None,
+                json!({"messages": [{"role": "user", "content": "ping"},
+                    {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+                    {"role": "tool", "tool_call_id": "c1", "content": [image]}]}),
+            ),
+            vec![(R, Carried(r#""output":[{"type":"input_image""#)), (A, Carried(PNG)), (G, Carried(PNG))],
+        ),
+        (
+            "image in the instructions",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "system", "content": [{"type": "text", "text": "Be."}, image]}, {"role": "user", "content": "ping"}]}),
+            ),
+            [R, A, G].map(|to| (to, Nearly("Be.", "messages[0].content"))).into(),
+        ),
+        (
+            "top_k",
+            C,
+            request(C, json!({"top_k": 41})),
+            vec![(R, Lost("top_k")), (A, Carried(r#""top_k":41"#)), (G, Carried(r#""topK":41"#))],
         ),
         (
             "logit bias",

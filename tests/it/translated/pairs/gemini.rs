@@ -11,6 +11,13 @@ pub(super) fn rows() -> Vec<Row> {
     let config = |config: Value| request(G, json!({"generationConfig": config}));
     let schema = json!({"type": "OBJECT", "properties": {"a": {"type": "STRING"}}});
     let inline = |mime: &str, data: &str| saying(G, json!({"inlineData": {"mimeType": mime, "data": data}}));
+    let with_functions = |calling: Value| {
+        let functions: Vec<Value> = ["f", "g"].map(|name| json!({"name": name})).into();
+        request(
+            G,
+            json!({"tools": [{"functionDeclarations": functions}], "toolConfig": {"functionCallingConfig": calling}}),
+        )
+    };
     let everywhere =
         |fate: fn(&'static str) -> Fate, path: &'static str| [C, R, A].map(|to| (to, fate(path))).into();
     vec![
@@ -145,6 +152,69 @@ pub(super) fn rows() -> Vec<Row> {
             ),
             everywhere(Lost, "contents[0].parts[1].functionCall"),
         ),
+        (
+            "a result of the model's",
+            G,
+            request(
+                G,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+                {"role": "model", "parts": [{"functionResponse": {"name": "f", "response": {"a": 1}}}, {"text": "pong"}]},
+                {"role": "user", "parts": [{"text": "ping"}]}]}),
+            ),
+            everywhere(|path| Nearly("pong", path), "contents[1].parts[0].functionResponse"),
+        ),
+        (
+            "code that ran at Google",
+            G,
+            request(
+                G,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+                {"role": "model", "parts": [{"executableCode": {"language": "PYTHON", "code": "1"}}, {"text": "pong"}]},
+                {"role": "user", "parts": [{"text": "ping"}]}]}),
+            ),
+            everywhere(|path| Nearly("pong", path), "contents[1].parts[0].executableCode"),
+        ),
+        (
+            "image in the instructions",
+            G,
+            request(
+                G,
+                json!({"systemInstruction": {"parts": [{"text": "Be."}, {"inlineData": {"mimeType": "image/png", "data": PNG}}]}}),
+            ),
+            everywhere(|path| Nearly("Be.", path), "systemInstruction.parts[1]"),
+        ),
+        (
+            "choice among some",
+            G,
+            with_functions(json!({"mode": "ANY", "allowedFunctionNames": ["f", "g"]})),
+            vec![
+                (C, Nearly(r#""tool_choice":"required""#, "tool_choice")),
+                (
+                    R,
+                    Carried(
+                        r#""mode":"required","tools":[{"type":"function","name":"f"},{"type":"function","name":"g"}]"#,
+                    ),
+                ),
+                (A, Nearly(r#""tool_choice":{"type":"any""#, "tool_choice")),
+            ],
+        ),
+        (
+            "choice of one",
+            G,
+            with_functions(json!({"mode": "ANY", "allowedFunctionNames": ["g"]})),
+            vec![
+                (C, Carried(r#""tool_choice":{"type":"function","function":{"name":"g"}}"#)),
+                (R, Carried(r#""tool_choice":{"type":"function","name":"g"}"#)),
+                (A, Carried(r#""tool_choice":{"type":"tool","name":"g""#)),
+            ],
+        ),
+        (
+            "a free choice of some",
+            G,
+            with_functions(json!({"mode": "VALIDATED", "allowedFunctionNames": ["g"]})),
+            everywhere(|path| Nearly(r#""auto""#, path), "allowedFunctionNames"),
+        ),
+        ("one answer", G, config(json!({"candidateCount": 1})), [C, R, A].map(|to| (to, Dropped)).into()),
         (
             "cached content",
             G,
