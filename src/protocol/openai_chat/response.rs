@@ -299,4 +299,38 @@ mod tests {
         assert_eq!(stop("model_context_window_exceeded"), StopReason::ContextFull);
         assert_eq!(stop("odd"), StopReason::Other("odd".into()));
     }
+
+    /// Copilot tells one answer in several choices, and says why it ended in one of them.
+    #[test]
+    fn an_answer_in_several_choices_is_one() {
+        let call = r#"{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}"#;
+        let text = format!(
+            r#"{{"choices":[{{"finish_reason":"length","message":{{"content":"x"}}}},{{"message":{{"tool_calls":[{call}]}}}}]}}"#
+        );
+        let answer = decode(&text, "seed").unwrap();
+        assert_eq!((answer.blocks.len(), answer.stop), (2, StopReason::Limit));
+    }
+
+    #[test]
+    fn a_failure_inside_a_choice_is_no_answer() {
+        let read = |member: &str| {
+            let text = format!(r#"{{"choices":[{{"index":0,{member},"message":{{"content":"x"}}}}]}}"#);
+            decode(&text, "seed")
+        };
+        for nothing in [r#""error":null"#, r#""error":false"#, r#""error":"""#, r#""error":{}"#] {
+            assert!(read(nothing).is_ok(), "{nothing}");
+        }
+        for failure in [r#""error":{"message":"m"}"#, r#""error":"m""#, r#""finish_reason":"error""#] {
+            assert!(read(failure).is_err(), "{failure}");
+        }
+    }
+
+    #[test]
+    fn content_in_parts_has_no_empty_ones() {
+        let parts = r#"[{"type":"text","text":""},{"type":"refusal","refusal":"no"},{"type":"audio"}]"#;
+        let answer = decode(&format!(r#"{{"choices":[{{"message":{{"content":{parts}}}}}]}}"#), "seed");
+        let answer = answer.unwrap();
+        assert_eq!(answer.blocks, [Block::Refusal("no".into())]);
+        assert_eq!(answer.lost.into_names().into_iter().collect::<Vec<_>>(), ["audio"]);
+    }
 }

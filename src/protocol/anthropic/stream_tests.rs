@@ -1,0 +1,88 @@
+//! Streams of servers that speak the protocol in their own way.
+
+use serde_json::{Value, json};
+
+use super::CODEC;
+use crate::ir::collect::Collector;
+use crate::ir::grammar::Grammar;
+use crate::ir::request::{Block, Reasoning};
+use crate::ir::response::StopReason;
+use crate::ir::stream::StreamEvent;
+use crate::protocol::wire::{Wire, WireError};
+
+fn events(frames: &[Value]) -> Result<Vec<StreamEvent>, WireError> {
+    let (mut decoder, mut out) = (CODEC.stream_decoder("seed"), Vec::new());
+    for frame in frames {
+        decoder.frame(None, &frame.to_string(), &mut out)?;
+    }
+    decoder.finish(&mut out);
+    Ok(out)
+}
+
+/// The blocks that these frames tell, which obey the grammar, and why the answer ended.
+fn told(frames: &[Value]) -> (Vec<Block>, StopReason) {
+    let (mut grammar, mut collector) = (Grammar::default(), Collector::default());
+    for event in events(frames).unwrap() {
+        grammar.check(&event).unwrap();
+        collector.push(event);
+    }
+    let answer = collector.finish().unwrap();
+    (answer.blocks, answer.stop)
+}
+
+fn begin(block: Value) -> Value {
+    json!({"type": "content_block_start", "index": 0, "content_block": block})
+}
+
+fn delta(delta: Value) -> Value {
+    json!({"type": "content_block_delta", "index": 0, "delta": delta})
+}
+
+fn end() -> Value {
+    json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}})
+}
+
+#[test]
+fn what_a_block_begins_with_is_part_of_it() {
+    let text = [
+        begin(json!({"type": "text", "text": "a"})),
+        delta(json!({"type": "text_delta", "text": "b"})),
+        end(),
+    ];
+    assert_eq!(told(&text), (vec![Block::Text("ab".into())], StopReason::End));
+    let thought = [
+        begin(json!({"type": "thinking", "thinking": "a"})),
+        delta(json!({"type": "thinking_delta", "thinking": "b"})),
+        end(),
+    ];
+    let [Block::Reasoning(Reasoning { text, .. })] = &told(&thought).0[..] else { panic!() };
+    assert_eq!(text, "ab");
+}
+
+#[test]
+fn after_the_end_nothing_is_told() {
+    let stop = json!({"type": "message_stop"});
+    let words = delta(json!({"type": "text_delta", "text": "x"}));
+    let frames = [words.clone(), end(), stop.clone(), stop, words, end()];
+    assert_eq!(told(&frames), (vec![Block::Text("x".into())], StopReason::End));
+}
+
+#[test]
+fn an_end_like_that_of_chat_is_none() {
+    let mut out = Vec::new();
+    let mut decoder = CODEC.stream_decoder("seed");
+    for data in ["[DONE]", "", " "] {
+        decoder.frame(None, data, &mut out).unwrap();
+    }
+    decoder.finish(&mut out);
+    assert_eq!(out, []);
+}
+
+#[test]
+fn a_delta_fits_its_block_or_is_told_of() {
+    let text = begin(json!({"type": "text", "text": ""}));
+    let call = delta(json!({"type": "input_json_delta", "partial_json": "{}"}));
+    assert!(events(&[text.clone(), call]).is_err());
+    let news = [text, delta(json!({"type": "news_delta"}))];
+    assert!(events(&news).unwrap().contains(&StreamEvent::Lost { what: "news_delta".into() }));
+}
