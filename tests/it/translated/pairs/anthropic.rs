@@ -239,6 +239,65 @@ pub(super) fn rows() -> Vec<Row> {
             [C, R, G].map(|to| (to, Carried("They sing."))).into(),
         ),
         (
+            "no tool",
+            A,
+            with_tool(A, None, json!({"tool_choice": {"type": "none"}})),
+            vec![
+                (C, Carried(r#""tool_choice":"none""#)),
+                (R, Carried(r#""tool_choice":"none""#)),
+                (G, Carried(r#""mode":"NONE""#)),
+            ],
+        ),
+        (
+            "any tool",
+            A,
+            with_tool(A, None, json!({"tool_choice": {"type": "any"}})),
+            vec![
+                (C, Carried(r#""tool_choice":"required""#)),
+                (R, Carried(r#""tool_choice":"required""#)),
+                (G, Carried(r#""mode":"ANY""#)),
+            ],
+        ),
+        (
+            "top_p",
+            A,
+            request(A, json!({"top_p": 0.5})),
+            vec![
+                (C, Carried(r#""top_p":0.5"#)),
+                (R, Carried(r#""top_p":0.5"#)),
+                (G, Carried(r#""topP":0.5"#)),
+            ],
+        ),
+        (
+            "schema",
+            A,
+            request(
+                A,
+                json!({"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}),
+            ),
+            vec![
+                (C, Carried("json_schema")),
+                (R, Carried("json_schema")),
+                (G, Carried("responseJsonSchema")),
+            ],
+        ),
+        (
+            "schema in the older place",
+            A,
+            request(A, json!({"output_format": {"type": "json_schema", "schema": {"type": "object"}}})),
+            vec![
+                (C, Carried("json_schema")),
+                (R, Carried("json_schema")),
+                (G, Carried("responseJsonSchema")),
+            ],
+        ),
+        (
+            "unknown effort",
+            A,
+            request(A, json!({"output_config": {"effort": "ultra"}})),
+            everywhere("effort"),
+        ),
+        (
             "choice of a tool that stays behind",
             A,
             with_tool(A, None, json!({"tool_choice": {"type": "tool", "name": "g"}})),

@@ -285,6 +285,88 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(R, Lost("top_k")), (A, Carried(r#""top_k":41"#)), (G, Carried(r#""topK":41"#))],
         ),
         (
+            "no tool",
+            C,
+            with_tool(C, None, json!({"tool_choice": "none"})),
+            vec![
+                (R, Carried(r#""tool_choice":"none""#)),
+                (A, Carried(r#""tool_choice":{"type":"none""#)),
+                (G, Carried(r#""mode":"NONE""#)),
+            ],
+        ),
+        (
+            "any tool",
+            C,
+            with_tool(C, None, json!({"tool_choice": "required"})),
+            vec![
+                (R, Carried(r#""tool_choice":"required""#)),
+                (A, Carried(r#""tool_choice":{"type":"any""#)),
+                (G, Carried(r#""mode":"ANY""#)),
+            ],
+        ),
+        (
+            "hottest that Anthropic takes",
+            C,
+            request(C, json!({"temperature": 1})),
+            vec![(A, Carried(r#""temperature":1"#)), (G, Carried(r#""temperature":1"#))],
+        ),
+        (
+            "hottest of all",
+            C,
+            request(C, json!({"temperature": 2})),
+            vec![(A, Nearly(r#""temperature":1"#, "temperature")), (G, Carried(r#""temperature":2"#))],
+        ),
+        (
+            "empty instructions, first and later",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "system", "content": ""}, {"role": "user", "content": "ping"},
+                    {"role": "developer", "content": [{"type": "text", "text": ""}]}, {"role": "assistant", "content": "pong"},
+                    {"role": "user", "content": "ping"}]}),
+            ),
+            vec![
+                (
+                    R,
+                    Carried(
+                        r#"[{"type":"message","role":"user","content":[{"type":"input_text","text":"ping"}]},{"type":"message","role":"assistant""#,
+                    ),
+                ),
+                (
+                    A,
+                    Carried(
+                        r#""max_tokens":64000,"messages":[{"role":"user","content":[{"type":"text","text":"ping""#,
+                    ),
+                ),
+                (G, Carried(r#"[{"text":"ping"}]},{"role":"model""#)),
+            ],
+        ),
+        (
+            "later instructions",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "user", "content": "ping"}, {"role": "developer", "content": "Be brief."}]}),
+            ),
+            vec![
+                (R, Carried(r#""role":"developer","content":[{"type":"input_text","text":"Be brief."}]"#)),
+                (A, Carried(r"<system-reminder>\nBe brief.\n</system-reminder>")),
+                (G, Carried(r"<system-reminder>\nBe brief.\n</system-reminder>")),
+            ],
+        ),
+        (
+            "name of a tool beside its result",
+            C,
+            with_tool(
+                C,
+                None,
+                json!({"messages": [{"role": "user", "content": "ping"},
+                    {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+                    {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "noon"}]}),
+            ),
+            [R, A, G].map(|to| (to, Carried("noon"))).into(),
+        ),
+        (
             "logit bias",
             C,
             request(C, json!({"logit_bias": {"50256": -100}})),

@@ -209,6 +209,28 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         (
+            "no tool",
+            G,
+            with_functions(json!({"mode": "NONE"})),
+            vec![
+                (C, Carried(r#""tool_choice":"none""#)),
+                (R, Carried(r#""tool_choice":"none""#)),
+                (A, Carried(r#""tool_choice":{"type":"none""#)),
+            ],
+        ),
+        (
+            "choice of a tool that stays behind",
+            G,
+            with_functions(json!({"mode": "ANY", "allowedFunctionNames": ["h"]})),
+            everywhere(Lost, "toolConfig"),
+        ),
+        (
+            "json",
+            G,
+            config(json!({"responseMimeType": "application/json"})),
+            vec![(C, Carried("json_object")), (R, Carried("json_object")), (A, Lost("format"))],
+        ),
+        (
             "a free choice of some",
             G,
             with_functions(json!({"mode": "VALIDATED", "allowedFunctionNames": ["g"]})),

@@ -160,6 +160,26 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         (
+            "no tool",
+            R,
+            with_tool(R, None, json!({"tool_choice": "none"})),
+            vec![
+                (C, Carried(r#""tool_choice":"none""#)),
+                (A, Carried(r#""tool_choice":{"type":"none""#)),
+                (G, Carried(r#""mode":"NONE""#)),
+            ],
+        ),
+        (
+            "any tool",
+            R,
+            with_tool(R, None, json!({"tool_choice": "required"})),
+            vec![
+                (C, Carried(r#""tool_choice":"required""#)),
+                (A, Carried(r#""tool_choice":{"type":"any""#)),
+                (G, Carried(r#""mode":"ANY""#)),
+            ],
+        ),
+        (
             "result image",
             R,
             with_tool(R, None, json!({"input": shown})),
