@@ -76,3 +76,33 @@ fn an_answer_whose_items_never_end_is_broken() {
     assert!(events(&frames[..MOST]).is_ok());
     assert!(events(&frames).is_err());
 }
+
+#[test]
+fn what_is_told_twice_is_told_once() {
+    let message = r#"{"type":"message","content":[{"type":"output_text","text":"x","annotations":[{}]}]}"#;
+    let done = format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{message}}}"#);
+    let end = format!(r#"{{"type":"response.completed","response":{{"output":[{message}]}}}}"#);
+    let told = events(&[&done, &done, &end, &end, "[DONE]"]).unwrap();
+    let count = |is: fn(&StreamEvent) -> bool| told.iter().filter(|event| is(event)).count();
+    assert_eq!(count(|event| matches!(event, StreamEvent::BlockDelta { .. })), 1);
+    assert_eq!(count(|event| matches!(event, StreamEvent::Lost { .. })), 1);
+    assert_eq!(count(|event| matches!(event, StreamEvent::Finish { .. })), 1);
+}
+
+/// Some servers name their events outside the data alone.
+#[test]
+fn the_frame_names_the_event_where_its_data_do_not() {
+    let (mut decoder, mut out) = (Decoder::new("req_1"), Vec::new());
+    decoder.frame(Some("response.output_text.delta"), r#"{"delta":"x"}"#, &mut out).unwrap();
+    assert!(matches!(out.last(), Some(StreamEvent::BlockDelta { .. })), "{out:?}");
+}
+
+#[test]
+fn an_answer_with_too_many_items_is_broken() {
+    let end = |count: usize| {
+        let output = vec![r#"{"type":"message"}"#; count].join(",");
+        events(&[&format!(r#"{{"type":"response.completed","response":{{"output":[{output}]}}}}"#)])
+    };
+    assert!(end(MOST).is_ok());
+    assert!(end(MOST + 1).is_err());
+}
