@@ -182,7 +182,7 @@ fn a_call_in_pieces_is_told_when_it_is_whole() {
     let chunks = [
         chunk(json!([begin, more("x")])),
         chunk(json!([more("y"), {"functionCall": {}}])),
-        chunk(json!([{"functionCall": {"name": "g", "id": "2", "willContinue": true}}])),
+        chunk(json!([{"functionCall": {"name": "g", "id": "2", "args": {"b": 1}, "willContinue": true}}])),
         chunk(json!([{"text": "a"}])),
         chunk(json!([{"functionCall": {"name": "h", "id": "3", "willContinue": true}}])),
         finish("STOP"),
@@ -195,7 +195,7 @@ fn a_call_in_pieces_is_told_when_it_is_whole() {
         "0+{\"a\":\"xy\"}",
         "0.",
         "1:g:2",
-        "1+{}",
+        "1+{\"b\":1}",
         "1.",
         "2:Text",
         "2+a",

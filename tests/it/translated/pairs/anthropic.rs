@@ -24,6 +24,9 @@ pub(super) fn rows() -> Vec<Row> {
     let failed_silently = json!([{"role": "user", "content": "ping"},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "is_error": true}]}]);
+    let silent = json!([{"role": "user", "content": "ping"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1"}]}]);
     let told = |kind: &str, more: Value| {
         let mut block = json!({"type": kind});
         block.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -72,6 +75,16 @@ pub(super) fn rows() -> Vec<Row> {
                 (C, Carried(r#""content":"[the tool failed without output]""#)),
                 (R, Carried(r#""output":"[the tool failed without output]""#)),
                 (G, Carried(r#""response":{"error":"#)),
+            ],
+        ),
+        (
+            "a result without words",
+            A,
+            with_tool(A, None, json!({"messages": silent})),
+            vec![
+                (C, Carried(r#""role":"tool","content":"","tool_call_id":"c1""#)),
+                (R, Carried(r#""output":"""#)),
+                (G, Carried(r#""response":{"output":""}"#)),
             ],
         ),
         ("pdf", A, saying(A, pdf), vec![(C, Carried(PDF)), (R, Carried(PDF)), (G, Carried(PDF))]),

@@ -430,6 +430,25 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         ("n", C, request(C, json!({"n": 2})), vec![(R, Refused("n")), (A, Refused("n")), (G, Refused("n"))]),
         (
+            "one answer in words",
+            C,
+            request(C, json!({"n": 1, "modalities": ["text"], "functions": []})),
+            vec![(R, Dropped), (A, Dropped), (G, Dropped)],
+        ),
+        (
+            "text as a file",
+            C,
+            saying(
+                C,
+                json!({"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,c29uZw=="}}),
+            ),
+            vec![
+                (R, Carried("data:text/plain;base64,c29uZw==")),
+                (A, Carried(r#""source":{"type":"text","media_type":"text/plain","data":"song"}"#)),
+                (G, Carried("c29uZw==")),
+            ],
+        ),
+        (
             "spoken answer",
             C,
             request(C, json!({"modalities": ["text", "audio"], "audio": {"voice": "a", "format": "wav"}})),

@@ -78,6 +78,12 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(C, Carried("input_audio")), (R, Refused("audio")), (A, Refused("blocks"))],
         ),
         (
+            "sound in MP3",
+            G,
+            inline("audio/mpeg", "SUQz"),
+            vec![(C, Carried(r#"{"data":"SUQz","format":"mp3"}"#))],
+        ),
+        (
             "stops",
             G,
             config(json!({"stopSequences": ["END"]})),
