@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::CODEC;
+use crate::ir::carrier::State;
 use crate::ir::collect::Collector;
 use crate::ir::grammar::Grammar;
 use crate::ir::request::{Block, Reasoning};
@@ -28,6 +29,10 @@ fn told(frames: &[Value]) -> (Vec<Block>, StopReason) {
     }
     let answer = collector.finish().unwrap();
     (answer.blocks, answer.stop)
+}
+
+fn stop() -> Value {
+    json!({"type": "content_block_stop", "index": 0})
 }
 
 fn begin(block: Value) -> Value {
@@ -85,4 +90,35 @@ fn a_delta_fits_its_block_or_is_told_of() {
     assert!(events(&[text.clone(), call]).is_err());
     let news = [text, delta(json!({"type": "news_delta"}))];
     assert!(events(&news).unwrap().contains(&StreamEvent::Lost { what: "news_delta".into() }));
+}
+
+#[test]
+fn texts_are_one_where_one_of_them_quotes() {
+    let text = |words: &str| {
+        [begin(json!({"type": "text", "text": ""})), delta(json!({"type": "text_delta", "text": words}))]
+    };
+    let cited = delta(json!({"type": "citations_delta", "citation": {}}));
+    let ([a, b], [c, d]) = (text("a"), text("b"));
+    let plain = [a.clone(), b.clone(), stop(), c.clone(), d.clone(), stop(), end()];
+    assert_eq!(told(&plain).0, ["a", "b"].map(|text| Block::Text(text.into())));
+    assert_eq!(told(&[a, b, cited, stop(), c, d, stop(), end()]).0, [Block::Text("ab".into())]);
+}
+
+/// Gemini's state of a call, which a client that spoke Anthropic's protocol before has no other place for.
+#[test]
+fn the_state_of_a_call_goes_to_the_call_that_follows_it() {
+    let state = State::of("gemini", vec![json!({"functionCall": {"name": "f"}, "thoughtSignature": "c2ln"})]);
+    let thought = json!({"type": "thinking", "thinking": "", "signature": state.pack()});
+    let text = json!({"type": "text", "text": "x"});
+    let call = json!({"type": "tool_use", "id": "1", "name": "f", "input": {}});
+    for (content, of_call) in [(vec![&thought, &call], true), (vec![&thought, &text, &call], false)] {
+        let mut frames: Vec<Value> =
+            content.iter().flat_map(|block| [begin((*block).clone()), stop()]).collect();
+        frames.push(end());
+        let (blocks, _) = told(&frames);
+        let called = blocks.iter().find_map(Block::as_call).unwrap();
+        assert_eq!((called.state.is_some(), blocks.len()), (of_call, if of_call { 1 } else { 3 }));
+        let whole = json!({"content": content, "stop_reason": "end_turn"}).to_string();
+        assert_eq!(CODEC.decode_response(&whole, "seed").unwrap().blocks, blocks);
+    }
 }

@@ -196,3 +196,22 @@ fn a_signed_part_without_its_call_is_told_of() {
     ]);
     assert_eq!(check("gemini-3-pro", turns, expected), ["the call that it signs is gone"]);
 }
+
+#[test]
+fn results_stand_behind_their_calls_whatever_was_said_between() {
+    let between = Turn::of(Role::Instructions, text("be quick"));
+    let turns = vec![
+        user(vec![text("go")]),
+        model(vec![call("a", "", None)]),
+        between,
+        user(vec![result("a", false)]),
+    ];
+    let expected = json!([
+        {"role": "user", "parts": [{"text": "go"}]},
+        {"role": "model", "parts": [{"functionCall": {"id": "a", "name": "f", "args": {}}}]},
+        {"role": "user", "parts": [
+            {"functionResponse": {"id": "a", "name": "f", "response": {"output": "done"}}},
+            {"text": "<system-reminder>\nbe quick\n</system-reminder>"}]},
+    ]);
+    assert!(check("gemini-2.5-pro", turns, expected).is_empty());
+}

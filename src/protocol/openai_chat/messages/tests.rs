@@ -56,3 +56,43 @@ fn reasoning_goes_where_the_server_reads_it() {
     }
     assert!(!written(ReasoningField::None).contains("hm"));
 }
+
+#[test]
+fn openai_knows_more_roles_and_fields_than_others() {
+    let turns = vec![
+        Turn::of(Role::User, Block::Text("x".into())),
+        Turn::of(Role::Assistant, Block::Refusal("no".into())),
+        Turn::of(Role::Instructions, Block::Text("be quick".into())),
+    ];
+    let request = Request { turns, ..Request::default() };
+    let written = |is_openai| {
+        let dialect = Dialect { is_openai, ..Dialect::default() };
+        let target = TargetContext { model: "m", dialect: &dialect, session: None };
+        let messages = write(&request, &target, &mut Losses::default());
+        messages.iter().skip(1).map(pen::written).collect::<Vec<_>>().join("\n")
+    };
+    let own = r#"{"role":"assistant","content":null,"refusal":"no"}
+{"role":"developer","content":"be quick"}"#;
+    assert_eq!(written(true), own);
+    let plain = r#"{"role":"assistant","content":"no"}
+{"role":"user","content":"<system-reminder>\nbe quick\n</system-reminder>"}"#;
+    assert_eq!(written(false), plain);
+}
+
+#[test]
+fn state_of_a_call_goes_home_alone() {
+    let extra = serde_json::json!({"google": {"thought_signature": "c2ln"}});
+    for (provider, told) in [("p", true), ("q", false)] {
+        let state = State { provider: provider.into(), ..State::of(ORIGIN, vec![extra.clone()]) };
+        let (id, name) = ("1".to_owned(), "f".to_owned());
+        let call = ToolCall { id, name, arguments: String::new(), free_form: false, state: Some(state) };
+        let request =
+            Request { turns: vec![Turn::of(Role::Assistant, Block::Call(call))], ..Request::default() };
+        let dialect = Dialect { provider: "p".into(), ..Dialect::default() };
+        let target = TargetContext { model: "m", dialect: &dialect, session: None };
+        let mut losses = Losses::default();
+        let messages: String = write(&request, &target, &mut losses).iter().map(pen::written).collect();
+        assert_eq!(messages.contains(&extra.to_string()), told, "{messages}");
+        assert_eq!(losses.iter().any(|loss| loss.why == "foreign reasoning"), !told);
+    }
+}

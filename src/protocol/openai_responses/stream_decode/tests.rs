@@ -106,3 +106,20 @@ fn an_answer_with_too_many_items_is_broken() {
     assert!(end(MOST).is_ok());
     assert!(end(MOST + 1).is_err());
 }
+
+/// Some servers give all parts of a summary one number.
+#[test]
+fn parts_of_a_summary_are_paragraphs() {
+    let part = r#"{"type":"response.reasoning_summary_part.added","output_index":0,"summary_index":0}"#;
+    let words =
+        r#"{"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":"x"}"#;
+    let text = |frames: &[&str]| -> String {
+        let events = events(frames).unwrap();
+        let texts = events.iter().filter_map(|event| match event {
+            StreamEvent::BlockDelta { delta: Delta::Text(text), .. } => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    };
+    assert_eq!(text(&[part, words, words, part, words]), "xx\n\nx");
+}

@@ -252,6 +252,34 @@ pub(super) fn rows() -> Vec<Row> {
             [C, R, G].map(|to| (to, Carried("They sing."))).into(),
         ),
         (
+            "highest effort",
+            A,
+            request(A, json!({"output_config": {"effort": "max"}})),
+            vec![
+                (C, Nearly(r#""reasoning_effort":"xhigh""#, "reasoning_effort")),
+                (R, Nearly(r#""effort":"xhigh""#, "reasoning.effort")),
+                (G, Nearly(r#""thinkingLevel":"HIGH""#, "thinkingConfig")),
+            ],
+        ),
+        (
+            "tool that was put off, and found",
+            A,
+            request(
+                A,
+                json!({"tools": [{"name": "late", "input_schema": {"type": "object"}, "defer_loading": true},
+                        {"name": "f", "input_schema": {"type": "object"}}],
+                    "messages": [{"role": "user", "content": "ping"},
+                        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+                        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1",
+                            "content": [{"type": "tool_reference", "tool_name": "late"}]}]}]}),
+            ),
+            vec![
+                (C, Carried(r#"}},{"type":"function","function":{"name":"late""#)),
+                (R, Carried(r#"},{"type":"function","name":"late""#)),
+                (G, Carried(r#"},{"name":"late""#)),
+            ],
+        ),
+        (
             "no tool",
             A,
             with_tool(A, None, json!({"tool_choice": {"type": "none"}})),

@@ -160,6 +160,19 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         (
+            "thoughts of an open model",
+            R,
+            with_tool(
+                R,
+                None,
+                json!({"input": [{"role": "user", "content": "ping"},
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "short"}], "content": [{"type": "reasoning_text", "text": "long"}]},
+                    {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+                    {"type": "function_call_output", "call_id": "c1", "output": "noon"}]}),
+            ),
+            vec![(C, Carried(r#""reasoning_content":"long""#))],
+        ),
+        (
             "no tool",
             R,
             with_tool(R, None, json!({"tool_choice": "none"})),
