@@ -120,6 +120,7 @@ mod tests {
         );
         check(responses, &format!(r#"{{"input":[{own},{said}]}}"#), None);
         check(responses, r#"{"input":"TEdDMX"}"#, None);
+        check(responses, &format!(r#"{{"input":[{foreign}]}}"#), Some("[]"));
 
         let thinking = r#"{"type":"thinking","thinking":"hm","signature":"CARRIER"}"#;
         let call = r#"{"type":"tool_use","id":"1","name":"f","input":{"b":1,"a":2}}"#;

@@ -337,8 +337,34 @@ fn client_buckets_hold_where_keys_can_be_told_apart() {
         assert_eq!(count(&with_buckets(mode), &flags), held, "{mode}");
     }
     // The key of a session is nobody's of the file.
-    let session = Some(Session { key: Secret::new("k-of-a-session"), drain: Duration::ZERO });
-    assert_eq!(count(&with_buckets("proxy_key"), &Overrides { session, ..flags }), 0);
+    let session = Some(Session { key: Secret::new("k-of-a-session"), drain: Duration::from_secs(77) });
+    let flags = Overrides { session, ..flags };
+    assert_eq!(count(&with_buckets("proxy_key"), &flags), 0);
+    let config = from_text(MINIMAL, Path::new("f"), &Env::of([("", "")]), &flags).unwrap();
+    assert_eq!(config.timeouts.drain, Duration::from_secs(77));
+}
+
+#[test]
+fn a_target_is_spoken_to_as_its_server_wants() {
+    let dialect = |host: &str, spec: &str| {
+        let up = format!("{{protocol: openai-chat, base_url: \"https://{host}/v1\", models: {{m: {spec}}}}}");
+        let config = of_text(&format!("version: 1\nproviders:\n  up: {up}\n"), Path::new("f")).unwrap();
+        provider(&config, "up").dialect(Protocol::OpenaiChat, &ModelName::parse("m").unwrap())
+    };
+    let of_host = |host| dialect(host, "{}");
+    assert_eq!(["api.openai.com", "api.mistral.ai"].map(|host| of_host(host).is_openai), [true, false]);
+    assert_eq!(["api.openai.com", "api.mistral.ai"].map(|host| of_host(host).is_mistral), [false, true]);
+    let refuses = |spec| {
+        let refuses = dialect("a.example", spec).refuses;
+        [refuses.images, refuses.image_urls, refuses.pdf]
+    };
+    assert_eq!(refuses("{}"), [false, false, false]);
+    assert_eq!(refuses("{input: [text]}"), [true, true, true]);
+    assert_eq!(refuses("{input: [text, image]}"), [false, false, true]);
+    assert_eq!(refuses("{input: [text, image_url, pdf]}"), [true, false, false]);
+    let searches = |spec| dialect("a.example", spec).search;
+    assert_eq!(["{}", "{tools: true}", "{tools: {search: true}}"].map(searches), [false, false, true]);
+    assert!(!dialect("a.example", "{cache: off}").cache_marks && of_host("a.example").cache_marks);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::ir::collect::Collector;
 use crate::ir::grammar::Grammar;
 use crate::ir::request::{Block, Reasoning};
 use crate::ir::response::StopReason;
-use crate::ir::stream::StreamEvent;
-use crate::protocol::wire::{Wire, WireError};
+use crate::ir::stream::{BlockId, BlockKind, StreamEvent};
+use crate::protocol::wire::{AnswerContext, Wire, WireError};
 
 fn events(frames: &[Value]) -> Result<Vec<StreamEvent>, WireError> {
     let (mut decoder, mut out) = (CODEC.stream_decoder("seed"), Vec::new());
@@ -121,4 +121,17 @@ fn the_state_of_a_call_goes_to_the_call_that_follows_it() {
         let whole = json!({"content": content, "stop_reason": "end_turn"}).to_string();
         assert_eq!(CODEC.decode_response(&whole, "seed").unwrap().blocks, blocks);
     }
+}
+
+#[test]
+fn a_free_call_without_words_has_an_empty_input() {
+    let kind = BlockKind::Call { id: "1".into(), name: "f".into(), free_form: true };
+    let answer = AnswerContext::default();
+    let (mut encoder, mut out) = (CODEC.stream_encoder(&answer), Vec::new());
+    for event in [StreamEvent::BlockStart { id: BlockId(0), kind }, StreamEvent::BlockEnd { id: BlockId(0) }]
+    {
+        encoder.event(&event, &mut out);
+    }
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains(r#""partial_json":"{\"input\":\"\"}""#), "{text}");
 }

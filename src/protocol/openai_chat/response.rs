@@ -333,4 +333,16 @@ mod tests {
         assert_eq!(answer.blocks, [Block::Refusal("no".into())]);
         assert_eq!(answer.lost.into_names().into_iter().collect::<Vec<_>>(), ["audio"]);
     }
+
+    #[test]
+    fn a_call_has_its_state_and_its_form() {
+        let signed = r#"{"id":"1","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"c2ln"}}}"#;
+        let custom = r#"{"id":"2","type":"custom","custom":{"name":"g","input":"x"}}"#;
+        let text = format!(r#"{{"choices":[{{"message":{{"tool_calls":[{signed},{custom}]}}}}]}}"#);
+        let answer = decode(&text, "seed").unwrap();
+        let told = answer.blocks.iter().filter_map(Block::as_call);
+        let told: Vec<_> =
+            told.map(|call| (call.arguments.as_str(), call.state.is_some(), call.free_form)).collect();
+        assert_eq!(told, [("{}", true, false), ("x", false, true)]);
+    }
 }

@@ -183,3 +183,14 @@ fn a_result_that_names_no_error_is_none() {
         assert_eq!((&result.content[..], result.failed), (&[ResultPart::Text(text.into())][..], failed));
     }
 }
+
+#[test]
+fn an_empty_id_is_none() {
+    let turns = read(json!([
+        {"role": "model", "parts": [{"functionCall": {"name": "f", "id": ""}}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "f", "id": "", "response": {"output": "x"}}}]},
+    ]));
+    let called = turns[0].blocks.iter().find_map(Block::as_call).unwrap();
+    let [Block::Result(result)] = turns[1].blocks.as_slice() else { panic!("{turns:?}") };
+    assert!(!called.id.is_empty() && result.id == called.id, "{turns:?}");
+}

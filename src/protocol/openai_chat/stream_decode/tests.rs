@@ -148,3 +148,13 @@ fn what_no_other_protocol_has_a_word_for_is_told() {
     });
     assert_eq!(lost.collect::<Vec<_>>(), ["citations", "annotations", "images"]);
 }
+
+/// Some servers say that there is no reason yet by an empty one.
+#[test]
+fn an_empty_reason_is_no_end() {
+    let (mut decoder, mut events) = (Decoder::new("seed"), Vec::new());
+    let chunk = r#"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":""}]}"#;
+    decoder.frame(None, chunk, &mut events).unwrap();
+    decoder.finish(&mut events);
+    assert!(!events.iter().any(|event| matches!(event, StreamEvent::Finish { .. })), "{events:?}");
+}

@@ -285,6 +285,16 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(R, Lost("top_k")), (A, Carried(r#""top_k":41"#)), (G, Carried(r#""topK":41"#))],
         ),
         (
+            "refusal",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "user", "content": "ping"},
+                    {"role": "assistant", "content": null, "refusal": "I will not."}, {"role": "user", "content": "ping"}]}),
+            ),
+            [R, A, G].map(|to| (to, Carried("I will not."))).into(),
+        ),
+        (
             "no tool",
             C,
             with_tool(C, None, json!({"tool_choice": "none"})),

@@ -173,6 +173,42 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(C, Carried(r#""reasoning_content":"long""#))],
         ),
         (
+            "a failure without words",
+            R,
+            with_tool(
+                R,
+                Some(json!({"type": "apply_patch"})),
+                json!({"input": [{"role": "user", "content": "ping"},
+                    {"type": "apply_patch_call", "call_id": "c1", "operation": {"type": "delete_file", "path": "a"}},
+                    {"type": "apply_patch_call_output", "call_id": "c1", "status": "failed"}]}),
+            ),
+            vec![
+                (C, Carried(r#""content":"[the tool failed without output]""#)),
+                (A, Carried(r#""text":"[no output recorded]"}],"is_error":true"#)),
+                (G, Carried(r#""response":{"error":""#)),
+            ],
+        ),
+        (
+            "words of another agent",
+            R,
+            request(
+                R,
+                json!({"input": [{"role": "user", "content": "ping"},
+                    {"type": "agent_message", "sender": "anna", "content": [{"type": "input_text", "text": "pong"}]}]}),
+            ),
+            [C, A, G]
+                .map(|to| {
+                    (
+                        to,
+                        Carried(
+                            r"Message from anna:
+pong",
+                        ),
+                    )
+                })
+                .into(),
+        ),
+        (
             "no tool",
             R,
             with_tool(R, None, json!({"tool_choice": "none"})),
