@@ -345,29 +345,6 @@ fn client_buckets_hold_where_keys_can_be_told_apart() {
 }
 
 #[test]
-fn a_target_is_spoken_to_as_its_server_wants() {
-    let dialect = |host: &str, spec: &str| {
-        let up = format!("{{protocol: openai-chat, base_url: \"https://{host}/v1\", models: {{m: {spec}}}}}");
-        let config = of_text(&format!("version: 1\nproviders:\n  up: {up}\n"), Path::new("f")).unwrap();
-        provider(&config, "up").dialect(Protocol::OpenaiChat, &ModelName::parse("m").unwrap())
-    };
-    let of_host = |host| dialect(host, "{}");
-    assert_eq!(["api.openai.com", "api.mistral.ai"].map(|host| of_host(host).is_openai), [true, false]);
-    assert_eq!(["api.openai.com", "api.mistral.ai"].map(|host| of_host(host).is_mistral), [false, true]);
-    let refuses = |spec| {
-        let refuses = dialect("a.example", spec).refuses;
-        [refuses.images, refuses.image_urls, refuses.pdf]
-    };
-    assert_eq!(refuses("{}"), [false, false, false]);
-    assert_eq!(refuses("{input: [text]}"), [true, true, true]);
-    assert_eq!(refuses("{input: [text, image]}"), [false, false, true]);
-    assert_eq!(refuses("{input: [text, image_url, pdf]}"), [true, false, false]);
-    let searches = |spec| dialect("a.example", spec).search;
-    assert_eq!(["{}", "{tools: true}", "{tools: {search: true}}"].map(searches), [false, false, true]);
-    assert!(!dialect("a.example", "{cache: off}").cache_marks && of_host("a.example").cache_marks);
-}
-
-#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let missing = Path::new("no/such/file.yaml");
     let told = load(Some(missing), &Env::of([]), &Overrides::default()).unwrap_err();

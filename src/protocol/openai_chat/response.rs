@@ -309,6 +309,9 @@ mod tests {
         );
         let answer = decode(&text, "seed").unwrap();
         assert_eq!((answer.blocks.len(), answer.stop), (2, StopReason::Limit));
+        let two =
+            r#"{"choices":[{"index":0,"message":{"content":"x"}},{"index":1,"message":{"content":"y"}}]}"#;
+        assert_eq!(decode(two, "seed").unwrap().blocks, [Block::Text("x".into())]);
     }
 
     #[test]

@@ -295,6 +295,20 @@ pub(super) fn rows() -> Vec<Row> {
             [R, A, G].map(|to| (to, Carried("I will not."))).into(),
         ),
         (
+            "choice of a free tool",
+            C,
+            with_tool(
+                C,
+                Some(json!({"type": "custom", "custom": {"name": "run"}})),
+                json!({"tool_choice": {"type": "custom", "custom": {"name": "run"}}}),
+            ),
+            vec![
+                (R, Carried(r#""tool_choice":{"type":"custom","name":"run"}"#)),
+                (A, Carried(r#""tool_choice":{"type":"tool","name":"run""#)),
+                (G, Carried(r#""allowedFunctionNames":["run"]"#)),
+            ],
+        ),
+        (
             "no tool",
             C,
             with_tool(C, None, json!({"tool_choice": "none"})),

@@ -196,17 +196,7 @@ pub(super) fn rows() -> Vec<Row> {
                 json!({"input": [{"role": "user", "content": "ping"},
                     {"type": "agent_message", "sender": "anna", "content": [{"type": "input_text", "text": "pong"}]}]}),
             ),
-            [C, A, G]
-                .map(|to| {
-                    (
-                        to,
-                        Carried(
-                            r"Message from anna:
-pong",
-                        ),
-                    )
-                })
-                .into(),
+            [C, A, G].map(|to| (to, Carried(r"Message from anna:\npong"))).into(),
         ),
         (
             "no tool",
