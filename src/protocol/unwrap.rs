@@ -192,13 +192,13 @@ fn forgiven(inside: &str) -> String {
     let mut out = String::with_capacity(inside.len() + 8);
     let mut rest = inside;
     while let Some(first) = rest.chars().next() {
-        let is_escape = |part: &&str| {
-            part.len() == 6 || matches!(part.get(1..), Some("\"" | "\\" | "/" | "b" | "f" | "n" | "r" | "t"))
+        let is_escape = |length: &usize| {
+            *length == 6
+                || matches!(rest.get(1..*length), Some("\"" | "\\" | "/" | "b" | "f" | "n" | "r" | "t"))
         };
-        let escaped = if first == '\\' { escape(rest).and_then(|length| rest.get(..length)) } else { None };
-        let escaped = escaped.filter(is_escape);
+        let escaped = if first == '\\' { escape(rest).filter(is_escape) } else { None };
         let (part, after) =
-            rest.split_at_checked(escaped.map_or(first.len_utf8(), str::len)).unwrap_or((rest, ""));
+            rest.split_at_checked(escaped.unwrap_or_else(|| first.len_utf8())).unwrap_or((rest, ""));
         match first {
             '\\' if escaped.is_none() => out.push_str("\\\\"),
             control if control < ' ' => {
