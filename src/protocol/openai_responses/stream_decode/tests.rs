@@ -62,7 +62,9 @@ fn an_item_that_began_under_another_number_is_told_once() {
     };
     assert_eq!(texts(&[added, words, &done, &end(message)]), 1);
     // The first was not streamed.
-    assert_eq!(texts(&[added, words, &done, &end(&format!("{message},{message}"))]), 2);
+    let two = end(&format!("{message},{message}"));
+    assert_eq!(texts(&[added, words, &done, &two]), 2);
+    assert_eq!(texts(&[words, &done, &two]), 2);
 }
 
 #[test]

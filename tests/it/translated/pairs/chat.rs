@@ -79,6 +79,19 @@ pub(super) fn rows() -> Vec<Row> {
             vec![(R, Lost("custom_instructions")), (A, Lost("custom_instructions"))],
         ),
         (
+            "image as a file",
+            C,
+            saying(
+                C,
+                json!({"type": "file", "file": {"filename": "a.png", "file_data": format!("data:image/png;base64,{PNG}")}}),
+            ),
+            vec![
+                (R, Carried(r#""type":"input_image""#)),
+                (A, Carried(r#""type":"image""#)),
+                (G, Carried(r#""mimeType":"image/png""#)),
+            ],
+        ),
+        (
             "pdf url",
             C,
             saying(C, json!({"type": "document_url", "document_url": "https://example.com/a.pdf"})),

@@ -77,6 +77,7 @@ pub(super) fn rows() -> Vec<Row> {
             inline("audio/wav", "UklGRg=="),
             vec![(C, Carried("input_audio")), (R, Refused("audio")), (A, Refused("blocks"))],
         ),
+        ("video", G, inline("video/mp4", "AAAA"), everywhere(Refused, "fileData")),
         (
             "sound in MP3",
             G,
