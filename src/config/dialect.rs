@@ -44,3 +44,48 @@ fn refuses(spec: Option<&ModelSpec>) -> Refuses {
         pdf: lacks(Modality::Pdf),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::env::Env;
+    use crate::config::{Overrides, from_text};
+    use std::path::Path;
+
+    fn dialect(host: &str, spec: &str) -> Dialect {
+        let up = format!("{{protocol: openai-chat, base_url: \"https://{host}/v1\", models: {{m: {spec}}}}}");
+        let text = format!("version: 1\nproviders:\n  up: {up}\n");
+        let env = Env::of([("", "")]);
+        let config = from_text(&text, Path::new("f"), &env, &Overrides::default()).unwrap();
+        config.providers[0].dialect(Protocol::OpenaiChat, &ModelName::parse("m").unwrap())
+    }
+
+    #[test]
+    fn a_host_tells_whose_server_it_is() {
+        for (host, told) in [
+            ("api.openai.com", [true, false]),
+            ("api.mistral.ai", [false, true]),
+            ("a.example", [false, false]),
+        ] {
+            let dialect = dialect(host, "{}");
+            assert_eq!([dialect.is_openai, dialect.is_mistral], told, "{host}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_model_holds() {
+        for (spec, told) in [
+            ("{}", [false, false, false]),
+            ("{input: [text]}", [true, true, true]),
+            ("{input: [text, image]}", [false, false, true]),
+            ("{input: [text, image_url, pdf]}", [true, false, false]),
+        ] {
+            let refuses = dialect("a.example", spec).refuses;
+            assert_eq!([refuses.images, refuses.image_urls, refuses.pdf], told, "{spec}");
+        }
+        for (spec, told) in [("{}", false), ("{tools: true}", false), ("{tools: {search: true}}", true)] {
+            assert_eq!(dialect("a.example", spec).search, told, "{spec}");
+        }
+        assert!(!dialect("a.example", "{cache: off}").cache_marks);
+    }
+}

@@ -308,6 +308,13 @@ impl Request {
 /// What stands around a text: names and quotes.
 pub(super) const MEMBERS: usize = 128;
 
+impl Reasoning {
+    /// Has it neither words nor a state?
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.state.as_ref().is_none_or(|state| state.blocks.is_empty())
+    }
+}
+
 impl Block {
     /// Its words, if it is text.
     pub fn as_text(&self) -> Option<&str> {

@@ -165,8 +165,8 @@ impl Sums {
 mod tests {
     use super::*;
 
-    const LINES: &str = r#"{"ts":"2026-11-24T23:59:59.999Z","outcome":"success","session":"s","target":"a/x/y","input":10,"cached":4,"output":2,"cost":0.5}
-{"ts":"2026-11-25T00:00:00.000Z","outcome":"incomplete","target":"a/z","input":1,"output":7,"reasoning":3,"cost":null,"new":1}
+    const LINES: &str = r#"{"ts":"2026-11-24T23:59:59.999Z","outcome":"success","session":"s","target":"a/x/y","input":10,"cached":4,"cache_write":3,"output":2,"cost":0.5}
+{"ts":"2026-11-25T00:00:00.000Z","outcome":"incomplete","target":"a/z","input":1,"cached":1,"cache_write":2,"output":7,"reasoning":3,"cost":null,"new":1}
 {"ts":"2026-11-25T01:00:00.000Z","outcome":"error","target":null}
 {"ts":"2026-11-25T01:00:00.000Z","outcome":"success","target":"b/quiet","output":null,"cost":null}
 {"ts":"2026-11-25T01:00:00.000Z","outcome":"cancelled","target":"b/quiet","output":null,"cost":null}
@@ -190,8 +190,8 @@ no line at all
             requests: 5,
             errors: 1,
             input: 11,
-            cached: 4,
-            cache_write: 0,
+            cached: 5,
+            cache_write: 5,
             output: 9,
             reasoning: 3,
             cost: 0.5,

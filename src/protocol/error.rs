@@ -209,6 +209,7 @@ mod tests {
             (r#"{"error_code":17,"error_msg":"m"}"#, "m"),
             (r#"{"error":["m","n"],"error_type":"validation"}"#, "m; n"),
             (r#"{"Message":"m"}"#, "m"),
+            (r#"{"error":null,"message":"m"}"#, "m"),
             (r#"{"errors":[]}"#, r#"{"errors":[]}"#),
             (" <html>m</html>\n", "<html>m</html>"),
             (r#"{"x":1}"#, r#"{"x":1}"#),
@@ -270,5 +271,30 @@ mod tests {
         assert_eq!((error.retry_delay, error.per_day), (Some(13), true));
         let codex = r#"{"error":{"type":"usage_limit_reached","message":"m","resets_in_seconds":9568}}"#;
         assert_eq!(read(codex).retry_delay, Some(9568));
+    }
+
+    #[test]
+    fn a_bare_error_is_told_from_an_answer() {
+        let bare = |text: &str| is_bare(&Tree::read(text).unwrap());
+        for failure in [
+            r#"{"success":false,"msg":"m"}"#,
+            r#"{"code":503,"message":"m"}"#,
+            r#"{"object":"error","message":"m"}"#,
+            r#"{"error_code":17,"error_msg":"m"}"#,
+            r#"{"detail":"m"}"#,
+            r#"{"base_resp":{"status_code":1008}}"#,
+        ] {
+            assert!(bare(failure), "{failure}");
+        }
+        for other in [
+            r#"{"success":true,"message":"m"}"#,
+            r#"{"success":false}"#,
+            r#"{"code":200,"message":"m"}"#,
+            r#"{"message":"m"}"#,
+            r#"{"detail":""}"#,
+            r#"{"base_resp":{"status_code":0}}"#,
+        ] {
+            assert!(!bare(other), "{other}");
+        }
     }
 }

@@ -321,4 +321,11 @@ mod tests {
             Fields::of(Tree::read(r#"{"n":"x"}"#).unwrap(), Path::default().at("tools").index(2)).unwrap();
         assert_eq!(fields.count("n").unwrap_err().to_string(), "`tools[2].n` must be a number");
     }
+
+    #[test]
+    fn a_count_may_be_written_as_a_fraction() {
+        let count = |number: &str| Fields::parse(&format!(r#"{{"n":{number}}}"#)).unwrap().count("n");
+        assert_eq!([count("4.0"), count("1e3"), count("0")], [Ok(Some(4)), Ok(Some(1000)), Ok(Some(0))]);
+        assert!(count("-1").is_err());
+    }
 }

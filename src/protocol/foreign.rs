@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn carriers_go_and_the_rest_stays_byte_for_byte() {
         let responses = Protocol::OpenaiResponses;
-        let own = r#"{"type":"reasoning","encrypted_content":"gAAA"}"#;
+        let own = r#"{"type":"reasoning","encrypted_content":"gAAATEdDMX"}"#;
         let said = r#"{ "role":"user", "content":"TEdDMX is said" }"#;
         let foreign = r#"{"type":"reasoning","summary":[],"encrypted_content":"CARRIER"}"#;
         check(
@@ -120,6 +120,7 @@ mod tests {
         );
         check(responses, &format!(r#"{{"input":[{own},{said}]}}"#), None);
         check(responses, r#"{"input":"TEdDMX"}"#, None);
+        check(responses, &format!(r#"{{"input":[{foreign}]}}"#), Some("[]"));
 
         let thinking = r#"{"type":"thinking","thinking":"hm","signature":"CARRIER"}"#;
         let call = r#"{"type":"tool_use","id":"1","name":"f","input":{"b":1,"a":2}}"#;

@@ -71,9 +71,6 @@ fn is_out_of_reach(source: &Source) -> bool {
 fn correct(media: &mut Media) -> Option<String> {
     let Source::Inline { mime, data } = &mut media.source else { return None };
     let (kind, true_mime) = kind_of(data)?;
-    if mime == true_mime {
-        return None;
-    }
     let was = std::mem::replace(mime, true_mime.to_owned());
     media.kind = kind;
     let is_spelling = was.is_empty() || was.eq_ignore_ascii_case(true_mime) || was == "image/jpg";

@@ -11,3 +11,18 @@ pub(super) fn reminder(text: &str) -> Cow<'_, str> {
     }
     Cow::Owned(format!("<system-reminder>\n{text}\n</system-reminder>"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_have_their_tags_once() {
+        let tagged = "<system-reminder>a</system-reminder>";
+        assert_eq!(reminder(tagged), tagged);
+        for text in ["a", "<system-reminder>a</system-reminder> b", "b <system-reminder>a</system-reminder>"]
+        {
+            assert_eq!(reminder(text), format!("<system-reminder>\n{text}\n</system-reminder>"));
+        }
+    }
+}

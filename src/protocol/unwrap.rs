@@ -192,16 +192,15 @@ fn forgiven(inside: &str) -> String {
     let mut out = String::with_capacity(inside.len() + 8);
     let mut rest = inside;
     while let Some(first) = rest.chars().next() {
-        let length = if first == '\\' { escape(rest) } else { None };
+        let is_escape = |length: &usize| {
+            *length == 6
+                || matches!(rest.get(1..*length), Some("\"" | "\\" | "/" | "b" | "f" | "n" | "r" | "t"))
+        };
+        let escaped = if first == '\\' { escape(rest).filter(is_escape) } else { None };
         let (part, after) =
-            rest.split_at_checked(length.unwrap_or_else(|| first.len_utf8())).unwrap_or((rest, ""));
-        let is_escape =
-            part.len() == 6 || matches!(part.get(1..), Some("\"" | "\\" | "/" | "b" | "f" | "n" | "r" | "t"));
+            rest.split_at_checked(escaped.unwrap_or_else(|| first.len_utf8())).unwrap_or((rest, ""));
         match first {
-            '\\' if !is_escape => {
-                out.push('\\');
-                out.push_str(part);
-            }
+            '\\' if escaped.is_none() => out.push_str("\\\\"),
             control if control < ' ' => {
                 let quoted = quoted(part);
                 out.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());
@@ -260,6 +259,8 @@ mod tests {
             (r#"{"input":"a\nb\d+\n"}"#, "a\nb\\d+\n"),
             (r#"{"input":"a\nb\é\n"}"#, "a\nb\\é\n"),
             ("{\"input\":\"a\\tb\nc\"}", "a\tb\nc"),
+            // A line of a shell that goes on.
+            ("{\"input\":\"a \\\n\\tb\"}", "a \\\n\tb"),
         ] {
             check_cuts(raw, input);
         }

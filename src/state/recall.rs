@@ -91,5 +91,10 @@ mod tests {
         assert_eq!(recall.of("a", now), None);
         recall.keep(kept("big", &"x".repeat(MOST_BYTES)), now);
         assert_eq!(recall.of("big", now), None);
+        // What went makes room.
+        for number in 0..20 {
+            recall.keep(kept(&number.to_string(), &"x".repeat(MOST_BYTES / 4)), now);
+        }
+        assert_eq!([17, 18, 19].map(|number| recall.of(&number.to_string(), now).is_some()), [true; 3]);
     }
 }

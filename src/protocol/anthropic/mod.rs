@@ -12,6 +12,8 @@ mod request_encode;
 mod response;
 mod stream_decode;
 mod stream_encode;
+#[cfg(test)]
+mod stream_tests;
 mod tap;
 #[cfg(test)]
 mod tests;

@@ -153,6 +153,7 @@ mod tests {
         );
         assert_eq!(kind(r#"{"type":"message_stop"}"#), Kind::Last);
         assert_eq!(kind(r#"{"type":"new_thing"}"#), Kind::Unknown);
+        assert_eq!(frame(Some("ping"), "{}", &mut Facts::default()).kind, Kind::Beat);
         assert_eq!(kind("{"), Kind::Broken);
         assert!(facts.finished && facts.incomplete);
         assert_eq!((facts.usage.input, facts.usage.output), (Some(55), Some(7)));

@@ -171,7 +171,7 @@ impl<'a> Draft<'a, '_> {
                     self.entry(ASSISTANT).blocks.extend(state.blocks.iter().map(Wire::Exact));
                 }
             }
-            None if reasoning.text.is_empty() => {}
+            Some(_) | None if reasoning.is_empty() => {}
             Some(_) | None => self.lose_reasoning(),
         }
     }

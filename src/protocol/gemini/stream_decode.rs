@@ -49,7 +49,6 @@ pub(super) struct Decoder {
     pub(super) media: Vec<(usize, Media)>,
     usage: Usage,
     stop: Option<StopReason>,
-    finished: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +71,6 @@ impl Decoder {
             media: Vec::new(),
             usage: Usage::default(),
             stop: None,
-            finished: false,
         }
     }
 
@@ -252,9 +250,6 @@ impl Decoder {
 
     /// Ends the answer. Whole answers may leave their reason out; streams may not.
     pub(super) fn end(&mut self, out: &mut Vec<StreamEvent>) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
-        }
         self.close(out);
         if !self.usage.is_empty() {
             out.push(StreamEvent::Usage(self.usage));

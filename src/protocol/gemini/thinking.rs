@@ -98,8 +98,7 @@ fn off(model: &str, style: ReasoningStyle, losses: &mut Losses) -> Option<(Strin
     if style == ReasoningStyle::Effort && least {
         return Some(("thinkingLevel".to_owned(), "MINIMAL".into()));
     }
-    if style == ReasoningStyle::Effort || model.starts_with("gemini-2.5-pro") || model.starts_with("gemini-3")
-    {
+    if model.starts_with("gemini-2.5-pro") || model.starts_with("gemini-3") {
         losses.degrade(PATH, "the target cannot stop reasoning");
         return None;
     }

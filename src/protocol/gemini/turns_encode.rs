@@ -13,7 +13,7 @@ use crate::ir::carrier::State;
 use crate::ir::loss::Losses;
 use crate::ir::names::{fit_id, fit_name};
 use crate::ir::request::{
-    Block, Media, MediaKind, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
+    Block, Media, MediaKind, Reasoning, Request, ResultPart, Role, Source, ToolCall, ToolResult, Turn,
 };
 use crate::protocol::gemini::part::{NO_SIGNATURE, ORIGIN, object_of};
 use crate::protocol::gemini::request_encode::NAMES;
@@ -152,11 +152,7 @@ impl Writer<'_, '_, '_> {
             match block {
                 Block::Text(text) | Block::Refusal(text) => self.text(MODEL, text),
                 Block::Media(media) => self.media(MODEL, media),
-                Block::Reasoning(reasoning) => {
-                    if let Some(state) = &reasoning.state {
-                        self.reasoning(state, index);
-                    }
-                }
+                Block::Reasoning(reasoning) => self.reasoning(reasoning, index),
                 Block::Call(call) => self.call(call, (index, number)),
                 Block::Result(_) => {}
             }
@@ -171,11 +167,14 @@ impl Writer<'_, '_, '_> {
 
     /// State goes back to the provider that made it, exactly. A call's part waits for its call: it
     /// stands here when a client of another protocol had no other place for it.
-    fn reasoning(&mut self, state: &State, index: usize) {
-        if !state.is_from(ORIGIN, &self.target.dialect.provider) {
-            self.lose_state(state, index);
+    fn reasoning(&mut self, reasoning: &Reasoning, index: usize) {
+        let own = |state: &&State| state.is_from(ORIGIN, &self.target.dialect.provider);
+        let Some(state) = reasoning.state.as_ref().filter(own) else {
+            if !reasoning.is_empty() {
+                self.lose_reasoning(index);
+            }
             return;
-        }
+        };
         for part in &state.blocks {
             if part.get("functionCall").is_some() {
                 self.signed.push(part.clone());
@@ -185,13 +184,8 @@ impl Writer<'_, '_, '_> {
         }
     }
 
-    fn lose_state(&mut self, state: &State, index: usize) {
-        let path = format!("turns[{index}].reasoning");
-        if state.blocks.is_empty() {
-            self.losses.hint(path, "foreign reasoning");
-        } else {
-            self.losses.degrade(path, "foreign reasoning");
-        }
+    fn lose_reasoning(&mut self, index: usize) {
+        self.losses.degrade(format!("turns[{index}].reasoning"), "foreign reasoning");
     }
 
     fn call(&mut self, call: &ToolCall, place: Place) {
@@ -219,7 +213,9 @@ impl Writer<'_, '_, '_> {
             if state.is_from(ORIGIN, &self.target.dialect.provider) {
                 return state.blocks.iter().find(|part| fits(part)).cloned();
             }
-            self.lose_state(state, index);
+            if !state.blocks.is_empty() {
+                self.lose_reasoning(index);
+            }
             return None;
         }
         let no_args = args.as_object().is_some_and(Map::is_empty);

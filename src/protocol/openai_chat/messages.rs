@@ -349,34 +349,4 @@ fn arguments(call: &ToolCall) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::dialect::Dialect;
-
-    #[test]
-    fn at_mistral_the_model_speaks_between_a_result_and_the_user() {
-        let (id, name) = ("123456789".to_owned(), "f".to_owned());
-        let call = ToolCall { id: id.clone(), name, arguments: String::new(), free_form: false, state: None };
-        let content = vec![ResultPart::Text("done".to_owned())];
-        let result = Block::Result(ToolResult { id, name: None, content, failed: false });
-        let said = |role| Turn::of(role, Block::Text("x".to_owned()));
-        for role in [Role::User, Role::Instructions] {
-            let calls = Turn::of(Role::Assistant, Block::Call(call.clone()));
-            let turns = vec![
-                said(Role::User),
-                calls,
-                Turn::of(Role::User, result.clone()),
-                said(role),
-                said(Role::User),
-            ];
-            let request = Request { turns, ..Request::default() };
-            let roles = |is_mistral| -> Vec<&str> {
-                let dialect = Dialect { is_mistral, ..Dialect::default() };
-                let target = TargetContext { model: "m", dialect: &dialect, session: None };
-                write(&request, &target, &mut Losses::default()).iter().map(|message| message.role).collect()
-            };
-            assert_eq!(roles(false), ["user", "assistant", "tool", "user", "user"]);
-            assert_eq!(roles(true), ["user", "assistant", "tool", "assistant", "user", "user"]);
-        }
-    }
-}
+mod tests;

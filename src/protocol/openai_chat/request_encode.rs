@@ -163,3 +163,24 @@ fn stops<'r>(request: &'r Request, losses: &mut Losses) -> &'r [String] {
     }
     stops.get(..MOST_STOPS).unwrap_or(stops)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::dialect::Dialect;
+
+    /// OpenAI refuses a request with both.
+    #[test]
+    fn a_limit_has_one_name() {
+        let request = Request { limit: Some(7), ..Request::default() };
+        for (limit_field, told) in [
+            (LimitField::MaxTokens, r#""max_tokens":7"#),
+            (LimitField::MaxCompletionTokens, r#""max_completion_tokens":7"#),
+        ] {
+            let dialect = Dialect { limit_field, ..Dialect::default() };
+            let target = TargetContext { model: "m", dialect: &dialect, session: None };
+            let (text, _) = encode(&request, &target);
+            assert_eq!((text.contains(told), text.matches(":7").count()), (true, 1), "{text}");
+        }
+    }
+}

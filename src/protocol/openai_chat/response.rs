@@ -299,4 +299,53 @@ mod tests {
         assert_eq!(stop("model_context_window_exceeded"), StopReason::ContextFull);
         assert_eq!(stop("odd"), StopReason::Other("odd".into()));
     }
+
+    /// Copilot tells one answer in several choices, and says why it ended in one of them.
+    #[test]
+    fn an_answer_in_several_choices_is_one() {
+        let call = r#"{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}"#;
+        let text = format!(
+            r#"{{"choices":[{{"finish_reason":"length","message":{{"content":"x"}}}},{{"message":{{"tool_calls":[{call}]}}}}]}}"#
+        );
+        let answer = decode(&text, "seed").unwrap();
+        assert_eq!((answer.blocks.len(), answer.stop), (2, StopReason::Limit));
+        let two =
+            r#"{"choices":[{"index":0,"message":{"content":"x"}},{"index":1,"message":{"content":"y"}}]}"#;
+        assert_eq!(decode(two, "seed").unwrap().blocks, [Block::Text("x".into())]);
+    }
+
+    #[test]
+    fn a_failure_inside_a_choice_is_no_answer() {
+        let read = |member: &str| {
+            let text = format!(r#"{{"choices":[{{"index":0,{member},"message":{{"content":"x"}}}}]}}"#);
+            decode(&text, "seed")
+        };
+        for nothing in [r#""error":null"#, r#""error":false"#, r#""error":"""#, r#""error":{}"#] {
+            assert!(read(nothing).is_ok(), "{nothing}");
+        }
+        for failure in [r#""error":{"message":"m"}"#, r#""error":"m""#, r#""finish_reason":"error""#] {
+            assert!(read(failure).is_err(), "{failure}");
+        }
+    }
+
+    #[test]
+    fn content_in_parts_has_no_empty_ones() {
+        let parts = r#"[{"type":"text","text":""},{"type":"refusal","refusal":"no"},{"type":"audio"}]"#;
+        let answer = decode(&format!(r#"{{"choices":[{{"message":{{"content":{parts}}}}}]}}"#), "seed");
+        let answer = answer.unwrap();
+        assert_eq!(answer.blocks, [Block::Refusal("no".into())]);
+        assert_eq!(answer.lost.into_names().into_iter().collect::<Vec<_>>(), ["audio"]);
+    }
+
+    #[test]
+    fn a_call_has_its_state_and_its_form() {
+        let signed = r#"{"id":"1","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"c2ln"}}}"#;
+        let custom = r#"{"id":"2","type":"custom","custom":{"name":"g","input":"x"}}"#;
+        let text = format!(r#"{{"choices":[{{"message":{{"tool_calls":[{signed},{custom}]}}}}]}}"#);
+        let answer = decode(&text, "seed").unwrap();
+        let told = answer.blocks.iter().filter_map(Block::as_call);
+        let told: Vec<_> =
+            told.map(|call| (call.arguments.as_str(), call.state.is_some(), call.free_form)).collect();
+        assert_eq!(told, [("{}", true, false), ("x", false, true)]);
+    }
 }

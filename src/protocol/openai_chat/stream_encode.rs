@@ -279,4 +279,19 @@ mod tests {
         assert_eq!(text.matches("\"name\":\"f\"").count(), 3, "{text}");
         assert_eq!(text.matches("\"arguments\":\"{}\"").count(), 3, "{text}");
     }
+
+    #[test]
+    fn a_call_without_words_has_arguments_that_can_be_read() {
+        for (free_form, told) in [(false, r#""arguments":"{}""#), (true, r#""arguments":"{\"input\":\"\"}""#)]
+        {
+            let (mut encoder, mut out) = (Encoder::new(&AnswerContext::default()), Vec::new());
+            let kind = BlockKind::Call { id: "1".into(), name: "f".into(), free_form };
+            let end = StreamEvent::BlockEnd { id: BlockId(0) };
+            for event in [StreamEvent::BlockStart { id: BlockId(0), kind }, end] {
+                encoder.event(&event, &mut out);
+            }
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.contains(told), "{text}");
+        }
+    }
 }

@@ -135,8 +135,7 @@ impl Writer<'_, '_> {
 
     /// Responses takes back no reasoning but its own.
     fn lose_reasoning(&mut self, reasoning: &Reasoning) {
-        let has_state = reasoning.state.as_ref().is_some_and(|state| !state.blocks.is_empty());
-        if has_state || !reasoning.text.is_empty() {
+        if !reasoning.is_empty() {
             self.losses.degrade("reasoning", "foreign reasoning");
         }
     }

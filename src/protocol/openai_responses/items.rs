@@ -339,3 +339,33 @@ fn agent_message(item: &mut Fields<'_>, request: &mut Request, losses: &mut Loss
     request.turns.push(Turn::of(Role::User, Block::Text(text)));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The carrier of a Gemini call is a reasoning item; of words, or of another's call, it is none.
+    #[test]
+    fn the_state_of_a_call_goes_back_to_its_call() {
+        let part = json!({"functionCall": {"name": "f"}, "thoughtSignature": "c2ln"});
+        let own =
+            |state: State| json!({"type": "reasoning", "summary": [], "encrypted_content": state.pack()});
+        let call = json!({"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"});
+        let words = json!({"role": "user", "content": "x"});
+        let gemini = || State::of("gemini", vec![part.clone()]);
+        for (items, told) in [
+            (json!([own(gemini()), call]), true),
+            (json!([own(gemini()), words, call]), false),
+            (json!([own(State::of("anthropic", vec![part.clone()])), call]), false),
+            (json!([own(State::of("gemini", vec![])), call]), false),
+        ] {
+            let (mut request, mut losses) = (Request::default(), Losses::default());
+            let mut fields = Fields::of(json!({"input": items}).into(), Path::default()).unwrap();
+            decode(&mut fields, &mut request, &mut losses).unwrap();
+            let mut blocks = request.turns.iter().flat_map(|turn| &turn.blocks);
+            let called = blocks.find_map(Block::as_call).unwrap();
+            assert_eq!(called.state.is_some(), told, "{items}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 mod anthropic;
 mod chat;
+mod chat_tools;
 mod gemini;
 mod responses;
 
@@ -75,7 +76,8 @@ fn with_tool(from: Protocol, other: Option<Value>, more: Value) -> String {
 type Row = (&'static str, Protocol, String, Vec<(Protocol, Fate)>);
 
 fn rows() -> Vec<Row> {
-    [chat::rows(), responses::rows(), anthropic::rows(), gemini::rows()].into_iter().flatten().collect()
+    let all = [chat::rows(), chat_tools::rows(), responses::rows(), anthropic::rows(), gemini::rows()];
+    all.into_iter().flatten().collect()
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn a_call_in_pieces_is_told_when_it_is_whole() {
     let chunks = [
         chunk(json!([begin, more("x")])),
         chunk(json!([more("y"), {"functionCall": {}}])),
-        chunk(json!([{"functionCall": {"name": "g", "id": "2", "willContinue": true}}])),
+        chunk(json!([{"functionCall": {"name": "g", "id": "2", "args": {"b": 1}, "willContinue": true}}])),
         chunk(json!([{"text": "a"}])),
         chunk(json!([{"functionCall": {"name": "h", "id": "3", "willContinue": true}}])),
         finish("STOP"),
@@ -195,7 +195,7 @@ fn a_call_in_pieces_is_told_when_it_is_whole() {
         "0+{\"a\":\"xy\"}",
         "0.",
         "1:g:2",
-        "1+{}",
+        "1+{\"b\":1}",
         "1.",
         "2:Text",
         "2+a",
@@ -273,4 +273,45 @@ fn a_call_in_pieces_has_so_many_arguments_at_most() {
     };
     assert!(pieces(4096).is_ok());
     assert!(pieces(4097).is_err());
+}
+
+#[test]
+fn what_stands_beside_the_words_is_told() {
+    let beside = |metadata: Value| json!({"candidates": [{"content": {"parts": [{"text": "a"}]}, "groundingMetadata": metadata}]});
+    assert_eq!(words(&[beside(json!({}))]), ["start", "0:Text", "0+a"]);
+    assert_eq!(
+        words(&[beside(json!({"webSearchQueries": ["q"]}))]),
+        ["start", "0:Text", "0+a", "groundingMetadata"]
+    );
+}
+
+#[test]
+fn files_and_pictures_are_told_of_between_the_words() {
+    let file =
+        json!({"fileData": {"mimeType": "image/png", "fileUri": "gs://a/b"}, "thoughtSignature": "c2ln"});
+    let picture = json!({"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}});
+    let chunks = [chunk(json!([{"text": "a"}, file, {"text": "b"}, picture, {"text": "c"}])), finish("STOP")];
+    let expected = [
+        "start",
+        "0:Text",
+        "0+a",
+        "0.",
+        "a part",
+        "1:Text",
+        "1+b",
+        "1.",
+        "2:Text",
+        "2+c",
+        "inlineData",
+        "2.",
+        "End",
+    ];
+    assert_eq!(words(&chunks), expected);
+}
+
+/// Some servers say why they end before their last words.
+#[test]
+fn an_end_stays_one_when_more_comes() {
+    let open = json!({"candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": "FINISH_REASON_UNSPECIFIED"}]});
+    assert_eq!(words(&[finish("MAX_TOKENS"), open]), ["start", "0:Text", "0+a", "0.", "Limit"]);
 }

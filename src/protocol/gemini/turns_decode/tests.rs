@@ -165,3 +165,48 @@ fn a_call_that_was_kept_in_pieces_is_one() {
     super::turns(&mut fields, &mut losses).unwrap();
     assert_eq!(losses.iter().map(|loss| loss.path.as_str()).collect::<Vec<_>>(), ["contents"]);
 }
+
+/// Only the words of a text are told beside its state.
+#[test]
+fn a_signed_part_is_kept_as_it_came() {
+    let thought = json!({"text": "hm", "thought": true, "thoughtSignature": "dGg="});
+    let call = json!({"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "c2ln"});
+    let said = json!({"text": "x", "thoughtSignature": "c2Fp"});
+    let turns = read(json!([{"role": "model", "parts": [thought, said, call]}]));
+    let states = turns[0].blocks.iter().filter_map(|block| match block {
+        Block::Reasoning(reasoning) => reasoning.state.as_ref(),
+        Block::Call(call) => call.state.as_ref(),
+        _ => None,
+    });
+    let kept: Vec<Value> = states.flat_map(|state| state.blocks.clone()).collect();
+    assert_eq!(kept, [thought, json!({"text": "", "thoughtSignature": "c2Fp"}), call]);
+}
+
+#[test]
+fn a_result_that_names_no_error_is_none() {
+    for (response, text, failed) in [
+        (json!({"output": "x"}), "x", false),
+        (json!({"error": "x"}), "x", true),
+        (json!({"error": "", "output": "x"}), r#"{"error":"","output":"x"}"#, false),
+        (json!({"error": null, "output": "x"}), r#"{"error":null,"output":"x"}"#, false),
+        (json!({"name": "f", "content": "x"}), "x", false),
+        (json!({"name": "g", "content": "x"}), r#"{"name":"g","content":"x"}"#, false),
+        (json!({"f": "f", "content": "x"}), r#"{"f":"f","content":"x"}"#, false),
+    ] {
+        let result = json!({"functionResponse": {"name": "f", "response": response}});
+        let turns = read(json!([{"role": "user", "parts": [result]}]));
+        let [Block::Result(result)] = turns[0].blocks.as_slice() else { panic!("{turns:?}") };
+        assert_eq!((&result.content[..], result.failed), (&[ResultPart::Text(text.into())][..], failed));
+    }
+}
+
+#[test]
+fn an_empty_id_is_none() {
+    let turns = read(json!([
+        {"role": "model", "parts": [{"functionCall": {"name": "f", "id": ""}}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "f", "id": "", "response": {"output": "x"}}}]},
+    ]));
+    let called = turns[0].blocks.iter().find_map(Block::as_call).unwrap();
+    let [Block::Result(result)] = turns[1].blocks.as_slice() else { panic!("{turns:?}") };
+    assert!(!called.id.is_empty() && result.id == called.id, "{turns:?}");
+}

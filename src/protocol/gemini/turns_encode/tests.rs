@@ -166,3 +166,52 @@ fn media_stand_beside_their_result_and_none_goes_by_url() {
     let losses = check("gemini-2.5-pro", turns, expected);
     assert_eq!(losses, ["Gemini takes no media by URL, and llmgate fetches none"]);
 }
+
+/// The parts of two calls of one function came back before the calls; each goes to its own.
+#[test]
+fn a_signed_part_goes_to_the_call_with_its_arguments() {
+    let part = |x: u8| json!({"functionCall": {"name": "f", "args": {"x": x}}, "thoughtSignature": format!("c2l{x}")});
+    let state = |x| Block::Reasoning(Reasoning { text: String::new(), state: Some(own(part(x))) });
+    let blocks = vec![state(1), state(2), call("b", "{\"x\":2}", None), call("a", "{\"x\":1}", None)];
+    let turns =
+        vec![user(vec![text("go")]), model(blocks), user(vec![result("a", false), result("b", true)])];
+    let answer = |key: &str| json!({"functionResponse": {"name": "f", "response": {key: "done"}}});
+    let expected = json!([
+        {"role": "user", "parts": [{"text": "go"}]},
+        {"role": "model", "parts": [part(2), part(1)]},
+        {"role": "user", "parts": [answer("error"), answer("output")]},
+    ]);
+    assert!(check("gemini-3-pro", turns, expected).is_empty());
+}
+
+#[test]
+fn a_signed_part_without_its_call_is_told_of() {
+    let signed = json!({"functionCall": {"name": "g", "args": {}}, "thoughtSignature": "c2ln"});
+    let state = Block::Reasoning(Reasoning { text: String::new(), state: Some(own(signed)) });
+    let turns = vec![user(vec![text("go")]), model(vec![state, text("no")]), user(vec![text("on")])];
+    let expected = json!([
+        {"role": "user", "parts": [{"text": "go"}]},
+        {"role": "model", "parts": [{"text": "no"}]},
+        {"role": "user", "parts": [{"text": "on"}]},
+    ]);
+    assert_eq!(check("gemini-3-pro", turns, expected), ["the call that it signs is gone"]);
+}
+
+#[test]
+fn results_stand_behind_their_calls_whatever_was_said_between() {
+    let between = Turn::of(Role::Instructions, text("be quick"));
+    let turns = vec![
+        user(vec![text("go")]),
+        model(vec![call("a", "", None)]),
+        between,
+        user(vec![result("a", false)]),
+    ];
+    let expected = json!([
+        {"role": "user", "parts": [{"text": "go"}]},
+        {"role": "model", "parts": [{"functionCall": {"id": "a", "name": "f", "args": {}}}]},
+        {"role": "user", "parts": [
+            {"functionResponse": {"id": "a", "name": "f", "response": {"output": "done"}}},
+            {"text": "<system-reminder>\nbe quick\n</system-reminder>"}]},
+    ]);
+    assert!(check("gemini-2.5-pro", turns, expected).is_empty());
+}

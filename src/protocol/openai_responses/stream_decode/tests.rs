@@ -62,7 +62,9 @@ fn an_item_that_began_under_another_number_is_told_once() {
     };
     assert_eq!(texts(&[added, words, &done, &end(message)]), 1);
     // The first was not streamed.
-    assert_eq!(texts(&[added, words, &done, &end(&format!("{message},{message}"))]), 2);
+    let two = end(&format!("{message},{message}"));
+    assert_eq!(texts(&[added, words, &done, &two]), 2);
+    assert_eq!(texts(&[words, &done, &two]), 2);
 }
 
 #[test]
@@ -75,4 +77,51 @@ fn an_answer_whose_items_never_end_is_broken() {
     let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
     assert!(events(&frames[..MOST]).is_ok());
     assert!(events(&frames).is_err());
+}
+
+#[test]
+fn what_is_told_twice_is_told_once() {
+    let message = r#"{"type":"message","content":[{"type":"output_text","text":"x","annotations":[{}]}]}"#;
+    let done = format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{message}}}"#);
+    let end = format!(r#"{{"type":"response.completed","response":{{"output":[{message}]}}}}"#);
+    let told = events(&[&done, &done, &end, &end, "[DONE]"]).unwrap();
+    let count = |is: fn(&StreamEvent) -> bool| told.iter().filter(|event| is(event)).count();
+    assert_eq!(count(|event| matches!(event, StreamEvent::BlockDelta { .. })), 1);
+    assert_eq!(count(|event| matches!(event, StreamEvent::Lost { .. })), 1);
+    assert_eq!(count(|event| matches!(event, StreamEvent::Finish { .. })), 1);
+}
+
+/// Some servers name their events outside the data alone.
+#[test]
+fn the_frame_names_the_event_where_its_data_do_not() {
+    let (mut decoder, mut out) = (Decoder::new("req_1"), Vec::new());
+    decoder.frame(Some("response.output_text.delta"), r#"{"delta":"x"}"#, &mut out).unwrap();
+    assert!(matches!(out.last(), Some(StreamEvent::BlockDelta { .. })), "{out:?}");
+}
+
+#[test]
+fn an_answer_with_too_many_items_is_broken() {
+    let end = |count: usize| {
+        let output = vec![r#"{"type":"message"}"#; count].join(",");
+        events(&[&format!(r#"{{"type":"response.completed","response":{{"output":[{output}]}}}}"#)])
+    };
+    assert!(end(MOST).is_ok());
+    assert!(end(MOST + 1).is_err());
+}
+
+/// Some servers give all parts of a summary one number.
+#[test]
+fn parts_of_a_summary_are_paragraphs() {
+    let part = r#"{"type":"response.reasoning_summary_part.added","output_index":0,"summary_index":0}"#;
+    let words =
+        r#"{"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":"x"}"#;
+    let text = |frames: &[&str]| -> String {
+        let events = events(frames).unwrap();
+        let texts = events.iter().filter_map(|event| match event {
+            StreamEvent::BlockDelta { delta: Delta::Text(text), .. } => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    };
+    assert_eq!(text(&[part, words, words, part, words]), "xx\n\nx");
 }

@@ -24,6 +24,9 @@ pub(super) fn rows() -> Vec<Row> {
     let failed_silently = json!([{"role": "user", "content": "ping"},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "is_error": true}]}]);
+    let silent = json!([{"role": "user", "content": "ping"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1"}]}]);
     let told = |kind: &str, more: Value| {
         let mut block = json!({"type": kind});
         block.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -72,6 +75,16 @@ pub(super) fn rows() -> Vec<Row> {
                 (C, Carried(r#""content":"[the tool failed without output]""#)),
                 (R, Carried(r#""output":"[the tool failed without output]""#)),
                 (G, Carried(r#""response":{"error":"#)),
+            ],
+        ),
+        (
+            "a result without words",
+            A,
+            with_tool(A, None, json!({"messages": silent})),
+            vec![
+                (C, Carried(r#""role":"tool","content":"","tool_call_id":"c1""#)),
+                (R, Carried(r#""output":"""#)),
+                (G, Carried(r#""response":{"output":""}"#)),
             ],
         ),
         ("pdf", A, saying(A, pdf), vec![(C, Carried(PDF)), (R, Carried(PDF)), (G, Carried(PDF))]),
@@ -213,6 +226,124 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         ("stored file", A, saying(A, stored), [C, R, G].map(|to| (to, Refused("source"))).into()),
+        (
+            "result of no call",
+            A,
+            request(
+                A,
+                json!({"messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c9", "content": "noon"}]}]}),
+            ),
+            [C, R, G].map(|to| (to, Nearly("noon", "tool result"))).into(),
+        ),
+        (
+            "file for a container",
+            A,
+            saying(A, json!({"type": "container_upload", "file_id": "f"})),
+            [C, R, G].map(|to| (to, Refused("content"))).into(),
+        ),
+        (
+            "document of blocks",
+            A,
+            saying(
+                A,
+                json!({"type": "document", "title": "Whales", "context": "From a book.",
+                    "source": {"type": "content", "content": [{"type": "text", "text": "They sing."}]}}),
+            ),
+            [C, R, G].map(|to| (to, Carried("They sing."))).into(),
+        ),
+        (
+            "highest effort",
+            A,
+            request(A, json!({"output_config": {"effort": "max"}})),
+            vec![
+                (C, Nearly(r#""reasoning_effort":"xhigh""#, "reasoning_effort")),
+                (R, Nearly(r#""effort":"xhigh""#, "reasoning.effort")),
+                (G, Nearly(r#""thinkingLevel":"HIGH""#, "thinkingConfig")),
+            ],
+        ),
+        (
+            "tool that was put off, and found",
+            A,
+            request(
+                A,
+                json!({"tools": [{"name": "late", "input_schema": {"type": "object"}, "defer_loading": true},
+                        {"name": "f", "input_schema": {"type": "object"}}],
+                    "messages": [{"role": "user", "content": "ping"},
+                        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+                        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1",
+                            "content": [{"type": "tool_reference", "tool_name": "late"}]}]}]}),
+            ),
+            vec![
+                (C, Carried(r#"}},{"type":"function","function":{"name":"late""#)),
+                (R, Carried(r#"},{"type":"function","name":"late""#)),
+                (G, Carried(r#"},{"name":"late""#)),
+            ],
+        ),
+        (
+            "no tool",
+            A,
+            with_tool(A, None, json!({"tool_choice": {"type": "none"}})),
+            vec![
+                (C, Carried(r#""tool_choice":"none""#)),
+                (R, Carried(r#""tool_choice":"none""#)),
+                (G, Carried(r#""mode":"NONE""#)),
+            ],
+        ),
+        (
+            "any tool",
+            A,
+            with_tool(A, None, json!({"tool_choice": {"type": "any"}})),
+            vec![
+                (C, Carried(r#""tool_choice":"required""#)),
+                (R, Carried(r#""tool_choice":"required""#)),
+                (G, Carried(r#""mode":"ANY""#)),
+            ],
+        ),
+        (
+            "top_p",
+            A,
+            request(A, json!({"top_p": 0.5})),
+            vec![
+                (C, Carried(r#""top_p":0.5"#)),
+                (R, Carried(r#""top_p":0.5"#)),
+                (G, Carried(r#""topP":0.5"#)),
+            ],
+        ),
+        (
+            "schema",
+            A,
+            request(
+                A,
+                json!({"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}),
+            ),
+            vec![
+                (C, Carried("json_schema")),
+                (R, Carried("json_schema")),
+                (G, Carried("responseJsonSchema")),
+            ],
+        ),
+        (
+            "schema in the older place",
+            A,
+            request(A, json!({"output_format": {"type": "json_schema", "schema": {"type": "object"}}})),
+            vec![
+                (C, Carried("json_schema")),
+                (R, Carried("json_schema")),
+                (G, Carried("responseJsonSchema")),
+            ],
+        ),
+        (
+            "unknown effort",
+            A,
+            request(A, json!({"output_config": {"effort": "ultra"}})),
+            everywhere("effort"),
+        ),
+        (
+            "choice of a tool that stays behind",
+            A,
+            with_tool(A, None, json!({"tool_choice": {"type": "tool", "name": "g"}})),
+            everywhere("tool_choice"),
+        ),
         (
             "container",
             A,

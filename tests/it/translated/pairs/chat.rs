@@ -18,7 +18,7 @@ pub(super) fn rows() -> Vec<Row> {
     let image = json!({"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{PNG}")}});
     let penalties = json!({"presence_penalty": 0.5, "frequency_penalty": 0.25});
     vec![
-        ("image", C, saying(C, image), vec![(R, Carried(PNG)), (A, Carried(PNG)), (G, Carried(PNG))]),
+        ("image", C, saying(C, image.clone()), vec![(R, Carried(PNG)), (A, Carried(PNG)), (G, Carried(PNG))]),
         (
             "image url",
             C,
@@ -31,23 +31,6 @@ pub(super) fn rows() -> Vec<Row> {
             C,
             request(C, json!({"presence_penalty": 0, "frequency_penalty": 0.0})),
             vec![(R, Dropped), (A, Dropped), (G, Carried(r#""presencePenalty":0"#))],
-        ),
-        (
-            "a free choice of some",
-            C,
-            with_tool(
-                C,
-                None,
-                json!({"tool_choice": {"type": "allowed_tools", "allowed_tools":
-                    {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}}}),
-            ),
-            vec![(R, Lost("tool_choice")), (A, Lost("tool_choice")), (G, Lost("tool_choice"))],
-        ),
-        (
-            "choice of a tool that stays behind",
-            C,
-            with_tool(C, None, json!({"tool_choice": {"type": "function", "function": {"name": "g"}}})),
-            vec![(R, Lost("tool_choice")), (A, Lost("tool_choice")), (G, Lost("tool_choice"))],
         ),
         (
             "thinking budget",
@@ -94,6 +77,19 @@ pub(super) fn rows() -> Vec<Row> {
             C,
             request(C, json!({"chat_template_kwargs": {"custom_instructions": "x"}})),
             vec![(R, Lost("custom_instructions")), (A, Lost("custom_instructions"))],
+        ),
+        (
+            "image as a file",
+            C,
+            saying(
+                C,
+                json!({"type": "file", "file": {"filename": "a.png", "file_data": format!("data:image/png;base64,{PNG}")}}),
+            ),
+            vec![
+                (R, Carried(r#""type":"input_image""#)),
+                (A, Carried(r#""type":"image""#)),
+                (G, Carried(r#""mimeType":"image/png""#)),
+            ],
         ),
         (
             "pdf url",
@@ -197,6 +193,132 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         (
+            "sound in the words of MP3's type",
+            C,
+            saying(C, json!({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "mp3"}})),
+            vec![(G, Carried(r#""mimeType":"audio/mp3""#))],
+        ),
+        (
+            "OpenRouter's switch on",
+            C,
+            request(C, json!({"reasoning": {"enabled": true}})),
+            vec![(R, Carried(r#""effort":"medium""#)), (A, Carried(r#""type":"adaptive""#))],
+        ),
+        (
+            "OpenRouter's switch off",
+            C,
+            request(C, json!({"reasoning": {"enabled": false}})),
+            vec![(R, Carried(r#""effort":"none""#)), (A, Carried(r#""type":"disabled""#))],
+        ),
+        (
+            "highest effort",
+            C,
+            request(C, json!({"reasoning_effort": "max"})),
+            vec![
+                (R, Nearly(r#""effort":"xhigh""#, "reasoning.effort")),
+                (A, Carried(r#""effort":"max""#)),
+                (G, Nearly(r#""thinkingLevel":"HIGH""#, "thinkingConfig")),
+            ],
+        ),
+        (
+            "refusal and reasoning in parts",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "user", "content": "ping"}, {"role": "assistant", "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+                    {"type": "refusal", "refusal": "I will not."}]}, {"role": "user", "content": "ping"}]}),
+            ),
+            [R, A, G].map(|to| (to, Nearly("I will not.", "reasoning"))).into(),
+        ),
+        (
+            "result image",
+            C,
+            with_tool(
+                C,
+                None,
+                json!({"messages": [{"role": "user", "content": "ping"},
+                    {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+                    {"role": "tool", "tool_call_id": "c1", "content": [image]}]}),
+            ),
+            vec![(R, Carried(r#""output":[{"type":"input_image""#)), (A, Carried(PNG)), (G, Carried(PNG))],
+        ),
+        (
+            "image in the instructions",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "system", "content": [{"type": "text", "text": "Be."}, image]}, {"role": "user", "content": "ping"}]}),
+            ),
+            [R, A, G].map(|to| (to, Nearly("Be.", "messages[0].content"))).into(),
+        ),
+        (
+            "top_k",
+            C,
+            request(C, json!({"top_k": 41})),
+            vec![(R, Lost("top_k")), (A, Carried(r#""top_k":41"#)), (G, Carried(r#""topK":41"#))],
+        ),
+        (
+            "refusal",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "user", "content": "ping"},
+                    {"role": "assistant", "content": null, "refusal": "I will not."}, {"role": "user", "content": "ping"}]}),
+            ),
+            [R, A, G].map(|to| (to, Carried("I will not."))).into(),
+        ),
+        (
+            "hottest that Anthropic takes",
+            C,
+            request(C, json!({"temperature": 1})),
+            vec![(A, Carried(r#""temperature":1"#)), (G, Carried(r#""temperature":1"#))],
+        ),
+        (
+            "hottest of all",
+            C,
+            request(C, json!({"temperature": 2})),
+            vec![(A, Nearly(r#""temperature":1"#, "temperature")), (G, Carried(r#""temperature":2"#))],
+        ),
+        (
+            "empty instructions, first and later",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "system", "content": ""}, {"role": "user", "content": "ping"},
+                    {"role": "developer", "content": [{"type": "text", "text": ""}]}, {"role": "assistant", "content": "pong"},
+                    {"role": "user", "content": "ping"}]}),
+            ),
+            vec![
+                (
+                    R,
+                    Carried(
+                        r#"[{"type":"message","role":"user","content":[{"type":"input_text","text":"ping"}]},{"type":"message","role":"assistant""#,
+                    ),
+                ),
+                (
+                    A,
+                    Carried(
+                        r#""max_tokens":64000,"messages":[{"role":"user","content":[{"type":"text","text":"ping""#,
+                    ),
+                ),
+                (G, Carried(r#"[{"text":"ping"}]},{"role":"model""#)),
+            ],
+        ),
+        (
+            "later instructions",
+            C,
+            request(
+                C,
+                json!({"messages": [{"role": "user", "content": "ping"}, {"role": "developer", "content": "Be brief."}]}),
+            ),
+            vec![
+                (R, Carried(r#""role":"developer","content":[{"type":"input_text","text":"Be brief."}]"#)),
+                (A, Carried(r"<system-reminder>\nBe brief.\n</system-reminder>")),
+                (G, Carried(r"<system-reminder>\nBe brief.\n</system-reminder>")),
+            ],
+        ),
+        (
             "logit bias",
             C,
             request(C, json!({"logit_bias": {"50256": -100}})),
@@ -207,16 +329,6 @@ pub(super) fn rows() -> Vec<Row> {
             C,
             request(C, json!({"logprobs": true, "top_logprobs": 3})),
             vec![(R, Lost("logprobs")), (A, Lost("logprobs")), (G, Lost("logprobs"))],
-        ),
-        (
-            "one call at a time",
-            C,
-            with_tool(C, None, json!({"parallel_tool_calls": false})),
-            vec![
-                (R, Carried(r#""parallel_tool_calls":false"#)),
-                (A, Carried(r#""disable_parallel_tool_use":true"#)),
-                (G, Lost("parallel_tool_calls")),
-            ],
         ),
         (
             "temperature",
@@ -238,27 +350,26 @@ pub(super) fn rows() -> Vec<Row> {
                 (G, Nearly(r#""thinkingLevel":"HIGH""#, "thinkingConfig")),
             ],
         ),
+        ("n", C, request(C, json!({"n": 2})), vec![(R, Refused("n")), (A, Refused("n")), (G, Refused("n"))]),
         (
-            "grammar",
+            "one answer in words",
             C,
-            request(
+            request(C, json!({"n": 1, "modalities": ["text"], "functions": []})),
+            vec![(R, Dropped), (A, Dropped), (G, Dropped)],
+        ),
+        (
+            "text as a file",
+            C,
+            saying(
                 C,
-                json!({"tools": [{"type": "custom", "custom": {"name": "run", "description": "Runs.",
-                "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}}}]}),
+                json!({"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,c29uZw=="}}),
             ),
             vec![
-                (R, Carried(r#""format":{"type":"grammar","syntax":"regex","definition":"a+"}"#)),
-                (A, Carried(r#""description":"Runs.\n\na+""#)),
-                (G, Carried(r#""description":"Runs.\n\na+""#)),
+                (R, Carried("data:text/plain;base64,c29uZw==")),
+                (A, Carried(r#""source":{"type":"text","media_type":"text/plain","data":"song"}"#)),
+                (G, Carried("c29uZw==")),
             ],
         ),
-        (
-            "functions",
-            C,
-            request(C, json!({"functions": [{"name": "f", "parameters": {"type": "object"}}]})),
-            vec![(R, Refused("functions")), (A, Refused("functions")), (G, Refused("functions"))],
-        ),
-        ("n", C, request(C, json!({"n": 2})), vec![(R, Refused("n")), (A, Refused("n")), (G, Refused("n"))]),
         (
             "spoken answer",
             C,

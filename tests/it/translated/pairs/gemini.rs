@@ -11,6 +11,13 @@ pub(super) fn rows() -> Vec<Row> {
     let config = |config: Value| request(G, json!({"generationConfig": config}));
     let schema = json!({"type": "OBJECT", "properties": {"a": {"type": "STRING"}}});
     let inline = |mime: &str, data: &str| saying(G, json!({"inlineData": {"mimeType": mime, "data": data}}));
+    let with_functions = |calling: Value| {
+        let functions: Vec<Value> = ["f", "g"].map(|name| json!({"name": name})).into();
+        request(
+            G,
+            json!({"tools": [{"functionDeclarations": functions}], "toolConfig": {"functionCallingConfig": calling}}),
+        )
+    };
     let everywhere =
         |fate: fn(&'static str) -> Fate, path: &'static str| [C, R, A].map(|to| (to, fate(path))).into();
     vec![
@@ -69,6 +76,13 @@ pub(super) fn rows() -> Vec<Row> {
             G,
             inline("audio/wav", "UklGRg=="),
             vec![(C, Carried("input_audio")), (R, Refused("audio")), (A, Refused("blocks"))],
+        ),
+        ("video", G, inline("video/mp4", "AAAA"), everywhere(Refused, "fileData")),
+        (
+            "sound in MP3",
+            G,
+            inline("audio/mpeg", "SUQz"),
+            vec![(C, Carried(r#"{"data":"SUQz","format":"mp3"}"#))],
         ),
         (
             "stops",
@@ -145,6 +159,91 @@ pub(super) fn rows() -> Vec<Row> {
             ),
             everywhere(Lost, "contents[0].parts[1].functionCall"),
         ),
+        (
+            "a result of the model's",
+            G,
+            request(
+                G,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+                {"role": "model", "parts": [{"functionResponse": {"name": "f", "response": {"a": 1}}}, {"text": "pong"}]},
+                {"role": "user", "parts": [{"text": "ping"}]}]}),
+            ),
+            everywhere(|path| Nearly("pong", path), "contents[1].parts[0].functionResponse"),
+        ),
+        (
+            "code that ran at Google",
+            G,
+            request(
+                G,
+                json!({"contents": [{"role": "user", "parts": [{"text": "ping"}]},
+                {"role": "model", "parts": [{"executableCode": {"language": "PYTHON", "code": "1"}}, {"text": "pong"}]},
+                {"role": "user", "parts": [{"text": "ping"}]}]}),
+            ),
+            everywhere(|path| Nearly("pong", path), "contents[1].parts[0].executableCode"),
+        ),
+        (
+            "image in the instructions",
+            G,
+            request(
+                G,
+                json!({"systemInstruction": {"parts": [{"text": "Be."}, {"inlineData": {"mimeType": "image/png", "data": PNG}}]}}),
+            ),
+            everywhere(|path| Nearly("Be.", path), "systemInstruction.parts[1]"),
+        ),
+        (
+            "choice among some",
+            G,
+            with_functions(json!({"mode": "ANY", "allowedFunctionNames": ["f", "g"]})),
+            vec![
+                (C, Nearly(r#""tool_choice":"required""#, "tool_choice")),
+                (
+                    R,
+                    Carried(
+                        r#""mode":"required","tools":[{"type":"function","name":"f"},{"type":"function","name":"g"}]"#,
+                    ),
+                ),
+                (A, Nearly(r#""tool_choice":{"type":"any""#, "tool_choice")),
+            ],
+        ),
+        (
+            "choice of one",
+            G,
+            with_functions(json!({"mode": "ANY", "allowedFunctionNames": ["g"]})),
+            vec![
+                (C, Carried(r#""tool_choice":{"type":"function","function":{"name":"g"}}"#)),
+                (R, Carried(r#""tool_choice":{"type":"function","name":"g"}"#)),
+                (A, Carried(r#""tool_choice":{"type":"tool","name":"g""#)),
+            ],
+        ),
+        (
+            "no tool",
+            G,
+            with_functions(json!({"mode": "NONE"})),
+            vec![
+                (C, Carried(r#""tool_choice":"none""#)),
+                (R, Carried(r#""tool_choice":"none""#)),
+                (A, Carried(r#""tool_choice":{"type":"none""#)),
+            ],
+        ),
+        (
+            "choice of a tool that stays behind",
+            G,
+            with_functions(json!({"mode": "ANY", "allowedFunctionNames": ["h"]})),
+            everywhere(Lost, "toolConfig"),
+        ),
+        (
+            "json",
+            G,
+            config(json!({"responseMimeType": "application/json"})),
+            vec![(C, Carried("json_object")), (R, Carried("json_object")), (A, Lost("format"))],
+        ),
+        (
+            "a free choice of some",
+            G,
+            with_functions(json!({"mode": "VALIDATED", "allowedFunctionNames": ["g"]})),
+            everywhere(|path| Nearly(r#""auto""#, path), "allowedFunctionNames"),
+        ),
+        ("one answer", G, config(json!({"candidateCount": 1})), [C, R, A].map(|to| (to, Dropped)).into()),
         (
             "cached content",
             G,

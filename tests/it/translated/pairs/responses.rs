@@ -86,6 +86,139 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         ("pdf", R, saying(R, pdf), vec![(C, Carried(PDF)), (A, Carried(PDF)), (G, Carried(PDF))]),
         (
+            "sound",
+            R,
+            saying(R, json!({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "mp3"}})),
+            vec![
+                (C, Carried(r#"{"data":"UklGRg==","format":"mp3"}"#)),
+                (A, Refused("blocks")),
+                (G, Carried(r#""mimeType":"audio/mp3""#)),
+            ],
+        ),
+        (
+            "pdf url",
+            R,
+            saying(R, json!({"type": "input_file", "file_url": "https://example.com/a.pdf"})),
+            vec![(C, Refused("document")), (A, Carried("a.pdf")), (G, Refused("document"))],
+        ),
+        (
+            "choice among some",
+            R,
+            with_tool(
+                R,
+                Some(json!({"type": "function", "name": "g", "parameters": {"type": "object"}})),
+                json!({"tool_choice": {"type": "allowed_tools", "mode": "required",
+                    "tools": [{"type": "function", "name": "f"}, {"type": "function", "name": "g"}]}}),
+            ),
+            vec![
+                (C, Nearly(r#""tool_choice":"required""#, "tool_choice")),
+                (A, Nearly(r#""tool_choice":{"type":"any""#, "tool_choice")),
+                (G, Carried(r#""allowedFunctionNames":["f","g"]"#)),
+            ],
+        ),
+        (
+            "choice among some that is one",
+            R,
+            with_tool(
+                R,
+                None,
+                json!({"tool_choice": {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "f"}]}}),
+            ),
+            vec![
+                (C, Carried(r#""tool_choice":{"type":"function","function":{"name":"f"}}"#)),
+                (A, Carried(r#""tool_choice":{"type":"tool","name":"f""#)),
+                (G, Carried(r#""allowedFunctionNames":["f"]"#)),
+            ],
+        ),
+        (
+            "result of no call",
+            R,
+            request(
+                R,
+                json!({"input": [{"role": "user", "content": "ping"}, {"type": "function_call_output", "call_id": "c9", "output": "noon"}]}),
+            ),
+            vec![
+                (C, Nearly("noon", "tool result")),
+                (A, Nearly("noon", "turns[1].blocks[0]")),
+                (G, Nearly("noon", "tool result")),
+            ],
+        ),
+        (
+            "object in place of a result's text",
+            R,
+            with_tool(
+                R,
+                None,
+                json!({"input": [{"role": "user", "content": "ping"},
+                    {"type": "function_call", "call_id": "c1", "name": "f", "arguments": {"a": 1}},
+                    {"type": "function_call_output", "call_id": "c1", "output": {"noon": 12}}]}),
+            ),
+            vec![
+                (C, Carried(r#""content":"{\"noon\":12}""#)),
+                (A, Carried(r#""text":"{\"noon\":12}""#)),
+                (G, Carried(r#""args":{"a":1}"#)),
+            ],
+        ),
+        (
+            "thoughts of an open model",
+            R,
+            with_tool(
+                R,
+                None,
+                json!({"input": [{"role": "user", "content": "ping"},
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "short"}], "content": [{"type": "reasoning_text", "text": "long"}]},
+                    {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+                    {"type": "function_call_output", "call_id": "c1", "output": "noon"}]}),
+            ),
+            vec![(C, Carried(r#""reasoning_content":"long""#))],
+        ),
+        (
+            "a failure without words",
+            R,
+            with_tool(
+                R,
+                Some(json!({"type": "apply_patch"})),
+                json!({"input": [{"role": "user", "content": "ping"},
+                    {"type": "apply_patch_call", "call_id": "c1", "operation": {"type": "delete_file", "path": "a"}},
+                    {"type": "apply_patch_call_output", "call_id": "c1", "status": "failed"}]}),
+            ),
+            vec![
+                (C, Carried(r#""content":"[the tool failed without output]""#)),
+                (A, Carried(r#""text":"[no output recorded]"}],"is_error":true"#)),
+                (G, Carried(r#""response":{"error":""#)),
+            ],
+        ),
+        (
+            "words of another agent",
+            R,
+            request(
+                R,
+                json!({"input": [{"role": "user", "content": "ping"},
+                    {"type": "agent_message", "sender": "anna", "content": [{"type": "input_text", "text": "pong"}]}]}),
+            ),
+            [C, A, G].map(|to| (to, Carried(r"Message from anna:\npong"))).into(),
+        ),
+        (
+            "no tool",
+            R,
+            with_tool(R, None, json!({"tool_choice": "none"})),
+            vec![
+                (C, Carried(r#""tool_choice":"none""#)),
+                (A, Carried(r#""tool_choice":{"type":"none""#)),
+                (G, Carried(r#""mode":"NONE""#)),
+            ],
+        ),
+        (
+            "any tool",
+            R,
+            with_tool(R, None, json!({"tool_choice": "required"})),
+            vec![
+                (C, Carried(r#""tool_choice":"required""#)),
+                (A, Carried(r#""tool_choice":{"type":"any""#)),
+                (G, Carried(r#""mode":"ANY""#)),
+            ],
+        ),
+        (
             "result image",
             R,
             with_tool(R, None, json!({"input": shown})),
