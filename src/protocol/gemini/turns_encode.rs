@@ -148,10 +148,15 @@ impl Writer<'_, '_, '_> {
     }
 
     fn model(&mut self, turn: &Turn, index: usize) {
+        let mut states = turn.blocks.iter().filter_map(Block::as_call).filter_map(|call| call.state.as_ref());
+        let is_signed = states.any(|state| self.is_own(state));
         for (number, block) in turn.blocks.iter().enumerate() {
             match block {
                 Block::Text(text) | Block::Refusal(text) => self.text(MODEL, text),
                 Block::Media(media) => self.media(MODEL, media),
+                // Of a turn with a call that the provider signed it made the words, too, and wants the call's
+                // part alone.
+                Block::Reasoning(reasoning) if is_signed && reasoning.state.is_none() => {}
                 Block::Reasoning(reasoning) => self.reasoning(reasoning, index),
                 Block::Call(call) => self.call(call, (index, number)),
                 Block::Result(_) => {}
@@ -168,8 +173,7 @@ impl Writer<'_, '_, '_> {
     /// State goes back to the provider that made it, exactly. A call's part waits for its call: it
     /// stands here when a client of another protocol had no other place for it.
     fn reasoning(&mut self, reasoning: &Reasoning, index: usize) {
-        let own = |state: &&State| state.is_from(ORIGIN, &self.target.dialect.provider);
-        let Some(state) = reasoning.state.as_ref().filter(own) else {
+        let Some(state) = reasoning.state.as_ref().filter(|state| self.is_own(state)) else {
             if !reasoning.is_empty() {
                 self.lose_reasoning(index);
             }
@@ -182,6 +186,10 @@ impl Writer<'_, '_, '_> {
                 self.say(MODEL, part);
             }
         }
+    }
+
+    fn is_own(&self, state: &State) -> bool {
+        state.is_from(ORIGIN, &self.target.dialect.provider)
     }
 
     fn lose_reasoning(&mut self, index: usize) {
@@ -210,7 +218,7 @@ impl Writer<'_, '_, '_> {
     fn own_part(&mut self, call: &ToolCall, name: &str, args: &Value, index: usize) -> Option<Value> {
         let fits = |part: &Value| part.pointer("/functionCall/name").and_then(Value::as_str) == Some(name);
         if let Some(state) = &call.state {
-            if state.is_from(ORIGIN, &self.target.dialect.provider) {
+            if self.is_own(state) {
                 return state.blocks.iter().find(|part| fits(part)).cloned();
             }
             if !state.blocks.is_empty() {

@@ -184,6 +184,29 @@ fn a_signed_part_goes_to_the_call_with_its_arguments() {
     assert!(check("gemini-3-pro", turns, expected).is_empty());
 }
 
+/// What a client of Chat has of them, beside a call whose state was remembered for it.
+#[test]
+fn the_providers_own_words_of_reasoning_are_no_loss() {
+    let words = || Block::Reasoning(Reasoning { text: "hm".into(), state: None });
+    let signed = json!({"functionCall": {"id": "a", "name": "f", "args": {}}, "thoughtSignature": "c2ln"});
+    let unsigned = json!({"functionCall": {"id": "a", "name": "f", "args": {}}});
+    for (state, part, told) in
+        [(Some(own(signed.clone())), &signed, vec![]), (None, &unsigned, vec!["foreign reasoning"])]
+    {
+        let expected = json!([
+            {"role": "user", "parts": [{"text": "go"}]},
+            {"role": "model", "parts": [part]},
+            {"role": "user", "parts": [{"functionResponse": {"id": "a", "name": "f", "response": {"output": "done"}}}]},
+        ]);
+        let turns = vec![
+            user(vec![text("go")]),
+            model(vec![words(), call("a", "", state)]),
+            user(vec![result("a", false)]),
+        ];
+        assert_eq!(check("gemini-2.5-pro", turns, expected), told);
+    }
+}
+
 #[test]
 fn a_signed_part_without_its_call_is_told_of() {
     let signed = json!({"functionCall": {"name": "g", "args": {}}, "thoughtSignature": "c2ln"});
