@@ -98,8 +98,8 @@ impl Reloader {
             }
             Err(error) => {
                 let each = error.each();
-                for one in &each {
-                    log::error!("configuration not reloaded, the old one stays: {one}");
+                for line in each.iter().flat_map(|one| one.lines()) {
+                    log::error!("configuration not reloaded, the old one stays: {line}");
                 }
                 *self.last_error.lock() = Some(each.join("\n"));
                 Err(error)
