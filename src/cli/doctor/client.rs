@@ -1,6 +1,6 @@
 //! A coding agent looked at: is it there, is it a version that was tested, does it take our catalogue?
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,7 +11,6 @@ use crate::base::env::Env;
 use crate::base::private;
 use crate::cli::files;
 use crate::cli::finding::Finding;
-use crate::cli::refusal::Refusal;
 use crate::cli::run::client::Client;
 use crate::cli::run::command::find;
 use crate::protocol::listing::{self, ModelCard};
@@ -66,10 +65,10 @@ fn judged(client: &Client, check: String, version: &[u32]) -> Finding {
 /// Codex reads a catalogue at start and ends when it does not like it.
 fn catalogue(program: &Path, env: &Env) -> Finding {
     let check = "codex catalogue";
-    let failed = |error: std::io::Error| {
+    let failed = |error: io::Error| {
         Finding::warn(check, format!("not tried: {error}"), "set HOME or XDG_STATE_HOME to a place for files")
     };
-    let Some(state) = env.state_dir() else { return failed(std::io::ErrorKind::NotFound.into()) };
+    let Some(state) = env.state_dir() else { return failed(io::ErrorKind::NotFound.into()) };
     let folder = state.join("run").join(format!("doctor-{}", chance::hex::<4>()));
     let file = folder.join("catalogue.json");
     let card =
@@ -98,9 +97,8 @@ fn catalogue(program: &Path, env: &Env) -> Finding {
 }
 
 /// What a command says on stdout; its last words on stderr when it fails.
-fn ask(command: &mut Command) -> Result<String, Refusal> {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.map_err(|error| Refusal::Failure(error.to_string()))?;
+fn ask(command: &mut Command) -> io::Result<String> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (sender, receiver) = bounded(2);
     let pipes: [Option<Box<dyn Read + Send>>; 2] = [
         child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
@@ -126,11 +124,11 @@ fn ask(command: &mut Command) -> Result<String, Refusal> {
                 let _ = child.kill();
                 let _ = child.wait();
                 let said = format!("it did not end within {} s", PATIENCE.as_secs());
-                return Err(Refusal::Failure(said));
+                return Err(io::Error::other(said));
             }
         }
     }
-    let status = child.wait().map_err(|error| Refusal::Failure(error.to_string()))?;
+    let status = child.wait()?;
     if status.success() {
         return Ok(out);
     }
@@ -138,7 +136,7 @@ fn ask(command: &mut Command) -> Result<String, Refusal> {
         .lines()
         .find(|line| line.starts_with("Error") || line.starts_with("error"))
         .or_else(|| err.lines().next());
-    Err(Refusal::Failure(format!("it ended with {status}: {}", words.unwrap_or_default())))
+    Err(io::Error::other(format!("it ended with {status}: {}", words.unwrap_or_default())))
 }
 
 /// The first `1.2.3` in a text.

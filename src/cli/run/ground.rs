@@ -71,8 +71,7 @@ impl Ground {
             session: Some(Session { key: key.clone(), drain: options.grace }),
             ..Overrides::default()
         };
-        let config = config::load(options.config.as_deref(), env, &overrides);
-        let config = config?;
+        let config = config::load(options.config.as_deref(), env, &overrides)?;
         let mut notes = config.warnings.clone();
         if config::unused_local_file(&config) {
             notes.push("./llmgate.yaml is not in use; name it with --config".to_owned());
