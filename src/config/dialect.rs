@@ -47,10 +47,11 @@ fn refuses(spec: Option<&ModelSpec>) -> Refuses {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::base::env::Env;
     use crate::config::{Overrides, from_text};
-    use std::path::Path;
 
     fn dialect(host: &str, spec: &str) -> Dialect {
         let up = format!("{{protocol: openai-chat, base_url: \"https://{host}/v1\", models: {{m: {spec}}}}}");

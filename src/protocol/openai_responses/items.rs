@@ -342,8 +342,9 @@ fn agent_message(item: &mut Fields<'_>, request: &mut Request, losses: &mut Loss
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     /// The carrier of a Gemini call is a reasoning item; of words, or of another's call, it is none.
     #[test]
