@@ -12,6 +12,7 @@ use crate::gateway::line::{Headers, Line, SharedClient};
 use crate::gateway::live::Live;
 use crate::gateway::outgoing::{self, Outgoing};
 use crate::gateway::trouble::Trouble;
+use crate::observe::log::detail;
 use crate::protocol::Protocol;
 use crate::route::plan::Candidate;
 use crate::route::planning::Purpose;
@@ -59,7 +60,7 @@ fn ask(live: &Live, inbound: &Inbound, candidate: &Candidate<'_>, line: &Rc<Line
         Rc::new(Deadline { line: Rc::clone(line) as Rc<dyn Hook>, until: clock::now() + PATIENCE });
     let answered = read(&outgoing, &hook, inbound.protocol);
     if answered.is_none() {
-        log::debug!("{} {} did not count; estimated instead", inbound.id, outgoing.target());
+        detail(format_args!("{} {} did not count; estimated instead", inbound.id, outgoing.target()));
     }
     answered
 }

@@ -34,6 +34,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use crate::observe::live::Phase;
+use crate::observe::log::detail;
 use crate::protocol::fault::{Fault, FaultKind};
 use crate::route::planning::Purpose;
 use crate::route::snapshot::Resolved;
@@ -90,7 +91,7 @@ fn serve(live: &Live, inbound: &Inbound, line: &Rc<Line>, story: &mut Story) -> 
         return Err(nothing::played(live));
     }
     let plan = live.plan(inbound, Purpose::Serve)?;
-    log::debug!("{} plan: {plan}", inbound.id);
+    detail(format_args!("{} plan: {plan}", inbound.id));
     story.plans(&plan);
     budget::check(live, story)?;
     let allowance = allowance::take(live, inbound, &plan)?;

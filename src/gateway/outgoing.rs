@@ -14,7 +14,7 @@ use crate::gateway::live::Live;
 use crate::gateway::tape::Mask;
 use crate::gateway::trouble::{Report, Trouble};
 use crate::ir::names::NameMap;
-use crate::observe::log::harmless;
+use crate::observe::log::{detail, harmless, is_detailed};
 use crate::policy::class::Class;
 use crate::policy::outcome::KeyOwner;
 use crate::protocol::{Codec, Task};
@@ -104,11 +104,11 @@ impl Outgoing<'_> {
     /// # Errors
     /// It was not reached, or did not answer.
     pub fn send(&self, hook: &Rc<dyn Hook>) -> Result<Incoming, Failure> {
-        if log::log_enabled!(log::Level::Debug) {
+        if is_detailed() {
             let headers = self.shown_headers(self.mask).join(", ");
             // A client's query may hold a key where nobody looks for one.
             let address = self.url.split('?').next().unwrap_or_default();
-            log::debug!("calls {}: {address} {headers}", self.target());
+            detail(format_args!("calls {}: {address} {headers}", self.target()));
         }
         let body = self.body();
         let call = Call {

@@ -1,15 +1,29 @@
 //! The log line of a request (SPEC 11.1). Prompts, answers and tool arguments are never in it.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{Arguments, Write};
 use std::time::Duration;
 
 use crate::observe::record::{Outcome, Record};
 use crate::policy::budget;
 use crate::policy::class::Class;
 
+/// Who writes the lines of level `debug`. The crate `log` leaves that level out of a release, for the
+/// libraries' sake (Cargo.toml); so ours are of level `info`, under this name.
+pub const DETAIL: &str = "llmgate::detail";
+
 /// So many losses of a request are told in words, as in its headers.
 const TOLD_LOSSES: usize = 8;
+
+/// Writes a line of level `debug`.
+pub fn detail(line: Arguments<'_>) {
+    log::info!(target: DETAIL, "{line}");
+}
+
+/// Is level `debug` written?
+pub fn is_detailed() -> bool {
+    log::log_enabled!(target: DETAIL, log::Level::Info)
+}
 
 /// Writes the line: info, or error when the request failed for the client. What it lost is a warning.
 pub fn request(record: &Record) {
