@@ -323,7 +323,12 @@ fn result_text<'r>(result: &'r ToolResult, pictures: &mut Vec<&'r Media>) -> Cow
             ResultPart::Text(text) => texts.push(Cow::Borrowed(text.as_str())),
             ResultPart::Media(media) => {
                 pictures.push(media);
-                texts.push(Cow::Owned(format!("[image {} in the next message]", pictures.len())));
+                let kind = match media.kind {
+                    MediaKind::Image => "image",
+                    MediaKind::Document => "document",
+                    MediaKind::Audio => "sound",
+                };
+                texts.push(Cow::Owned(format!("[{kind} {} in the next message]", pictures.len())));
             }
         }
     }

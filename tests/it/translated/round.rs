@@ -45,7 +45,7 @@ fn plain(text: &str) -> String {
     for mark in ["<system-reminder>", "</system-reminder>", "[nooutputrecorded]"] {
         text = text.replace(mark, "");
     }
-    while let Some(at) = text.find("[image") {
+    while let Some(at) = text.find("[image").or_else(|| text.find("[document")) {
         let end = text[at..].find(']').map_or(text.len(), |end| at + end + 1);
         text.replace_range(at..end, "");
     }
