@@ -168,11 +168,13 @@ fn whoever_gets_no_turn_is_told_so_and_written_down() {
         let late = proxy.ask("POST", &path, &[("x-llmgate-timeout-ms", "100")], &body);
         assert_eq!(late.status(), 504, "{}", late.text());
         assert!(lane.error_message(&late.json()).contains("`limits.requests`"));
+        proxy.settled(1);
         // One waits, one finds no place to wait, one leaves.
         let mut waiting = proxy.connect();
         waiting.ask("POST", &path, &[], body.as_bytes());
         proxy.until(|status| status["queued"] == 1);
         assert_eq!(proxy.post(&path, &body).status(), 503);
+        proxy.settled(2);
         waiting.leave();
         let status = proxy.settled(3);
         let told = |name: &str| -> Vec<_> {
