@@ -6,10 +6,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use crate::base::env::Env;
 use crate::base::id::nearest;
+use crate::base::object::object;
 use crate::base::private;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::refusal::Refusal;
@@ -67,7 +66,7 @@ impl Command for Init {
     fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
         let path = self.make(&env)?;
         if self.json {
-            say(&json!({"path": path}).to_string());
+            say(&object! {"path": path.display().to_string()}.to_string());
         } else {
             say(&format!("wrote {}", path.display()));
             say(&format!("next: llmgate doctor{0}, then llmgate start{0}", self.named()));

@@ -132,6 +132,39 @@ fn an_import_tells_what_is_still_to_do() {
     }
 }
 
+/// A file without its end would stand in the way of the next try.
+#[test]
+fn what_cannot_be_written_whole_is_not_left_behind() {
+    let home = Folder::new("cli-half");
+    let add = ["config", "add-provider", "new", "--base-url", "https://api.openai.com/v1", "--config"];
+    for words in [&["init", "--output"][..], &["init", "--force", "--output"], &add] {
+        // Files may hold nothing, as on a full disk.
+        let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", script, super::BINARY]).args(words).arg("c.yaml");
+        let output = shell.env_clear().env("HOME", &home.0).current_dir(&home.0).output().unwrap();
+        check_code(&output, 1);
+        assert!(text(&output.stderr).starts_with("c.yaml: File too large"), "{}", text(&output.stderr));
+        assert_eq!(std::fs::read_dir(&home.0).unwrap().count(), 0, "{words:?}");
+    }
+    std::fs::create_dir(home.file("folder")).unwrap();
+    check_code(&run(&home, &["init", "--force", "--output", "folder"], &[]), 1);
+    assert_eq!(std::fs::read_dir(&home.0).unwrap().count(), 1);
+}
+
+/// Names of files are bytes there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_is_told_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = Folder::new("init-bytes");
+    let mut command = super::command(&home, &["init", "--json", "--output"], &[]);
+    let name = std::ffi::OsStr::from_bytes(b"\xff.yaml");
+    let output = command.arg(name).stdin(std::process::Stdio::null()).output().unwrap();
+    check_code(&output, 0);
+    assert_eq!(text(&output.stdout), "{\"path\":\"\u{fffd}.yaml\"}\n");
+}
+
 /// `/dev/full` is Linux's.
 #[cfg(target_os = "linux")]
 #[test]
