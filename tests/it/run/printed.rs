@@ -18,7 +18,8 @@ fn each_client_is_told_word_for_word() {
     let config = config.to_str().unwrap();
     for client in CLIENTS {
         let mut told = String::new();
-        for more in [&["--model", "known", "--dangerous-harness"][..], &["--model", "unknown", "--home", "user"]]
+        for more in
+            [&["--model", "known", "--dangerous-harness"][..], &["--model", "unknown", "--home", "user"]]
         {
             let words = [&["run", client, "--config", config, "--print"][..], more].concat();
             let output = place.output(&words, &[]);
