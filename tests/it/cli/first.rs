@@ -110,6 +110,8 @@ fn keys_are_long_and_never_the_same() {
         }
     }
     check_code(&run(&home, &["config", "key", "--bytes", "16"], &[]), 2);
+    let told: Value = serde_json::from_slice(&run(&home, &["config", "key", "--json"], &[]).stdout).unwrap();
+    assert!(told["key"].as_str().is_some_and(|key| key.starts_with("gw_") && key.len() == 46), "{told}");
 }
 
 #[test]
@@ -124,6 +126,9 @@ fn an_import_tells_what_is_still_to_do() {
     let file = home.write("c.yaml", &text(&output.stdout));
     let variables = [("OPENAI_API_KEY", KEY), ("ANTHROPIC_API_KEY", KEY)];
     check_code(&run(&home, &["config", "validate", "--config", file.to_str().unwrap()], &variables), 0);
+    let mut piped = super::command(&home, &["config", "import", "-"], &[]);
+    let piped = piped.stdin(std::fs::File::open(&from).unwrap()).output().unwrap();
+    assert_eq!(text(&piped.stdout), text(&output.stdout));
     for words in [&[from.as_str(), "--from", "ococl"][..], &["absent.yaml"], &["c.yaml"]] {
         let words: Vec<&str> = ["config", "import"].iter().chain(words).copied().collect();
         let output = run(&home, &words, &[]);
@@ -188,5 +193,14 @@ fn a_service_starts_with_the_configuration_that_is_in_use() {
         let unit = text(&run(&home, &words, &[("LLMGATE_CONFIG", "own.yaml")]).stdout);
         let start = format!(" start --config {}\n", expected.canonicalize().unwrap().display());
         assert!(unit.contains(&start), "{unit}");
+    }
+    for (words, begins) in [
+        (&["--launchd"][..], "<?xml "),
+        (&["--launchd", "--systemd"], "# Save as ~/.config/systemd/"),
+        #[cfg(not(target_os = "macos"))]
+        (&[], "# Save as ~/.config/systemd/"),
+    ] {
+        let output = run(&home, &[&["service", "print"], words].concat(), &[]);
+        assert!(text(&output.stdout).starts_with(begins), "{words:?}");
     }
 }
