@@ -256,3 +256,28 @@ fn dns(live: &Live, provider: &Provider, check: String) -> Option<Finding> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_lead_clients_astray_are_told() {
+        for (set, state, words) in [
+            (&[][..], State::Ok, "nothing that changes settings"),
+            (&[("LLMGATE_LOG", "debug"), ("PORT", "1")], State::Ok, "set: LLMGATE_LOG"),
+            (&[("https_proxy", "http://p")], State::Warn, "https_proxy is set, and NO_PROXY does not hold"),
+            (&[("HTTP_PROXY", "http://p"), ("NO_PROXY", "corp,127.0.0.2")], State::Warn, "HTTP_PROXY is set"),
+            (&[("HTTP_PROXY", "http://p"), ("NO_PROXY", "corp, localhost")], State::Ok, "set: HTTP_PROXY"),
+            (&[("ALL_PROXY", "http://p"), ("no_proxy", "127.0.0.1")], State::Ok, "set: ALL_PROXY"),
+            (
+                &[("LLMGATE_KEY", "k"), ("ALL_PROXY", "p"), ("NO_PROXY", "*")],
+                State::Ok,
+                "set: LLMGATE_KEY, ALL_PROXY",
+            ),
+        ] {
+            let found = environment(&Env::of(set.iter().copied()));
+            assert!(found.state == state && found.said.starts_with(words), "{set:?}: {found:?}");
+        }
+    }
+}

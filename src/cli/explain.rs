@@ -78,8 +78,9 @@ impl Command for Explain {
         };
         if told.is_empty() {
             complain("no names are listed: ask for one with --model");
+        } else {
+            say(&told);
         }
-        say(&told);
         Ok(ExitCode::SUCCESS)
     }
 }

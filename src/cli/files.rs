@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::base::private;
 
-/// Writes a private file that is not there yet.
+/// Writes a private file that is not there yet; half of it is never left.
 ///
 /// # Errors
 /// Of kind `AlreadyExists`: it is.
 pub(super) fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    private::options().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+    let mut file = private::options().write(true).create_new(true).open(path)?;
+    or_away(path, file.write_all(text.as_bytes()))
 }
 
 /// Writes a private file in place of what is there, so that a reader sees all of it or nothing. A link
@@ -22,7 +23,7 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     // What an earlier try left behind may have other rights.
     let _ = fs::remove_file(&beside);
     write_new(&beside, text)?;
-    fs::rename(&beside, path)
+    or_away(&beside, fs::rename(&beside, path))
 }
 
 /// Writes a file in place of one that still holds `old`: a reader sees all of the one or of the other.
@@ -51,11 +52,7 @@ pub(super) fn renew(path: &Path, old: &str, new: &str) -> io::Result<()> {
         }
         fs::rename(&beside, &path)
     });
-    if done.is_err() {
-        // It is of no use to anybody; the error says more than that it stays.
-        let _ = fs::remove_file(&beside);
-    }
-    done
+    or_away(&beside, done)
 }
 
 /// Writes a file that shall be whole on its disk before it takes another's place.
@@ -68,6 +65,14 @@ fn fill(mut file: File, about: &fs::Metadata, text: &str) -> io::Result<()> {
     file.set_permissions(about.permissions())?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// What failed leaves a file that is of no use to anybody; the error says more than that it stays.
+fn or_away(path: &Path, done: io::Result<()>) -> io::Result<()> {
+    if done.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    done
 }
 
 fn beside(path: &Path) -> PathBuf {

@@ -6,10 +6,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use crate::base::env::Env;
 use crate::base::id::nearest;
+use crate::base::object::object;
 use crate::base::private;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::refusal::Refusal;
@@ -67,7 +66,7 @@ impl Command for Init {
     fn run(self: Box<Self>, env: Env) -> Result<ExitCode, Refusal> {
         let path = self.make(&env)?;
         if self.json {
-            say(&json!({"path": path}).to_string());
+            say(&object! {"path": path.display().to_string()}.to_string());
         } else {
             say(&format!("wrote {}", path.display()));
             say(&format!("next: llmgate doctor{0}, then llmgate start{0}", self.named()));
@@ -240,9 +239,9 @@ mod tests {
         let (preset, model, budget, said) = answers("\n\n\n", &keys);
         assert_eq!((preset, model, budget), (Preset::Vendors(keys.to_vec()), None, None));
         assert!(said.contains("OPENAI_API_KEY"), "{said}");
-        let (preset, model, budget, said) = answers("locl\nlocal\nqwen\nmuch\n$2.5\n", &keys);
+        let (preset, model, budget, said) = answers("locl\nlocal\nqwen\nmuch\n0\ninf\n$2.5\n", &keys);
         assert_eq!((preset, model.as_deref(), budget), (Preset::Local, Some("qwen"), Some(2.5)));
-        assert!(said.contains("Did you mean local?") && said.contains("over 0"), "{said}");
+        assert!(said.contains("Did you mean local?") && said.matches("over 0").count() == 3, "{said}");
         let (preset, ..) = answers("openai\n", &keys);
         assert_eq!(preset, Preset::Vendors(keys.to_vec()));
         let (preset, model, budget, _) = answers("", &[]);

@@ -288,3 +288,6 @@ impl Inspected<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

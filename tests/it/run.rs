@@ -5,6 +5,7 @@ mod ends;
 mod exec;
 mod homes;
 mod models;
+mod printed;
 mod scripts;
 mod words;
 

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::{chance, private};
+use crate::cli::files;
 use crate::cli::run::client::{Launch, Link, NewFile};
 
 /// Files of one session; removed when it is dropped.
@@ -59,12 +60,10 @@ fn write(file: &NewFile) -> io::Result<()> {
     if let Some(folder) = file.path.parent() {
         private::folder(folder)?;
     }
-    let opened = match file.only_if_absent {
-        true => private::options().write(true).create_new(true).open(&file.path),
-        false => private::file(&file.path),
-    };
-    let written = opened.and_then(|mut opened| opened.write_all(file.text.as_bytes()));
-    if file.only_if_absent { unless(io::ErrorKind::AlreadyExists, written) } else { written }
+    if file.only_if_absent {
+        return unless(io::ErrorKind::AlreadyExists, files::write_new(&file.path, &file.text));
+    }
+    private::file(&file.path)?.write_all(file.text.as_bytes())
 }
 
 /// A folder of the user's is shown entry by entry: what a client adds to its own stays there.

@@ -193,4 +193,29 @@ mod tests {
         check("deepseek-chat", &["deepseek-chat-x", "deepseek-chat"], Some("deepseek-chat"));
         check("grok-*", &["gpt-5"], None);
     }
+
+    #[test]
+    fn a_running_llmgates_model_is_the_clients_own_or_the_only_one() {
+        let own = crate::cli::run::client::named("claude").unwrap();
+        let name = own.default_model.unwrap();
+        for (asked, listed, chosen) in [
+            (Some("x"), &["a", name][..], Some("x")),
+            (None, &["a", name], Some(name)),
+            (None, &["a"], Some("a")),
+            (None, &["a", "b"], None),
+            (None, &[], None),
+        ] {
+            let cards = listed.iter().map(|id| ModelCard { id: (*id).to_owned(), ..ModelCard::default() });
+            let told = choose_listed(asked, own, &cards.collect::<Vec<_>>());
+            assert_eq!(told.ok().as_deref(), chosen, "{listed:?}");
+        }
+    }
+
+    #[test]
+    fn so_many_names_are_shown() {
+        let names = |count: usize| shown((0..count).map(|n| n.to_string()).collect());
+        assert_eq!(names(0), "No names are known");
+        assert_eq!(names(2), "There are: 0, 1");
+        assert!(names(30).ends_with(", 28, 29") && names(32).ends_with(", 28, 29 and 2 more"));
+    }
 }

@@ -268,13 +268,15 @@ mod tests {
     #[test]
     fn lines_and_quotes() {
         let file = std::env::temp_dir().join(format!("llmgate-env-{}", std::process::id()));
-        std::fs::write(&file, "# keys\nA=1\nexport B=\"two words\"\n\nC='x=y'\nD=\n").unwrap();
+        std::fs::write(&file, "# keys\n A=1\nexport B = \"two words\" \n\nC='x=y'\nD=\n_e=\"\n").unwrap();
         let read = variables(&file).unwrap();
-        let expected = [("A", "1"), ("B", "two words"), ("C", "x=y"), ("D", "")];
+        let expected = [("A", "1"), ("B", "two words"), ("C", "x=y"), ("D", ""), ("_e", "\"")];
         assert_eq!(read, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
-        std::fs::write(&file, "A=1\nsk-secret\n").unwrap();
-        let said = variables(&file).unwrap_err().to_string();
-        assert!(said.ends_with(":2: a line must be NAME=value"), "{said}");
+        for wrong in ["sk-secret", "1A=x", "A-B=x", "=x", "A;B=x"] {
+            std::fs::write(&file, format!("A=1\n{wrong}\n")).unwrap();
+            let said = variables(&file).unwrap_err().to_string();
+            assert!(said.ends_with(":2: a line must be NAME=value"), "{wrong}: {said}");
+        }
         std::fs::remove_file(&file).unwrap();
     }
 }

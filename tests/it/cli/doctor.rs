@@ -311,4 +311,8 @@ fn health_waits_for_a_llmgate_that_is_not_there_yet() {
     let output = run(&home, &["health", "--url", &provider.url(), "--wait", "60"], &[]);
     check_code(&output, 0);
     assert_eq!(text(&output.stdout), "ok\n");
+    let output = run(&home, &["health", "--url", &provider.url(), "--json"], &[]);
+    check_code(&output, 1);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(told["ok"] == false && told["url"] == provider.url().as_str(), "{told}");
 }

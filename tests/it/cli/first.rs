@@ -110,6 +110,8 @@ fn keys_are_long_and_never_the_same() {
         }
     }
     check_code(&run(&home, &["config", "key", "--bytes", "16"], &[]), 2);
+    let told: Value = serde_json::from_slice(&run(&home, &["config", "key", "--json"], &[]).stdout).unwrap();
+    assert!(told["key"].as_str().is_some_and(|key| key.starts_with("gw_") && key.len() == 46), "{told}");
 }
 
 #[test]
@@ -124,12 +126,48 @@ fn an_import_tells_what_is_still_to_do() {
     let file = home.write("c.yaml", &text(&output.stdout));
     let variables = [("OPENAI_API_KEY", KEY), ("ANTHROPIC_API_KEY", KEY)];
     check_code(&run(&home, &["config", "validate", "--config", file.to_str().unwrap()], &variables), 0);
+    let mut piped = super::command(&home, &["config", "import", "-"], &[]);
+    let piped = piped.stdin(std::fs::File::open(&from).unwrap()).output().unwrap();
+    assert_eq!(text(&piped.stdout), text(&output.stdout));
     for words in [&[from.as_str(), "--from", "ococl"][..], &["absent.yaml"], &["c.yaml"]] {
         let words: Vec<&str> = ["config", "import"].iter().chain(words).copied().collect();
         let output = run(&home, &words, &[]);
         check_code(&output, 1);
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
     }
+}
+
+/// A file without its end would stand in the way of the next try.
+#[test]
+fn what_cannot_be_written_whole_is_not_left_behind() {
+    let home = Folder::new("cli-half");
+    let add = ["config", "add-provider", "new", "--base-url", "https://api.openai.com/v1", "--config"];
+    for words in [&["init", "--output"][..], &["init", "--force", "--output"], &add] {
+        // Files may hold nothing, as on a full disk.
+        let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", script, super::BINARY]).args(words).arg("c.yaml");
+        let output = shell.env_clear().env("HOME", &home.0).current_dir(&home.0).output().unwrap();
+        check_code(&output, 1);
+        assert!(text(&output.stderr).starts_with("c.yaml: File too large"), "{}", text(&output.stderr));
+        assert_eq!(std::fs::read_dir(&home.0).unwrap().count(), 0, "{words:?}");
+    }
+    std::fs::create_dir(home.file("folder")).unwrap();
+    check_code(&run(&home, &["init", "--force", "--output", "folder"], &[]), 1);
+    assert_eq!(std::fs::read_dir(&home.0).unwrap().count(), 1);
+}
+
+/// Names of files are bytes there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_is_told_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = Folder::new("init-bytes");
+    let mut command = super::command(&home, &["init", "--json", "--output"], &[]);
+    let name = std::ffi::OsStr::from_bytes(b"\xff.yaml");
+    let output = command.arg(name).stdin(std::process::Stdio::null()).output().unwrap();
+    check_code(&output, 0);
+    assert_eq!(text(&output.stdout), "{\"path\":\"\u{fffd}.yaml\"}\n");
 }
 
 /// `/dev/full` is Linux's.
@@ -155,5 +193,14 @@ fn a_service_starts_with_the_configuration_that_is_in_use() {
         let unit = text(&run(&home, &words, &[("LLMGATE_CONFIG", "own.yaml")]).stdout);
         let start = format!(" start --config {}\n", expected.canonicalize().unwrap().display());
         assert!(unit.contains(&start), "{unit}");
+    }
+    for (words, begins) in [
+        (&["--launchd"][..], "<?xml "),
+        (&["--launchd", "--systemd"], "# Save as ~/.config/systemd/"),
+        #[cfg(not(target_os = "macos"))]
+        (&[], "# Save as ~/.config/systemd/"),
+    ] {
+        let output = run(&home, &[&["service", "print"], words].concat(), &[]);
+        assert!(text(&output.stdout).starts_with(begins), "{words:?}");
     }
 }

@@ -19,11 +19,8 @@ fn each_case_prints_what_it_did() {
         let output = command(&home, &words, &VARIABLES).current_dir(folder().join("files")).output().unwrap();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         for secret in [VARIABLES[0].1, "k-client-0123456789abcdefghij"] {
-            assert!(
-                words[0] == "config" && words[1] == "import" || !out.contains(secret),
-                "{}",
-                path.display()
-            );
+            let shows = words.starts_with(&["config", "import"]);
+            assert!(shows || !out.contains(secret), "{}", path.display());
             assert!(!err.contains(secret), "{}", path.display());
         }
         let told = format!(

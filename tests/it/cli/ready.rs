@@ -27,6 +27,9 @@ fn a_ready_file_leads_to_the_local_endpoints() {
         let output = ask("reload");
         check_code(&output, 0);
         assert_eq!(text(&output.stdout), "reloaded: revision 2\n");
+        let output = run(&home, &["reload", "--json", "--ready-file", "ready.json"], &[("LLMGATE_KEY", KEY)]);
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["revision"], 3);
         check_code(&ask("status"), 0);
         // As `start` tells it.
         let output = run(&home, &["models", "--url", &started.url], &[("LLMGATE_KEY", KEY)]);
@@ -34,6 +37,21 @@ fn a_ready_file_leads_to_the_local_endpoints() {
         check_code(&ask("stop"), 0);
         assert_eq!(started.end().0, Some(0), "{name}");
     }
+}
+
+#[test]
+fn what_is_odd_is_said_at_the_start() {
+    let home = Folder::new("cli-odd");
+    home.write("llmgate.yaml", "");
+    let odd = LANES[0].config_with("http://far.example", "", "dashboard: false");
+    let config = home.write("config.yaml", &odd);
+    let started = Started::start(&home, &["--config", config.to_str().unwrap()], &[]);
+    assert!(started.said.contains("\nnote: ./llmgate.yaml is not in use; name it with --config\n"));
+    let err = std::fs::read_to_string(home.file("err")).unwrap();
+    assert!(err.starts_with("warning: providers.up.base_url: http to far.example sends keys"), "{err}");
+    check_code(&run(&home, &["stop", "--url", &format!("{}/", started.url)], &[]), 0);
+    let (code, said) = started.end();
+    assert!(code == Some(0) && !said.contains("dashboard"), "{said}");
 }
 
 #[test]
