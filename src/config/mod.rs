@@ -305,11 +305,11 @@ impl Network {
                 let lost = if self.address.is_ipv4() { 0 } else { 96 };
                 let prefix = u32::from(self.prefix).saturating_sub(lost);
                 let differs = u32::from(range) ^ u32::from(address);
-                differs.leading_zeros() >= prefix.min(32)
+                differs.leading_zeros() >= prefix
             }
             (IpAddr::V6(range), IpAddr::V6(address)) => {
                 let differs = u128::from(range) ^ u128::from(address);
-                differs.leading_zeros() >= u32::from(self.prefix).min(128)
+                differs.leading_zeros() >= u32::from(self.prefix)
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
@@ -324,5 +324,29 @@ impl ConfigErrors {
 
     fn no_provider() -> Self {
         Self { file: None, list: vec![ConfigError::whole(Problem::NoProvider)] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_addresses_of_either_form() {
+        for (range, inside, outside) in [
+            ("10.0.0.7", "10.0.0.7", "10.0.0.6"),
+            ("10.0.0.0/9", "10.127.0.1", "10.128.0.1"),
+            ("10.0.0.0/8", "::ffff:10.1.1.1", "::a01:101"),
+            ("::ffff:10.0.0.0/104", "10.1.1.1", "11.1.1.1"),
+            ("0.0.0.0/0", "255.1.1.1", "::1"),
+            ("fd00::/8", "fdff::1", "fe00::1"),
+            ("::1", "::1", "::2"),
+        ] {
+            let holds = |address: &str| Network::parse(range).unwrap().contains(address.parse().unwrap());
+            assert!(holds(inside) && !holds(outside), "{range}");
+        }
+        for wrong in ["10.0.0.0/33", "::/129", "10.0.0.0/+8", "10.0.0.0/", "host"] {
+            assert!(Network::parse(wrong).is_none(), "{wrong}");
+        }
     }
 }

@@ -144,10 +144,12 @@ mod tests {
 
     #[test]
     fn hosts_are_near_or_far() {
-        for host in ["10.0.0.1", "192.168.1.1", "100.100.1.1", "fd00::1", "ollama", "nas.local"] {
+        for host in
+            ["10.0.0.1", "192.168.1.1", "100.100.1.1", "169.254.1.1", "fd00::1", "ollama", "nas.local"]
+        {
             assert!(is_private(host), "{host}");
         }
-        for host in ["8.8.8.8", "api.openai.com", "2606:4700::1", "172.32.0.1"] {
+        for host in ["8.8.8.8", "api.openai.com", "2606:4700::1", "172.32.0.1", "100.128.1.1", "8.64.0.1"] {
             assert!(!is_private(host), "{host}");
         }
     }

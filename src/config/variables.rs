@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn every_variable_in_a_text_is_found() {
-        let text = "a: '${ONE}x${TWO:-${HOME}}'\nb: [{api_key_env: THREE}, '$FOUR']\n";
+        let text =
+            "a: '${ONE}x${TWO:-${HOME}}'\nb: [{api_key_env: THREE}, '$FOUR', '${XDG_STATE_HOME}${LC_ALL}']\n";
         let mut names = Vec::new();
         collect(&file::parse(text).unwrap(), &mut names);
         names.retain(|name| !is_everybodys(name));

@@ -50,7 +50,7 @@ fn provider(mut provider: Section, ours: &mut Ours, report: &mut Report) -> Vec<
         let to = model.texts("fallbackModels", report);
         let path = model.path("fallbackModels");
         if let Some(target) = ours.target(&name, &id) {
-            if let Some(context) = model.count("contextWindow", report) {
+            if let Some(context) = model.count("contextWindow", report).filter(|tokens| *tokens > 0) {
                 ours.fact(&target, "context", context.into());
             }
             if !to.is_empty() {
@@ -59,8 +59,8 @@ fn provider(mut provider: Section, ours: &mut Ours, report: &mut Report) -> Vec<
         }
         model.ends(report);
     }
-    let buckets = provider.sections("rateLimits", "", report).into_iter();
-    let buckets: Vec<Object> = buckets.filter_map(|limit| bucket(limit, report)).collect();
+    let limits = provider.sections("rateLimits", "", report).into_iter().zip(1..);
+    let buckets: Vec<Object> = limits.filter_map(|(limit, place)| bucket(limit, place, report)).collect();
     if !buckets.is_empty() {
         ours.of_provider(&name, "buckets", buckets.into());
     }
@@ -68,9 +68,10 @@ fn provider(mut provider: Section, ours: &mut Ours, report: &mut Report) -> Vec<
     fallbacks
 }
 
-fn bucket(mut limit: Section, report: &mut Report) -> Option<Object> {
-    let mut bucket = Object::default();
-    bucket.put("name", limit.text("id", report).or_else(|| limit.text("name", report))?);
+/// A limit as a bucket; there it need not have a name.
+fn bucket(mut limit: Section, place: u32, report: &mut Report) -> Option<Object> {
+    let name = limit.text("id", report).or_else(|| limit.text("name", report));
+    let mut bucket = object! {"name": name.unwrap_or_else(|| format!("bucket-{place}"))};
     limit.leave("name", "a bucket has one name, its id", report);
     let models: Vec<String> = limit.texts("models", report).iter().map(|model| literal(model)).collect();
     if !models.is_empty() && !models.iter().any(|model| model == "all") {
@@ -81,9 +82,13 @@ fn bucket(mut limit: Section, report: &mut Report) -> Option<Object> {
             bucket.put(key, number);
         }
     }
+    if !bucket.keys().any(|key| ["requests", "tokens"].contains(&key)) {
+        report.dropped(limit.own_path(), "it limits neither requests nor tokens");
+        return None;
+    }
     let mut window = limit.section("window", report);
     let size = window.count("size", report).unwrap_or(1);
-    let unit = match window.text("unit", report).as_deref() {
+    let unit = match window.text("unit", report).filter(|_| size > 0).as_deref() {
         Some("second") => "s",
         Some("minute") => "m",
         Some("hour") => "h",
@@ -91,7 +96,7 @@ fn bucket(mut limit: Section, report: &mut Report) -> Option<Object> {
         Some("week") => "w",
         Some("month") => "mo",
         Some(_) | None => {
-            report.dropped(limit.own_path(), "its window has no unit that is known");
+            report.dropped(limit.own_path(), "its window has no size or unit that is known");
             return None;
         }
     };

@@ -236,11 +236,25 @@ mod tests {
 
     #[test]
     fn json_may_have_comments() {
-        let text = "// mine\n{\"Providers\": [ // all\n  /* one */ {\"name\": \"a\",\n  // where\n\
+        let text = "\u{feff} \n// mine\n{\"Providers\": [ // all\n  /* one */ {\"name\": \"a\",\n  // where\n\
                     \"api_base_url\": \"https://a.example/v1/chat/completions\", \"models\": [\"m\"],},]}";
         let imported = import(text, None).unwrap();
         assert_eq!(imported.format, Format::ClaudeCodeRouter);
         assert!(imported.yaml.contains("https://a.example/v1"), "{}", imported.yaml);
+    }
+
+    #[test]
+    fn words_of_others_become_ours() {
+        for (word, here) in [
+            ("Failover", Some("ordered")),
+            ("random", Some("random")),
+            ("rr", Some("round-robin")),
+            ("weighted_round_robin", Some("weighted-rr")),
+            ("quota-aware-weighted-rr", Some("quota-aware-weighted-rr")),
+            ("cheapest", None),
+        ] {
+            assert_eq!(ours::strategy(word), here, "{word}");
+        }
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Ours {
             [only] => Value::from(*only),
             several => Value::from(several.to_vec()),
         };
-        let first = account.protocols.first().copied().unwrap_or("openai-chat");
+        let first = account.protocols.first().copied().unwrap_or_default();
         let base_url = base_url(&account.base_url, first);
         if base_url != account.base_url.trim_end_matches('/') {
             report.changed(
@@ -142,10 +142,8 @@ impl Ours {
     }
 
     fn provider_name(&mut self, theirs: &str, path: &str, report: &mut Report) -> String {
-        let mut name: String = theirs
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' })
-            .collect();
+        let mut name: String =
+            theirs.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
         if ProviderName::parse(&name).is_none() {
             name.insert_str(0, "p-");
         }
@@ -241,7 +239,7 @@ impl Ours {
             for (i, to) in wish.to.into_iter().enumerate() {
                 let path = format!("{}[{i}]", wish.path);
                 if self.has_alias(&to) {
-                    if self.reaches(&to, &wish.alias, 0) {
+                    if self.reaches(&to, &wish.alias) {
                         report.dropped(&path, "this fallback would go in a circle");
                         continue;
                     }
@@ -261,16 +259,19 @@ impl Ours {
         }
     }
 
-    fn reaches(&self, from: &str, to: &str, depth: usize) -> bool {
-        let next = self.models.get(from).and_then(|alias| alias.get("fallback")?.as_array());
-        // A longer chain is refused by the check.
-        from == to
-            || (depth < 16
-                && next
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .any(|next| self.reaches(next, to, depth + 1)))
+    fn reaches(&self, from: &str, to: &str) -> bool {
+        let mut reached = vec![from];
+        let mut looked_at = 0;
+        while let Some(name) = reached.get(looked_at) {
+            let next = self.models.get(*name).and_then(|alias| alias.get("fallback")?.as_array());
+            for next in next.into_iter().flatten().filter_map(Value::as_str) {
+                if !reached.contains(&next) {
+                    reached.push(next);
+                }
+            }
+            looked_at += 1;
+        }
+        reached.contains(&to)
     }
 
     fn remove_dead_ends(&mut self, report: &mut Report) {
@@ -279,15 +280,15 @@ impl Ours {
                 .iter()
                 .any(|key| alias.get(key).and_then(Value::as_array).is_some_and(|list| !list.is_empty()))
         };
-        let dead: Vec<String> =
-            self.models.iter().filter(|(_, alias)| !leads(alias)).map(|(name, _)| name.clone()).collect();
-        for name in &dead {
-            self.models.shift_remove(name);
-            report.dropped(name, "none of its targets is left, so that this alias leads nowhere");
-        }
-        for alias in self.models.values_mut() {
-            if let Some(Value::Array(list)) = alias.get_mut("fallback") {
-                list.retain(|to| to.as_str().is_none_or(|to| !dead.iter().any(|dead| dead == to)));
+        // Where one has gone, another that led to it alone leads nowhere, too.
+        while let Some(dead) = self.models.iter().find(|(_, alias)| !leads(alias)) {
+            let dead = dead.0.clone();
+            self.models.shift_remove(&dead);
+            report.dropped(&dead, "none of its targets is left, so that this alias leads nowhere");
+            for alias in self.models.values_mut() {
+                if let Some(Value::Array(list)) = alias.get_mut("fallback") {
+                    list.retain(|to| to != dead.as_str());
+                }
             }
         }
     }

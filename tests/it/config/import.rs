@@ -38,6 +38,20 @@ fn every_case_becomes_a_configuration_of_ours() {
     }
 }
 
+/// Of aliases that each lead on to all the later ones there are more ways than anyone can walk.
+#[test]
+fn fallbacks_of_many_aliases_are_looked_at_once_each() {
+    let names: Vec<String> = (0..60).map(|n| format!("m{n}")).collect();
+    let list = |of: &dyn Fn(usize) -> String| (0..60).map(of).collect::<String>();
+    let models = list(&|n| format!("  - {{model_name: m{n}, litellm_params: {{model: openai/m{n}}}}}\n"));
+    let onward = list(&|n| format!("    - {{m{}: [{}]}}\n", 59 - n, names[60 - n..].join(", ")));
+    let text = format!("model_list:\n{models}router_settings:\n  fallbacks:\n{onward}    - {{m59: [m0]}}\n");
+    let imported = import(&text, None).unwrap();
+    let remarks: Vec<String> = imported.remarks.iter().map(ToString::to_string).collect();
+    let circle = "dropped: router_settings.fallbacks[60].m59[0]: this fallback would go in a circle";
+    assert_eq!(remarks.last().map(String::as_str), Some(circle), "{remarks:?}");
+}
+
 #[test]
 fn every_format_has_a_case() {
     for name in Format::names() {
