@@ -250,11 +250,6 @@ impl Errors {
         self.list.push(Noted { at: spot.at, key: spot.key.clone(), error });
     }
 
-    /// Is nothing wrong so far?
-    pub(super) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
     /// Was something already said about this key or one below it?
     pub(super) fn has_about(&self, path: &str) -> bool {
         let is_below = |error: &ConfigError| {

@@ -190,9 +190,6 @@ pub fn from_environment(env: &Env, overrides: &Overrides) -> Result<Config, Conf
         Some(check::check(&root, source, outside, &mut errors))
     });
     let warnings = std::mem::take(&mut errors.warnings);
-    if config.is_none() && errors.is_empty() {
-        errors.push(&Spot::outside_whole(), Problem::NoProvider, None);
-    }
     errors.finish(None, "")?;
     config.map(|config| Config { warnings, ..config }).ok_or_else(ConfigErrors::no_provider)
 }
