@@ -254,7 +254,9 @@ fn parse(raw: &[u8]) -> Frame<'_> {
         at += length + 1;
     }
     if matches!(frame.data, Data::None) && frame.is_bare_error() {
-        frame.data = Data::Joined(raw.trim_ascii().to_vec());
+        // A CR would end the line where the text is written again.
+        let line_ends = |byte: &u8| if *byte == b'\r' { b'\n' } else { *byte };
+        frame.data = Data::Joined(raw.trim_ascii().iter().map(line_ends).collect());
     }
     frame
 }
@@ -354,8 +356,8 @@ mod tests {
 
     #[test]
     fn an_error_in_bare_json_is_data() {
-        for end in ["", "\n", "\r\n\r\n"] {
-            let text = format!("data: 1\r\n\r\n{{\n  \"error\": {{}}\n}}{end}");
+        for (end, line) in [("", "\n"), ("\n", "\n"), ("\r\n\r\n", "\n"), ("\r", "\r")] {
+            let text = format!("data: 1\r\n\r\n{{{line}  \"error\": {{}}{line}}}{end}");
             for step in 1..=text.len() {
                 let seen = read(text.as_bytes(), step);
                 let data: Vec<_> = seen.iter().filter_map(|frame| frame.2.as_deref()).collect();
