@@ -14,6 +14,8 @@ use llmgate::config::{
 };
 use llmgate::protocol::Protocol;
 
+use crate::support::golden;
+
 mod import;
 mod zero;
 
@@ -45,7 +47,7 @@ fn what_is_right_loads() {
 #[test]
 fn every_key_means_what_it_says() {
     let path = folder("valid").join("every_key.yaml");
-    golden(&path.with_extension("shown"), &show::text(&read(&path).unwrap()));
+    golden::check(&path.with_extension("shown"), &show::text(&read(&path).unwrap()));
 }
 
 #[test]
@@ -83,7 +85,7 @@ fn what_is_wrong_is_told_whole() {
         for word in ["hunter2", "k-0123456789\"", "sk-0123456789"] {
             assert!(!told.contains(word), "{} tells {word}:\n{told}", path.display());
         }
-        golden(&path.with_extension("errors"), &told);
+        golden::check(&path.with_extension("errors"), &told);
     }
 }
 
@@ -474,13 +476,4 @@ fn folder(kind: &str) -> PathBuf {
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-#[allow(clippy::disallowed_methods, reason = "a switch for the person who runs the tests")]
-fn golden(path: &Path, told: &str) {
-    if std::env::var("UPDATE_GOLDEN").is_ok() {
-        return std::fs::write(path, told).unwrap();
-    }
-    let expected = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(told, expected, "{}", path.display());
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{command, run, text};
+use crate::support::golden;
 use crate::support::proxy::Folder;
 
 /// The only variables that the cases see.
@@ -29,7 +30,7 @@ fn each_case_prints_what_it_did() {
             output.status.code().unwrap()
         );
         let told = told.replace(env!("CARGO_PKG_VERSION"), "VERSION");
-        check(&path.with_extension("out"), &told);
+        golden::check(&path.with_extension("out"), &told);
     }
 }
 
@@ -62,13 +63,4 @@ fn cases() -> Vec<PathBuf> {
     paths.sort();
     assert!(paths.len() >= 30);
     paths
-}
-
-#[allow(clippy::disallowed_methods, reason = "a switch for the person who runs the tests")]
-fn check(path: &Path, told: &str) {
-    if std::env::var("UPDATE_GOLDEN").is_ok() {
-        return std::fs::write(path, told).unwrap();
-    }
-    let expected = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(told, expected, "{}", path.display());
 }

@@ -6,7 +6,8 @@ use llmgate::base::env::Env;
 use llmgate::config::import::{Format, import};
 use llmgate::config::{Overrides, from_text};
 
-use super::{KEY, golden, root};
+use super::{KEY, root};
+use crate::support::golden;
 
 #[test]
 fn every_case_becomes_a_configuration_of_ours() {
@@ -18,8 +19,8 @@ fn every_case_becomes_a_configuration_of_ours() {
         assert_eq!(import(&text, Some(imported.format)).as_ref(), Ok(&imported));
         let remarks: String = imported.remarks.iter().map(|remark| format!("{remark}\n")).collect();
         assert!(!remarks.contains("k-test-secret") && !remarks.contains("k$$test"), "{name}:\n{remarks}");
-        golden(&path.with_extension("expected.yaml"), &imported.yaml);
-        golden(&path.with_extension("remarks"), &remarks);
+        golden::check(&path.with_extension("expected.yaml"), &imported.yaml);
+        golden::check(&path.with_extension("remarks"), &remarks);
         let env = Env::of([
             ("TEST_KEY", KEY),
             ("TEST_PROXY", "http://127.0.0.1:7890"),

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Place, Session, check_code, text};
+use crate::support::golden;
 
 const NAMED: &str = "version: 1\nproviders:\n  a: {protocol: anthropic, base_url: 'http://127.0.0.1:9/v1', models: {m: {context: 200000, max_output: 64000, input: [text, image]}}}\nmodels: {coding: a/m, claude-*: a/*}\n";
 
@@ -77,14 +78,9 @@ fn a_running_one_tells_the_same() {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "a switch for the person who runs the tests")]
 fn the_command_reference_is_made_of_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/COMMANDS.md");
-    let made = llmgate::cli::reference();
-    if std::env::var("UPDATE_GOLDEN").is_ok() {
-        return fs::write(path, made).unwrap();
-    }
-    assert_eq!(made, fs::read_to_string(path).unwrap_or_default(), "`make golden` writes it anew");
+    golden::check(&path, &llmgate::cli::reference());
 }
 
 #[test]

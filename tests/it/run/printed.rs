@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{CLIENTS, Place, check_code, text};
+use crate::support::golden;
 
 /// A model of which all is known, and one of which nothing is.
 const MODELS: &str = "version: 1\nproviders:\n  \
@@ -32,7 +33,10 @@ fn each_client_is_told_word_for_word() {
         let canonical = place.home.0.canonicalize().unwrap();
         let told = told.replace(canonical.to_str().unwrap(), "HOME").replace(home, "HOME");
         let told = without(&without(&told, "/run/", 8 + 1), "gw_", 2 + 4 + 4);
-        check(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/run/{client}.out")), &told);
+        golden::check(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/run/{client}.out")),
+            &told,
+        );
     }
 }
 
@@ -44,13 +48,4 @@ fn without(text: &str, words: &str, more: usize) -> String {
         let rest = if words == "gw_" { part } else { part.trim_start_matches(|c: char| c.is_ascii_digit()) };
         done + words + "..." + &rest.chars().skip(more).collect::<String>()
     })
-}
-
-#[allow(clippy::disallowed_methods, reason = "a switch for the person who runs the tests")]
-fn check(path: &Path, told: &str) {
-    if std::env::var("UPDATE_GOLDEN").is_ok() {
-        return std::fs::write(path, told).unwrap();
-    }
-    let expected = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(told, expected, "{}", path.display());
 }

@@ -8,6 +8,20 @@ use std::path::{Path, PathBuf};
 
 use llmgate::base::env::Env;
 
+/// Compares a text with the one file that holds it.
+#[track_caller]
+pub(crate) fn check(path: &Path, text: &str) {
+    if rewrites() {
+        return fs::write(path, text).unwrap();
+    }
+    let known = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(text, known, "{}: `make golden` rewrites it", path.display());
+}
+
+fn rewrites() -> bool {
+    Env::of_process().var("UPDATE_GOLDEN").is_some()
+}
+
 /// Compares what cases give with their files below one folder.
 pub(crate) struct Golden {
     root: PathBuf,
@@ -21,7 +35,7 @@ impl Golden {
     pub(crate) fn of(kind: &str) -> Self {
         Self {
             root: Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(kind),
-            rewrites: Env::of_process().var("UPDATE_GOLDEN").is_some(),
+            rewrites: rewrites(),
             seen: BTreeSet::new(),
             faults: Vec::new(),
         }
