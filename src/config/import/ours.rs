@@ -109,7 +109,7 @@ impl Ours {
             [only] => Value::from(*only),
             several => Value::from(several.to_vec()),
         };
-        let first = account.protocols.first().copied().unwrap_or_default();
+        let first = account.protocols.first().copied().unwrap_or("openai-chat");
         let base_url = base_url(&account.base_url, first);
         if base_url != account.base_url.trim_end_matches('/') {
             report.changed(
