@@ -87,6 +87,6 @@ dist: ## archives with checksums in target/dist; DIST_TARGETS="TARGET..." for ot
 reproduce: ## build the last commit twice, in two places, and compare
 	scripts/reproduce.sh $(DIST_TARGETS)
 
-release-check: ## the gate of a release: size, start, memory of the static build, the unit it prints
+release-check: ## the gate of a release: size, start, memory and TLS of the static build, the unit it prints
 	scripts/dist.sh --binary $(MUSL)
 	scripts/release_check.sh $(BUILT)/$(MUSL)/release/llmgate

@@ -1,6 +1,8 @@
-//! Tells the program which commit and compiler made it. No time: builds are reproducible.
+//! Tells the program which commit and compiler made it (no time: builds are reproducible), and the
+//! linker what ring's small form leaves out.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "this is how cargo is spoken to")]
 
+use std::env;
 use std::process::Command;
 
 /// What cargo adds to a package.
@@ -17,12 +19,24 @@ fn main() {
         }
     }
     let commit = packaged.or_else(|| said("git", &["rev-parse", "--short=12", "HEAD"]).filter(|_| top));
-    let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let compiler = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     println!("cargo:rustc-env=LLMGATE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     println!(
         "cargo:rustc-env=LLMGATE_RUSTC={}",
         said(&compiler, &["--version"]).as_deref().unwrap_or("unknown")
     );
+    link_small_ring();
+}
+
+/// Where ring's C is compiled in its small form (`.cargo/config.toml`), two names lead elsewhere.
+fn link_small_ring() {
+    let flags = format!("CFLAGS_{}", env::var("TARGET").unwrap_or_default().replace('-', "_"));
+    println!("cargo:rerun-if-env-changed={flags}");
+    println!("cargo:rerun-if-changed=scripts/ring.ld");
+    if env::var(&flags).is_ok_and(|flags| flags.contains("-DOPENSSL_SMALL")) {
+        let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+        println!("cargo:rustc-link-arg={here}/scripts/ring.ld");
+    }
 }
 
 /// The commit that a package was made of.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::{cipher_suite, kx_group};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -18,15 +20,25 @@ use llmgate::protocol::Protocol;
 
 /// A provider behind TLS that answers each connection's first request; and the PEM of its root.
 pub(crate) fn tls_provider(names: &[&str], answer: String) -> (u16, String) {
+    let provider = rustls::crypto::ring::default_provider();
+    tls_provider_of(names, &rcgen::PKCS_ECDSA_P256_SHA256, provider, answer)
+}
+
+/// The same with keys of one kind, and what it speaks of TLS.
+fn tls_provider_of(
+    names: &[&str],
+    kind: &'static rcgen::SignatureAlgorithm,
+    provider: CryptoProvider,
+    answer: String,
+) -> (u16, String) {
     let mut root = CertificateParams::new(Vec::new()).unwrap();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
+    let root = CertifiedIssuer::self_signed(root, KeyPair::generate_for(kind).unwrap()).unwrap();
+    let key = KeyPair::generate_for(kind).unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &root).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
@@ -75,6 +87,38 @@ fn a_private_root_is_trusted_where_it_is_named() {
         let named = file.display().to_string();
         let proxy = Proxy::start_in(&lane.config(&url), &[("SSL_CERT_FILE", &named)]);
         assert_eq!(proxy.post(&lane.path(ASKED), &lane.ping(ASKED)).status(), 200);
+    }
+}
+
+/// The static build brings ring in another form (`scripts/ring.ld`): `make release-check` has it here.
+#[test]
+fn each_kind_of_key_group_and_cipher_is_spoken() {
+    let lane = &LANES[0];
+    let kinds = [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519];
+    let groups = [kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
+    let suites = [
+        cipher_suite::TLS13_AES_128_GCM_SHA256,
+        cipher_suite::TLS13_AES_256_GCM_SHA384,
+        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    ];
+    for (kind, group) in kinds.iter().flat_map(|kind| groups.map(|group| (kind, group))) {
+        for suite in suites {
+            let provider = CryptoProvider {
+                kx_groups: vec![group],
+                cipher_suites: vec![suite],
+                ..rustls::crypto::ring::default_provider()
+            };
+            let (port, root) = tls_provider_of(&["127.0.0.1"], kind, provider, lane.pong(UPSTREAM));
+            let folder = Folder::new("tls-kinds");
+            let file = folder.write("root.pem", &root);
+            let top = format!("tls: {{ca_file: \"{}\"}}", file.display());
+            let proxy = Proxy::start(&lane.config_with(&format!("https://127.0.0.1:{port}"), "", &top));
+            let answer = proxy.post(&lane.path(ASKED), &lane.ping(ASKED));
+            assert_eq!(answer.status(), 200, "{kind:?} {group:?} {suite:?}: {}", answer.text());
+        }
     }
 }
 
