@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::read::join;
+use crate::base::cut;
 use crate::base::secret::{Secret, mask_known, masked};
 use crate::base::sort;
 
@@ -188,8 +189,8 @@ pub(super) fn harmless(text: &str) -> String {
         }
         (Some(_) | None, Some(_) | None) => format!("{text}{end}"),
     };
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{:?}", format!("{}...", text.get(..end).unwrap_or(""))),
+    match cut::first(&text, LONGEST) {
+        Some(first) => format!("{:?}", format!("{first}...")),
         None => format!("{text:?}"),
     }
 }

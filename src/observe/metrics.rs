@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::base::cut;
 use crate::observe::record::Record;
 use crate::observe::status::{Bucket, Client, Target};
 use crate::policy::class::Class;
@@ -194,8 +195,7 @@ impl Series {
 
 /// A label's value as it is kept.
 fn cut(value: &str) -> &str {
-    let end = value.char_indices().nth(LABEL_CHARACTERS);
-    end.and_then(|(end, _)| value.get(..end)).unwrap_or(value)
+    cut::first(value, LABEL_CHARACTERS).unwrap_or(value)
 }
 
 /// Labels as they stand between the braces.

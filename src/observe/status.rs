@@ -11,6 +11,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::base::clock;
+use crate::base::cut;
 use crate::base::id::{ModelName, TargetId};
 use crate::base::sort;
 use crate::observe::live::milliseconds;
@@ -260,10 +261,7 @@ pub(super) fn known_as(target: &TargetId) -> TargetId {
 
 /// A text of others, cut.
 pub(super) fn short(text: &str, characters: usize) -> String {
-    match text.char_indices().nth(characters) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    cut::first(text, characters).map_or_else(|| text.to_owned(), |first| format!("{first}…"))
 }
 
 /// What a user may do about a failure.

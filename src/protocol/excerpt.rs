@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::base::cut;
 use crate::base::pen;
 use crate::base::sse::FrameReader;
 use crate::base::tree::Tree;
@@ -31,13 +32,7 @@ pub fn of(body: Cow<'_, str>, most: usize) -> (Cow<'_, str>, bool) {
 
 /// Where a text of more than `most` characters is cut, and how many are left; `None`: it is none.
 fn cut(text: &str, most: usize) -> Option<(usize, usize)> {
-    if text.len() <= most {
-        return None;
-    }
-    if text.is_ascii() {
-        return Some((most, text.len() - most));
-    }
-    let (end, _) = text.char_indices().nth(most)?;
+    let end = cut::first(text, most)?.len();
     Some((end, text.get(end..).map_or(0, |rest| rest.chars().count())))
 }
 
