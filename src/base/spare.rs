@@ -34,9 +34,31 @@ impl Spares {
     }
 }
 
+/// Makes a block that long, if it is shorter; what is new is zero. `Vec::resize` writes the zeros byte by
+/// byte where code is to be small.
+pub fn lengthen(block: &mut Vec<u8>, length: usize) {
+    if block.len() >= length {
+        return;
+    }
+    let mut longer = vec![0; length];
+    if let Some(start) = longer.get_mut(..block.len()) {
+        start.copy_from_slice(block);
+    }
+    *block = longer;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_is_made_longer_and_never_shorter() {
+        let mut block = vec![1, 2];
+        lengthen(&mut block, 4);
+        assert_eq!(block, [1, 2, 0, 0]);
+        lengthen(&mut block, 3);
+        assert_eq!(block, [1, 2, 0, 0]);
+    }
 
     #[test]
     fn a_block_that_was_given_is_taken_again() {

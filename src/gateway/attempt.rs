@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::base::cut::cut;
+use crate::base::spare::lengthen;
 use crate::gateway::headers;
 use crate::gateway::line::Line;
 use crate::gateway::live::Live;
@@ -71,7 +72,7 @@ fn read_what_comes(incoming: &mut Incoming, limit: usize) -> (Vec<u8>, Result<bo
     let mut filled = 0;
     loop {
         if filled == body.len() {
-            body.resize(filled * 2, 0);
+            lengthen(&mut body, filled * 2);
         }
         let read = incoming.read(body.get_mut(filled..).unwrap_or_default());
         let count = *read.as_ref().unwrap_or(&0);

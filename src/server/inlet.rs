@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::spare::Spares;
+use crate::base::spare::{Spares, lengthen};
 
 /// The buffer's first size: a small request comes in one read.
 const SMALL: usize = 4 * 1024;
@@ -79,7 +79,8 @@ impl<S: Source> Inlet<S> {
                 self.end -= self.start;
                 self.start = 0;
             } else {
-                self.room.resize(self.room.len() * 2, 0);
+                let length = self.room.len() * 2;
+                lengthen(&mut self.room, length);
             }
         }
         self.limit(wait)?;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use crate::base::os::{self, Peek};
-use crate::base::spare::Spares;
+use crate::base::spare::{Spares, lengthen};
 use crate::upstream::{LONGEST_LINE, watch};
 
 /// A plain socket to a provider or its proxy.
@@ -212,25 +212,23 @@ impl GrowingBuffers {
             self.output = OUTPUTS.take();
         }
         self.output_size = self.output_size.max(OUTPUT_START);
-        if self.output.len() < self.output_size + OUTPUT_ROOM {
-            self.output.resize(self.output_size + OUTPUT_ROOM, 0);
-        }
+        lengthen(&mut self.output, self.output_size + OUTPUT_ROOM);
     }
 
     fn make_input(&mut self) {
         if self.consumed == self.filled {
             // A read that filled the buffer is likely to be followed by another one.
             if self.filled == self.input.len() && self.input.len() < INPUT_FULL {
-                self.input.resize((self.input.len() * 4).clamp(INPUT_START, INPUT_FULL), 0);
+                let length = (self.input.len() * 4).clamp(INPUT_START, INPUT_FULL);
+                lengthen(&mut self.input, length);
             }
             self.filled = 0;
             self.consumed = 0;
         } else if self.filled == self.input.len() {
-            self.input.drain(..self.consumed);
+            self.input.copy_within(self.consumed..self.filled, 0);
             self.filled -= self.consumed;
             self.consumed = 0;
-            let size = (self.filled * 2).clamp(INPUT_START, INPUT_LIMIT);
-            self.input.resize(size.max(self.filled), 0);
+            lengthen(&mut self.input, (self.filled * 2).clamp(INPUT_START, INPUT_LIMIT));
         }
     }
 }

@@ -94,7 +94,7 @@ impl Relay<'_, '_> {
             }
             pulled?;
             if count == part.len() && count < LONGEST_READ {
-                part.resize(count * 4, 0);
+                part = vec![0; count * 4];
             }
         }
         self.end(pipe, out, heard)
