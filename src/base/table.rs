@@ -85,6 +85,11 @@ impl<K: Ord, V> Table<K, V> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
+    /// All, by their keys, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.0.iter_mut().map(|(key, value)| (&*key, value))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
