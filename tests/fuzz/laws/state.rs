@@ -76,7 +76,7 @@ fn used(shared: &Shared) {
         let mut moment = Moment { health: &health, now, draw: &mut || 0.5, purpose: Purpose::Serve };
         let plan = snapshot.plan(&question, &mut moment).expect("the name is known");
         let told = snapshot.explanation(&question, None, &plan, (&health, now));
-        assert!(told.is_ok_and(|told| serde_json::to_string(&told).is_ok()));
+        assert!(told.is_ok_and(|told| Tree::read(&pen::written(&told)).is_ok()));
         assert_eq!(plan.candidates.len() + plan.skipped.len(), 2);
         for skipped in &plan.skipped {
             skipped.why.recovers_at();
