@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use crate::base::clock::Millis;
 use crate::base::id::TargetId;
-use crate::base::pen::{Pen, Put};
+use crate::base::pen::{Pen, Put, members};
 use crate::base::table::Table;
 use crate::base::tree::Tree;
 use crate::base::words::Words;
@@ -30,55 +30,12 @@ pub(super) fn put<K: Ord + Display, E: Put>(pen: &mut Pen<'_>, name: &str, table
     });
 }
 
-impl Put for BreakerEntry {
-    fn write(&self, pen: &mut Pen<'_>) {
-        pen.object(|pen| {
-            pen.put("failures", &u64::from(self.failures));
-            pen.put("in_a_row", &u64::from(self.in_a_row));
-            pen.put("open_until", &self.open_until.map(|until| until.0));
-            pen.put("cooldown_ms", &self.cooldown_ms);
-            pen.put("at", &self.at.0);
-        });
-    }
-}
-
-impl Put for CooldownEntry {
-    fn write(&self, pen: &mut Pen<'_>) {
-        pen.object(|pen| {
-            pen.put("class", self.class.name());
-            pen.put("until", &self.until.0);
-            pen.put("at", &self.at.0);
-        });
-    }
-}
-
-impl Put for BucketEntry {
-    fn write(&self, pen: &mut Pen<'_>) {
-        pen.object(|pen| {
-            pen.put("start", &self.start.0);
-            pen.put("end", &self.end.0);
-            pen.put("requests", &self.requests);
-            pen.put("tokens", &self.tokens);
-        });
-    }
-}
-
-impl Put for SpendEntry {
-    fn write(&self, pen: &mut Pen<'_>) {
-        pen.object(|pen| {
-            pen.put("usd", &self.usd);
-            pen.put("unpriced", &self.unpriced);
-        });
-    }
-}
-
-impl Put for FactorEntry {
-    fn write(&self, pen: &mut Pen<'_>) {
-        pen.object(|pen| {
-            pen.put("factor", &self.factor);
-            pen.put("at", &self.at.0);
-        });
-    }
+members! {
+    BreakerEntry { failures, in_a_row, open_until, cooldown_ms, at }
+    CooldownEntry { class, until, at }
+    BucketEntry { start, end, requests, tokens }
+    SpendEntry { usd, unpriced }
+    FactorEntry { factor, at }
 }
 
 /// What is no state.

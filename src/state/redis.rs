@@ -29,7 +29,7 @@ use redis::{Client, Connection, RedisError, RedisResult, pipe};
 
 use crate::base::chance;
 use crate::base::clock::{self, Millis};
-use crate::base::pen::{self, Pen, Put};
+use crate::base::pen::{self, Pen, Put, members};
 use crate::base::secret::Secret;
 use crate::base::table::Table;
 use crate::base::tree::Tree;
@@ -212,13 +212,8 @@ impl Put for Content {
     }
 }
 
-impl Put for Taken {
-    fn write(&self, pen: &mut Pen<'_>) {
-        pen.object(|pen| {
-            pen.put("number", &self.number);
-            pen.put("at", &self.at.0);
-        });
-    }
+members! {
+    Taken { number, at }
 }
 
 impl Content {
