@@ -5,9 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
 use crate::base::chance;
+use crate::base::pen::{Pen, Put};
 
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -126,16 +125,9 @@ impl fmt::Display for TargetId {
     }
 }
 
-impl Serialize for TargetId {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for TargetId {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("{text:?} is no target")))
+impl Put for TargetId {
+    fn write(&self, pen: &mut Pen<'_>) {
+        self.to_string().write(pen);
     }
 }
 
@@ -205,10 +197,7 @@ mod tests {
         assert_eq!((target.provider.as_str(), target.model.as_str()), ("openrouter", "openai/gpt-5"));
         assert_eq!(TargetId::parse("ollama:qwen:7b").unwrap().model.as_str(), "qwen:7b");
         assert!(TargetId::parse("ollama").is_none() && TargetId::parse("ollama/").is_none());
-        let json = serde_json::to_string(&target).unwrap();
-        assert_eq!(json, "\"openrouter/openai/gpt-5\"");
-        assert_eq!(serde_json::from_str::<TargetId>(&json).unwrap(), target);
-        assert!(serde_json::from_str::<TargetId>("\"ollama\"").is_err());
+        assert_eq!(target.to_string(), "openrouter/openai/gpt-5");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
+use crate::base::clock::Millis;
 use crate::base::object::Object;
 use crate::base::{json, quote};
 
@@ -121,6 +122,24 @@ impl<'o> Pen<'o> {
     }
 }
 
+/// Writes all members of a type as they stand in its list, each by its name or `as` another; one that
+/// the list leaves out does not compile.
+macro_rules! members {
+    (@key $member:ident) => { stringify!($member) };
+    (@key $member:ident $key:literal) => { $key };
+    ($($type:ty { $($member:ident $(as $key:literal)?),+ $(,)? })+) => {$(
+        impl $crate::base::pen::Put for $type {
+            fn write(&self, pen: &mut $crate::base::pen::Pen<'_>) {
+                let Self { $($member),+ } = self;
+                pen.object(|pen| {
+                    $(pen.put($crate::base::pen::members!(@key $member $($key)?), $member);)+
+                });
+            }
+        }
+    )+};
+}
+pub(crate) use members;
+
 /// A value as JSON text.
 pub fn written(value: &(impl Put + ?Sized)) -> String {
     text(ROOM, |pen| value.write(pen))
@@ -224,6 +243,18 @@ impl Put for RawValue {
     }
 }
 
+impl Put for u16 {
+    fn write(&self, pen: &mut Pen<'_>) {
+        u64::from(*self).write(pen);
+    }
+}
+
+impl Put for u32 {
+    fn write(&self, pen: &mut Pen<'_>) {
+        u64::from(*self).write(pen);
+    }
+}
+
 impl Put for usize {
     fn write(&self, pen: &mut Pen<'_>) {
         (*self as u64).write(pen);
@@ -233,6 +264,12 @@ impl Put for usize {
 impl Put for u64 {
     fn write(&self, pen: &mut Pen<'_>) {
         pen.serde(self);
+    }
+}
+
+impl Put for Millis {
+    fn write(&self, pen: &mut Pen<'_>) {
+        self.0.write(pen);
     }
 }
 
@@ -271,6 +308,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn members_are_written_by_their_names() {
+        struct Pair<'a> {
+            first: &'a str,
+            input: Option<u32>,
+        }
+        members! {
+            Pair<'_> { first, input as "in" }
+        }
+        assert_eq!(written(&Pair { first: "a", input: Some(1) }), r#"{"first":"a","in":1}"#);
+        assert_eq!(written(&[Pair { first: "", input: None }][..]), r#"[{"first":"","in":null}]"#);
+    }
 
     #[test]
     fn objects_and_lists_are_written_as_serde_json_writes_them() {

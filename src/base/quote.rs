@@ -1,29 +1,6 @@
 //! Text as a JSON string, eight bytes at a time: a coding agent's history is long, and most of it
 //! needs no escape. serde_json looks at each byte.
 
-use std::borrow::Cow;
-
-use serde::ser::Error as _;
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
-
-/// A text that may be long.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text<'a>(pub Cow<'a, str>);
-
-/// Shorter texts are left to serde_json.
-const LONG: usize = 512;
-
-impl Serialize for Text<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.len() < LONG {
-            return serializer.serialize_str(&self.0);
-        }
-        let quoted = RawValue::from_string(quoted(&self.0)).map_err(S::Error::custom)?;
-        quoted.serialize(serializer)
-    }
-}
-
 /// `text` as a JSON string (RFC 8259, 7), in the very bytes that serde_json writes.
 pub fn quoted(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + text.len() / 16 + 2);
@@ -111,8 +88,6 @@ mod tests {
         texts.push("line \"one\"\n\tline two\\\r\n".repeat(200));
         for text in texts {
             assert_eq!(quoted(&text), serde_json::to_string(&text).unwrap());
-            let long = format!("{text}{}", "z".repeat(LONG));
-            assert_eq!(serde_json::to_string(&Text(Cow::Borrowed(&long))).unwrap(), quoted(&long));
         }
     }
 }

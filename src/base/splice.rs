@@ -1,12 +1,12 @@
 //! Replaces, adds or removes single JSON values by their path; every other byte stays as it was.
 
-use serde::Serialize;
 use serde_json::Error;
 
 use crate::base::json::{Members, elements, quoted};
+use crate::base::pen::{Pen, Put, members};
 
 /// One change of an object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
     /// The names that lead to the value, outermost first.
     pub path: Vec<String>,
@@ -15,12 +15,23 @@ pub struct Edit {
 }
 
 /// What happens to a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It becomes this JSON text; it is added when it is not there, with the objects around it.
     Set(String),
     /// It goes, with its name.
     Remove,
+}
+
+members! { Edit { path, change } }
+
+impl Put for Change {
+    fn write(&self, pen: &mut Pen<'_>) {
+        match self {
+            Self::Set(json) => pen.object(|pen| pen.put("Set", json)),
+            Self::Remove => "Remove".write(pen),
+        }
+    }
 }
 
 impl Edit {
@@ -41,7 +52,7 @@ impl Edit {
 }
 
 impl Edit {
-    /// Reads a list of them, as it is serialized.
+    /// Reads a list of them, as it is written.
     pub fn read_list(text: &str) -> Option<Vec<Self>> {
         elements(text).ok()?.into_iter().map(|place| Self::read(text.get(place)?)).collect()
     }

@@ -2,11 +2,6 @@
 //! time.
 
 use std::borrow::Borrow;
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
 
 /// Keys, in order, with their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +85,11 @@ impl<K: Ord, V> Table<K, V> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
+    /// All, by their keys, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.0.iter_mut().map(|(key, value)| (&*key, value))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -124,44 +124,15 @@ impl<K: Ord, V> FromIterator<(K, V)> for Table<K, V> {
     }
 }
 
-impl<K: Ord + Serialize, V: Serialize> Serialize for Table<K, V> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.iter())
-    }
-}
-
-impl<'de, K: Ord + Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Table<K, V> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(Entries(PhantomData))
-    }
-}
-
-struct Entries<K, V>(PhantomData<(K, V)>);
-
-impl<'de, K: Ord + Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for Entries<K, V> {
-    type Value = Table<K, V>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<K, V>, A::Error> {
-        let mut table = Table::default();
-        while let Some((key, value)) = map.next_entry()? {
-            table.insert(key, value);
-        }
-        Ok(table)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn keys_are_in_order_and_stand_once() {
-        let mut table: Table<String, u32> = serde_json::from_str(r#"{"b": 1, "a": 2, "b": 3}"#).unwrap();
-        assert_eq!(serde_json::to_string(&table).unwrap(), r#"{"a":2,"b":3}"#);
+        let all = [("b", 1), ("a", 2), ("b", 3)].map(|(key, value)| (key.to_owned(), value));
+        let mut table: Table<String, u32> = all.into_iter().collect();
+        assert_eq!(table.iter().collect::<Vec<_>>(), [(&"a".to_owned(), &2), (&"b".to_owned(), &3)]);
         table.insert("ab".to_owned(), 4);
         assert_eq!(table.get("ab"), Some(&4));
         assert_eq!(table.get("c"), None);

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde::Serialize;
-
 use crate::base::env::Env;
 use crate::base::json::pretty;
+use crate::base::pen::{self, members};
 use crate::cli::args::{Given, Mistake};
 use crate::cli::explain::PROTOCOLS;
 use crate::cli::refusal::Refusal;
@@ -80,7 +79,6 @@ struct Step<'a> {
 }
 
 /// With `--json`.
-#[derive(Serialize)]
 struct Told<'a> {
     id: &'a str,
     phase: &'a str,
@@ -88,6 +86,10 @@ struct Told<'a> {
     same: Option<bool>,
     body: Option<&'a str>,
     problem: Option<String>,
+}
+
+members! {
+    Told<'_> { id, phase, target, same, body, problem }
 }
 
 impl Replay {
@@ -139,8 +141,7 @@ impl Replay {
                 body: step.made.as_deref().ok(),
                 problem: problem.map(ToString::to_string),
             };
-            // Texts can always be written.
-            say(&serde_json::to_string(&told).unwrap_or_default());
+            say(&pen::written(&told));
         } else if let Some(problem) = problem {
             complain(&format!("{}: cannot be made again: {problem}", name.trim_end()));
         } else if !self.diff || self.to.is_some() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::base::calendar;
 use crate::base::clock::{self, Millis};
 use crate::base::env::Env;
+use crate::base::pen;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::refusal::Refusal;
 use crate::cli::table::{CODES, CONFIG, Command, Flag, JSON, Row};
@@ -120,8 +121,7 @@ impl Usage {
             complain(&format!("{} broken lines are left out", report.broken));
         }
         if self.json {
-            // Texts and numbers can always be written.
-            say(&serde_json::to_string(report).unwrap_or_default());
+            say(&pen::written(report));
             return;
         }
         let by = By::NAMES.iter().find(|(_, by)| *by == self.by).map_or("", |(name, _)| name);

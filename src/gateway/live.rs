@@ -2,7 +2,6 @@
 //! Replaced whole by a reload; what did not change is carried over.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +10,7 @@ use crate::base::clock::Millis;
 use crate::base::env::Env;
 use crate::base::id::ProviderName;
 use crate::base::secret::{Secret, mask_known};
+use crate::base::table::Table;
 use crate::base::{chance, clock};
 use crate::config::{Config, Provider, ProxyChoice};
 use crate::gateway::hook;
@@ -38,7 +38,7 @@ pub struct Live {
     pub loaded_at: Millis,
     /// Who is told of requests; a reload does not begin anew.
     pub sinks: Arc<Sinks>,
-    agents: HashMap<ProviderName, Connections>,
+    agents: Table<ProviderName, Connections>,
     secrets: Vec<Secret>,
     tls: Tls,
     roots: Vec<PathBuf>,
@@ -68,7 +68,7 @@ impl Live {
         let kept = before.filter(|before| before.roots == roots);
         let tls = kept.map_or_else(|| Tls::new(roots.clone()), |before| before.tls.clone());
         tls.check()?;
-        let mut agents = HashMap::new();
+        let mut agents = Table::default();
         for provider in &config.providers {
             let known = kept.and_then(|before| before.agents.get(&provider.name));
             let agent = match known.filter(|known| known.fits(provider)) {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use serde::Serialize;
 
 use crate::base::clock;
 use crate::base::id::{RequestId, TargetId};
+use crate::base::pen::members;
 use crate::observe::status::{Met, NAME_CHARACTERS, known_as, short};
 use crate::policy::class::Class;
 use crate::protocol::Protocol;
@@ -56,7 +56,7 @@ pub enum Phase {
 }
 
 /// A running request at one moment.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Running {
     /// Its id.
     pub id: String,
@@ -74,6 +74,10 @@ pub struct Running {
     pub phase_ms: u64,
     /// Since it came.
     pub age_ms: u64,
+}
+
+members! {
+    Running { id, ingress, model, target, failed, phase, phase_ms, age_ms }
 }
 
 /// So many failed calls of a request are remembered.

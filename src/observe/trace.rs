@@ -4,13 +4,11 @@
 //! Bodies are kept whole with `log.bodies`; otherwise a trace holds an excerpt of them and says so
 //! by `truncated`, and a request's own file holds none.
 
-use serde::Serialize;
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 use crate::base::clock::Millis;
-use crate::base::json::{self, Members};
-use crate::base::pen;
-use crate::base::quote::Text;
+use crate::base::json::Members;
+use crate::base::pen::{Pen, Put};
 use crate::observe::ledger::Entry;
 use crate::observe::record::{Outcome, Record};
 use crate::protocol::excerpt;
@@ -73,7 +71,7 @@ pub enum Bodies {
 }
 
 /// One line, as it is written.
-#[derive(Debug, Default, Serialize)]
+#[derive(Default)]
 struct Line<'a> {
     /// When.
     ts: String,
@@ -82,45 +80,57 @@ struct Line<'a> {
     /// `request`, `upstream_request`, `upstream_response` or `response`.
     phase: &'a str,
     /// The llmgate that wrote it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'a str>,
     /// The client's protocol.
-    #[serde(skip_serializing_if = "Option::is_none")]
     protocol: Option<&'a str>,
     /// The client's query.
-    #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<&'a str>,
     /// Which call, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<usize>,
     /// Where it went.
-    #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
     /// The address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
     /// The status of an answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     /// How it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'a str>,
     /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
     /// The request's line of the ledger.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<Box<RawValue>>,
+    record: Option<Entry<'a>>,
     /// `name: value` each.
     headers: &'a [String],
     /// What is needed to make it again.
-    #[serde(skip_serializing_if = "Option::is_none")]
     recipe: Option<&'a Recipe>,
     /// The body; without one, none was written.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<Text<'a>>,
+    body: Option<Cow<'a, str>>,
     /// Is something of the body missing?
     truncated: bool,
+}
+
+impl Put for Line<'_> {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("ts", &self.ts);
+            pen.put("id", self.id);
+            pen.put("phase", self.phase);
+            pen.put_some("version", self.version);
+            pen.put_some("protocol", self.protocol);
+            pen.put_some("query", self.query);
+            pen.put_some("attempt", self.attempt);
+            pen.put_some("target", self.target);
+            pen.put_some("url", self.url);
+            pen.put_some("status", self.status);
+            pen.put_some("outcome", self.outcome);
+            pen.put_some("detail", self.detail);
+            pen.put_some("record", self.record.as_ref());
+            pen.put("headers", self.headers);
+            pen.put_some("recipe", self.recipe);
+            pen.put_some("body", self.body.as_ref());
+            pen.put("truncated", &self.truncated);
+        });
+    }
 }
 
 /// One line, as it is read.
@@ -171,7 +181,7 @@ impl Exchange {
         let record = &self.record;
         let mut lines = Vec::with_capacity(8 * 1024);
         let mut add = |line: Line<'_>| {
-            json::write(&line, &mut lines);
+            line.write(&mut Pen::on(&mut lines));
             lines.push(b'\n');
         };
         add(Line {
@@ -196,7 +206,7 @@ impl Exchange {
         add(Line {
             outcome: Some(outcome(record)),
             detail: record.detail.as_deref(),
-            record: RawValue::from_string(pen::written(&Entry::of(record))).ok(),
+            record: Some(Entry::of(record)),
             ..self.line("response", &self.told, bodies)
         });
         lines
@@ -206,10 +216,10 @@ impl Exchange {
         let text = || String::from_utf8_lossy(&message.body);
         let (body, cut) = match bodies {
             Bodies::None => (None, false),
-            Bodies::Whole => (Some(Text(text())), false),
+            Bodies::Whole => (Some(text()), false),
             Bodies::Excerpt(most) => {
                 let (body, cut) = excerpt::of(text(), most);
-                (Some(Text(body)), cut)
+                (Some(body), cut)
             }
         };
         Line {

@@ -2,10 +2,9 @@
 
 use std::io::{self, BufRead};
 
-use serde::Serialize;
-
 use crate::base::clock::Millis;
 use crate::base::json::Members;
+use crate::base::pen::members;
 
 /// What the sums are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub enum By {
 }
 
 /// What lines came to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sums {
     /// For what they are made.
     pub key: String,
@@ -46,7 +45,7 @@ pub struct Sums {
 }
 
 /// The sums of a ledger.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// In order of their keys.
     pub rows: Vec<Sums>,
@@ -54,6 +53,11 @@ pub struct Report {
     pub total: Sums,
     /// Lines that are none of a ledger; they are left out.
     pub broken: u64,
+}
+
+members! {
+    Sums { key, requests, errors, input, cached, cache_write, output, reasoning, cost, unpriced }
+    Report { rows, total, broken }
 }
 
 /// What is read of a line.

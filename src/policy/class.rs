@@ -1,7 +1,6 @@
 //! What kind of failure an upstream answer is (SPEC 6.1). Own rules first, then the table.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
+use crate::base::pen::{Pen, Put};
 use crate::base::words::{Words, words};
 
 /// The kind of a failure. The names are those of the log, of `classify:` and of response headers.
@@ -60,16 +59,9 @@ impl Class {
     }
 }
 
-impl Serialize for Class {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Class {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(from)?;
-        Self::named(&name).ok_or_else(|| de::Error::custom(format!("{name:?} is no class")))
+impl Put for Class {
+    fn write(&self, pen: &mut Pen<'_>) {
+        self.name().write(pen);
     }
 }
 

@@ -4,9 +4,8 @@
 //! [`Rotation`] for each alias. Targets come and go between requests (they cool down, are switched
 //! off, do not fit), so that what is remembered hangs on a target's key, not on its place.
 
-use std::collections::HashMap;
-
 use crate::base::sort;
+use crate::base::table::Table;
 
 /// Order inside one priority (SPEC 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub struct Contender {
 #[derive(Clone, Debug, Default)]
 pub struct Rotation {
     turn: u64,
-    places: HashMap<u64, Place>,
+    places: Table<u64, Place>,
 }
 
 /// What is remembered of one target.
@@ -107,7 +106,7 @@ impl Rotation {
         // owed by the old ones must not keep a target away or in front for long.
         let most = sum * contenders.len() as f64;
         for (contender, weight) in contenders.iter().zip(&weights) {
-            let place = self.places.entry(contender.key).or_default();
+            let place = self.places.get_or_default(contender.key);
             place.owed = place.owed.clamp(-sum, most) + weight;
         }
         let rank = |index: &usize| {
@@ -119,7 +118,7 @@ impl Rotation {
             b_has.cmp(&a_has).then(b_owed.total_cmp(&a_owed))
         });
         if let Some(first) = order.first().and_then(|index| contenders.get(*index)) {
-            self.places.entry(first.key).or_default().owed -= sum;
+            self.places.get_or_default(first.key).owed -= sum;
         }
         self.first_is(contenders, order);
     }
@@ -127,7 +126,7 @@ impl Rotation {
     fn first_is(&mut self, contenders: &[Contender], order: &[usize]) {
         let Some(first) = order.first().and_then(|index| contenders.get(*index)) else { return };
         self.turn += 1;
-        self.places.entry(first.key).or_default().last_first = self.turn;
+        self.places.get_or_default(first.key).last_first = self.turn;
         // A pattern such as `*` makes targets of whatever names clients think of.
         if self.places.len() > REMEMBERED.max(2 * contenders.len()) {
             self.places.retain(|key, _| contenders.iter().any(|contender| contender.key == *key));

@@ -1,12 +1,11 @@
 //! Dialect: what one target's server wants differently from its protocol's reference.
 //! Made by `config`, obeyed by the codecs.
 
-use serde::Serialize;
-
 use crate::base::json::Members;
+use crate::base::pen::{Pen, Put, members};
 
 /// What one target wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// The provider's name; reasoning state goes back to the provider that made it only.
     pub provider: String,
@@ -33,7 +32,7 @@ pub struct Dialect {
 }
 
 /// What a model is known not to take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refuses {
     /// Images inside the request.
     pub images: bool,
@@ -43,8 +42,16 @@ pub struct Refuses {
     pub pdf: bool,
 }
 
+members! {
+    Dialect {
+        provider, limit_field, reasoning_field, reasoning, max_output, is_openai, is_mistral, refuses,
+        cache_marks, search,
+    }
+    Refuses { images, image_urls, pdf }
+}
+
 impl Dialect {
-    /// Reads one, as it is serialized; what is not known there is as by default.
+    /// Reads one, as it is written; what is not known there is as by default.
     pub fn read(text: &str) -> Option<Self> {
         let members = Members::read(text).ok()?;
         let is = |name: &str| members.get(text, name) == Some("true");
@@ -100,7 +107,7 @@ impl Default for Dialect {
 }
 
 /// The name of the field that limits the output tokens of a Chat request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitField {
     /// `max_tokens`, which most servers know.
     MaxTokens,
@@ -109,7 +116,7 @@ pub enum LimitField {
 }
 
 /// Where a Chat server expects and gives visible reasoning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReasoningField {
     /// `reasoning_content` (DeepSeek and its like).
     ReasoningContent,
@@ -120,7 +127,7 @@ pub enum ReasoningField {
 }
 
 /// How a model is asked to reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReasoningStyle {
     /// It does not reason.
     None,
@@ -128,6 +135,38 @@ pub enum ReasoningStyle {
     Effort,
     /// By a number of tokens.
     Budget,
+}
+
+impl Put for LimitField {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let name = match self {
+            Self::MaxTokens => "MaxTokens",
+            Self::MaxCompletionTokens => "MaxCompletionTokens",
+        };
+        name.write(pen);
+    }
+}
+
+impl Put for ReasoningField {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let name = match self {
+            Self::ReasoningContent => "ReasoningContent",
+            Self::Reasoning => "Reasoning",
+            Self::None => "None",
+        };
+        name.write(pen);
+    }
+}
+
+impl Put for ReasoningStyle {
+    fn write(&self, pen: &mut Pen<'_>) {
+        let name = match self {
+            Self::None => "None",
+            Self::Effort => "Effort",
+            Self::Budget => "Budget",
+        };
+        name.write(pen);
+    }
 }
 
 /// How a model reasons, as its name tells (SPEC 8.6): Claude 4.6 and Gemini 3 and newer by level,
@@ -167,6 +206,7 @@ fn is_short_number(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::pen;
 
     #[test]
     fn what_is_written_down_is_read_again() {
@@ -176,7 +216,7 @@ mod tests {
             for reasoning_field in [ReasoningContent, Reasoning, ReasoningField::None] {
                 for reasoning in [ReasoningStyle::None, ReasoningStyle::Effort, ReasoningStyle::Budget] {
                     dialect = Dialect { limit_field, reasoning_field, reasoning, ..dialect };
-                    let text = serde_json::to_string(&dialect).unwrap();
+                    let text = pen::written(&dialect);
                     assert_eq!(Dialect::read(&text), Some(dialect.clone()));
                 }
             }
@@ -191,7 +231,7 @@ mod tests {
             ..dialect
         };
         let other = Dialect { is_mistral: true, ..other };
-        assert_eq!(Dialect::read(&serde_json::to_string(&other).unwrap()), Some(other));
+        assert_eq!(Dialect::read(&pen::written(&other)), Some(other));
     }
 
     #[test]

@@ -29,11 +29,12 @@ pub mod wire;
 use std::borrow::Cow;
 
 use crate::base::json::Members;
+use crate::base::pen::{Pen, Put};
+use crate::base::words::{Words, words};
 use dialect::ReasoningStyle;
 use fault::{Fault, Overflow};
 use foreign::Cleared;
 use listing::{ListQuery, ModelCard};
-use serde::Serialize;
 use tap::{Ask, AskError, Facts, Seen};
 use wire::Wire;
 
@@ -246,8 +247,7 @@ pub trait Codec: Sync {
 }
 
 /// What is asked of a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Task {
     /// An answer.
     #[default]
@@ -258,14 +258,13 @@ pub enum Task {
     Complete,
 }
 
-impl Task {
-    /// The task that is written so.
-    pub fn named(name: &str) -> Self {
-        match name {
-            "compact" => Self::Compact,
-            "complete" => Self::Complete,
-            _ => Self::Answer,
-        }
+words! {
+    Task { "answer" = Answer, "compact" = Compact, "complete" = Complete }
+}
+
+impl Put for Task {
+    fn write(&self, pen: &mut Pen<'_>) {
+        self.word().write(pen);
     }
 }
 

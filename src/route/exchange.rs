@@ -16,7 +16,7 @@ impl Health {
             for (target, entry) in &mut inner.targets {
                 entry.tell(target, &mut news);
             }
-            for (id, bucket) in &mut inner.buckets {
+            for (id, bucket) in inner.buckets.iter_mut() {
                 if let Some((span, counts)) = rule(config, id).and_then(|rule| bucket.tell(rule.window)) {
                     news.buckets.insert(id.clone(), BucketEntry::of(span, counts));
                 }
@@ -53,7 +53,7 @@ impl Health {
             }
             for (id, entry) in shared.buckets.iter() {
                 if let Some(rule) = rule(config, id) {
-                    let bucket = inner.buckets.entry(id.clone()).or_default();
+                    let bucket = inner.buckets.get_or_default(id.clone());
                     bucket.adopt(entry.start, entry.counts(), now, rule.window);
                 }
             }

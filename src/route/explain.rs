@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use crate::base::clock::Millis;
 use crate::base::id::TargetId;
+use crate::base::pen::{self, Pen, Put, members};
+use crate::base::words::words;
 use crate::config::Words;
 use crate::protocol::Protocol;
 use crate::route::ask::{Content, Question};
@@ -14,7 +14,7 @@ use crate::route::plan::{Candidate, Plan, Skip, Skipped};
 use crate::route::snapshot::{Resolved, Snapshot, Unresolved};
 
 /// A plan, and how it came about.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     /// The name that was asked for.
     pub asked: Option<String>,
@@ -33,7 +33,7 @@ pub struct Explanation {
 }
 
 /// What a name led to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
     /// By which rule of SPEC 5.2.
     pub by: By,
@@ -46,8 +46,7 @@ pub struct Resolution {
 }
 
 /// The rule that led to a name's targets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// It is an alias.
     Alias,
@@ -60,7 +59,7 @@ pub enum By {
 }
 
 /// Tokens of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Estimate {
     /// Input, as the first target counts it.
     pub input: u64,
@@ -69,7 +68,7 @@ pub struct Estimate {
 }
 
 /// A target that may be used.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Use {
     /// Provider and model.
     pub target: String,
@@ -86,7 +85,7 @@ pub struct Use {
 }
 
 /// A target that may not be used.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Leave {
     /// Provider and model.
     pub target: String,
@@ -102,6 +101,24 @@ pub struct Leave {
     pub recovers_in_s: Option<u64>,
 }
 
+members! {
+    Explanation { asked, protocol, resolved, needs, estimate, candidates, skipped }
+    Resolution { by, name, alias, strategy }
+    Estimate { input, output }
+    Use { target, protocol, lane, priority, weight, effective_weight }
+    Leave { target, protocol, reason, detail, recovers_at, recovers_in_s }
+}
+
+words! {
+    By { "alias" = Alias, "pattern" = Pattern, "target" = Target, "only_provider" = OnlyProvider }
+}
+
+impl Put for By {
+    fn write(&self, pen: &mut Pen<'_>) {
+        self.word().write(pen);
+    }
+}
+
 /// What is told when somebody asks.
 #[derive(Clone, Debug)]
 pub enum Told {
@@ -114,12 +131,10 @@ pub enum Told {
 impl Told {
     /// For programs.
     pub fn json(&self) -> String {
-        let text = match self {
-            Self::One(only) => serde_json::to_string(only),
-            Self::All(list) => serde_json::to_string(list),
-        };
-        // These values are always JSON.
-        text.unwrap_or_default()
+        match self {
+            Self::One(only) => pen::written(&**only),
+            Self::All(list) => pen::written(list),
+        }
     }
 
     /// For people.

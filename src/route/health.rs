@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::clock::Millis;
 use crate::base::id::{Alias, ProviderName, TargetId};
+use crate::base::table::Table;
 use crate::config::{AliasRoute, Bucket as BucketRule, Config, Provider, Strategy};
 use crate::ir::estimate::Size;
 use crate::policy::breaker::{Breaker, CircuitState, Memory, Settings};
@@ -40,12 +41,12 @@ pub(super) struct View<'h>(MutexGuard<'h, Inner>);
 pub(super) struct Inner {
     pub(super) targets: HashMap<TargetId, Entry>,
     /// Providers that rest as a whole: a refused key, a limit of the whole account.
-    pub(super) providers: HashMap<ProviderName, Rest>,
-    pub(super) buckets: HashMap<BucketId, Bucket>,
-    rotations: HashMap<(String, u32), Rotation>,
+    pub(super) providers: Table<ProviderName, Rest>,
+    pub(super) buckets: Table<BucketId, Bucket>,
+    rotations: Table<(String, u32), Rotation>,
     pub(super) spend: Spend,
     /// Providers that have answered nothing but 429 of late.
-    pub(super) streaks: HashMap<ProviderName, Streak>,
+    pub(super) streaks: Table<ProviderName, Streak>,
 }
 
 /// One target.
@@ -271,7 +272,7 @@ impl View<'_> {
         contenders: &[Contender],
         moment: &mut Moment<'_>,
     ) -> Vec<usize> {
-        let rotation = self.0.rotations.entry((place.alias.to_owned(), place.priority)).or_default();
+        let rotation = self.0.rotations.get_or_default((place.alias.to_owned(), place.priority));
         match moment.purpose {
             Purpose::Serve => strategy.order(contenders, rotation, moment.draw),
             Purpose::Show => strategy.order(contenders, &mut rotation.clone(), moment.draw),

@@ -52,11 +52,12 @@ impl Health {
     pub fn rest_limited(&self, target: &TargetId, rest: Rest) {
         self.with(|inner| {
             let new = Streak { since: rest.at, until: rest.until };
-            let streak = inner.streaks.entry(target.provider.clone()).or_insert(new);
+            let mut streak = inner.streaks.get(&target.provider).copied().unwrap_or(new);
             if rest.at.since(streak.until) > STREAK || streak.since.since(rest.at) >= SET_BACK {
-                *streak = new;
+                streak = new;
             }
             streak.until = streak.until.max(rest.until);
+            inner.streaks.insert(target.provider.clone(), streak);
             if rest.at.since(streak.since) >= STREAK {
                 inner.rest_provider(&target.provider, rest.clone());
             }
@@ -109,9 +110,8 @@ impl Inner {
     }
 
     fn rest_provider(&mut self, provider: &ProviderName, rest: Rest) {
-        let known = self.providers.entry(provider.clone()).or_insert_with(|| rest.clone());
-        if !known.outlasts(&rest) {
-            *known = rest;
+        if self.providers.get(provider).is_none_or(|known| !known.outlasts(&rest)) {
+            self.providers.insert(provider.clone(), rest);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The configuration as routes: what a name leads to (SPEC 5.2). Replaced whole by a reload.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::base::cut::cut;
 use crate::base::id::{Alias, ModelName, ProviderName, TargetId, distance};
 use crate::base::sort;
+use crate::base::table::Table;
 use crate::config::{AliasRoute, Config, Provider, UnknownModel};
 
 /// No model's name has more bytes. Names of clients are remembered, logged and written down.
@@ -17,7 +17,7 @@ pub const LONGEST_NAME: usize = 1024;
 pub struct Snapshot {
     /// The configuration itself.
     pub config: Arc<Config>,
-    exact: HashMap<String, usize>,
+    exact: Table<String, usize>,
     /// Patterns by falling length of their prefix.
     patterns: Vec<(String, usize)>,
 }
@@ -58,7 +58,7 @@ impl fmt::Display for Unresolved {
 impl Snapshot {
     /// Indexes a configuration.
     pub fn new(config: Arc<Config>) -> Self {
-        let mut exact = HashMap::new();
+        let mut exact = Table::default();
         let mut patterns = Vec::new();
         for (index, route) in config.models.iter().enumerate() {
             match route.alias.pattern_prefix() {

@@ -81,7 +81,7 @@ impl Health {
         let refused = self.with(|inner| {
             rules.iter().find_map(|rule| {
                 let id = BucketId { owner: owner.clone(), name: rule.name.clone() };
-                let bucket = inner.buckets.entry(id.clone()).or_default();
+                let bucket = inner.buckets.get_or_default(id.clone());
                 match bucket.reserve(now, &rule.limit(), tokens) {
                     Ok(reservation) => {
                         hold.held.push((id, reservation));

@@ -1,7 +1,7 @@
 //! Which target a session stays on (SPEC 5.5): the one that last answered it, for the sake of its
 //! prompt cache. In memory only, bounded in number and time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -28,8 +28,6 @@ pub struct Session {
 #[derive(Debug, Default)]
 struct Sessions {
     entries: HashMap<Session, Entry>,
-    /// Sessions in the order of their last use.
-    order: BTreeMap<u64, Session>,
     /// Uses so far; each has its number.
     uses: u64,
 }
@@ -45,15 +43,16 @@ struct Entry {
 impl Affinity {
     /// The session's target. This is a use: it is remembered for as long again.
     pub fn get(&self, session: &Session, now: Millis) -> Option<TargetId> {
-        let mut sessions = self.0.lock();
-        let entry = sessions.entries.get(session)?;
-        let (target, life, is_over) = (entry.target.clone(), entry.life, entry.until <= now);
-        sessions.forget(session);
-        if is_over {
+        let sessions = &mut *self.0.lock();
+        let entry = sessions.entries.get_mut(session)?;
+        if entry.until <= now {
+            sessions.entries.remove(session);
             return None;
         }
-        sessions.keep(session.clone(), target.clone(), life, now);
-        Some(target)
+        sessions.uses += 1;
+        entry.last_use = sessions.uses;
+        entry.until = now.plus(entry.life);
+        Some(entry.target.clone())
     }
 
     /// The session's target, for those who only want to know.
@@ -67,8 +66,9 @@ impl Affinity {
     /// no time at all, it is forgotten.
     pub fn set(&self, session: Session, target: TargetId, life: Duration, now: Millis) {
         let mut sessions = self.0.lock();
-        sessions.forget(&session);
-        if !life.is_zero() {
+        if life.is_zero() {
+            sessions.entries.remove(&session);
+        } else {
             sessions.keep(session, target, life, now);
         }
     }
@@ -78,17 +78,14 @@ impl Sessions {
     fn keep(&mut self, session: Session, target: TargetId, life: Duration, now: Millis) {
         self.uses += 1;
         let entry = Entry { target, last_use: self.uses, life, until: now.plus(life) };
-        self.order.insert(self.uses, session.clone());
         self.entries.insert(session, entry);
-        while self.entries.len() > MOST_SESSIONS {
-            let Some((_, oldest)) = self.order.pop_first() else { return };
-            self.entries.remove(&oldest);
-        }
-    }
-
-    fn forget(&mut self, session: &Session) {
-        if let Some(entry) = self.entries.remove(session) {
-            self.order.remove(&entry.last_use);
+        if self.entries.len() > MOST_SESSIONS {
+            // Looked for: only a new session drives one out, and a list in order would have to be
+            // kept with every use.
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.last_use);
+            if let Some(oldest) = oldest.map(|(session, _)| session.clone()) {
+                self.entries.remove(&oldest);
+            }
         }
     }
 }
@@ -146,7 +143,6 @@ mod tests {
         affinity.set(session(1_000_000), target("a/x"), HOUR, minute(1));
         let known = [0, 1, 2, 1_000_000].map(|key| affinity.peek(&session(key), minute(1)).is_some());
         assert_eq!(known, [true, false, true, true]);
-        let sessions = affinity.0.lock();
-        assert_eq!((sessions.entries.len(), sessions.order.len()), (MOST_SESSIONS, MOST_SESSIONS));
+        assert_eq!(affinity.0.lock().entries.len(), MOST_SESSIONS);
     }
 }

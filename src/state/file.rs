@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::base::clock::{self, Millis};
-use crate::base::private;
+use crate::base::tree::Tree;
+use crate::base::{pen, private};
 use crate::state::stored::{Found, MOST_BYTES, VERSION, understand};
-use crate::state::{Delta, MemoryStore, Shared, StateStore, StoreError};
+use crate::state::{Delta, MemoryStore, Shared, StateStore, StoreError, json};
 
 /// The lock is waited for so long in all,
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,19 +34,6 @@ pub struct FileStore {
     told: AtomicBool,
 }
 
-/// What is written.
-#[derive(Serialize)]
-struct Stored<'a> {
-    version: u32,
-    state: &'a Shared,
-}
-
-/// What is read when the version is known.
-#[derive(Deserialize)]
-struct Loaded {
-    state: Shared,
-}
-
 impl FileStore {
     /// State in that file; its lock lies beside it, as `state.lock` does beside `state.json`. The
     /// folder is made when something is written. Entries live for `ttl`.
@@ -56,11 +42,11 @@ impl FileStore {
         Self { file, ttl, patience: PATIENCE, memory: MemoryStore::new(ttl), told }
     }
 
-    fn read(&self) -> Result<Found<Loaded>, StoreError> {
+    fn read(&self) -> Result<Found<Shared>, StoreError> {
         let mut bytes = Vec::new();
         let read = File::open(&self.file).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
         match read {
-            Ok(_) => Ok(understand(&bytes)),
+            Ok(_) => Ok(understand(&bytes, content)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::Nothing),
             Err(error) => Err(refused("cannot read", &self.file)(error)),
         }
@@ -93,10 +79,12 @@ impl FileStore {
     fn write(&self, shared: &Shared) -> Result<(), StoreError> {
         let beside = with_suffix(&self.file, ".new");
         let refused = |error| refused("cannot write", &beside)(error);
-        let bytes = serde_json::to_vec(&Stored { version: VERSION, state: shared })
-            .map_err(|error| refused(error.into()))?;
+        let text = pen::object(|pen| {
+            pen.put("version", &u64::from(VERSION));
+            pen.put("state", shared);
+        });
         let mut file = private::file(&beside).map_err(refused)?;
-        file.write_all(&bytes).map_err(refused)?;
+        file.write_all(text.as_bytes()).map_err(refused)?;
         drop(file);
         fs::rename(&beside, &self.file).map_err(refused)
     }
@@ -124,7 +112,7 @@ impl StateStore for FileStore {
     fn exchange(&self, delta: &Delta, now: Millis) -> Result<Shared, StoreError> {
         if delta.is_empty() {
             match self.read()? {
-                Found::State(Loaded { state: mut shared }) => {
+                Found::State(mut shared) => {
                     shared.expire(now, self.ttl);
                     return Ok(shared);
                 }
@@ -134,7 +122,7 @@ impl StateStore for FileStore {
         }
         let lock = self.lock()?;
         let mut shared = match self.read()? {
-            Found::State(Loaded { state }) => state,
+            Found::State(shared) => shared,
             Found::Nothing => Shared::default(),
             Found::Newer(version) => {
                 self.tell_newer(version);
@@ -150,6 +138,11 @@ impl StateStore for FileStore {
         drop(lock);
         Ok(shared)
     }
+}
+
+/// What is read when the version is known.
+fn content(tree: &Tree<'_>) -> Result<Shared, json::Flaw> {
+    json::shared(tree.get("state").unwrap_or(&Tree::Null))
 }
 
 fn refused<'a>(what: &'a str, path: &'a Path) -> impl Fn(std::io::Error) -> StoreError + 'a {

@@ -11,8 +11,6 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
 use crate::base::calendar;
 use crate::base::clock::Millis;
 use crate::base::id::{ProviderName, TargetId};
@@ -30,6 +28,7 @@ pub use outbox::Outbox;
 
 pub mod affinity;
 mod file;
+mod json;
 mod memory;
 mod outbox;
 pub mod recall;
@@ -66,8 +65,7 @@ pub enum StoreError {
 }
 
 /// What all processes know together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shared {
     /// Breakers that have something to tell.
     pub breakers: Table<TargetId, BreakerEntry>,
@@ -105,7 +103,7 @@ pub enum Owner {
 }
 
 /// A breaker (SPEC 6.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerEntry {
     /// Failures inside the window, while it is closed.
     pub failures: u32,
@@ -120,7 +118,7 @@ pub struct BreakerEntry {
 }
 
 /// A cooldown (SPEC 6.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CooldownEntry {
     /// Why the target rests.
     pub class: Class,
@@ -131,7 +129,7 @@ pub struct CooldownEntry {
 }
 
 /// What is used of a bucket in one window (SPEC 7.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BucketEntry {
     /// The start of the window.
     pub start: Millis,
@@ -144,7 +142,7 @@ pub struct BucketEntry {
 }
 
 /// Money spent on a day (SPEC 7.5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SpendEntry {
     /// The sum in USD.
     pub usd: f64,
@@ -153,7 +151,7 @@ pub struct SpendEntry {
 }
 
 /// An estimate's factor (SPEC 7.3).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FactorEntry {
     /// The factor.
     pub factor: f64,
@@ -339,6 +337,14 @@ impl SpendEntry {
     }
 }
 
+impl BucketId {
+    /// Reads `owner/bucket`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (owner, name) = text.split_once('/')?;
+        Some(Self { owner: Owner::parse(owner)?, name: name.to_owned() })
+    }
+}
+
 impl fmt::Display for BucketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.owner, self.name)
@@ -362,22 +368,6 @@ impl Owner {
             Some(place) => place.parse().ok().map(Self::Key),
             None => ProviderName::parse(text).map(Self::Provider),
         }
-    }
-}
-
-impl Serialize for BucketId {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for BucketId {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        let parts = text.split_once('/');
-        let id =
-            parts.and_then(|(owner, name)| Some(Self { owner: Owner::parse(owner)?, name: name.to_owned() }));
-        id.ok_or_else(|| de::Error::custom(format!("{text:?} is no bucket")))
     }
 }
 

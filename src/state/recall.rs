@@ -1,11 +1,12 @@
 //! Reasoning state of clients that have no field for it (Chat), by the id of the tool call that it
 //! led to (SPEC 8.6). In memory only, bounded in number, size and time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::base::table::Table;
 use crate::ir::carrier::Kept;
 
 /// So many calls are remembered,
@@ -21,7 +22,7 @@ pub struct Recall(Mutex<Memory>);
 
 #[derive(Debug, Default)]
 struct Memory {
-    entries: HashMap<String, Entry>,
+    entries: Table<String, Entry>,
     /// Ids in the order in which they came.
     order: VecDeque<String>,
     bytes: usize,

@@ -21,19 +21,20 @@
 //! Clocks of machines may differ, and "newest wins" needs one time: who is off the server's clock by
 //! more than half of what [`Shared::expire`] forgives is told so and shares nothing.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use redis::{Client, Connection, RedisError, RedisResult, pipe};
-use serde::{Deserialize, Serialize};
 
 use crate::base::chance;
 use crate::base::clock::{self, Millis};
+use crate::base::pen::{self, Pen, Put, members};
 use crate::base::secret::Secret;
+use crate::base::table::Table;
+use crate::base::tree::Tree;
 use crate::state::stored::{Found, MOST_BYTES, VERSION, understand};
-use crate::state::{AHEAD, Delta, Shared, StateStore, StoreError};
+use crate::state::{AHEAD, Delta, Shared, StateStore, StoreError, json};
 
 /// Where the state is.
 const KEY: &str = "llmgate:state";
@@ -67,16 +68,15 @@ struct Line {
 }
 
 /// The value, as it is written and read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Content {
-    version: u32,
     state: Shared,
     /// What was taken last, by process.
-    taken: BTreeMap<String, Taken>,
+    taken: Table<String, Taken>,
 }
 
 /// The last that was taken of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Taken {
     number: u64,
     at: Millis,
@@ -202,14 +202,38 @@ impl StateStore for RedisStore {
     }
 }
 
+impl Put for Content {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| {
+            pen.put("version", &u64::from(VERSION));
+            pen.put("state", &self.state);
+            json::put(pen, "taken", &self.taken);
+        });
+    }
+}
+
+members! {
+    Taken { number, at }
+}
+
 impl Content {
+    fn read(tree: &Tree<'_>) -> Result<Self, json::Flaw> {
+        let state = json::shared(tree.get("state").unwrap_or(&Tree::Null))?;
+        let mut content = Self { state, taken: Table::default() };
+        json::each(tree, "taken", &mut |process, entry| {
+            let taken = Taken { number: entry.count("number")?, at: json::moment(entry, "at")? };
+            content.taken.insert(process.to_owned(), taken);
+            Some(())
+        })?;
+        Ok(content)
+    }
+
     /// Adds what is given, if that was not done before. Has anything changed?
     fn take(&mut self, parcel: &Parcel<'_>) -> bool {
         let before = self.taken.get(parcel.process);
         if parcel.delta.is_empty() || before.is_some_and(|before| before.number >= parcel.number) {
             return false;
         }
-        self.version = VERSION;
         self.state.merge(parcel.delta);
         self.taken.insert(parcel.process.to_owned(), Taken { number: parcel.number, at: parcel.now });
         true
@@ -246,14 +270,14 @@ fn write(
     bad: Option<&[u8]>,
     end: Instant,
 ) -> Result<bool, Trouble> {
-    let bytes = serde_json::to_vec(content).map_err(|error| Trouble::Unfit(error.to_string()))?;
+    let text = pen::written(content);
     hurry(connection, end)?;
     let mut tell = pipe();
     tell.atomic();
     if let Some(bad) = bad {
         tell.cmd("SET").arg(BAD).arg(bad).ignore();
     }
-    tell.cmd("SET").arg(KEY).arg(bytes).ignore();
+    tell.cmd("SET").arg(KEY).arg(text).ignore();
     let done: Option<()> = tell.query(connection)?;
     Ok(done.is_some())
 }
@@ -263,7 +287,7 @@ fn known(bytes: &[u8]) -> Result<(Option<Content>, Option<String>), Trouble> {
     if bytes.is_empty() {
         return Ok((None, None));
     }
-    match understand(bytes) {
+    match understand(bytes, Content::read) {
         Found::Nothing => Ok((None, None)),
         Found::State(content) => Ok((Some(content), None)),
         Found::Broken(why) => Ok((None, Some(why))),

@@ -1,7 +1,7 @@
 //! What is common to shared state that is written down, wherever that is: JSON with its version.
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use crate::base::tree::Tree;
+use crate::state::json::Flaw;
 
 /// The version that is written, and the newest that is read.
 pub(super) const VERSION: u32 = 1;
@@ -21,21 +21,20 @@ pub(super) enum Found<T> {
     Broken(String),
 }
 
-/// What is read first.
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
+/// Reads what was written. The version is looked at first: only a known one is understood.
+pub(super) fn understand<T>(bytes: &[u8], read: fn(&Tree<'_>) -> Result<T, Flaw>) -> Found<T> {
+    let tree = match std::str::from_utf8(bytes) {
+        Ok(text) => Tree::read(text).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let state = tree.and_then(|tree| match version(&tree) {
+        Some(version) if version > VERSION => Ok(Found::Newer(version)),
+        Some(_) => read(&tree).map(Found::State).map_err(|flaw| flaw.to_string()),
+        None => Err("it has no version".to_owned()),
+    });
+    state.unwrap_or_else(Found::Broken)
 }
 
-/// Reads what was written. The version is looked at first: only a known one is understood.
-pub(super) fn understand<T: DeserializeOwned>(bytes: &[u8]) -> Found<T> {
-    match serde_json::from_slice(bytes) {
-        Ok(Version { version }) if version > VERSION => return Found::Newer(version),
-        Ok(Version { .. }) => {}
-        Err(error) => return Found::Broken(error.to_string()),
-    }
-    match serde_json::from_slice(bytes) {
-        Ok(state) => Found::State(state),
-        Err(error) => Found::Broken(error.to_string()),
-    }
+fn version(tree: &Tree<'_>) -> Option<u32> {
+    u32::try_from(tree.count("version")?).ok()
 }

@@ -3,10 +3,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use crate::base::json::Members;
+use crate::base::pen::members;
 use crate::base::splice::{self, Edit};
+use crate::base::words::Words;
 use crate::protocol::dialect::Dialect;
 use crate::protocol::tap::{Ask, Facts, Kind};
 use crate::protocol::wire::{AnswerContext, TargetContext};
@@ -19,7 +19,7 @@ use crate::translate::verbatim::{self, Options};
 use crate::translate::{Source, Wants, outgoing};
 
 /// All that a translation depends on, beside the texts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recipe {
     /// The target's protocol.
     pub protocol: String,
@@ -57,6 +57,13 @@ pub struct Recipe {
     pub restored: bool,
 }
 
+members! {
+    Recipe {
+        protocol, provider, model, asked, translated, stream, task, array, dialect, session, edits,
+        max_output, strip_attribution, strip_call_ids, estimated_input, created, restored,
+    }
+}
+
 /// Why a translation cannot be made again, in words.
 #[derive(Debug)]
 pub struct Unmade(String);
@@ -73,7 +80,7 @@ pub struct Asked<'a> {
 }
 
 impl Recipe {
-    /// Reads one, as it is serialized.
+    /// Reads one, as it is written.
     pub fn read(text: &str) -> Option<Self> {
         let members = Members::read(text).ok()?;
         let is = |name: &str| members.get(text, name) == Some("true");
@@ -85,7 +92,7 @@ impl Recipe {
             asked: word("asked"),
             translated: is("translated"),
             stream: is("stream"),
-            task: Task::named(&word("task")),
+            task: Task::named(&word("task")).unwrap_or_default(),
             array: is("array"),
             dialect: members.get(text, "dialect").and_then(Dialect::read),
             session: members.string(text, "session"),
@@ -296,6 +303,7 @@ fn run(mut pipe: StreamPipe, told: &str) -> Result<Vec<u8>, Unmade> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::pen;
 
     #[test]
     fn what_is_written_down_is_read_again() {
@@ -319,7 +327,7 @@ mod tests {
             restored: true,
         };
         for recipe in [recipe, Recipe::default()] {
-            let text = serde_json::to_string(&recipe).unwrap();
+            let text = pen::written(&recipe);
             assert_eq!(Recipe::read(&text), Some(recipe), "{text}");
         }
     }

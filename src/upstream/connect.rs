@@ -4,7 +4,6 @@
 //! thread for which the caller waits in slices; a loopback address, which answers at once or not at
 //! all, is tried in place for a slice first.
 
-use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use ureq::unversioned::transport::{
 use crate::base::channel::{RecvTimeoutError, bounded};
 use crate::base::clock;
 use crate::base::host::{bare, is_loopback_address};
+use crate::base::table::Table;
 use crate::upstream::failure::{NotReached, not_reached};
 use crate::upstream::tls::{Tls, TlsConnector};
 use crate::upstream::transport::SliceTransport;
@@ -94,7 +94,7 @@ impl ProxyConnector {
 }
 
 /// The addresses that names had a while ago.
-pub(super) type Addresses = Arc<Mutex<HashMap<String, Known>>>;
+pub(super) type Addresses = Arc<Mutex<Table<String, Known>>>;
 
 #[derive(Debug)]
 struct SliceConnector {

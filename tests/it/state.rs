@@ -60,7 +60,7 @@ fn a_process_counts() {
 }
 
 fn bucket() -> BucketId {
-    serde_json::from_str("\"a/minute\"").unwrap()
+    BucketId::parse("a/minute").unwrap()
 }
 
 /// Lets a process count to its end; how often it says to have counted.

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use serde::ser::{Serialize, Serializer};
-
 use crate::base::clock::Millis;
 use crate::base::id::TargetId;
+use crate::base::pen::{self, Pen, Put, members};
 use crate::observe::live::{Running, milliseconds};
 use crate::observe::record::Record;
 use crate::observe::status::{NAME_CHARACTERS, TEXT_CHARACTERS, known_as, next_step, short};
 use crate::policy::class::Class;
 
 /// Everything that is shown.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
 pub struct Status {
     /// Of this binary.
     pub version: &'static str,
@@ -45,7 +44,7 @@ pub struct Status {
 }
 
 /// The configuration in force.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
 pub struct Loaded {
     /// Where it came from.
     pub source: String,
@@ -58,7 +57,7 @@ pub struct Loaded {
 }
 
 /// What this process came to.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Session {
     /// Requests that ended, well or not.
     pub requests: u64,
@@ -73,7 +72,7 @@ pub struct Session {
 }
 
 /// Tokens of answers, as far as they were reported.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Tokens {
     /// Input, cached and cache-written ones included.
     pub input: u64,
@@ -88,7 +87,7 @@ pub struct Tokens {
 }
 
 /// Money against its limits.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
 pub struct Budgets {
     /// This process's.
     pub session: Money,
@@ -97,7 +96,7 @@ pub struct Budgets {
 }
 
 /// Money against its limit, in USD.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
 pub struct Money {
     /// What is spent.
     pub spent: f64,
@@ -108,7 +107,7 @@ pub struct Money {
 }
 
 /// One target.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
 pub struct Target {
     /// Provider and model.
     pub target: TargetId,
@@ -145,7 +144,7 @@ pub struct Target {
 }
 
 /// Why and until when a target rests.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
 pub struct Cooldown {
     /// After which failure.
     pub class: Class,
@@ -156,7 +155,7 @@ pub struct Cooldown {
 }
 
 /// What the holders of a client key have used.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
 pub struct Client {
     /// The place of the key: `client_auth.keys[0]`.
     pub key: String,
@@ -165,7 +164,7 @@ pub struct Client {
 }
 
 /// What is taken of a bucket in its window.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug)]
 pub struct Bucket {
     /// Its name.
     pub name: String,
@@ -180,7 +179,7 @@ pub struct Bucket {
 }
 
 /// Half of the values, and nearly all of them, are not above these.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
 pub struct Percentiles {
     /// The median.
     pub p50: Option<u64>,
@@ -189,7 +188,7 @@ pub struct Percentiles {
 }
 
 /// A failure and what to do about it.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug)]
 pub struct Mistake {
     /// Its class; `refused` when the request did not fit.
     pub class: &'static str,
@@ -202,7 +201,7 @@ pub struct Mistake {
 }
 
 /// A call that failed.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug)]
 pub struct Met {
     /// Where.
     pub target: TargetId,
@@ -219,7 +218,7 @@ pub struct Losses(pub Vec<(String, u64)>);
 pub struct Recent(pub Vec<Arc<Told>>);
 
 /// The fields of a log line.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
 pub struct Told {
     /// The request's id.
     pub id: String,
@@ -248,10 +247,8 @@ pub struct Told {
     /// Did the last of them give an answer?
     pub answered: bool,
     /// Input tokens.
-    #[serde(rename = "in")]
     pub input: Option<u64>,
     /// Output tokens.
-    #[serde(rename = "out")]
     pub output: Option<u64>,
     /// Cached input tokens.
     pub cached: Option<u64>,
@@ -267,6 +264,33 @@ pub struct Told {
     pub failed: Vec<Met>,
     /// Why it failed.
     pub detail: Option<String>,
+}
+
+members! {
+    Status {
+        version, pid, uptime_s, now, config, in_flight, queued, session, budget, targets, clients,
+        losses, running, recent,
+    }
+    Loaded { source, revision, loaded_at, last_error }
+    Session { requests, failovers, tokens, cost, unpriced }
+    Tokens { input, cached, cache_write, output, reasoning }
+    Budgets { session, day }
+    Money { spent, unpriced, limit }
+    Target {
+        target, enabled, circuit_state, failures, open_until, cooldown, buckets, requests, errors,
+        last_error, first_byte_ms, tokens_per_s, tokens, cache_hit, cost, estimate_factor,
+    }
+    Cooldown { class, until, next }
+    Client { key, buckets }
+    Bucket { name, metric, used, limit, resets_at }
+    Percentiles { p50, p95 }
+    Mistake { class, text, at, next }
+    Met { target, class }
+    Told {
+        id, at, client, session, ingress, model, target, lane, status, outcome, class, attempts,
+        answered, input as "in", output as "out", cached, cost, first_byte_ms, total_ms, losses, failed,
+        detail,
+    }
 }
 
 /// So many failed calls of a request are shown.
@@ -339,19 +363,18 @@ impl Tokens {
 impl Status {
     /// As JSON.
     pub fn json(&self) -> String {
-        // Text keys and numbers only: it cannot fail.
-        serde_json::to_string(self).unwrap_or_default()
+        pen::written(self)
     }
 }
 
-impl Serialize for Losses {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.0.iter().map(|(text, count)| (text, count)))
+impl Put for Losses {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.object(|pen| self.0.iter().for_each(|(text, count)| pen.put_named(text, count)));
     }
 }
 
-impl Serialize for Recent {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.0.iter().map(AsRef::as_ref))
+impl Put for Recent {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.list(|pen| self.0.iter().for_each(|told| pen.add(&**told)));
     }
 }

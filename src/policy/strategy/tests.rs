@@ -1,5 +1,7 @@
 //! The six strategies, and what a rotation remembers.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::policy::draw::Draw;
 

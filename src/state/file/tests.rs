@@ -48,7 +48,7 @@ impl Drop for Folder {
 }
 
 fn bucket() -> BucketId {
-    serde_json::from_str("\"a/minute\"").unwrap()
+    BucketId::parse("a/minute").unwrap()
 }
 
 /// One more request.

@@ -33,7 +33,7 @@ fn what_has_the_same_number_is_taken_once() {
         assert_eq!(content.take(&parcel), is_taken);
         assert_eq!(content.state, spent(usd).0);
         // What is written is read again.
-        let bytes = serde_json::to_vec(&content).unwrap();
+        let bytes = pen::written(&content).into_bytes();
         assert_eq!(known(&bytes).unwrap(), (Some(content.clone()), None));
     }
 }

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use llmgate::base::clock::Millis;
 use llmgate::base::env::Env;
+use llmgate::base::pen;
+use llmgate::base::tree::Tree;
 use llmgate::config::{Config, Overrides, from_text};
 use llmgate::protocol::Protocol;
 use llmgate::route::explain::NameOnly;
 use llmgate::route::health::Health;
 use llmgate::route::planning::{Moment, Purpose};
 use llmgate::route::snapshot::Snapshot;
-use llmgate::state::{Delta, FileStore, Shared, StateStore};
+use llmgate::state::{BucketEntry, BucketId, Delta, FileStore, Shared, StateStore};
 
 /// The moment at which everything happens, and the life of an entry.
 const NOW: Millis = Millis(1_794_999_330_000);
@@ -55,12 +57,11 @@ pub fn check(bytes: &[u8]) {
 
 /// Something to say.
 fn news() -> Delta {
-    let text = format!(
-        "{{\"buckets\":{{\"a/minute\":{{\"start\":{},\"end\":{},\"requests\":1,\"tokens\":10}}}}}}",
-        NOW.0 - 30_000,
-        NOW.0 + 30_000
-    );
-    Delta(serde_json::from_str(&text).expect("it is state"))
+    let id = BucketId::parse("a/minute").expect("it is a bucket");
+    let (start, end) = (Millis(NOW.0 - 30_000), Millis(NOW.0 + 30_000));
+    let mut news = Delta::default();
+    news.0.buckets.insert(id, BucketEntry { start, end, requests: 1, tokens: 10 });
+    news
 }
 
 /// A request is planned, let through and counted; others are told.
@@ -75,7 +76,7 @@ fn used(shared: &Shared) {
         let mut moment = Moment { health: &health, now, draw: &mut || 0.5, purpose: Purpose::Serve };
         let plan = snapshot.plan(&question, &mut moment).expect("the name is known");
         let told = snapshot.explanation(&question, None, &plan, (&health, now));
-        assert!(told.is_ok_and(|told| serde_json::to_string(&told).is_ok()));
+        assert!(told.is_ok_and(|told| Tree::read(&pen::written(&told)).is_ok()));
         assert_eq!(plan.candidates.len() + plan.skipped.len(), 2);
         for skipped in &plan.skipped {
             skipped.why.recovers_at();
@@ -93,7 +94,7 @@ fn used(shared: &Shared) {
         let _ = health.tight(&config.usage, now);
     }
     let Delta(told) = health.tell(&config);
-    assert!(serde_json::to_string(&told).is_ok());
+    assert!(Tree::read(&pen::written(&told)).is_ok());
 }
 
 fn config() -> Config {
