@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::errors::Errors;
 use super::file::{Kind, Node};
-use super::read::{At, Empty, Entries, Field, Read, SECTION, Slot, bare, fill, join, section, wrong};
+use super::read::{At, Empty, Entries, Field, Keys, Read, SECTION, Slot, bare, fill, section, wrong};
 use super::scalar::{Anything, HeaderValue, Key, Size};
 use super::words::Words;
 use super::{
@@ -20,7 +20,7 @@ use crate::protocol::dialect::{LimitField, ReasoningField, ReasoningStyle};
 /// Every key path there is; names that the user chooses are `<name>`.
 pub(super) fn key_paths() -> Vec<String> {
     let mut list = Vec::new();
-    Root::keys("", &mut list);
+    Root::KEYS.list("", &mut list);
     list
 }
 
@@ -317,6 +317,7 @@ macro_rules! two_forms {
 
         impl Read for $name {
             const TAKES: &'static [&'static str] = &[$takes];
+            const KEYS: Keys = Keys::Forms(&[$(&<$type>::KEYS),+]);
 
             fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
                 match &node.kind {
@@ -327,11 +328,6 @@ macro_rules! two_forms {
                         None
                     }
                 }
-            }
-
-            fn keys(path: &str, list: &mut Vec<String>) {
-                $(<$type>::keys(path, list);)+
-                list.dedup();
             }
         }
     )+};

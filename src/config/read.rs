@@ -10,12 +10,47 @@ pub(super) trait Read: Sized {
     /// What a key of this type takes, for messages: one of these.
     const TAKES: &'static [&'static str];
 
+    /// The keys that it is made of.
+    const KEYS: Keys = Keys::One;
+
     /// Reads it; notes what is wrong and gives `None`.
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self>;
+}
 
-    /// The key paths at and below `path`, names that the user chooses as `<name>`.
-    fn keys(path: &str, list: &mut Vec<String>) {
-        list.push(path.to_owned());
+/// Which keys there are at a path and below it.
+pub(super) enum Keys {
+    /// That of the path alone.
+    One,
+    /// Those of a section: their names, and what is below each.
+    Section(&'static [&'static str], &'static [&'static Self]),
+    /// Those of each item of a list.
+    List(&'static Self),
+    /// Those below each name that the user chooses.
+    Names(&'static Self),
+    /// Those of two forms.
+    Forms(&'static [&'static Self]),
+}
+
+impl Keys {
+    /// Lists their paths, names that the user chooses as `<name>`.
+    pub(super) fn list(&self, path: &str, list: &mut Vec<String>) {
+        match self {
+            // A list of single values is one key.
+            Self::One | Self::List(Self::One) => list.push(path.to_owned()),
+            Self::Section(names, below) => {
+                for (name, keys) in names.iter().zip(*below) {
+                    keys.list(&join(path, name), list);
+                }
+            }
+            Self::List(keys) => keys.list(&format!("{path}[]"), list),
+            Self::Names(keys) => keys.list(&join(path, "<name>"), list),
+            Self::Forms(forms) => {
+                for keys in *forms {
+                    keys.list(path, list);
+                }
+                list.dedup();
+            }
+        }
     }
 }
 
@@ -108,9 +143,10 @@ impl<T: Read> Slot for Field<T> {
     }
 }
 
-/// Fills a section's slots from a map; notes what is no key of it. Is it a section at all?
+/// Fills a section's slots, one for each name, from a map; notes what is no key of it. Is it a section at all?
 pub(super) fn fill(
-    slots: &mut [(&'static str, &mut dyn Slot)],
+    names: &[&str],
+    slots: &mut [&mut dyn Slot],
     node: &Node,
     path: &str,
     errors: &mut Errors,
@@ -120,11 +156,11 @@ pub(super) fn fill(
     };
     for (key, node) in list {
         let path = join(path, key);
-        match slots.iter_mut().find(|(known, _)| known == key) {
+        match names.iter().zip(&mut *slots).find(|(known, _)| *known == key) {
             Some((_, slot)) => slot.fill(node, &path, errors),
             None => {
                 let spot = Spot { key: Some(key.clone()), ..Spot::of(&path, node.at) };
-                let near = nearest(key, slots.iter().map(|(known, _)| *known));
+                let near = nearest(key, names.iter().copied());
                 errors.push(&spot, Problem::UnknownKey, near);
             }
         }
@@ -199,19 +235,17 @@ fn holds_secret(path: &str) -> bool {
 
 impl<T: Read> Read for At<T> {
     const TAKES: &'static [&'static str] = T::TAKES;
+    const KEYS: Keys = T::KEYS;
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
         let value = T::read(node, path, errors)?;
         Some(Self { value, spot: spot(node, path) })
     }
-
-    fn keys(path: &str, list: &mut Vec<String>) {
-        T::keys(path, list);
-    }
 }
 
 impl<T: Read> Read for Vec<At<T>> {
     const TAKES: &'static [&'static str] = &["a list"];
+    const KEYS: Keys = Keys::List(&T::KEYS);
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
         let Kind::List(items) = &node.kind else {
@@ -229,16 +263,6 @@ impl<T: Read> Read for Vec<At<T>> {
         }
         Some(list)
     }
-
-    fn keys(path: &str, list: &mut Vec<String>) {
-        // A list of single values is one key; of sections, each of their keys.
-        let mut below = Vec::new();
-        T::keys("", &mut below);
-        match below.as_slice() {
-            [only] if only.is_empty() => list.push(path.to_owned()),
-            _ => T::keys(&format!("{path}[]"), list),
-        }
-    }
 }
 
 /// A map whose keys are names that the user chooses.
@@ -255,6 +279,7 @@ pub(super) struct Entry<T> {
 
 impl<T: Read> Read for Entries<T> {
     const TAKES: &'static [&'static str] = &["a map of names"];
+    const KEYS: Keys = Keys::Names(&T::KEYS);
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
         let mut read = Vec::new();
@@ -266,10 +291,6 @@ impl<T: Read> Read for Entries<T> {
             read.push(Entry { name: name.clone(), spot: Box::new(spot), value });
         }
         Some(Self(read))
-    }
-
-    fn keys(path: &str, list: &mut Vec<String>) {
-        T::keys(&join(path, "<name>"), list);
     }
 }
 
@@ -288,21 +309,18 @@ macro_rules! section {
 
         impl Read for $name {
             const TAKES: &'static [&'static str] = SECTION;
+            const KEYS: Keys = Keys::Section(Self::NAMES, &[$(&<$type>::KEYS),+]);
 
             fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
                 let mut section = Self::default();
-                let slots: &mut [(&'static str, &mut dyn Slot)] =
-                    &mut [$((bare(stringify!($key)), &mut section.$key)),+];
-                fill(slots, node, path, errors).then_some(section)
+                let slots: &mut [&mut dyn Slot] = &mut [$(&mut section.$key),+];
+                fill(Self::NAMES, slots, node, path, errors).then_some(section)
             }
+        }
 
-            fn keys(path: &str, list: &mut Vec<String>) {
-                let below: &[(&str, fn(&str, &mut Vec<String>))] =
-                    &[$((bare(stringify!($key)), <$type>::keys)),+];
-                for (key, keys) in below {
-                    keys(&join(path, key), list);
-                }
-            }
+        impl $name {
+            /// The names of its keys.
+            pub(super) const NAMES: &'static [&'static str] = &[$(bare(stringify!($key))),+];
         }
     )+};
 }
