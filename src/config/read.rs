@@ -2,7 +2,7 @@
 //! hides no other; what is right is kept with its place, for the rules that look at several keys.
 
 use super::errors::{Errors, Problem, Spot, harmless};
-use super::file::{Kind, Node, Presence};
+use super::file::{Kind, Node};
 use crate::base::id::nearest;
 
 /// Something that can be read from a tree.
@@ -56,14 +56,14 @@ impl Keys {
 
 /// A value as written, and where. The place is boxed: a configuration has a hundred of them to move
 /// and to drop, and all that code is in the binary.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct At<T> {
     pub(super) value: T,
     pub(super) spot: Box<Spot>,
 }
 
 /// What a key holds.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) enum Field<T> {
     /// Nothing: it is not there, or null.
     #[default]
@@ -96,28 +96,10 @@ impl<T: Clone> Field<T> {
     }
 }
 
-impl<T: Empty> Field<T> {
-    /// The value, or one that says nothing.
-    pub(super) fn or_empty(&self) -> &T {
-        self.given().map_or(T::EMPTY, |at| &at.value)
-    }
-}
-
-/// What may say nothing.
-pub(super) trait Empty: 'static {
-    /// One that says nothing.
-    const EMPTY: &'static Self;
-}
-
-impl<T: 'static> Empty for Vec<T> {
-    const EMPTY: &'static Self = &Self::new();
-}
-
-impl<T: 'static> Empty for Entries<T> {
-    const EMPTY: &'static Self = &Self(Vec::new());
-}
-
 impl<T: Read> Field<T> {
+    /// The keys that it is made of.
+    pub(super) const KEYS: Keys = T::KEYS;
+
     /// The value of a key that must be there.
     pub(super) fn required(&self, section: &Spot, key: &str, errors: &mut Errors) -> Option<&At<T>> {
         if matches!(self, Self::Missing) {
@@ -127,19 +109,19 @@ impl<T: Read> Field<T> {
     }
 }
 
-/// A key's place for its value, whatever that is.
+/// A key's place for its value. Sections and lists are read where they stand: one that is not there
+/// is the same as an empty one.
 pub(super) trait Slot {
-    /// Reads the value.
-    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors);
+    /// Reads the value; notes what is wrong. Is it one that the key takes?
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool;
 }
 
 impl<T: Read> Slot for Field<T> {
-    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) {
-        *self = match node.presence() {
-            Presence::Nothing => Self::Missing,
-            Presence::Broken => Self::Broken,
-            Presence::Value => At::read(node, path, errors).map_or(Self::Broken, Self::Given),
-        };
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
+        let read = At::read(node, path, errors);
+        let is_right = read.is_some();
+        *self = read.map_or(Self::Broken, Self::Given);
+        is_right
     }
 }
 
@@ -157,9 +139,12 @@ pub(super) fn fill(
     for (key, node) in list {
         let path = join(path, key);
         match names.iter().zip(&mut *slots).find(|(known, _)| *known == key) {
-            Some((_, slot)) => slot.fill(node, &path, errors),
+            Some(_) if matches!(node.kind, Kind::Null) => {}
+            Some((_, slot)) => {
+                slot.fill(node, &path, errors);
+            }
             None => {
-                let spot = Spot { key: Some(key.clone()), ..Spot::of(&path, node.at) };
+                let spot = key_spot(node, &path, key);
                 let near = nearest(key, names.iter().copied());
                 errors.push(&spot, Problem::UnknownKey, near);
             }
@@ -187,8 +172,11 @@ pub(super) fn join(path: &str, key: &str) -> String {
     format!("{path}.{key}")
 }
 
-/// Notes a value of the wrong type.
+/// Notes a value of the wrong type; what is broken was noted before.
 pub(super) fn wrong(node: &Node, path: &str, takes: &[&str], errors: &mut Errors) {
+    if matches!(node.kind, Kind::Broken) {
+        return;
+    }
     // A number or a switch in quotes is a text.
     let bare = node.number().is_some() || node.switch().is_some();
     let hint = if bare && takes == String::TAKES { ": put it in quotes" } else { "" };
@@ -205,8 +193,7 @@ fn entries<'a>(
     match &node.kind {
         Kind::Map(entries) => Some(entries),
         Kind::Null => Some(&[]),
-        Kind::Broken => None,
-        Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::List(_) => {
+        Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::List(_) | Kind::Broken => {
             wrong(node, path, takes, errors);
             None
         }
@@ -222,6 +209,11 @@ pub(super) fn spot(node: &Node, path: &str) -> Box<Spot> {
         Kind::Null | Kind::List(_) | Kind::Map(_) | Kind::Broken => None,
     };
     Box::new(Spot { shown: shown.filter(|_| !holds_secret(path)), ..Spot::of(path, node.at) })
+}
+
+/// Where a key stands.
+fn key_spot(node: &Node, path: &str, key: &str) -> Box<Spot> {
+    Box::new(Spot { key: Some(key.to_owned()), ..Spot::of(path, node.at) })
 }
 
 /// Is this a key whose value is never shown?
@@ -248,63 +240,85 @@ impl<T: Read> Read for Vec<At<T>> {
     const KEYS: Keys = Keys::List(&T::KEYS);
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
+        let mut list = Self::new();
+        list.fill(node, path, errors).then_some(list)
+    }
+}
+
+impl<T: Read> Slot for Vec<At<T>> {
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
         let Kind::List(items) = &node.kind else {
             wrong(node, path, Self::TAKES, errors);
-            return None;
+            return false;
         };
-        let mut list = Self::new();
         for (i, node) in items.iter().enumerate() {
             let path = format!("{path}[{i}]");
-            match node.presence() {
-                Presence::Nothing => wrong(node, &path, T::TAKES, errors),
-                Presence::Broken => {}
-                Presence::Value => list.extend(At::read(node, &path, errors)),
+            if matches!(node.kind, Kind::Null) {
+                wrong(node, &path, T::TAKES, errors);
+            } else {
+                self.extend(At::read(node, &path, errors));
             }
         }
-        Some(list)
+        true
     }
 }
 
 /// A map whose keys are names that the user chooses.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Entries<T>(pub(super) Vec<Entry<T>>);
 
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 /// One of its entries; the name is kept even when its value is wrong.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Entry<T> {
     pub(super) name: String,
     pub(super) spot: Box<Spot>,
     pub(super) value: Option<T>,
 }
 
-impl<T: Read> Read for Entries<T> {
-    const TAKES: &'static [&'static str] = &["a map of names"];
-    const KEYS: Keys = Keys::Names(&T::KEYS);
+impl<T: Read> Entries<T> {
+    /// The keys that it is made of.
+    pub(super) const KEYS: Keys = Keys::Names(&T::KEYS);
+}
 
-    fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let mut read = Vec::new();
-        for (name, node) in entries(node, path, Self::TAKES, errors)? {
+impl<T: Read> Slot for Entries<T> {
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
+        let Some(entries) = entries(node, path, &["a map of names"], errors) else {
+            return false;
+        };
+        for (name, node) in entries {
             let path = join(path, name);
-            let is_broken = node.presence() == Presence::Broken;
+            let is_broken = matches!(node.kind, Kind::Broken);
             let value = if is_broken { None } else { T::read(node, &path, errors) };
-            let spot = Spot { key: Some(name.clone()), ..Spot::of(&path, node.at) };
-            read.push(Entry { name: name.clone(), spot: Box::new(spot), value });
+            self.0.push(Entry { name: name.clone(), spot: key_spot(node, &path, name), value });
         }
-        Some(Self(read))
+        true
     }
 }
 
-/// Makes a section: a struct of [`Field`]s, its reading, its list of keys, all from one table.
+/// Makes a section: a struct of [`Slot`]s, its reading, its list of keys, all from one table.
 macro_rules! section {
     ($($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty,)+ })+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, Default)]
+        #[derive(Debug, Default)]
         pub(super) struct $name {
-            $(pub(super) $key: Field<$type>,)+
+            $(pub(super) $key: $type,)+
         }
 
-        impl Empty for $name {
-            const EMPTY: &'static Self = &Self { $($key: Field::Missing),+ };
+        impl $name {
+            /// The names of its keys.
+            pub(super) const NAMES: &'static [&'static str] = &[$(bare(stringify!($key))),+];
+        }
+
+        impl Slot for $name {
+            fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
+                fill(Self::NAMES, &mut [$(&mut self.$key),+], node, path, errors)
+            }
         }
 
         impl Read for $name {
@@ -313,14 +327,8 @@ macro_rules! section {
 
             fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
                 let mut section = Self::default();
-                let slots: &mut [&mut dyn Slot] = &mut [$(&mut section.$key),+];
-                fill(Self::NAMES, slots, node, path, errors).then_some(section)
+                section.fill(node, path, errors).then_some(section)
             }
-        }
-
-        impl $name {
-            /// The names of its keys.
-            pub(super) const NAMES: &'static [&'static str] = &[$(bare(stringify!($key))),+];
         }
     )+};
 }
