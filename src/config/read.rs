@@ -133,7 +133,7 @@ pub(super) fn fill(
     path: &str,
     errors: &mut Errors,
 ) -> bool {
-    let Some(list) = entries(node, path, SECTION, errors) else {
+    let Some(list) = map(node, path, SECTION, errors) else {
         return false;
     };
     for (key, node) in list {
@@ -183,13 +183,8 @@ pub(super) fn wrong(node: &Node, path: &str, takes: &[&str], errors: &mut Errors
     errors.refuse(&spot(node, path), &format!("must be {}{hint}", one_of(takes)));
 }
 
-/// The entries of a section, or a note that it is none.
-fn entries<'a>(
-    node: &'a Node,
-    path: &str,
-    takes: &[&str],
-    errors: &mut Errors,
-) -> Option<&'a [(String, Node)]> {
+/// The keys and values of a map, or a note that it is none.
+fn map<'a>(node: &'a Node, path: &str, takes: &[&str], errors: &mut Errors) -> Option<&'a [(String, Node)]> {
     match &node.kind {
         Kind::Map(entries) => Some(entries),
         Kind::Null => Some(&[]),
@@ -236,7 +231,7 @@ impl<T: Read> Read for At<T> {
 }
 
 impl<T: Read> Read for Vec<At<T>> {
-    const TAKES: &'static [&'static str] = &["a list"];
+    const TAKES: &'static [&'static str] = LIST;
     const KEYS: Keys = Keys::List(&T::KEYS);
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
@@ -247,21 +242,38 @@ impl<T: Read> Read for Vec<At<T>> {
 
 impl<T: Read> Slot for Vec<At<T>> {
     fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
-        let Kind::List(items) = &node.kind else {
-            wrong(node, path, Self::TAKES, errors);
+        let Some(items) = items(node, path, T::TAKES, errors) else {
             return false;
         };
-        for (i, node) in items.iter().enumerate() {
-            let path = format!("{path}[{i}]");
-            if matches!(node.kind, Kind::Null) {
-                wrong(node, &path, T::TAKES, errors);
-            } else {
-                self.extend(At::read(node, &path, errors));
+        for At { value: node, spot } in items {
+            if let Some(value) = T::read(node, &spot.path, errors) {
+                self.push(At { value, spot });
             }
         }
         true
     }
 }
+
+/// The items of a list, with their places; notes those that are nothing, or that it is no list.
+fn items<'n>(node: &'n Node, path: &str, takes: &[&str], errors: &mut Errors) -> Option<Vec<At<&'n Node>>> {
+    let Kind::List(nodes) = &node.kind else {
+        wrong(node, path, LIST, errors);
+        return None;
+    };
+    let mut items = Vec::new();
+    for (i, node) in nodes.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        if matches!(node.kind, Kind::Null) {
+            wrong(node, &path, takes, errors);
+        } else {
+            items.push(At { value: node, spot: spot(node, &path) });
+        }
+    }
+    Some(items)
+}
+
+/// What a list takes.
+const LIST: &[&str] = &["a list"];
 
 /// A map whose keys are names that the user chooses.
 #[derive(Debug)]
@@ -288,14 +300,14 @@ impl<T: Read> Entries<T> {
 
 impl<T: Read> Slot for Entries<T> {
     fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
-        let Some(entries) = entries(node, path, &["a map of names"], errors) else {
+        let Some(entries) = map(node, path, &["a map of names"], errors) else {
             return false;
         };
         for (name, node) in entries {
-            let path = join(path, name);
+            let spot = key_spot(node, &join(path, name), name);
             let is_broken = matches!(node.kind, Kind::Broken);
-            let value = if is_broken { None } else { T::read(node, &path, errors) };
-            self.0.push(Entry { name: name.clone(), spot: key_spot(node, &path, name), value });
+            let value = if is_broken { None } else { T::read(node, &spot.path, errors) };
+            self.0.push(Entry { name: name.clone(), spot, value });
         }
         true
     }

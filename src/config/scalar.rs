@@ -17,17 +17,22 @@ impl<T: Words> Read for T {
     const TAKES: &'static [&'static str] = T::WORDS;
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let word = match node.switch() {
-            Some(true) => "true",
-            Some(false) => "false",
-            None => node.text().unwrap_or(""),
-        };
-        let choice = T::named(word);
-        if choice.is_none() && !matches!(node.kind, Kind::Broken) {
-            no_word_of(word, T::WORDS, &spot(node, path), errors);
-        }
-        choice
+        T::CHOICES.get(word(node, path, T::WORDS, errors)?).copied()
     }
+}
+
+/// Which of the words it is.
+fn word(node: &Node, path: &str, words: &[&str], errors: &mut Errors) -> Option<usize> {
+    let word = match node.switch() {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => node.text().unwrap_or(""),
+    };
+    let at = words.iter().position(|known| *known == word);
+    if at.is_none() && !matches!(node.kind, Kind::Broken) {
+        no_word_of(word, words, &spot(node, path), errors);
+    }
+    at
 }
 
 /// Notes a word that is none of those that a key takes.
