@@ -44,7 +44,7 @@ section! {
         cooldown: Cooldown,
         breaker: Breaker,
         classify: Vec<At<ClassRule>>,
-        providers: Entries<Provider>,
+        providers: Field<Entries<Provider>>,
         models: Entries<Alias>,
         log: Log,
         usage: Usage,

@@ -293,14 +293,19 @@ pub(super) struct Entry<T> {
     pub(super) value: Option<T>,
 }
 
-impl<T: Read> Entries<T> {
-    /// The keys that it is made of.
-    pub(super) const KEYS: Keys = Keys::Names(&T::KEYS);
+impl<T: Read> Read for Entries<T> {
+    const TAKES: &'static [&'static str] = &["a map of names"];
+    const KEYS: Keys = Keys::Names(&T::KEYS);
+
+    fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
+        let mut entries = Self::default();
+        entries.fill(node, path, errors).then_some(entries)
+    }
 }
 
 impl<T: Read> Slot for Entries<T> {
     fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
-        let Some(entries) = map(node, path, &["a map of names"], errors) else {
+        let Some(entries) = map(node, path, Self::TAKES, errors) else {
             return false;
         };
         for (name, node) in entries {

@@ -23,13 +23,13 @@ pub(super) struct Providers {
 }
 
 pub(super) fn providers(
-    written: &Entries<raw::Provider>,
+    field: &Field<Entries<raw::Provider>>,
     timeouts: &Timeouts,
     outside: Outside<'_>,
     errors: &mut Errors,
 ) -> Providers {
-    let entries = &written.0;
-    if entries.is_empty() && !errors.has_about("providers") {
+    let entries = field.given().map_or(&[][..], |at| &at.value.0);
+    if entries.is_empty() && !matches!(field, Field::Broken) {
         let takes = "a map with at least one provider, each with its base_url";
         errors.missing(&Spot::default(), "providers", takes);
     }
