@@ -74,29 +74,7 @@ pub(super) enum Kind {
     Broken,
 }
 
-/// Is there a value at all?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    /// No.
-    Nothing,
-    /// It was refused already.
-    Broken,
-    /// Yes.
-    Value,
-}
-
 impl Node {
-    /// Is there a value at all?
-    pub(super) fn presence(&self) -> Presence {
-        match &self.kind {
-            Kind::Null => Presence::Nothing,
-            Kind::Broken => Presence::Broken,
-            Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::List(_) | Kind::Map(_) => {
-                Presence::Value
-            }
-        }
-    }
-
     /// The text, if it is one.
     pub(super) fn text(&self) -> Option<&str> {
         if let Kind::Text(text, _) = &self.kind {

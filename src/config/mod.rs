@@ -15,9 +15,10 @@ pub use meant::*;
 pub use variables::secret_variables;
 pub use words::Words;
 
+use check::Outside;
 use errors::{Errors, Spot};
 use file::{Kind, Node};
-use read::Read;
+use read::Slot;
 
 pub mod add;
 mod check;
@@ -125,15 +126,20 @@ pub fn from_text(text: &str, path: &Path, env: &Env, overrides: &Overrides) -> R
     });
     expand::expand(&mut root, env, &mut errors);
     let source = Source::File(path.to_owned());
-    let outside = check::Outside { env, overrides };
-    let config =
-        raw::Root::read(&root, "", &mut errors).map(|root| check::check(&root, source, outside, &mut errors));
+    let outside = Outside { env, overrides };
+    let config = checked(&root, source, outside, &mut errors);
     let warnings = std::mem::take(&mut errors.warnings);
     errors.finish(Some(path), text)?;
     match config {
         Some(config) => Ok(Config { warnings, ..config }),
         None => Err(ConfigErrors::unreadable(path, "it holds no configuration")),
     }
+}
+
+/// As written, then as meant; `None` when the whole is no section.
+fn checked(tree: &Node, source: Source, outside: Outside<'_>, errors: &mut Errors) -> Option<Config> {
+    let mut root = raw::Root::default();
+    root.fill(tree, "", errors).then(|| check::check(&root, source, outside, errors))
 }
 
 /// Reads a duration as a file writes it: `250ms`, `10s`, `5m`.
@@ -183,11 +189,9 @@ pub fn read_text(path: &Path) -> Result<String, ConfigErrors> {
 pub fn from_environment(env: &Env, overrides: &Overrides) -> Result<Config, ConfigErrors> {
     let mut errors = Errors::default();
     let made = zero::file(env, overrides, &mut errors);
-    let outside = check::Outside { env, overrides };
+    let outside = Outside { env, overrides };
     let config = made.and_then(|(file, variables)| {
-        let root = raw::Root::read(&Node::from(file), "", &mut errors)?;
-        let source = Source::Environment(variables);
-        Some(check::check(&root, source, outside, &mut errors))
+        checked(&Node::from(file), Source::Environment(variables), outside, &mut errors)
     });
     let warnings = std::mem::take(&mut errors.warnings);
     errors.finish(None, "")?;

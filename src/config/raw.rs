@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::errors::Errors;
 use super::file::{Kind, Node};
-use super::read::{At, Empty, Entries, Field, Read, SECTION, Slot, bare, fill, join, section, wrong};
+use super::read::{At, Entries, Field, Keys, Read, SECTION, Slot, bare, fill, section, wrong};
 use super::scalar::{Anything, HeaderValue, Key, Size};
 use super::words::Words;
 use super::{
@@ -20,23 +20,23 @@ use crate::protocol::dialect::{LimitField, ReasoningField, ReasoningStyle};
 /// Every key path there is; names that the user chooses are `<name>`.
 pub(super) fn key_paths() -> Vec<String> {
     let mut list = Vec::new();
-    Root::keys("", &mut list);
+    Root::KEYS.list("", &mut list);
     list
 }
 
 section! {
     /// The file.
     Root {
-        version: u64,
-        listen: String,
-        default_model: String,
-        unknown_model: UnknownModel,
-        direct_routes: bool,
-        compat: Compat,
-        test_mode: bool,
-        response_headers: ResponseHeaders,
-        dashboard: bool,
-        client_auth: ClientAuth,
+        version: Field<u64>,
+        listen: Field<String>,
+        default_model: Field<String>,
+        unknown_model: Field<UnknownModel>,
+        direct_routes: Field<bool>,
+        compat: Field<Compat>,
+        test_mode: Field<bool>,
+        response_headers: Field<ResponseHeaders>,
+        dashboard: Field<bool>,
+        client_auth: Field<ClientAuth>,
         access: Access,
         limits: Limits,
         timeouts: Timeouts,
@@ -44,7 +44,7 @@ section! {
         cooldown: Cooldown,
         breaker: Breaker,
         classify: Vec<At<ClassRule>>,
-        providers: Entries<Provider>,
+        providers: Field<Entries<Provider>>,
         models: Entries<Alias>,
         log: Log,
         usage: Usage,
@@ -55,7 +55,7 @@ section! {
 
     /// `client_auth:`
     ClientAuth {
-        mode: AuthMode,
+        mode: Field<AuthMode>,
         keys: Vec<At<Secret>>,
         buckets: Vec<At<Bucket>>,
     }
@@ -64,79 +64,79 @@ section! {
     Access {
         allowed_ips: Vec<At<String>>,
         cors_origins: Vec<At<String>>,
-        admin_listen: String,
+        admin_listen: Field<String>,
     }
 
     /// `limits:`
     Limits {
-        requests: u32,
-        queue: u32,
-        connections: u32,
-        request_body: Size,
-        response_body: Size,
-        error_body: Size,
-        sse_frame: Size,
+        requests: Field<u32>,
+        queue: Field<u32>,
+        connections: Field<u32>,
+        request_body: Field<Size>,
+        response_body: Field<Size>,
+        error_body: Field<Size>,
+        sse_frame: Field<Size>,
     }
 
     /// `timeouts:`
     Timeouts {
-        connect: Duration,
-        first_byte: Duration,
-        buffered: Duration,
-        stream_idle: Duration,
-        total: Duration,
-        keepalive: Duration,
-        commit_after: Duration,
-        drain: Duration,
+        connect: Field<Duration>,
+        first_byte: Field<Duration>,
+        buffered: Field<Duration>,
+        stream_idle: Field<Duration>,
+        total: Field<Duration>,
+        keepalive: Field<Duration>,
+        commit_after: Field<Duration>,
+        drain: Field<Duration>,
     }
 
     /// `retry:`
     Retry {
-        attempts: u32,
-        total: u32,
-        base_delay: Duration,
-        max_delay: Duration,
-        max_wait: Duration,
-        policy_fallback: bool,
+        attempts: Field<u32>,
+        total: Field<u32>,
+        base_delay: Field<Duration>,
+        max_delay: Field<Duration>,
+        max_wait: Field<Duration>,
+        policy_fallback: Field<bool>,
     }
 
     /// `cooldown:`
     Cooldown {
-        rate_limit: Duration,
-        max_retry_after: Duration,
-        quota: Duration,
-        auth: Duration,
-        not_found: Duration,
+        rate_limit: Field<Duration>,
+        max_retry_after: Field<Duration>,
+        quota: Field<Duration>,
+        auth: Field<Duration>,
+        not_found: Field<Duration>,
     }
 
     /// `breaker:`
     Breaker {
-        enabled: bool,
-        threshold: u32,
-        window: Duration,
-        cooldown: Duration,
-        max_cooldown: Duration,
-        retried_failures: RetriedFailures,
-        signal: String,
+        enabled: Field<bool>,
+        threshold: Field<u32>,
+        window: Field<Duration>,
+        cooldown: Field<Duration>,
+        max_cooldown: Field<Duration>,
+        retried_failures: Field<RetriedFailures>,
+        signal: Field<String>,
     }
 
     /// One rule of `classify:`.
     ClassRule {
-        status: StatusText,
-        r#match: String,
-        r#as: Class,
+        status: Field<StatusText>,
+        r#match: Field<String>,
+        r#as: Field<Class>,
     }
 
     /// One of `providers:`.
     Provider {
-        protocol: Protocols,
-        base_url: String,
-        api_key: Key,
-        api_key_env: String,
-        auth: AuthForm,
-        enabled: bool,
-        proxy: String,
-        passthrough: bool,
+        protocol: Field<Protocols>,
+        base_url: Field<String>,
+        api_key: Field<Key>,
+        api_key_env: Field<String>,
+        auth: Field<AuthForm>,
+        enabled: Field<bool>,
+        proxy: Field<String>,
+        passthrough: Field<bool>,
         headers: Entries<HeaderValue>,
         timeouts: ProviderTimeouts,
         models: Entries<Model>,
@@ -145,148 +145,148 @@ section! {
 
     /// `timeouts:` of a provider.
     ProviderTimeouts {
-        connect: Duration,
-        first_byte: Duration,
-        buffered: Duration,
-        stream_idle: Duration,
+        connect: Field<Duration>,
+        first_byte: Field<Duration>,
+        buffered: Field<Duration>,
+        stream_idle: Field<Duration>,
     }
 
     /// One of a provider's `models:`.
     Model {
-        context: u64,
-        max_output: u64,
-        input: Vec<At<Modality>>,
-        tools: Tools,
-        reasoning: ReasoningStyle,
-        price: Price,
+        context: Field<u64>,
+        max_output: Field<u64>,
+        input: Field<Vec<At<Modality>>>,
+        tools: Field<Tools>,
+        reasoning: Field<ReasoningStyle>,
+        price: Field<Price>,
         set: Entries<Anything>,
         drop: Vec<At<String>>,
-        stream: bool,
-        limit_field: LimitField,
-        reasoning_field: ReasoningField,
-        chars_per_token: f64,
-        cache: CacheMarks,
-        strip_billing: StripBilling,
+        stream: Field<bool>,
+        limit_field: Field<LimitField>,
+        reasoning_field: Field<ReasoningField>,
+        chars_per_token: Field<f64>,
+        cache: Field<CacheMarks>,
+        strip_billing: Field<StripBilling>,
     }
 
     /// `tools:` of a model, when it is no switch.
     ToolKeys {
-        parallel: bool,
-        search: bool,
-        apply_patch: ApplyPatch,
+        parallel: Field<bool>,
+        search: Field<bool>,
+        apply_patch: Field<ApplyPatch>,
     }
 
     /// `price:` of a model.
     Price {
-        input: f64,
-        output: f64,
-        cache_read: f64,
-        cache_write: f64,
-        above: PriceAbove,
+        input: Field<f64>,
+        output: Field<f64>,
+        cache_read: Field<f64>,
+        cache_write: Field<f64>,
+        above: Field<PriceAbove>,
     }
 
     /// `price.above:` of a model.
     PriceAbove {
-        tokens: u64,
-        input: f64,
-        output: f64,
-        cache_read: f64,
-        cache_write: f64,
+        tokens: Field<u64>,
+        input: Field<f64>,
+        output: Field<f64>,
+        cache_read: Field<f64>,
+        cache_write: Field<f64>,
     }
 
     /// One of `buckets:`.
     Bucket {
-        name: String,
-        models: BucketModels,
-        requests: u64,
-        tokens: u64,
-        window: Window,
+        name: Field<String>,
+        models: Field<BucketModels>,
+        requests: Field<u64>,
+        tokens: Field<u64>,
+        window: Field<Window>,
     }
 
     /// One of `models:`, in its long form.
     AliasKeys {
-        enabled: bool,
-        listed: bool,
-        strategy: Strategy,
-        affinity: Duration,
+        enabled: Field<bool>,
+        listed: Field<bool>,
+        strategy: Field<Strategy>,
+        affinity: Field<Duration>,
         targets: Vec<At<Target>>,
         fallback: Vec<At<String>>,
     }
 
     /// One of an alias's `targets:`.
     Target {
-        to: String,
-        priority: u32,
-        weight: u32,
-        enabled: bool,
-        first_byte: Duration,
-        attempts: u32,
-        when: When,
+        to: Field<String>,
+        priority: Field<u32>,
+        weight: Field<u32>,
+        enabled: Field<bool>,
+        first_byte: Field<Duration>,
+        attempts: Field<u32>,
+        when: Field<When>,
     }
 
     /// `when:` of a target.
     When {
-        max_input: u64,
-        min_input: u64,
-        has_images: bool,
-        thinking: bool,
+        max_input: Field<u64>,
+        min_input: Field<u64>,
+        has_images: Field<bool>,
+        thinking: Field<bool>,
     }
 
     /// `log:`
     Log {
-        level: LogLevel,
-        file: String,
+        level: Field<LogLevel>,
+        file: Field<String>,
         rotate: Rotate,
-        mask: bool,
-        requests_dir: String,
-        errors_dir: String,
-        bodies: bool,
+        mask: Field<bool>,
+        requests_dir: Field<String>,
+        errors_dir: Field<String>,
+        bodies: Field<bool>,
     }
 
     /// `log.rotate:`
     Rotate {
-        daily: bool,
-        max_size: Size,
-        keep: u32,
+        daily: Field<bool>,
+        max_size: Field<Size>,
+        keep: Field<u32>,
     }
 
     /// `usage:`
     Usage {
-        ledger: Ledger,
+        ledger: Field<Ledger>,
         budget: Budget,
         hook: Hook,
     }
 
     /// `usage.budget:`
     Budget {
-        session: f64,
-        day: f64,
+        session: Field<f64>,
+        day: Field<f64>,
     }
 
     /// `usage.hook:`
     Hook {
-        url: String,
-        authorization: Secret,
-        timeout: Duration,
+        url: Field<String>,
+        authorization: Field<Secret>,
+        timeout: Field<Duration>,
     }
 
     /// `trace:`
     Trace {
-        file: String,
-        max_text: u32,
+        file: Field<String>,
+        max_text: Field<u32>,
     }
 
     /// `state:`
     State {
-        store: Store,
-        file: String,
-        url: Secret,
-        ttl: Duration,
+        store: Field<Store>,
+        file: Field<String>,
+        url: Field<Secret>,
+        ttl: Field<Duration>,
     }
 
     /// `tls:`
     Tls {
-        ca_file: String,
+        ca_file: Field<String>,
     }
 }
 
@@ -309,7 +309,7 @@ macro_rules! two_forms {
         $($variant:ident($type:ty) for $kind:pat,)+
     })+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug)]
+        #[derive(Debug)]
         #[allow(clippy::large_enum_variant, reason = "few, and gone once checked")]
         pub(super) enum $name {
             $($variant($type),)+
@@ -317,21 +317,16 @@ macro_rules! two_forms {
 
         impl Read for $name {
             const TAKES: &'static [&'static str] = &[$takes];
+            const KEYS: Keys = Keys::Forms(&[$(&<$type>::KEYS),+]);
 
             fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
                 match &node.kind {
                     $($kind => <$type>::read(node, path, errors).map(Self::$variant),)+
-                    Kind::Broken => None,
                     _ => {
                         wrong(node, path, Self::TAKES, errors);
                         None
                     }
                 }
-            }
-
-            fn keys(path: &str, list: &mut Vec<String>) {
-                $(<$type>::keys(path, list);)+
-                list.dedup();
             }
         }
     )+};

@@ -2,7 +2,7 @@
 //! hides no other; what is right is kept with its place, for the rules that look at several keys.
 
 use super::errors::{Errors, Problem, Spot, harmless};
-use super::file::{Kind, Node, Presence};
+use super::file::{Kind, Node};
 use crate::base::id::nearest;
 
 /// Something that can be read from a tree.
@@ -10,25 +10,60 @@ pub(super) trait Read: Sized {
     /// What a key of this type takes, for messages: one of these.
     const TAKES: &'static [&'static str];
 
+    /// The keys that it is made of.
+    const KEYS: Keys = Keys::One;
+
     /// Reads it; notes what is wrong and gives `None`.
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self>;
+}
 
-    /// The key paths at and below `path`, names that the user chooses as `<name>`.
-    fn keys(path: &str, list: &mut Vec<String>) {
-        list.push(path.to_owned());
+/// Which keys there are at a path and below it.
+pub(super) enum Keys {
+    /// That of the path alone.
+    One,
+    /// Those of a section: their names, and what is below each.
+    Section(&'static [&'static str], &'static [&'static Self]),
+    /// Those of each item of a list.
+    List(&'static Self),
+    /// Those below each name that the user chooses.
+    Names(&'static Self),
+    /// Those of two forms.
+    Forms(&'static [&'static Self]),
+}
+
+impl Keys {
+    /// Lists their paths, names that the user chooses as `<name>`.
+    pub(super) fn list(&self, path: &str, list: &mut Vec<String>) {
+        match self {
+            // A list of single values is one key.
+            Self::One | Self::List(Self::One) => list.push(path.to_owned()),
+            Self::Section(names, below) => {
+                for (name, keys) in names.iter().zip(*below) {
+                    keys.list(&join(path, name), list);
+                }
+            }
+            Self::List(keys) => keys.list(&format!("{path}[]"), list),
+            Self::Names(keys) => keys.list(&join(path, "<name>"), list),
+            Self::Forms(forms) => {
+                for keys in *forms {
+                    keys.list(path, list);
+                }
+                list.dedup();
+            }
+        }
     }
 }
 
 /// A value as written, and where. The place is boxed: a configuration has a hundred of them to move
 /// and to drop, and all that code is in the binary.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct At<T> {
     pub(super) value: T,
     pub(super) spot: Box<Spot>,
 }
 
 /// What a key holds.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) enum Field<T> {
     /// Nothing: it is not there, or null.
     #[default]
@@ -61,28 +96,10 @@ impl<T: Clone> Field<T> {
     }
 }
 
-impl<T: Empty> Field<T> {
-    /// The value, or one that says nothing.
-    pub(super) fn or_empty(&self) -> &T {
-        self.given().map_or(T::EMPTY, |at| &at.value)
-    }
-}
-
-/// What may say nothing.
-pub(super) trait Empty: 'static {
-    /// One that says nothing.
-    const EMPTY: &'static Self;
-}
-
-impl<T: 'static> Empty for Vec<T> {
-    const EMPTY: &'static Self = &Self::new();
-}
-
-impl<T: 'static> Empty for Entries<T> {
-    const EMPTY: &'static Self = &Self(Vec::new());
-}
-
 impl<T: Read> Field<T> {
+    /// The keys that it is made of.
+    pub(super) const KEYS: Keys = T::KEYS;
+
     /// The value of a key that must be there.
     pub(super) fn required(&self, section: &Spot, key: &str, errors: &mut Errors) -> Option<&At<T>> {
         if matches!(self, Self::Missing) {
@@ -92,39 +109,43 @@ impl<T: Read> Field<T> {
     }
 }
 
-/// A key's place for its value, whatever that is.
+/// A key's place for its value. Sections and lists are read where they stand: one that is not there
+/// is the same as an empty one.
 pub(super) trait Slot {
-    /// Reads the value.
-    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors);
+    /// Reads the value; notes what is wrong. Is it one that the key takes?
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool;
 }
 
 impl<T: Read> Slot for Field<T> {
-    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) {
-        *self = match node.presence() {
-            Presence::Nothing => Self::Missing,
-            Presence::Broken => Self::Broken,
-            Presence::Value => At::read(node, path, errors).map_or(Self::Broken, Self::Given),
-        };
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
+        let read = At::read(node, path, errors);
+        let is_right = read.is_some();
+        *self = read.map_or(Self::Broken, Self::Given);
+        is_right
     }
 }
 
-/// Fills a section's slots from a map; notes what is no key of it. Is it a section at all?
+/// Fills a section's slots, one for each name, from a map; notes what is no key of it. Is it a section at all?
 pub(super) fn fill(
-    slots: &mut [(&'static str, &mut dyn Slot)],
+    names: &[&str],
+    slots: &mut [&mut dyn Slot],
     node: &Node,
     path: &str,
     errors: &mut Errors,
 ) -> bool {
-    let Some(list) = entries(node, path, SECTION, errors) else {
+    let Some(list) = map(node, path, SECTION, errors) else {
         return false;
     };
     for (key, node) in list {
         let path = join(path, key);
-        match slots.iter_mut().find(|(known, _)| known == key) {
-            Some((_, slot)) => slot.fill(node, &path, errors),
+        match names.iter().zip(&mut *slots).find(|(known, _)| *known == key) {
+            Some(_) if matches!(node.kind, Kind::Null) => {}
+            Some((_, slot)) => {
+                slot.fill(node, &path, errors);
+            }
             None => {
-                let spot = Spot { key: Some(key.clone()), ..Spot::of(&path, node.at) };
-                let near = nearest(key, slots.iter().map(|(known, _)| *known));
+                let spot = key_spot(node, &path, key);
+                let near = nearest(key, names.iter().copied());
                 errors.push(&spot, Problem::UnknownKey, near);
             }
         }
@@ -151,26 +172,23 @@ pub(super) fn join(path: &str, key: &str) -> String {
     format!("{path}.{key}")
 }
 
-/// Notes a value of the wrong type.
+/// Notes a value of the wrong type; what is broken was noted before.
 pub(super) fn wrong(node: &Node, path: &str, takes: &[&str], errors: &mut Errors) {
+    if matches!(node.kind, Kind::Broken) {
+        return;
+    }
     // A number or a switch in quotes is a text.
     let bare = node.number().is_some() || node.switch().is_some();
     let hint = if bare && takes == String::TAKES { ": put it in quotes" } else { "" };
     errors.refuse(&spot(node, path), &format!("must be {}{hint}", one_of(takes)));
 }
 
-/// The entries of a section, or a note that it is none.
-fn entries<'a>(
-    node: &'a Node,
-    path: &str,
-    takes: &[&str],
-    errors: &mut Errors,
-) -> Option<&'a [(String, Node)]> {
+/// The keys and values of a map, or a note that it is none.
+fn map<'a>(node: &'a Node, path: &str, takes: &[&str], errors: &mut Errors) -> Option<&'a [(String, Node)]> {
     match &node.kind {
         Kind::Map(entries) => Some(entries),
         Kind::Null => Some(&[]),
-        Kind::Broken => None,
-        Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::List(_) => {
+        Kind::Bool(_) | Kind::Number(_) | Kind::Text(..) | Kind::List(_) | Kind::Broken => {
             wrong(node, path, takes, errors);
             None
         }
@@ -188,6 +206,11 @@ pub(super) fn spot(node: &Node, path: &str) -> Box<Spot> {
     Box::new(Spot { shown: shown.filter(|_| !holds_secret(path)), ..Spot::of(path, node.at) })
 }
 
+/// Where a key stands.
+fn key_spot(node: &Node, path: &str, key: &str) -> Box<Spot> {
+    Box::new(Spot { key: Some(key.to_owned()), ..Spot::of(path, node.at) })
+}
+
 /// Is this a key whose value is never shown?
 fn holds_secret(path: &str) -> bool {
     let last = path.rsplit('.').next().unwrap_or(path);
@@ -199,54 +222,71 @@ fn holds_secret(path: &str) -> bool {
 
 impl<T: Read> Read for At<T> {
     const TAKES: &'static [&'static str] = T::TAKES;
+    const KEYS: Keys = T::KEYS;
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
         let value = T::read(node, path, errors)?;
         Some(Self { value, spot: spot(node, path) })
     }
-
-    fn keys(path: &str, list: &mut Vec<String>) {
-        T::keys(path, list);
-    }
 }
 
 impl<T: Read> Read for Vec<At<T>> {
-    const TAKES: &'static [&'static str] = &["a list"];
+    const TAKES: &'static [&'static str] = LIST;
+    const KEYS: Keys = Keys::List(&T::KEYS);
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let Kind::List(items) = &node.kind else {
-            wrong(node, path, Self::TAKES, errors);
-            return None;
-        };
         let mut list = Self::new();
-        for (i, node) in items.iter().enumerate() {
-            let path = format!("{path}[{i}]");
-            match node.presence() {
-                Presence::Nothing => wrong(node, &path, T::TAKES, errors),
-                Presence::Broken => {}
-                Presence::Value => list.extend(At::read(node, &path, errors)),
-            }
-        }
-        Some(list)
-    }
-
-    fn keys(path: &str, list: &mut Vec<String>) {
-        // A list of single values is one key; of sections, each of their keys.
-        let mut below = Vec::new();
-        T::keys("", &mut below);
-        match below.as_slice() {
-            [only] if only.is_empty() => list.push(path.to_owned()),
-            _ => T::keys(&format!("{path}[]"), list),
-        }
+        list.fill(node, path, errors).then_some(list)
     }
 }
 
+impl<T: Read> Slot for Vec<At<T>> {
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
+        let Some(items) = items(node, path, T::TAKES, errors) else {
+            return false;
+        };
+        for At { value: node, spot } in items {
+            if let Some(value) = T::read(node, &spot.path, errors) {
+                self.push(At { value, spot });
+            }
+        }
+        true
+    }
+}
+
+/// The items of a list, with their places; notes those that are nothing, or that it is no list.
+fn items<'n>(node: &'n Node, path: &str, takes: &[&str], errors: &mut Errors) -> Option<Vec<At<&'n Node>>> {
+    let Kind::List(nodes) = &node.kind else {
+        wrong(node, path, LIST, errors);
+        return None;
+    };
+    let mut items = Vec::new();
+    for (i, node) in nodes.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        if matches!(node.kind, Kind::Null) {
+            wrong(node, &path, takes, errors);
+        } else {
+            items.push(At { value: node, spot: spot(node, &path) });
+        }
+    }
+    Some(items)
+}
+
+/// What a list takes.
+const LIST: &[&str] = &["a list"];
+
 /// A map whose keys are names that the user chooses.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Entries<T>(pub(super) Vec<Entry<T>>);
 
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 /// One of its entries; the name is kept even when its value is wrong.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Entry<T> {
     pub(super) name: String,
     pub(super) spot: Box<Spot>,
@@ -255,53 +295,56 @@ pub(super) struct Entry<T> {
 
 impl<T: Read> Read for Entries<T> {
     const TAKES: &'static [&'static str] = &["a map of names"];
+    const KEYS: Keys = Keys::Names(&T::KEYS);
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let mut read = Vec::new();
-        for (name, node) in entries(node, path, Self::TAKES, errors)? {
-            let path = join(path, name);
-            let is_broken = node.presence() == Presence::Broken;
-            let value = if is_broken { None } else { T::read(node, &path, errors) };
-            let spot = Spot { key: Some(name.clone()), ..Spot::of(&path, node.at) };
-            read.push(Entry { name: name.clone(), spot: Box::new(spot), value });
-        }
-        Some(Self(read))
-    }
-
-    fn keys(path: &str, list: &mut Vec<String>) {
-        T::keys(&join(path, "<name>"), list);
+        let mut entries = Self::default();
+        entries.fill(node, path, errors).then_some(entries)
     }
 }
 
-/// Makes a section: a struct of [`Field`]s, its reading, its list of keys, all from one table.
+impl<T: Read> Slot for Entries<T> {
+    fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
+        let Some(entries) = map(node, path, Self::TAKES, errors) else {
+            return false;
+        };
+        for (name, node) in entries {
+            let spot = key_spot(node, &join(path, name), name);
+            let is_broken = matches!(node.kind, Kind::Broken);
+            let value = if is_broken { None } else { T::read(node, &spot.path, errors) };
+            self.0.push(Entry { name: name.clone(), spot, value });
+        }
+        true
+    }
+}
+
+/// Makes a section: a struct of [`Slot`]s, its reading, its list of keys, all from one table.
 macro_rules! section {
     ($($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty,)+ })+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, Default)]
+        #[derive(Debug, Default)]
         pub(super) struct $name {
-            $(pub(super) $key: Field<$type>,)+
+            $(pub(super) $key: $type,)+
         }
 
-        impl Empty for $name {
-            const EMPTY: &'static Self = &Self { $($key: Field::Missing),+ };
+        impl $name {
+            /// The names of its keys.
+            pub(super) const NAMES: &'static [&'static str] = &[$(bare(stringify!($key))),+];
+        }
+
+        impl Slot for $name {
+            fn fill(&mut self, node: &Node, path: &str, errors: &mut Errors) -> bool {
+                fill(Self::NAMES, &mut [$(&mut self.$key),+], node, path, errors)
+            }
         }
 
         impl Read for $name {
             const TAKES: &'static [&'static str] = SECTION;
+            const KEYS: Keys = Keys::Section(Self::NAMES, &[$(&<$type>::KEYS),+]);
 
             fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
                 let mut section = Self::default();
-                let slots: &mut [(&'static str, &mut dyn Slot)] =
-                    &mut [$((bare(stringify!($key)), &mut section.$key)),+];
-                fill(slots, node, path, errors).then_some(section)
-            }
-
-            fn keys(path: &str, list: &mut Vec<String>) {
-                let below: &[(&str, fn(&str, &mut Vec<String>))] =
-                    &[$((bare(stringify!($key)), <$type>::keys)),+];
-                for (key, keys) in below {
-                    keys(&join(path, key), list);
-                }
+                section.fill(node, path, errors).then_some(section)
             }
         }
     )+};

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::errors::{Errors, Spot};
 use super::expand::is_variable;
-use super::file::Node;
+use super::file::{Kind, Node};
 use super::read::{Read, one_of, spot, wrong};
 use super::words::Words;
 use super::{Window, units};
@@ -17,17 +17,22 @@ impl<T: Words> Read for T {
     const TAKES: &'static [&'static str] = T::WORDS;
 
     fn read(node: &Node, path: &str, errors: &mut Errors) -> Option<Self> {
-        let word = match node.switch() {
-            Some(true) => "true",
-            Some(false) => "false",
-            None => node.text().unwrap_or(""),
-        };
-        let choice = T::named(word);
-        if choice.is_none() {
-            no_word_of(word, T::WORDS, &spot(node, path), errors);
-        }
-        choice
+        T::CHOICES.get(word(node, path, T::WORDS, errors)?).copied()
     }
+}
+
+/// Which of the words it is.
+fn word(node: &Node, path: &str, words: &[&str], errors: &mut Errors) -> Option<usize> {
+    let word = match node.switch() {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => node.text().unwrap_or(""),
+    };
+    let at = words.iter().position(|known| *known == word);
+    if at.is_none() && !matches!(node.kind, Kind::Broken) {
+        no_word_of(word, words, &spot(node, path), errors);
+    }
+    at
 }
 
 /// Notes a word that is none of those that a key takes.
@@ -59,14 +64,14 @@ macro_rules! scalar {
 pub(super) struct Size(pub(super) u64);
 
 /// What a header says.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct HeaderValue {
     pub(super) text: Secret,
     pub(super) is_from_variable: bool,
 }
 
 /// Any value, kept as JSON.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Anything(pub(super) Value);
 
 // A number or a switch may come out of `${}`, which gives a text.
@@ -110,7 +115,7 @@ impl Read for Secret {
 }
 
 /// A key and the variable that it came from, when it is one `${NAME}` and no more.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Key {
     pub(super) secret: Secret,
     pub(super) variable: Option<String>,

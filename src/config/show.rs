@@ -1,6 +1,7 @@
 //! The configuration in effect, with every default filled in and every key masked.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -16,7 +17,7 @@ use crate::policy::class::{ClassRule, StatusPattern};
 /// Shows members of a struct under their own names.
 macro_rules! put {
     ($object:ident, $show:ident of $from:expr => $($key:ident),+) => {
-        $($object.put(stringify!($key), $show($from.$key));)+
+        $show(&mut $object, &[$((stringify!($key), $from.$key)),+]);
     };
 }
 
@@ -127,10 +128,10 @@ fn bounds(config: &Config, shown: &mut Object) {
     limits.put("requests", config.limits.requests);
     limits.put("queue", config.limits.queue);
     limits.put("connections", config.limits.connections);
-    put!(limits, size of config.limits => request_body, response_body, error_body, sse_frame);
+    put!(limits, sizes of config.limits => request_body, response_body, error_body, sse_frame);
     shown.put("limits", limits);
     let mut timeouts = Object::default();
-    put!(timeouts, show_duration of config.timeouts => connect, first_byte, buffered, stream_idle, total, keepalive, commit_after, drain);
+    put!(timeouts, durations of config.timeouts => connect, first_byte, buffered, stream_idle, total, keepalive, commit_after, drain);
     shown.put("timeouts", timeouts);
 }
 
@@ -138,16 +139,16 @@ fn after_failures(config: &Config, shown: &mut Object) {
     let mut retry = Object::default();
     retry.put("attempts", config.retry.attempts);
     retry.put("total", config.retry.total);
-    put!(retry, show_duration of config.retry => base_delay, max_delay, max_wait);
+    put!(retry, durations of config.retry => base_delay, max_delay, max_wait);
     retry.put("policy_fallback", config.retry.policy_fallback);
     shown.put("retry", retry);
     let mut cooldown = Object::default();
-    put!(cooldown, show_duration of config.cooldown => rate_limit, max_retry_after, quota, auth, not_found);
+    put!(cooldown, durations of config.cooldown => rate_limit, max_retry_after, quota, auth, not_found);
     shown.put("cooldown", cooldown);
     let mut breaker = Object::default();
     breaker.put("enabled", config.breaker.enabled);
     breaker.put("threshold", config.breaker.threshold);
-    put!(breaker, show_duration of config.breaker => window, cooldown, max_cooldown);
+    put!(breaker, durations of config.breaker => window, cooldown, max_cooldown);
     breaker.put("retried_failures", config.breaker.retried_failures.word());
     breaker.put("signal", config.breaker.signal.as_str());
     shown.put("breaker", breaker);
@@ -242,7 +243,7 @@ fn provider(provider: &Provider, secrets: &[Secret]) -> Object {
     }
     shown.put("headers", headers);
     let mut timeouts = Object::default();
-    put!(timeouts, show_duration of provider.timeouts => connect, first_byte, buffered, stream_idle);
+    put!(timeouts, durations of provider.timeouts => connect, first_byte, buffered, stream_idle);
     shown.put("timeouts", timeouts);
     let mut models = Object::default();
     for it in &provider.models {
@@ -368,8 +369,16 @@ fn path(path: Option<&PathBuf>) -> Option<String> {
     path.map(|path| path.display().to_string())
 }
 
-fn size(bytes: usize) -> String {
-    show_size(u64::try_from(bytes).unwrap_or(u64::MAX))
+fn sizes(object: &mut Object, members: &[(&str, usize)]) {
+    for (key, bytes) in members {
+        object.put(key, show_size(u64::try_from(*bytes).unwrap_or(u64::MAX)));
+    }
+}
+
+fn durations(object: &mut Object, members: &[(&str, Duration)]) {
+    for (key, duration) in members {
+        object.put(key, show_duration(*duration));
+    }
 }
 
 /// An address as it is shown: user and password masked.

@@ -48,7 +48,8 @@ pub(super) fn client_auth(
     errors: &mut Errors,
 ) -> Option<ClientAuth> {
     let broken = matches!(field, Field::Broken);
-    let written = field.or_empty();
+    let unsaid = raw::ClientAuth::default();
+    let written = field.given().map_or(&unsaid, |at| &at.value);
     let broken = broken || matches!(written.mode, Field::Broken);
     let variable = from_variable::<AuthMode>("LLMGATE_AUTH_MODE", outside.env, errors);
     let extra = outside.env.var("LLMGATE_KEY");
@@ -57,9 +58,9 @@ pub(super) fn client_auth(
         (None, Some(at)) => Spot::clone(&at.spot),
         (None, None) => Spot::of("client_auth.mode", None),
     };
-    let unsaid = if extra.is_some() { AuthMode::ProxyKey } else { AuthMode::None };
-    let mode = variable.unwrap_or_else(|| written.mode.or(unsaid));
-    let mut keys = keys(written.keys.or_empty(), errors);
+    let default = if extra.is_some() { AuthMode::ProxyKey } else { AuthMode::None };
+    let mode = variable.unwrap_or_else(|| written.mode.or(default));
+    let mut keys = keys(&written.keys, errors);
     if let Some(key) = extra {
         let key = Secret::new(key);
         let at = Spot::outside("LLMGATE_KEY", "");
@@ -96,7 +97,10 @@ pub(super) fn client_buckets(
     auth: Option<&ClientAuth>,
     errors: &mut Errors,
 ) -> Vec<Bucket> {
-    let buckets = super::bucket::buckets(field.or_empty().buckets.or_empty(), errors);
+    let Field::Given(At { value: written, .. }) = field else {
+        return Vec::new();
+    };
+    let buckets = super::bucket::buckets(&written.buckets, errors);
     match auth {
         Some(ClientAuth::None | ClientAuth::ClientKey) if !buckets.is_empty() => {
             // Nobody may believe in a limit that is not there.
@@ -150,9 +154,9 @@ pub(in crate::config) fn listens_on_loopback(listen: &str) -> bool {
 }
 
 pub(super) fn access(written: &raw::Access, listen: &str, errors: &mut Errors) -> Access {
-    let networks = written.allowed_ips.or_empty().iter();
+    let networks = written.allowed_ips.iter();
     let allowed_ips = networks.filter_map(|at| network(at, errors)).collect();
-    let origins = written.cors_origins.or_empty();
+    let origins = &written.cors_origins;
     for at in origins {
         origin(at, errors);
     }

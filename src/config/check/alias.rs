@@ -51,8 +51,8 @@ fn route(entry: &Entry<raw::Alias>, names: &Names<'_>, errors: &mut Errors) -> O
         }
         raw::Alias::Long(written) => written,
     };
-    let targets = written.targets.or_empty();
-    let fallback = written.fallback.or_empty();
+    let targets = &written.targets;
+    let fallback = &written.fallback;
     if targets.is_empty() && fallback.is_empty() && !errors.has_about(&entry.spot.path) {
         errors.refuse(&entry.spot, "leads nowhere: give it targets, such as [{to: provider/model}]");
     }

@@ -87,7 +87,6 @@ pub(super) fn breaker(written: &raw::Breaker, errors: &mut Errors) -> Breaker {
     if let Some(at) = written.signal.given().filter(|at| too_long(&at.value)) {
         errors.refuse(&at.spot, &format!("must be at most {LONGEST_SIGNAL} characters"));
     }
-    let max_spot = written.max_cooldown.given().map(|at| at.spot.clone());
     let breaker = Breaker {
         enabled: written.enabled.or(default.enabled),
         threshold: over_zero(&written.threshold, default.threshold, errors),
@@ -97,11 +96,8 @@ pub(super) fn breaker(written: &raw::Breaker, errors: &mut Errors) -> Breaker {
         retried_failures: written.retried_failures.or(default.retried_failures),
         signal: written.signal.or(default.signal),
     };
-    match max_spot {
-        Some(spot) if breaker.max_cooldown < breaker.cooldown => {
-            errors.refuse(&spot, "must not be less than breaker.cooldown");
-        }
-        Some(_) | None => {}
+    if let Some(at) = written.max_cooldown.given().filter(|at| at.value < breaker.cooldown) {
+        errors.refuse(&at.spot, "must not be less than breaker.cooldown");
     }
     Breaker {
         // A longer first rest than the default maximum is its own maximum.

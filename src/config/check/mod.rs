@@ -51,15 +51,15 @@ pub(super) fn check(root: &Root, source: Source, outside: Outside<'_>, errors: &
     let test_mode = access::test_mode(&root.test_mode, &listen, errors);
     let default_model = default_model(&root.default_model, errors);
     let unknown_model = unknown_model(&root.unknown_model, default_model.as_ref(), errors);
-    let mut timeouts = bounds::timeouts(root.timeouts.or_empty(), errors);
+    let mut timeouts = bounds::timeouts(&root.timeouts, errors);
     timeouts.drain = session.map_or(timeouts.drain, |session| session.drain);
-    let mut access = access::access(root.access.or_empty(), &listen, errors);
+    let mut access = access::access(&root.access, &listen, errors);
     if session.is_some() {
         // Its one client is on this machine; a second session must find no address in use.
         access = super::Access::default();
     }
     let providers = provider::providers(&root.providers, &timeouts, outside, errors);
-    let models = alias::models(root.models.or_empty(), &providers.names, errors);
+    let models = alias::models(&root.models, &providers.names, errors);
     Config {
         source,
         listen,
@@ -73,19 +73,19 @@ pub(super) fn check(root: &Root, source: Source, outside: Outside<'_>, errors: &
         client_auth: client_auth.unwrap_or(super::ClientAuth::None),
         client_buckets,
         access,
-        limits: bounds::limits(root.limits.or_empty(), errors),
+        limits: bounds::limits(&root.limits, errors),
         timeouts,
-        retry: bounds::retry(root.retry.or_empty(), errors),
-        cooldown: bounds::cooldown(root.cooldown.or_empty()),
-        breaker: bounds::breaker(root.breaker.or_empty(), errors),
-        classify: classify(root.classify.or_empty(), errors),
+        retry: bounds::retry(&root.retry, errors),
+        cooldown: bounds::cooldown(&root.cooldown),
+        breaker: bounds::breaker(&root.breaker, errors),
+        classify: classify(&root.classify, errors),
         providers: providers.list,
         models,
-        log: records::log(root.log.or_empty(), outside, errors),
-        usage: records::usage(root.usage.or_empty(), errors),
-        trace: records::trace(root.trace.or_empty(), outside, errors),
-        state: records::state(root.state.or_empty(), outside, errors),
-        ca_file: path(&root.tls.or_empty().ca_file, errors),
+        log: records::log(&root.log, outside, errors),
+        usage: records::usage(&root.usage, errors),
+        trace: records::trace(&root.trace, outside, errors),
+        state: records::state(&root.state, outside, errors),
+        ca_file: path(&root.tls.ca_file, errors),
         warnings: Vec::new(),
     }
 }

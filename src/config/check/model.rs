@@ -26,8 +26,8 @@ fn model(entry: &Entry<raw::Model>, errors: &mut Errors) -> Option<ModelSpec> {
         }
         Field::Missing | Field::Broken => None,
     };
-    let set = &written.set.or_empty().0;
-    let drop = written.drop.or_empty();
+    let set = &written.set.0;
+    let drop = &written.drop;
     paths(set, drop, errors);
     Some(ModelSpec {
         name: name?,
@@ -37,7 +37,7 @@ fn model(entry: &Entry<raw::Model>, errors: &mut Errors) -> Option<ModelSpec> {
         tools: tools(&written.tools),
         reasoning: written.reasoning.value(),
         price: price(&written.price, errors),
-        set: set.iter().filter_map(|it| Some((it.name.clone(), it.value.clone()?.0))).collect(),
+        set: set.iter().filter_map(|it| Some((it.name.clone(), it.value.as_ref()?.0.clone()))).collect(),
         drop: drop.iter().map(|at| at.value.clone()).collect(),
         stream: written.stream.value(),
         limit_field: written.limit_field.value(),

@@ -28,9 +28,8 @@ pub(super) fn providers(
     outside: Outside<'_>,
     errors: &mut Errors,
 ) -> Providers {
-    let broken = matches!(field, Field::Broken);
-    let entries = &field.or_empty().0;
-    if entries.is_empty() && !broken {
+    let entries = field.given().map_or(&[][..], |at| &at.value.0);
+    if entries.is_empty() && !matches!(field, Field::Broken) {
         let takes = "a map with at least one provider, each with its base_url";
         errors.missing(&Spot::default(), "providers", takes);
     }
@@ -56,11 +55,11 @@ fn provider(
     let base_url = base_url(&written.base_url, spot, errors);
     let protocols = protocols(&written.protocol, base_url.as_deref(), spot, errors);
     let key = key(&written.api_key, &written.api_key_env, enabled.then_some(outside), errors);
-    let provider_timeouts = bounds::provider_timeouts(written.timeouts.or_empty(), timeouts, errors);
+    let provider_timeouts = bounds::provider_timeouts(&written.timeouts, timeouts, errors);
     let proxy = proxy(&written.proxy, errors);
-    let headers = headers(written.headers.or_empty(), errors);
-    let models = model::models(written.models.or_empty(), errors);
-    let buckets = bucket::buckets(written.buckets.or_empty(), errors);
+    let headers = headers(&written.headers, errors);
+    let models = model::models(&written.models, errors);
+    let buckets = bucket::buckets(&written.buckets, errors);
     let passthrough = written.passthrough.or(false);
     // What a disabled provider left unexpanded is not there and not missed.
     Some(Provider {

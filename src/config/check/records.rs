@@ -12,7 +12,7 @@ pub(super) fn log(written: &raw::Log, outside: Outside<'_>, errors: &mut Errors)
     Log {
         level: log_level(&written.level, outside, errors),
         file: path(&written.file, errors),
-        rotate: rotate(written.rotate.or_empty(), default.rotate, errors),
+        rotate: rotate(&written.rotate, default.rotate, errors),
         mask: written.mask.or(default.mask),
         requests_dir: path(&written.requests_dir, errors),
         errors_dir: path(&written.errors_dir, errors),
@@ -30,7 +30,7 @@ fn rotate(written: &raw::Rotate, default: Rotate, errors: &mut Errors) -> Rotate
 }
 
 pub(super) fn usage(written: &raw::Usage, errors: &mut Errors) -> UsageLog {
-    let budget = written.budget.or_empty();
+    let budget = &written.budget;
     let ledger = match &written.ledger {
         Field::Given(at) => match &at.value {
             raw::Ledger::Switch(true) => Ledger::StateDir,
@@ -47,7 +47,7 @@ pub(super) fn usage(written: &raw::Usage, errors: &mut Errors) -> UsageLog {
         ledger,
         session_budget: some_over_zero(&budget.session, errors),
         day_budget: some_over_zero(&budget.day, errors),
-        hook: hook(written.hook.or_empty(), errors),
+        hook: hook(&written.hook, errors),
     }
 }
 

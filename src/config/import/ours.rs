@@ -10,6 +10,7 @@ use crate::base::id::{Alias, ProviderName, TargetId};
 use crate::base::object::{Object, object};
 use crate::base::sort;
 use crate::base::table::Table;
+use crate::config::raw::Root;
 use crate::config::url::{Url, host_and_port};
 use crate::config::vendors::Vendor;
 use crate::config::{units, vendors, yaml};
@@ -217,8 +218,7 @@ impl Ours {
         self.lead_on(report);
         self.remove_dead_ends(report);
         let mut root = object! {"version": 1}.into_map();
-        let order: Vec<String> = crate::config::key_paths();
-        let place = |key: &str| order.iter().position(|path| path.split(['.', '[']).next() == Some(key));
+        let place = |key: &str| Root::NAMES.iter().position(|name| *name == key);
         let mut general: Vec<(String, Value)> = self.general.into_iter().collect();
         sort::by_key(&mut general, |(key, _)| place(key));
         root.extend(general);
