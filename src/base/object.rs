@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::base::pen;
 use crate::base::tree::Tree;
 
 /// An object that is being made; its keys keep their order.
@@ -102,12 +103,12 @@ pub(crate) use object;
 
 /// A list of them as JSON.
 pub fn list(objects: Vec<Object>) -> String {
-    Value::from(objects).to_string()
+    pen::written(&objects)
 }
 
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
+        f.write_str(&pen::written(self))
     }
 }
 

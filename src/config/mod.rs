@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::base::env::Env;
 use crate::base::id::{ModelName, ProviderName};
+use crate::base::pen;
 use crate::base::secret::Secret;
 use crate::base::splice::Edit;
 
@@ -257,7 +258,7 @@ impl OwnHeader {
 impl ModelSpec {
     /// `set` and `drop` as edits of a body.
     pub fn edits(&self) -> Vec<Edit> {
-        let set = self.set.iter().map(|(path, value)| Edit::set_dotted(path, value.to_string()));
+        let set = self.set.iter().map(|(path, value)| Edit::set_dotted(path, pen::written(value)));
         set.chain(self.drop.iter().map(|path| Edit::remove_dotted(path))).collect()
     }
 }

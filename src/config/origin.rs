@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::expand::named;
@@ -10,9 +9,10 @@ use super::file::{self, Kind, Node};
 use super::read::join;
 use super::{Config, Overrides, Source, show};
 use crate::base::env::Env;
+use crate::base::pen::{Pen, Put, members};
 
 /// A value in effect and where it came from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Valued {
     /// The key, as a path.
     pub path: String,
@@ -23,8 +23,7 @@ pub struct Valued {
 }
 
 /// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// An option.
     Flag(String),
@@ -39,6 +38,26 @@ pub enum Origin {
     },
     /// What holds when nobody says otherwise.
     Default,
+}
+
+members! {
+    Valued { path, value, origin }
+}
+
+impl Put for Origin {
+    fn write(&self, pen: &mut Pen<'_>) {
+        match self {
+            Self::Flag(name) => pen.object(|pen| pen.put("flag", name)),
+            Self::Environment(name) => pen.object(|pen| pen.put("environment", name)),
+            Self::File { line, variable } => pen.object(|pen| {
+                pen.object_at("file", |pen| {
+                    pen.put("line", line);
+                    pen.put("variable", variable);
+                });
+            }),
+            Self::Default => "default".write(pen),
+        }
+    }
 }
 
 impl fmt::Display for Origin {

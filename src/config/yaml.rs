@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::base::{pen, quote};
+
 /// A line is no longer than this where it can be helped.
 const WIDTH: usize = 78;
 
@@ -86,14 +88,14 @@ fn flow(value: &Value) -> String {
         }
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
         Value::String(text) => quoted_in_flow(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => pen::written(value),
     }
 }
 
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => scalar_text(text),
-        other => other.to_string(),
+        other => pen::written(other),
     }
 }
 
@@ -112,7 +114,7 @@ fn quoted(text: &str) -> String {
         c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
     let mut out = String::new();
-    for c in Value::from(text).to_string().chars() {
+    for c in quote::quoted(text).chars() {
         match is_bare(c) {
             true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             false => out.push(c),

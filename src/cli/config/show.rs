@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::base::env::Env;
+use crate::base::pen;
 use crate::cli::args::{Given, Mistake};
 use crate::cli::refusal::Refusal;
 use crate::cli::start::{LISTEN, LOG_LEVEL};
@@ -73,12 +74,12 @@ impl Show {
         };
         let list = origin::origins(config, text.as_deref(), env, &self.overrides);
         if self.json {
-            // Values of JSON are always JSON.
-            say(&serde_json::to_string(&list).unwrap_or_default());
+            say(&pen::written(&list));
             return;
         }
         say(&format!("# from {}", config.source));
-        let left: Vec<String> = list.iter().map(|it| format!("{}: {}", it.path, it.value)).collect();
+        let left: Vec<String> =
+            list.iter().map(|it| format!("{}: {}", it.path, pen::written(&it.value))).collect();
         let width =
             left.iter().map(|line| line.chars().count()).filter(|width| *width < 60).max().unwrap_or(0);
         for (line, it) in left.iter().zip(&list) {

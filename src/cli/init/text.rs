@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::base::quote;
 use crate::config::Words;
 use crate::config::vendors::{VENDORS, Vendor};
 
@@ -165,7 +166,7 @@ fn quoted(word: &str) -> String {
 
 /// JSON's quotes are YAML's.
 fn in_quotes(word: &str) -> String {
-    serde_json::to_string(word).unwrap_or_default()
+    quote::quoted(word)
 }
 
 #[cfg(test)]
