@@ -19,7 +19,7 @@ pub(in crate::cli) static ROW: Row = Row {
     aliases: &[],
     summary: "make a configuration of another tool's file",
     about: "Prints ours as YAML on stdout, and each key that is dropped or changed on stderr. Keys in the file \
-            are in the result, too: keep it private.",
+            are in the result, too: keep it private. Ends with 1 when no provider is left.",
     words: &[Word { name: "FILE", help: "the other tool's file; - is stdin", optional: false, one_of: &[] }],
     rest: None,
     flags: &[&FROM, &JSON],
@@ -77,7 +77,8 @@ impl Command for Import {
             say(imported.yaml.trim_end());
         }
         still_to_do(&imported, &env);
-        Ok(ExitCode::SUCCESS)
+        // Of a file without a provider that can be asked nothing was read that serves.
+        Ok(if imported.is_empty { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Imported {
     pub format: Format,
     /// Ours.
     pub yaml: String,
+    /// Is there no provider in it?
+    pub is_empty: bool,
     /// What is not in it, or otherwise than its user may expect.
     pub remarks: Vec<Remark>,
 }
@@ -199,8 +201,9 @@ pub fn import(text: &str, format: Option<Format>) -> Result<Imported, ImportErro
     }
     let (mut ours, mut report) = (Ours::default(), Report::default());
     (row.read)(Section::new("", root), &mut ours, &mut report);
+    let is_empty = ours.is_empty();
     let yaml = ours.text(row.name, &mut report);
-    Ok(Imported { format: row.format, yaml, remarks: report.0 })
+    Ok(Imported { format: row.format, yaml, is_empty, remarks: report.0 })
 }
 
 fn is_list(root: &Map<String, Value>, key: &str) -> bool {

@@ -213,6 +213,11 @@ impl Ours {
         self.models.contains_key(name)
     }
 
+    /// Is there no provider?
+    pub(super) fn is_empty(&self) -> bool {
+        self.providers.is_empty()
+    }
+
     /// The whole as text.
     pub(super) fn text(mut self, from: &str, report: &mut Report) -> String {
         self.lead_on(report);
