@@ -37,14 +37,12 @@ impl Spares {
 /// Makes a block that long, if it is shorter; what is new is zero. `Vec::resize` writes the zeros byte by
 /// byte where code is to be small.
 pub fn lengthen(block: &mut Vec<u8>, length: usize) {
-    if block.len() >= length {
-        return;
+    const ZEROS: [u8; 256] = [0; 256];
+    block.reserve_exact(length.saturating_sub(block.len()));
+    while block.len() < length {
+        let missing = ZEROS.get(..length - block.len()).unwrap_or(&ZEROS);
+        block.extend_from_slice(missing);
     }
-    let mut longer = vec![0; length];
-    if let Some(start) = longer.get_mut(..block.len()) {
-        start.copy_from_slice(block);
-    }
-    *block = longer;
 }
 
 #[cfg(test)]
@@ -54,10 +52,12 @@ mod tests {
     #[test]
     fn a_block_is_made_longer_and_never_shorter() {
         let mut block = vec![1, 2];
-        lengthen(&mut block, 4);
-        assert_eq!(block, [1, 2, 0, 0]);
-        lengthen(&mut block, 3);
-        assert_eq!(block, [1, 2, 0, 0]);
+        for length in [4, 3] {
+            lengthen(&mut block, length);
+            assert_eq!(block, [1, 2, 0, 0]);
+        }
+        lengthen(&mut block, 1000);
+        assert!(block.len() == 1000 && block.iter().skip(2).all(|byte| *byte == 0));
     }
 
     #[test]
