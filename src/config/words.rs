@@ -8,7 +8,6 @@ use super::{
 };
 use crate::base::words::words;
 use crate::protocol::Protocol;
-use crate::protocol::dialect::{LimitField, ReasoningField, ReasoningStyle};
 
 words! {
     UnknownModel { "error" = Refuse, "default" = UseDefault }
@@ -27,11 +26,6 @@ words! {
         "text" = Text, "image" = Image, "image_url" = ImageUrl, "pdf" = Pdf, "audio" = Audio,
     }
     ApplyPatch { "freeform" = Freeform, "function" = Function }
-    ReasoningStyle { "none" = None, "effort" = Effort, "budget" = Budget }
-    LimitField { "max_tokens" = MaxTokens, "max_completion_tokens" = MaxCompletionTokens }
-    ReasoningField {
-        "reasoning_content" = ReasoningContent, "reasoning" = Reasoning, "none" = None,
-    }
     CacheMarks { "auto" = Auto, "off" = Off }
     StripBilling { "auto" = Auto, "true" = Always, "false" = Never }
     Strategy {

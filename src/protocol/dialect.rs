@@ -3,6 +3,7 @@
 
 use crate::base::json::Members;
 use crate::base::pen::{Pen, Put, members};
+use crate::base::words::{Words, words};
 
 /// What one target wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,20 +62,10 @@ impl Dialect {
             |name: &str| refuses.as_ref().is_some_and(|(inner, own)| own.get(inner, name) == Some("true"));
         Some(Self {
             provider: word("provider"),
-            limit_field: match word("limit_field").as_str() {
-                "MaxCompletionTokens" => LimitField::MaxCompletionTokens,
-                _ => LimitField::MaxTokens,
-            },
-            reasoning_field: match word("reasoning_field").as_str() {
-                "Reasoning" => ReasoningField::Reasoning,
-                "None" => ReasoningField::None,
-                _ => ReasoningField::ReasoningContent,
-            },
-            reasoning: match word("reasoning").as_str() {
-                "None" => ReasoningStyle::None,
-                "Budget" => ReasoningStyle::Budget,
-                _ => ReasoningStyle::Effort,
-            },
+            limit_field: LimitField::named(&word("limit_field")).unwrap_or(LimitField::MaxTokens),
+            reasoning_field: ReasoningField::named(&word("reasoning_field"))
+                .unwrap_or(ReasoningField::ReasoningContent),
+            reasoning: ReasoningStyle::named(&word("reasoning")).unwrap_or(ReasoningStyle::Effort),
             max_output: members.number(text, "max_output"),
             is_openai: is("is_openai"),
             is_mistral: is("is_mistral"),
@@ -137,35 +128,29 @@ pub enum ReasoningStyle {
     Budget,
 }
 
+words! {
+    LimitField { "max_tokens" = MaxTokens, "max_completion_tokens" = MaxCompletionTokens }
+    ReasoningField {
+        "reasoning_content" = ReasoningContent, "reasoning" = Reasoning, "none" = None,
+    }
+    ReasoningStyle { "none" = None, "effort" = Effort, "budget" = Budget }
+}
+
 impl Put for LimitField {
     fn write(&self, pen: &mut Pen<'_>) {
-        let name = match self {
-            Self::MaxTokens => "MaxTokens",
-            Self::MaxCompletionTokens => "MaxCompletionTokens",
-        };
-        name.write(pen);
+        self.word().write(pen);
     }
 }
 
 impl Put for ReasoningField {
     fn write(&self, pen: &mut Pen<'_>) {
-        let name = match self {
-            Self::ReasoningContent => "ReasoningContent",
-            Self::Reasoning => "Reasoning",
-            Self::None => "None",
-        };
-        name.write(pen);
+        self.word().write(pen);
     }
 }
 
 impl Put for ReasoningStyle {
     fn write(&self, pen: &mut Pen<'_>) {
-        let name = match self {
-            Self::None => "None",
-            Self::Effort => "Effort",
-            Self::Budget => "Budget",
-        };
-        name.write(pen);
+        self.word().write(pen);
     }
 }
 
