@@ -1,5 +1,5 @@
-//! Maps that are not asked often: a sorted list. The standard tree is made anew for each type, 10 kB a
-//! time.
+//! Maps that are short or seldom asked: a sorted list. The standard tree is made anew for each type,
+//! 10 kB a time.
 
 use std::borrow::Borrow;
 

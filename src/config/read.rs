@@ -125,7 +125,8 @@ impl<T: Read> Slot for Field<T> {
     }
 }
 
-/// Fills a section's slots, one for each name, from a map; notes what is no key of it. Is it a section at all?
+/// Fills a section's slots, one for each name, from a map; notes what is no key of it. Is it a section
+/// at all?
 pub(super) fn fill(
     names: &[&str],
     slots: &mut [&mut dyn Slot],
